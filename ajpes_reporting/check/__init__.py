@@ -1,0 +1,1 @@
+"""Checks of files, before anything leaves and after anything arrives."""

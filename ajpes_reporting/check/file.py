@@ -1,0 +1,139 @@
+"""Checks one file: what it is, whether it follows its schema, whether it keeps the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ajpes_reporting.check.explain import explain
+from ajpes_reporting.check.log import FindingLog
+from ajpes_reporting.domain.errors import ChecksRefused
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.xmlread import (
+    Element,
+    Root,
+    SchemaBroken,
+    UnreadableXml,
+    forget,
+    load_schema,
+    local_name,
+    read_root,
+    stream,
+)
+
+
+class Rules(Protocol):
+    """Business rules fed with the elements of a file; see `reports.kind.FileRules`."""
+
+    starts: frozenset[str]
+    ends: frozenset[str]
+
+    def start(self, element: Element, /) -> Iterable[Finding]: ...
+    def end(self, element: Element, /) -> Iterable[Finding]: ...
+    def finish(self) -> Iterable[Finding]: ...
+    @property
+    def record_count(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file that can be checked: a report or an answer."""
+
+    root: str
+    namespace: str | None
+    schema: Path
+    rules: Callable[[], Rules]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What the check of one file found. `record_count` counts events, accounts or answer rows."""
+
+    root: Root
+    record_count: int
+    log: FindingLog
+
+    @property
+    def ok(self) -> bool:
+        return self.log.error_count == 0
+
+
+def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
+    """Which kind of file this is, by its root element. Raises `ChecksRefused` if it is none."""
+    try:
+        root = read_root(path)
+    except UnreadableXml as error:
+        raise ChecksRefused(f"{path.name} is not XML: {error.message}.", "", [_unreadable(error)]) from None
+    for kind in kinds:
+        if kind.root == root.local_name:
+            return root, kind
+    known = ", ".join(kind.root for kind in kinds)
+    raise ChecksRefused(
+        f"{path.name} is a {root.local_name} document; that is neither a report nor an answer.",
+        f"give a file whose first element is one of {known}",
+    )
+
+
+def check_file(
+    path: Path, root: Root, kind: FileKind, *, strict: bool = False, progress: Progress = no_progress
+) -> CheckReport:
+    """Schema and rules in one pass over the file; memory does not grow with it."""
+    log = FindingLog(strict=strict)
+    rules = kind.rules()
+    if root.namespace != kind.namespace:
+        log.add([_wrong_namespace(root, kind)])
+        return CheckReport(root, 0, log)
+    try:
+        for findings in _pass_over(path, kind, rules, progress):
+            log.add(findings)
+        log.add(rules.finish())
+    except UnreadableXml as error:
+        log.add([_unreadable(error)])
+    except SchemaBroken as error:
+        # What the rules said before that rests on a file that is not what it should be.
+        log = FindingLog(strict=strict)
+        log.add(_explained(path, kind, error))
+    return CheckReport(root, rules.record_count, log)
+
+
+def _pass_over(path: Path, kind: FileKind, rules: Rules, progress: Progress) -> Iterator[Iterable[Finding]]:
+    counted = 0
+    for event, element in stream(path, ("start", "end"), load_schema(kind.schema)):
+        name = local_name(element)
+        if event == "start" and name in rules.starts:
+            yield rules.start(element)
+        elif event == "end" and name in rules.ends:
+            yield rules.end(element)
+            progress(rules.record_count - counted)
+            counted = rules.record_count
+        if event == "end" and name in _DONE_WITH:
+            forget(element)
+
+
+# Elements that hold whole records, or lists of them: once closed, nobody looks at them again.
+_DONE_WITH = frozenset({"Blok", "Tr", "Dolznik", "Pi", "Napaka"})
+
+
+def _explained(path: Path, kind: FileKind, error: SchemaBroken) -> list[Finding]:
+    try:
+        return list(explain(path, kind.schema, error.message))
+    except UnreadableXml as unreadable:
+        return [_unreadable(unreadable)]
+
+
+def _unreadable(error: UnreadableXml) -> Finding:
+    return Finding(
+        Severity.ERROR, "the whole file", "", "xml", f"it cannot be read as XML: {error.message}",
+        "have the file made or fetched again; half a file ends like this", line=error.line or None,
+    )  # fmt: skip
+
+
+def _wrong_namespace(root: Root, kind: FileKind) -> Finding:
+    return Finding(
+        Severity.ERROR, "the whole file", "xmlns", "schema",
+        f"its namespace is {root.namespace or 'missing'}, it must be {kind.namespace}",
+        "have the file made with the right namespace", root.local_name,
+    )  # fmt: skip

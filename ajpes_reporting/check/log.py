@@ -1,0 +1,42 @@
+"""Collects findings without drowning: each rule is shown a limited number of times, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ajpes_reporting.domain.findings import Finding, Severity
+
+_SHOWN_PER_RULE = 100
+
+
+class FindingLog:
+    """What a check found. With `strict`, warnings count as errors."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self.shown: list[Finding] = []
+        self._per_rule: Counter[str] = Counter()
+        self.error_count = 0
+        self.warning_count = 0
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Takes findings in; the first ones of each rule are kept, the rest only counted."""
+        for finding in findings:
+            self._add(replace(finding, severity=Severity.ERROR) if self._strict else finding)
+
+    def hidden(self) -> dict[str, int]:
+        """How many more findings there were, by rule."""
+        return {
+            rule: count - _SHOWN_PER_RULE for rule, count in self._per_rule.items() if count > _SHOWN_PER_RULE
+        }
+
+    def _add(self, finding: Finding) -> None:
+        if finding.is_error:
+            self.error_count += 1
+        else:
+            self.warning_count += 1
+        self._per_rule[finding.rule] += 1
+        if self._per_rule[finding.rule] <= _SHOWN_PER_RULE:
+            self.shown.append(finding)

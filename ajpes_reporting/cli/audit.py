@@ -1,0 +1,66 @@
+"""`audit verify | export`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.domain.errors import AjpesReportingError
+
+
+@click.group("audit", short_help="Prove that the record is whole; hand it to an auditor.")
+def command() -> None:
+    """The record of what happened: a chain in which every entry seals the one before it."""
+
+
+@command.command("verify")
+@with_session
+def verify(session: Session) -> None:
+    """Proves that nothing in the record or in the archive was changed since it was written."""
+    from ajpes_reporting.pipeline.audit import verify_all
+
+    with session.progress("Verifying") as progress:
+        report = verify_all(session.desk(), progress)
+    document = {**asdict(report), "whole": not report.problems}
+
+    def show() -> None:
+        click.echo(
+            f"{report.entries} entries, {report.files} archived files. The newest seal is {report.head}."
+        )
+        for problem in report.problems:
+            click.echo(f"  {problem}")
+        click.echo("The record is whole." if not report.problems else "The record is NOT whole.")
+
+    session.emit(document, show)
+    if report.problems:
+        click.get_current_context().exit(AjpesReportingError.exit_code)
+
+
+@command.command("export")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write, JSON lines."
+)
+@with_session
+def export(session: Session, output: Path) -> None:
+    """Writes the whole record as JSON lines, one entry each, with its seal."""
+    from ajpes_reporting.database.engine import snapshot
+    from ajpes_reporting.journal import chain
+
+    desk = session.desk()
+    count = 0
+    try:
+        with output.open("x", encoding="utf-8") as out, snapshot(desk.engine) as connection:
+            for entry in chain.entries(connection):
+                out.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+                count += 1
+    except OSError as error:
+        raise AjpesReportingError(
+            f"{output} could not be written: {error.strerror}.", "name another file"
+        ) from None
+    session.emit(
+        {"file": output, "entries": count}, lambda: click.echo(f"{count} entries written to {output}.")
+    )

@@ -1,0 +1,162 @@
+"""`demo [DIR]`: the main job, end to end, against the bundled authority."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+
+if TYPE_CHECKING:
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.run import Result
+    from ajpes_reporting.sandbox import Sandbox
+
+_FIRST_FILES = ("accounts.csv", "account-months.csv", "postings.csv", "events.csv")
+_MONTH = "202610"
+
+
+@click.command("demo")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
+@with_session
+def command(session: Session, directory: Path) -> None:
+    """The main job in a new workspace in DIRECTORY (default: demo).
+
+    A ledger becomes a NODURS and a SPAPP report, each checked, delivered to the bundled authority
+    over SOAP and SFTP, answered and remembered; then one is refused, mended and accepted.
+    """
+    from ajpes_reporting.sandbox import Sandbox, SandboxError
+
+    if (directory / "ajpes.toml").exists():
+        raise UsageError(
+            f"There is a workspace in {directory} already. Nothing was changed.",
+            "name another folder: `ajpes-reporting demo OTHER`",
+        )
+    try:
+        with Sandbox(directory / "authority") as authority:
+            Demo(session, directory, authority).play()
+    except SandboxError as error:
+        raise UsageError(str(error), error.remedy) from None
+
+
+class Demo:
+    """The story, one step after the other; every step is what the command line does, too."""
+
+    def __init__(self, session: Session, directory: Path, authority: Sandbox) -> None:
+        from ajpes_reporting.wiring import open_desk
+        from ajpes_reporting.workspace import complete_workspace
+
+        self._session = session
+        self._directory = directory
+        self._authority = authority
+        authority.write_settings(directory / "ajpes.toml")
+        self._desk: Desk = open_desk(complete_workspace(directory))
+        self._steps: list[dict[str, object]] = []
+
+    def play(self) -> None:
+        """Plays all of it. Raises `AjpesReportingError` if a step does not end as it must."""
+        today = self._today()
+        self._title(f"A bank, its ledger and its authority, in {self._directory}")
+        self._say(f"  SOAP  {self._authority.soap_url}, mutual TLS")
+        self._say(f"  SFTP  127.0.0.1, port {self._authority.sftp_port}")
+        self._title("1. The ledger")
+        self._import(*_FIRST_FILES)
+        self._title("2. The daily report goes by SOAP")
+        self._run("NODURS", today.previous(), expected="accepted")
+        self._title("3. The monthly report goes by SFTP")
+        self._run("SPAPP", self._month(), expected="accepted")
+        self._title("4. The next day: one obligation lacks an event that AJPES knows from before")
+        self._report_from_before()
+        self._import("events-day-two.csv")
+        refused = self._run("NODURS", today, expected="refused")
+        self._title("5. The event is found, the report is sent again")
+        self._import("events-forgotten.csv")
+        self._resubmit(refused)
+        self._title("Where things lie")
+        self._where()
+        self._session.emit({"workspace": self._directory, "steps": self._steps}, lambda: None)
+
+    def _import(self, *names: str) -> None:
+        from ajpes_reporting.ledger.files import import_files
+        from ajpes_reporting.shipped import sample
+
+        paths = [sample(f"ledger/{name}") for name in names]
+        for summary in import_files(self._desk.engine, self._desk.provider, paths, self._desk.rules):
+            self._say(f"  {Path(summary.path).name}: {summary.rows_new} {summary.kind} taken in")
+
+    def _run(self, code: str, period: Period, expected: str) -> Result:
+        from ajpes_reporting.pipeline.build import rehearse
+        from ajpes_reporting.pipeline.run import run
+        from ajpes_reporting.reports.registry import by_code
+
+        kind = by_code(code)
+        with self._desk.working_folder() as folder:
+            built = rehearse(self._desk, kind, period, folder)
+            if built is not None:
+                self._say(f"  {built.path.name}: built and checked, {built.record_count} {kind.record_noun}, "
+                          f"{built.log.error_count} errors, {built.log.warning_count} warnings")  # fmt: skip
+        return self._told(run(self._desk, kind, period), expected)
+
+    def _resubmit(self, refused: Result) -> None:
+        from ajpes_reporting.pipeline.settle import resubmit
+
+        if refused.submission is not None:
+            self._told(resubmit(self._desk, refused.submission.id), "accepted")
+
+    def _told(self, result: Result, expected: str) -> Result:
+        from ajpes_reporting.cli.telling import show_result, submission_json
+
+        state = result.submission.state.value if result.submission else result.ending.value
+        self._steps.append({"report": result.kind.code, "period": result.period.key, "state": state,
+                            "submission": submission_json(self._desk, result.submission)})  # fmt: skip
+        if not self._session.as_json:
+            show_result(self._desk, result)
+        if state != expected:
+            raise AjpesReportingError(
+                f"The demo expected {result.kind.code} to be {expected}; it is {state}.",
+                f"look at {self._directory}; this is a fault of the program",
+            )
+        return result
+
+    def _report_from_before(self) -> None:
+        """What the bank had sent before it had this program, laid straight into the authority's folder."""
+        from ajpes_reporting.shipped import sample
+
+        name = "NODURS_20261104_5860571.xml"
+        (self._authority.folder / "nodurs" / "v_ajpes" / name).write_bytes(
+            sample(f"reports/{name}").read_bytes()
+        )
+        self._authority.process_now()
+        self._say(f"  {name}, made by hand in a spreadsheet's days, is with the authority")
+
+    def _where(self) -> None:
+        self._say(
+            f"  {self._directory}/ajpes.toml   settings        {self._directory}/ajpes.db   ledger and journal"
+        )
+        self._say(f"  {self._directory}/archive      every byte sent and received")
+        self._say(f"  {self._directory}/authority    the authority: its keys, its folders, its book")
+        self._say("Look around:")
+        for line in ("status", "show 3", "ledger show O-330", "audit verify"):
+            self._say(f"  ajpes-reporting -w {self._directory} {line}")
+        self._say(f"Start the authority again: ajpes-reporting sandbox {self._directory}")
+
+    def _today(self) -> Period:
+        from ajpes_reporting.cli.period_options import day_or_today
+
+        return day_or_today(None, self._desk.clock)
+
+    def _month(self) -> Period:
+        from ajpes_reporting.domain.periods import parse_month
+
+        return parse_month(_MONTH)
+
+    def _title(self, text: str) -> None:
+        self._say(f"\n{text}")
+
+    def _say(self, text: str) -> None:
+        if not self._session.as_json:
+            click.echo(text)

@@ -1,0 +1,30 @@
+"""How findings are shown: errors first, each with what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ajpes_reporting.check.log import FindingLog
+from ajpes_reporting.cli.session import finding_json
+
+
+def show_log(log: FindingLog) -> None:
+    """The findings on stdout, and how many more there are than shown."""
+    for finding in sorted(log.shown, key=lambda item: not item.is_error):
+        click.echo(f"  {finding.severity.value}: {finding}")
+        if finding.remedy:
+            click.echo(f"    Do: {finding.remedy}.")
+    for rule, count in log.hidden().items():
+        click.echo(f"  … and {count} more of the rule {rule}")
+
+
+def log_json(log: FindingLog) -> dict[str, Any]:
+    """The findings for a program."""
+    return {
+        "errors": log.error_count,
+        "warnings": log.warning_count,
+        "findings": [finding_json(finding) for finding in log.shown],
+        "hidden": log.hidden(),
+    }

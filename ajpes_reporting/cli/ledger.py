@@ -1,0 +1,155 @@
+"""`ledger import | cancel | show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.money import format_decimal
+
+if TYPE_CHECKING:
+    from ajpes_reporting.domain.events import Event
+
+
+@click.group("ledger", short_help="Import facts, cancel and replace events, show a history.")
+def command() -> None:
+    """The ledger: facts come in, a wrong one is cancelled, nothing is ever edited."""
+
+
+@command.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@with_session
+def import_(session: Session, files: tuple[Path, ...]) -> None:
+    """Takes CSV FILES in: events, accounts, account months or postings, known by their header.
+
+    A file goes in whole or not at all. The same rows again change nothing; a known row with other
+    content is refused.
+    """
+    from ajpes_reporting.ledger.files import import_files
+
+    desk = session.desk()
+    with session.progress("Importing") as progress:
+        summaries = import_files(desk.engine, desk.provider, files, desk.rules, progress)
+    document = [
+        {
+            "file": summary.path, "kind": summary.kind, "rows": summary.rows_read, "new": summary.rows_new,
+            "known": summary.rows_known, "warnings": [finding_json(item) for item in summary.warnings],
+        }
+        for summary in summaries
+    ]  # fmt: skip
+
+    def show() -> None:
+        for summary in summaries:
+            click.echo(
+                f"{summary.path}: {summary.rows_read} {summary.kind}, "
+                f"{summary.rows_new} new, {summary.rows_known} known already"
+            )
+            for finding in summary.warnings:
+                click.echo(f"  warning: {finding}")
+
+    session.emit(document, show)
+
+
+@command.command("cancel")
+@click.argument("obligation")
+@click.argument("event")
+@click.option(
+    "--replace", "replacements", multiple=True, metavar="FIELD=VALUE",
+    help="Append a corrected event too, with this field changed; may be given several times.",
+)  # fmt: skip
+@with_session
+def cancel(session: Session, obligation: str, event: str, replacements: tuple[str, ...]) -> None:
+    """Cancels EVENT of OBLIGATION: appends an event `00`, and the corrected event if asked for.
+
+    Nothing is edited: AJPES refuses an obligation whose history was altered.
+    """
+    from ajpes_reporting.ledger.correct import cancel as cancel_event
+
+    desk = session.desk()
+    correction = cancel_event(
+        desk.engine, desk.provider, obligation, event,
+        now=desk.clock(), replace=_fields(replacements), rules=desk.rules,
+    )  # fmt: skip
+    replacement = correction.replacement
+    document = {
+        "obligation": obligation,
+        "cancellation": correction.cancellation.event_id,
+        "replacement": replacement.event_id if replacement else None,
+    }
+
+    def show() -> None:
+        click.echo(f"{obligation} / event {event} is cancelled by event {correction.cancellation.event_id}.")
+        if replacement:
+            click.echo(f"The corrected event is {replacement.event_id}.")
+        click.echo(
+            "Both go to AJPES with the next report." if replacement else "It goes with the next report."
+        )
+
+    session.emit(document, show)
+
+
+@command.command("show")
+@click.argument("obligation")
+@with_session
+def show_(session: Session, obligation: str) -> None:
+    """The history of OBLIGATION: what was reported, accepted and answered."""
+    from ajpes_reporting.journal.answers import rows_about
+    from ajpes_reporting.journal.history import reports_of
+    from ajpes_reporting.ledger.history import history
+
+    desk = session.desk()
+    with desk.engine.connect() as connection:
+        found = history(connection, desk.provider, obligation)
+        if found is None:
+            raise UsageError(
+                f"The ledger has no obligation {obligation}.",
+                "check the number; it is written as it was imported",
+            )
+        head, events = found
+        reports = reports_of(connection, desk.provider, obligation)
+        answered = rows_about(connection, desk.provider, obligation)
+    document = {
+        "obligation": head,
+        "events": [{"event": item, "reported": reports.get(item.event_id, [])} for item in events],
+        "answers": [dict(row._mapping) for row in answered],
+    }
+
+    def show() -> None:
+        click.echo(
+            f"Obligation {head.obligation_id}, issuer {head.issuer}: {head.debtor_name} "
+            f"({head.debtor_tax_number}), account {head.debtor_account}"
+        )
+        rows = [_event_row(item, reports.get(item.event_id, [])) for item in events]
+        session.table("", ("event", "type", "cancels", "date", ">amount EUR", "recorded", "reported"), rows)
+        for row in answered:
+            click.echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
+                       + (f" (event {row.event_id})" if row.event_id else ""))  # fmt: skip
+
+    session.emit(document, show)
+
+
+def _event_row(event: Event, reports: list[dict[str, Any]]) -> list[str]:
+    told = ", ".join(f"{item['state'].replace('_', ' ')} in {item['submission']}" for item in reports)
+    return [
+        event.event_id,
+        event.change_type,
+        event.cancels_event_id or "",
+        event.change_date.isoformat(),
+        format_decimal(event.amount_cents),
+        event.recorded_as,
+        told or "not yet",
+    ]
+
+
+def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
+    fields = {}
+    for text in replacements:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--replace {text} names no value.", "write it as FIELD=VALUE")
+        fields[name.strip()] = value
+    return fields or None

@@ -1,0 +1,113 @@
+"""`ajpes-reporting`: finds the command, runs it, and turns every failure into words and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
+
+UNFORESEEN = 1
+INTERRUPTED = 130
+
+# Name, module and one line of help; a module is imported only when its command is called.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Make a workspace: settings, database, archive."),
+    "demo": ("demo", "The main job, end to end, in a new workspace."),
+    "ledger": ("ledger", "Import facts, cancel and replace events, show a history."),
+    "build": ("build", "Write a report file and change nothing else."),
+    "check": ("check", "Check any report or answer file against schema and rules."),
+    "run": ("run", "Select, build, check, archive, deliver, read the answer."),
+    "collect": ("collect", "Fetch and apply answers that have come in over SFTP."),
+    "resubmit": ("resubmit", "Send a report again, corrected or the very same bytes."),
+    "resolve": ("resolve", "Settle an unknown outcome by a person's word."),
+    "status": ("status", "What is due, late, waiting, refused."),
+    "show": ("show", "One submission with every attempt, file and finding."),
+    "schedule": ("schedule", "Run the daily and monthly jobs at their times."),
+    "doctor": ("doctor", "Check settings, database, clock, certificates, reachability."),
+    "sandbox": ("sandbox", "The bundled authority on loopback, with keys and settings."),
+    "audit": ("audit", "Prove that the record is whole; hand it to an auditor."),
+}
+
+
+class Commands(click.Group):
+    """Commands that are imported when they are called, so that help comes at once."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"ajpes_reporting.cli.{COMMANDS[name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ajpes-reporting")
+@click.option("-w", "--workspace", help="The workspace; otherwise AJPES_WORKSPACE, otherwise this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def cli(context: click.Context, workspace: str | None, as_json: bool) -> None:
+    """Reports overdue obligations (NODURS) and account turnover (SPAPP) to AJPES."""
+    context.obj = {"workspace": workspace, "as_json": as_json}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and leaves with an exit code of the contract."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    try:
+        code = cli.main(args=given, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+    except AjpesReportingError as error:
+        _tell(error, as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+
+
+def _tell(error: AjpesReportingError, as_json: bool) -> None:
+    findings = error.findings if isinstance(error, ChecksRefused) else ()
+    click.echo(error.message, err=True)
+    for finding in findings:
+        click.echo(f"  {finding}", err=True)
+        if finding.remedy:
+            click.echo(f"    Do: {finding.remedy}.", err=True)
+    if error.remedy:
+        click.echo(f"Do: {error.remedy.rstrip('.')}.", err=True)
+    if as_json:
+        from ajpes_reporting.cli.session import finding_json
+
+        document = {
+            "error": {
+                "message": error.message,
+                "remedy": error.remedy,
+                "findings": [finding_json(finding) for finding in findings],
+            },
+            "exit_code": error.exit_code,
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,20 @@
+"""The period a command is about, from its options."""
+
+from __future__ import annotations
+
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.periods import Day, Month, Period, parse_day, parse_month
+from ajpes_reporting.domain.ports import Clock
+
+
+def day_or_today(text: str | None, clock: Clock) -> Period:
+    """The day named, otherwise today in Ljubljana."""
+    return parse_day(text) if text else Day(clock().astimezone(LJUBLJANA).date())
+
+
+def month_or_last(text: str | None, clock: Clock) -> Period:
+    """The month named, otherwise the month before this one in Ljubljana."""
+    if text:
+        return parse_month(text)
+    today = clock().astimezone(LJUBLJANA).date()
+    return Month(today.year, today.month).previous()

@@ -1,0 +1,23 @@
+"""`resubmit SUBMISSION`: sends a period again."""
+
+from __future__ import annotations
+
+import click
+
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.telling import leave_with
+
+
+@click.command("resubmit")
+@click.argument("submission", type=int)
+@click.option("--via", type=click.Choice(["soap", "sftp"]), help="Go this way only.")
+@click.option("--same", is_flag=True, help="Send the very same bytes instead of building the report again.")
+@with_session
+def command(session: Session, submission: int, via: str | None, same: bool) -> None:
+    """Sends SUBMISSION again: built anew from the ledger as it now stands, or with --same unchanged."""
+    from ajpes_reporting.pipeline.settle import resubmit
+
+    desk = session.desk()
+    with session.progress("Sending again") as progress:
+        result = resubmit(desk, submission, via, same=same, progress=progress)
+    leave_with(session, desk, result)

@@ -1,0 +1,45 @@
+"""`run nodurs | spapp`: the report goes out, and what became of it is told."""
+
+from __future__ import annotations
+
+import click
+
+from ajpes_reporting.cli.period_options import day_or_today, month_or_last
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.telling import leave_with
+from ajpes_reporting.domain.periods import Period
+
+
+@click.group("run", short_help="Select, build, check, archive, deliver, read the answer.")
+def command() -> None:
+    """Sends a report: select, build, check, archive, deliver, read the answer."""
+
+
+@command.command("nodurs")
+@click.option("--date", "day", help="The day, YYYY-MM-DD; default: today.")
+@click.option("--via", type=click.Choice(["soap", "sftp"]), help="Go this way only.")
+@with_session
+def nodurs(session: Session, day: str | None, via: str | None) -> None:
+    """The daily report of changed obligations."""
+    desk = session.desk()
+    _run(session, "NODURS", day_or_today(day, desk.clock), via)
+
+
+@command.command("spapp")
+@click.option("--month", help="The month, YYYYMM; default: last month.")
+@click.option("--via", type=click.Choice(["sftp"]), help="Go this way only.")
+@with_session
+def spapp(session: Session, month: str | None, via: str | None) -> None:
+    """The monthly report of turnover and balances."""
+    desk = session.desk()
+    _run(session, "SPAPP", month_or_last(month, desk.clock), via)
+
+
+def _run(session: Session, code: str, period: Period, via: str | None) -> None:
+    from ajpes_reporting.pipeline.run import run
+    from ajpes_reporting.reports.registry import by_code
+
+    desk = session.desk()
+    with session.progress(f"Reporting {code} for {period.spoken}") as progress:
+        result = run(desk, by_code(code), period, via, progress)
+    leave_with(session, desk, result)

@@ -1,0 +1,139 @@
+"""What every command shares: the workspace, where output goes, and how things look."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.findings import Finding
+from ajpes_reporting.domain.ports import Progress, no_progress
+
+if TYPE_CHECKING:
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.pipeline.desk import Desk
+
+WORKSPACE_VARIABLE = "AJPES_WORKSPACE"
+_SHOW_PROGRESS_AFTER_SECONDS = 1.0
+_PIPED_WIDTH = 140
+
+
+@dataclass
+class Session:
+    """One call of the command line."""
+
+    folder: Path
+    as_json: bool
+
+    def workspace(self) -> Workspace:
+        """The workspace this call is about. Raises `UsageError` or `ConfigurationError`."""
+        from ajpes_reporting.config import open_workspace
+
+        return open_workspace(self.folder)
+
+    def desk(self) -> Desk:
+        """The workspace's desk, ready to work."""
+        from ajpes_reporting.wiring import open_desk
+
+        return open_desk(self.workspace())
+
+    def say(self, text: str = "") -> None:
+        """A message for a person, on stderr."""
+        click.echo(text, err=True)
+
+    def emit(self, document: Any, show: Callable[[], None]) -> None:
+        """The result: as one JSON document, or as `show` prints it for a person."""
+        if self.as_json:
+            click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_jsonable))
+        else:
+            show()
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table on stdout; columns whose name begins with ">" are aligned right."""
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        for column in columns:
+            table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left",
+                             overflow="fold")  # fmt: skip
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None = None) -> Iterator[Progress]:
+        """A bar on a terminal, for work that takes its time; nothing where nobody watches."""
+        if not sys.stderr.isatty() or self.as_json:
+            yield no_progress
+            return
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        started = time.monotonic()
+        bar = Bar(console=Console(stderr=True), transient=True)
+        task = bar.add_task(label, total=total)
+        shown = False
+
+        def advance(amount: int) -> None:
+            nonlocal shown
+            bar.advance(task, amount)
+            if not shown and time.monotonic() - started > _SHOW_PROGRESS_AFTER_SECONDS:
+                shown = True
+                bar.start()
+
+        try:
+            yield advance
+        finally:
+            if shown:
+                bar.stop()
+
+
+def with_session(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command `-w`, `--json` and a `Session` as its first argument."""
+
+    @click.option(
+        "-w", "--workspace", help="The workspace; otherwise AJPES_WORKSPACE, otherwise this folder."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.pass_context
+    @functools.wraps(function)
+    def wrapped(
+        context: click.Context, *args: Any, workspace: str | None, as_json: bool, **kwargs: Any
+    ) -> Any:
+        above = context.find_root().obj or {}
+        folder = workspace or above.get("workspace") or os.environ.get(WORKSPACE_VARIABLE) or "."
+        return function(Session(Path(folder), as_json or above.get("as_json", False)), *args, **kwargs)
+
+    return wrapped
+
+
+def local_time(moment: datetime | None) -> str:
+    """A moment as people in Ljubljana read it."""
+    return f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding as programs read it."""
+    return {**asdict(finding), "severity": finding.severity.value}
+
+
+def _jsonable(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -1,0 +1,88 @@
+"""`show SUBMISSION`: everything about one submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.telling import submission_json
+from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.pipeline.desk import Desk
+
+_ALL = 1_000_000_000
+_MOST_ROWS = 20
+
+
+@click.command("show")
+@click.argument("submission", type=int)
+@click.option("--answers", "all_answers", is_flag=True, help="Show every row of the answers.")
+@click.option(
+    "--file", "target", type=click.Path(path_type=Path), help="Write the exact bytes sent into this file."
+)
+@with_session
+def command(session: Session, submission: int, all_answers: bool, target: Path | None) -> None:
+    """SUBMISSION with every attempt, file and finding."""
+    desk = session.desk()
+    with desk.engine.connect() as connection:
+        found = submissions.get(connection, submission)
+        tries = submissions.attempts_of(connection, submission)
+        findings = submissions.findings_of(connection, submission)
+        replies = answers.of_submission(connection, submission)
+        limit = _ALL if all_answers else _MOST_ROWS
+        rows = {reply.id: answers.rows_of(connection, reply.id, limit) for reply in replies}
+    if target is not None:
+        _write(desk, found.archive_path, target)
+
+    def show() -> None:
+        click.echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")
+        if found.superseded_by:
+            click.echo(f"  superseded by submission {found.superseded_by}")
+        click.echo(f"  prepared {local_time(found.prepared_at)}, {found.record_count:,} records, "
+                   f"{found.size_bytes:,} bytes")  # fmt: skip
+        click.echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
+        click.echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
+        click.echo(f"  kept in {desk.archive.root / found.archive_path}")
+        for attempt in tries:
+            click.echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
+                       f"{f', {attempt.detail}' if attempt.detail else ''}")  # fmt: skip
+            if attempt.evidence_path:
+                click.echo(f"    the raw reply: {desk.archive.root / attempt.evidence_path}")
+        for reply in replies:
+            click.echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
+                       f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip
+            click.echo(f"    kept in {desk.archive.root / reply.archive_path}")
+        if findings:
+            session.table(
+                "Our own findings",
+                ("severity", "record", "field", "what", "do"),
+                [[row.severity, row.record, row.field, row.message, row.remedy] for row in findings],
+            )
+        shown = [row for reply in replies for row in rows[reply.id]]
+        if shown:
+            session.table(
+                "What AJPES says",
+                ("severity", "code", "record", "text"),
+                [[row.severity, row.code, _record(row), row.text] for row in shown],
+            )
+
+    session.emit(submission_json(desk, found), show)
+
+
+def _record(row: Row[Any]) -> str:
+    if row.obligation_id:
+        return f"{row.obligation_id} / event {row.event_id}" if row.event_id else row.obligation_id
+    return f"account {row.account}" if row.account else "the whole file"
+
+
+def _write(desk: Desk, path: str, target: Path) -> None:
+    try:
+        desk.archive.extract(path, target)
+    except OSError as error:
+        raise AjpesReportingError(
+            f"{target} could not be written: {error.strerror}.", "name another file"
+        ) from None

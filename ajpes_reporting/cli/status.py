@@ -1,0 +1,134 @@
+"""`status`: what is due, late, waiting, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ajpes_reporting.cli.period_options import day_or_today, month_or_last
+from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.telling import due_in_words
+from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, due, submissions
+from ajpes_reporting.journal.submissions import Submission
+from ajpes_reporting.pipeline.desk import Desk
+
+_MOST = 20
+
+
+@click.command("status")
+@with_session
+def command(session: Session) -> None:
+    """What is due, late, waiting or refused, and the newest submissions."""
+    desk = session.desk()
+    with desk.engine.connect() as connection:
+        newest = submissions.recent(connection, desk.provider, _MOST)
+        aside = answers.set_aside_answers(connection, desk.provider, _MOST)
+        held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}
+    periods = _due(desk)
+    document = {
+        "provider": desk.provider,
+        "due": periods,
+        "submissions": [_submission_json(item, item.id in held) for item in newest],
+        "answers_set_aside": [
+            {"id": row.id, "name": row.remote_name, "status": row.status, "note": row.note} for row in aside
+        ],
+    }
+
+    def show() -> None:
+        session.table(
+            "Due", ("report", "period", "deadline", "standing"), [_due_row(desk, item) for item in periods]
+        )
+        if newest:
+            rows = [_row(item, item.id in held) for item in newest]
+            session.table(
+                "Submissions", (">no.", "report", "period", "state", ">records", "prepared", "to do"), rows
+            )
+        else:
+            click.echo("Nothing has been submitted yet.")
+        if aside:
+            rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
+            session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
+
+    session.emit(document, show)
+
+
+def _due(desk: Desk) -> list[dict[str, Any]]:
+    """The current day and month of each report, and every older period that is still open."""
+    current = []
+    with desk.engine.connect() as connection:
+        for kind in desk.kinds:
+            period = (month_or_last if kind.monthly else day_or_today)(None, desk.clock)
+            current.append((kind.code, period.key, kind.deadline(period, desk.extra_days_off)))
+        known = [
+            (row.report, row.period, row.deadline) for row in due.open_periods(connection, desk.provider)
+        ]
+        wanted = sorted({*current, *known}, key=lambda item: item[2])
+        return [
+            {
+                "report": report,
+                "period": period,
+                "deadline": deadline,
+                "standing": _standing(connection, desk, item),
+            }
+            for item in wanted
+            for report, period, deadline in [item]
+        ]
+
+
+def _standing(connection: Any, desk: Desk, item: tuple[str, str, Any]) -> str:
+    report, period, deadline = item
+    known = due.find(connection, desk.provider, report, period)
+    if known is not None and known.settled_as:
+        return str(known.settled_as).replace("_", " ")
+    latest = submissions.latest(connection, desk.provider, report, period)
+    standing = latest.state.label if latest else "not sent yet"
+    return f"{standing}, late" if desk.clock() > deadline else standing
+
+
+def _due_row(desk: Desk, item: dict[str, Any]) -> list[str]:
+    settled = item["standing"] in ("nothing to report", "accepted", "accepted with warnings")
+    when = local_time(item["deadline"]) if settled else due_in_words(item["deadline"], desk.clock())
+    return [item["report"], item["period"], when, item["standing"]]
+
+
+def _is_held(findings: Sequence[Any]) -> bool:
+    return any(row.severity == Severity.ERROR for row in findings)
+
+
+def _submission_json(item: Submission, held: bool) -> dict[str, Any]:
+    return {
+        "id": item.id, "report": item.report, "period": item.period, "state": item.state.value,
+        "records": item.record_count, "prepared_at": item.prepared_at, "sha256": item.sha256,
+        "superseded_by": item.superseded_by, "to_do": _to_do(item, held),
+    }  # fmt: skip
+
+
+def _row(item: Submission, held: bool) -> list[str]:
+    return [
+        str(item.id),
+        item.report,
+        item.period,
+        item.state.label,
+        f"{item.record_count:,}",
+        local_time(item.prepared_at),
+        _to_do(item, held),
+    ]
+
+
+def _to_do(item: Submission, held: bool) -> str:
+    if item.superseded_by:
+        return f"superseded by {item.superseded_by}"
+    if item.state is State.PREPARED and held:
+        return f"our own checks refused it: see show {item.id}, correct, run again"
+    return {
+        State.PREPARED: "it was cut off before it was sent: run again",
+        State.SENDING: "a run is at work, or was cut off",
+        State.DELIVERED: "collect the answer",
+        State.REFUSED: f"see show {item.id}, correct, resubmit {item.id}",
+        State.UNREACHABLE: f"nothing arrived: run again, or resubmit {item.id}",
+        State.UNKNOWN: f"ask AJPES, then resolve {item.id}",
+    }.get(item.state, "")

@@ -1,0 +1,188 @@
+"""What a run did, in words: what happened, what to do, whether anything left this machine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.session import Session, local_time
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal.submissions import Submission
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.run import Ending, Result
+
+_MOST_ROWS = 20
+_CODES = {
+    State.REFUSED: RefusedByAuthority.exit_code,
+    State.UNREACHABLE: NotDelivered.exit_code,
+    State.UNKNOWN: OutcomeUnknown.exit_code,
+    State.SENDING: OutcomeUnknown.exit_code,
+}
+
+
+def leave_with(session: Session, desk: Desk, result: Result) -> None:
+    """Tells what a run did and leaves with its exit code."""
+    code = tell(session, desk, result)
+    if code:
+        click.get_current_context().exit(code)
+
+
+def tell(session: Session, desk: Desk, result: Result) -> int:
+    """Tells what a run did; returns its exit code."""
+    code = exit_code(result)
+    document = {
+        "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
+        "deadline": result.deadline, "submission": submission_json(desk, result.submission),
+        **log_json(result.log), "exit_code": code,
+    }  # fmt: skip
+    session.emit(document, lambda: show_result(desk, result))
+    return code
+
+
+def exit_code(result: Result) -> int:
+    """The exit code of the contract for what a run did."""
+    if result.ending is Ending.CHECKS_REFUSED:
+        return ChecksRefused.exit_code
+    if result.ending is Ending.NOTHING_TO_REPORT or result.submission is None:
+        return 0
+    return _CODES.get(result.submission.state, 0)
+
+
+def submission_json(desk: Desk, submission: Submission | None) -> dict[str, Any] | None:
+    """A submission with its attempts and answers, for a program."""
+    if submission is None:
+        return None
+    with desk.engine.connect() as connection:
+        tries = submissions.attempts_of(connection, submission.id)
+        replies = answers.of_submission(connection, submission.id)
+        rows = [row for reply in replies for row in answers.rows_of(connection, reply.id, _MOST_ROWS)]
+    return {
+        "id": submission.id, "report": submission.report, "period": submission.period,
+        "state": submission.state.value, "file_name": submission.file_name,
+        "archive": desk.archive.root / submission.archive_path, "sha256": submission.sha256,
+        "size_bytes": submission.size_bytes, "records": submission.record_count,
+        "totals": dict(submission.totals), "prepared_at": submission.prepared_at,
+        "superseded_by": submission.superseded_by,
+        "attempts": [dict(row._mapping) for row in tries],
+        "answers": [dict(row._mapping) for row in replies],
+        "answer_rows": [dict(row._mapping) for row in rows],
+    }  # fmt: skip
+
+
+def due_in_words(deadline: datetime, now: datetime) -> str:
+    """How much time is left, or how late it is."""
+    due = deadline.astimezone(LJUBLJANA)
+    left = deadline - now
+    day = "today" if due.date() == now.astimezone(LJUBLJANA).date() else f"on {due:%-d %B %Y}"
+    if left < timedelta():
+        return f"It was due {day} at {due:%H:%M}, {_length(-left)} ago."
+    return f"Due {day} {due:%H:%M}, {_length(left)} from now."
+
+
+def _length(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours = minutes // 60
+    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+
+
+def show_result(desk: Desk, result: Result) -> None:
+    """Tells a person, on stdout."""
+    name = f"{result.kind.code} for {result.period.spoken}"
+    submission = result.submission
+    match result.ending:
+        case Ending.NOTHING_TO_REPORT:
+            click.echo(f"{name}: nothing to report. No obligation has changed; nothing was sent.")
+        case Ending.CHECKS_REFUSED:
+            click.echo(f"{name} was not sent.")
+            show_log(result.log)
+            click.echo(f"Nothing left this machine. {due_in_words(result.deadline, desk.clock())}")
+        case Ending.NEEDS_CORRECTION if submission:
+            click.echo(
+                f"{name} was refused before (submission {submission.id}), and nothing has changed since."
+            )
+            _show_rows(desk, submission)
+            click.echo("Do: correct the ledger with `ajpes-reporting ledger cancel`, then run again.")
+            click.echo(f"Nothing was sent. {due_in_words(result.deadline, desk.clock())}")
+        case Ending.ALREADY_REPORTED if submission:
+            click.echo(
+                f"{name} is {submission.state.label} already (submission {submission.id}). Nothing was sent."
+            )
+            click.echo("What was recorded since then goes with the next report.")
+        case _ if submission:
+            _show_submission(desk, result, submission, name)
+
+
+def _show_submission(desk: Desk, result: Result, submission: Submission, name: str) -> None:
+    number = submission.id
+    size = f"{submission.record_count} {result.kind.record_noun}, {submission.size_bytes:,} bytes"
+    if submission.state.is_accepted:
+        click.echo(f"{name} was {submission.state.label} ({size}, submission {number}).")
+    elif submission.state is State.REFUSED:
+        click.echo(f"{name} was refused by AJPES (submission {number}).")
+    elif submission.state is State.DELIVERED:
+        click.echo(f"{name} was delivered ({size}, submission {number}) and awaits its answer.")
+        click.echo("Do: nothing now; `ajpes-reporting collect` fetches the answer when it has come.")
+    elif submission.state is State.UNREACHABLE:
+        click.echo(f"{name} was not delivered (submission {number}).")
+    else:
+        click.echo(f"It is not known whether {name} arrived (submission {number}).")
+    _show_attempts(desk, submission)
+    _show_rows(desk, submission)
+    show_log(result.log)
+    _show_what_to_do(desk, result, submission)
+
+
+def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None:
+    number = submission.id
+    due = due_in_words(result.deadline, desk.clock())
+    if submission.state is State.REFUSED:
+        click.echo(
+            "Nothing of it was taken. The data stays in the ledger and goes with the corrected report."
+        )
+        click.echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {number}`. {due}")
+    elif submission.state is State.UNREACHABLE:
+        click.echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
+    elif submission.state in (State.UNKNOWN, State.SENDING):
+        click.echo(
+            "It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then"
+        )
+        click.echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
+        click.echo(due)
+    click.echo(f"  file: {desk.archive.root / submission.archive_path}")
+
+
+def _show_attempts(desk: Desk, submission: Submission) -> None:
+    with desk.engine.connect() as connection:
+        tries = submissions.attempts_of(connection, submission.id)
+    for attempt in tries:
+        detail = f": {attempt.detail}" if attempt.detail else ""
+        outcome = attempt.outcome or "cut off"
+        click.echo(f"  {local_time(attempt.started_at)} by {attempt.via}, {outcome}{detail}")
+
+
+def _show_rows(desk: Desk, submission: Submission) -> None:
+    with desk.engine.connect() as connection:
+        for reply in answers.of_submission(connection, submission.id):
+            if reply.note:
+                click.echo(f"  the answer: {reply.note}")
+            for row in answers.rows_of(connection, reply.id, _MOST_ROWS):
+                click.echo(f"  AJPES, {row.severity} {row.code}: {_record_of(row)}{row.text}")
+            more = (reply.error_rows or 0) + (reply.warning_rows or 0) - _MOST_ROWS
+            if more > 0:
+                click.echo(
+                    f"  … and {more} more; `ajpes-reporting show {submission.id} --answers` lists them all"
+                )
+
+
+def _record_of(row: Any) -> str:
+    if row.obligation_id:
+        return f"{row.obligation_id} / event {row.event_id}: " if row.event_id else f"{row.obligation_id}: "
+    return f"account {row.account}: " if row.account else ""

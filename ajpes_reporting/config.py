@@ -1,0 +1,276 @@
+"""`ajpes.toml` as typed settings.
+
+A secret is never written there, only where it lies: `env:NAME`, `file:PATH` or
+`credential:NAME` (a systemd credential). Any setting can be overridden by an environment
+variable, `AJPES_REPORTING_SOAP__ENDPOINT` for `soap.endpoint`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
+
+SETTINGS_FILE = "ajpes.toml"
+
+
+def _reference(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    if kind not in ("env", "file", "credential") or not rest:
+        # The text may be the secret itself, so it is not repeated here.
+        raise ValueError("a secret is given by reference: env:NAME, file:PATH or credential:NAME")
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+
+
+class _Section(BaseModel):
+    # hide_input_in_errors: a secret written in clear by mistake is not echoed.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ProviderSection(_Section):
+    registration_number: Annotated[str, Field(pattern=r"^[0-9]{7}([0-9]{3})?$")]
+    name: Annotated[str, Field(min_length=1, max_length=140)]
+    account_prefixes: tuple[str, ...] = ()
+
+
+class DatabaseSection(_Section):
+    url: str = "sqlite:///ajpes.db"
+
+
+class LedgerSection(_Section):
+    url: str | None = None
+
+
+class NodursSection(_Section):
+    amounts: Literal["cents", "decimal"] = "cents"
+    sftp_above_bytes: int = 50_000_000
+
+
+class SpappSection(_Section):
+    amounts: Literal["euros", "decimal", "cents"] = "euros"
+
+
+class ChecksSection(_Section):
+    strict: bool = False
+    change_types: dict[str, str] = {
+        "00": "cancellation",
+        "01": "unverified",
+        "02": "unverified",
+        "03": "unverified",
+    }
+
+
+class CalendarSection(_Section):
+    extra_days_off: tuple[str, ...] = ()
+
+
+class ScheduleSection(_Section):
+    nodurs_start: time = time(16)
+    spapp_start: time = time(9)
+    every_seconds: float = Field(default=60, ge=1)
+
+
+class SoapSection(_Section):
+    endpoint: str
+    username: str | None = None
+    password: SecretReference | None = None
+    authentication: Literal["ident", "basic"] = "ident"
+    ident: tuple[str, ...] = ("{registration_number}", "{username}", "{password}")
+    client_certificate: str | None = None
+    client_key: str | None = None
+    client_pkcs12: str | None = None
+    client_key_password: SecretReference | None = None
+    server_ca: str | None = None
+    wsdl: str | None = None
+    target_namespace: str = "http://www.ajpes.si/wsBlokIzmenjava"
+    soap_action: str = ""
+    operation: str = "BlokPodOddaj"
+    document_element: str = "Blok"
+    ident_element: str = "Ident"
+    ident_item: str = "string"
+    result_element: str = "BlokPodOddajResult"
+    connect_timeout_seconds: float = 20.0
+    operation_timeout_seconds: float = 120.0
+    total_timeout_seconds: float = 900.0
+    max_answer_bytes: int = 1_000_000_000
+
+
+class SftpSection(_Section):
+    host: str
+    port: int = 22
+    username: str
+    password: SecretReference | None = None
+    private_key: str | None = None
+    private_key_password: SecretReference | None = None
+    host_key: str
+    folder: str = ""
+    answer_wait_seconds: float = 10.0
+    connect_timeout_seconds: float = 20.0
+    operation_timeout_seconds: float = 60.0
+    total_timeout_seconds: float = 1800.0
+    max_answer_bytes: int = 1_000_000_000
+
+
+class Settings(BaseSettings):
+    """All settings of one workspace, checked."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix="AJPES_REPORTING_",
+        env_nested_delimiter="__",
+    )
+
+    provider: ProviderSection
+    database: DatabaseSection = DatabaseSection()
+    ledger: LedgerSection = LedgerSection()
+    nodurs: NodursSection = NodursSection()
+    spapp: SpappSection = SpappSection()
+    checks: ChecksSection = ChecksSection()
+    calendar: CalendarSection = CalendarSection()
+    schedule: ScheduleSection = ScheduleSection()
+    soap: SoapSection | None = None
+    sftp: SftpSection | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+class Workspace:
+    """A folder with its `ajpes.toml`; relative paths in the settings are relative to it."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / "archive"
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / SETTINGS_FILE
+
+    def path(self, text: str) -> Path:
+        """A path of the settings, made absolute."""
+        return self.folder / Path(text).expanduser()
+
+    def database_url(self) -> str:
+        return self._absolute_url("database.url", self.settings.database.url)
+
+    def ledger_url(self) -> str | None:
+        url = self.settings.ledger.url
+        return None if url is None else self._absolute_url("ledger.url", url)
+
+    def secret(self, key: str, reference: str) -> str:
+        """What a secret's reference points at. Raises `ConfigurationError`, naming the setting `key`."""
+        kind, _, rest = reference.partition(":")
+        if kind == "env":
+            value = os.environ.get(rest)
+            if value is None:
+                raise ConfigurationError(
+                    f"{key} points at the environment variable {rest}, which is not set.",
+                    f"set {rest}, or let {key} point at a file with file:PATH",
+                )
+            return value
+        path = self.path(rest) if kind == "file" else self._credential(key, rest)
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"{key} points at the file {path}, which cannot be read: {_why(error)}.",
+                "put the secret into that file, readable by this user only",
+            ) from None
+
+    def _credential(self, key: str, name: str) -> Path:
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        if not directory:
+            raise ConfigurationError(
+                f"{key} points at the systemd credential {name}, but this process was given no credentials.",
+                f"run it as a service with LoadCredential={name}:…, or use file:PATH",
+            )
+        return Path(directory) / name
+
+    def _absolute_url(self, key: str, text: str) -> str:
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            raise ConfigurationError(
+                f"{key} is not a database URL.",
+                "write it like sqlite:///ajpes.db or postgresql://user@host/name",
+            ) from None
+        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+            url = url.set(database=str(self.path(url.database)))
+        return url.render_as_string(hide_password=False)
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """The workspace in `folder`. Raises `UsageError` if there is none, `ConfigurationError` if it is wrong."""
+    path = folder / SETTINGS_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no {SETTINGS_FILE} in {folder.absolute()}.",
+            "go to a workspace, name one with -w DIR, or make one with `ajpes-reporting init DIR`",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {_why(error)}.", "check the file and its rights"
+        ) from None
+    return Workspace(folder.absolute(), read_settings(text, str(path)))
+
+
+def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
+    """Settings from TOML text. Raises `ConfigurationError` naming each wrong key."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name} is not valid TOML: {error}.", "correct that line") from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = "\n".join(
+            f"  {_complaint(item)}" for item in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(
+            f"{name} cannot be used:\n{lines}", "correct these settings; docs/configuration.md explains each"
+        ) from None
+
+
+def _complaint(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "missing":
+        return f"{key} is missing"
+    if item["type"] == "extra_forbidden":
+        return f"{key} is not a setting"
+    return f"{key}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

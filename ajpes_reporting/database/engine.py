@@ -1,0 +1,93 @@
+"""Connections: the same habits on SQLite and PostgreSQL.
+
+SQLite is opened with foreign keys on, in WAL mode, and with every commit on the disk before it
+counts. Python's own transaction handling there is switched off: it would start no transaction
+for a SELECT, and a report must read one consistent snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+_BUSY_TIMEOUT_MS = 30_000
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for the database at `url` (any SQLAlchemy URL of SQLite or PostgreSQL)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A read-only transaction that sees one moment of the database, whatever others write."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: all of it is stored, or nothing.
+
+    Writers queue, one at a time, and each reads one snapshot of the database: the record of what
+    happened is a chain, and a report records exactly the events it selected. SQLite takes its
+    write lock at once; PostgreSQL locks the chain before it takes its snapshot (a LOCK takes none).
+    """
+    with _writing_connection(engine) as connection, connection.begin():
+        _queue_up(connection)
+        yield connection
+
+
+@contextmanager
+def rehearsing(engine: Engine) -> Iterator[Connection]:
+    """The same as `writing`, and in the end nothing is stored."""
+    with _writing_connection(engine) as connection:
+        transaction = connection.begin()
+        try:
+            _queue_up(connection)
+            yield connection
+        finally:
+            transaction.rollback()
+
+
+def _writing_connection(engine: Engine) -> Connection:
+    connection = engine.connect().execution_options(ajpes_immediate=True)
+    if engine.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="REPEATABLE READ")
+    return connection
+
+
+def _queue_up(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE audit_records IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA recursive_triggers = ON")  # or REPLACE would slip past the triggers
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("ajpes_immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

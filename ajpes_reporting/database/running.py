@@ -1,0 +1,56 @@
+"""One run at a time for each provider, whatever started it.
+
+The lock belongs to a living process, not to a row: it is gone when the process is, even if that
+was killed. On PostgreSQL it holds across machines.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select
+
+from ajpes_reporting.domain.errors import UsageError
+
+_OURS = 0x414A5052  # "AJPR": keeps our locks apart from those of others in the same database
+
+
+@contextmanager
+def alone(engine: Engine, provider: str) -> Iterator[None]:
+    """Holds the provider's lock. Raises `UsageError` if another run holds it."""
+    hold = _alone_on_postgresql if engine.dialect.name == "postgresql" else _alone_on_this_machine
+    with hold(engine, provider):
+        yield
+
+
+@contextmanager
+def _alone_on_postgresql(engine: Engine, provider: str) -> Iterator[None]:
+    key = (_OURS, int(provider) % (2**31))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar():
+            raise _busy(provider)
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(*key)))
+
+
+@contextmanager
+def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[None]:
+    path = Path(f"{engine.url.database}.{provider}.lock")
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(provider) from None
+        yield
+
+
+def _busy(provider: str) -> UsageError:
+    return UsageError(
+        f"Another run for provider {provider} is at work. Nothing was done.",
+        "wait until it has ended; see `ajpes-reporting status`",
+    )

@@ -1,0 +1,279 @@
+"""Every table: the ledger's facts and the journal's record of what was done with them.
+
+Each row belongs to a provider, by itself or through its parent, so that one installation can
+report for several. Whatever is a fact or a record is only ever added to; the database enforces
+it (see the migrations).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from ajpes_reporting.database.types import (
+    AccountNumber,
+    Cents,
+    Identifier,
+    Instant,
+    Key,
+    Name,
+    Provider,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# --- The ledger ---------------------------------------------------------------------------------
+
+debtors = Table(
+    "debtors",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("tax_number", String(8), nullable=False),
+    # Part of the key: a debtor whose name is written in two ways keeps both.
+    Column("name", Name, nullable=False),
+    UniqueConstraint("provider", "tax_number", "name"),
+)
+
+obligations = Table(
+    "obligations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("obligation_id", Identifier, nullable=False),
+    Column("issuer", Integer, nullable=False),
+    Column("debtor", Key, ForeignKey("debtors.id"), nullable=False),
+    Column("debtor_account", AccountNumber, nullable=False),
+    UniqueConstraint("provider", "obligation_id"),
+    Index(None, "debtor", "debtor_account", "obligation_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("obligation", Key, ForeignKey("obligations.id"), nullable=False),
+    # Unique within its obligation only (instruction, section 2.2, row 12).
+    Column("event_id", Identifier, nullable=False),
+    Column("cancels_event_id", Identifier),
+    Column("change_type", String(2), nullable=False),
+    Column("change_date", Date, nullable=False),
+    Column("amount_cents", Cents, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    # The time of recording as the bank wrote it: the authority sees this text, always the same.
+    Column("recorded_as", String(35), nullable=False),
+    Column("reference_model", String(2)),
+    Column("reference", String(22)),
+    Column("priority", Integer),
+    Column("creditor_account", String(34)),
+    Column("creditor_name", Name),
+    UniqueConstraint("obligation", "event_id"),
+    # Nothing is cancelled twice; empty for everything that is not a cancellation.
+    UniqueConstraint("obligation", "cancels_event_id"),
+    CheckConstraint("(change_type = '00') = (cancels_event_id IS NOT NULL)", name="cancellation"),
+)
+
+# Events that the authority has not accepted yet. It could be derived from the acceptances, by
+# reading all of them; this keeps the cost of a small day small. `audit verify` compares the two.
+pending_events = Table(
+    "pending_events",
+    metadata,
+    Column("event", Key, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("account", AccountNumber, nullable=False),
+    Column("holder_tax_number", String(8), nullable=False),
+    Column("holder_name", Name, nullable=False),
+    Column("opened_on", Date, nullable=False),
+    Column("closed_on", Date),
+    UniqueConstraint("provider", "account"),
+)
+
+account_months = Table(
+    "account_months",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("account", Key, ForeignKey("accounts.id"), nullable=False),
+    Column("month", String(7), nullable=False),  # YYYY-MM
+    Column("credit_turnover_cents", Cents, nullable=False),
+    Column("debit_turnover_cents", Cents, nullable=False),
+    Column("closing_balance_cents", Cents, nullable=False),
+    # 'imported' is a fact from the bank; 'closed' was summed up from postings and is renewed.
+    Column("origin", String(8), nullable=False),
+    UniqueConstraint("account", "month"),
+    Index(None, "month"),
+    CheckConstraint("origin IN ('imported', 'closed')", name="origin"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("posting_id", Identifier, nullable=False),
+    Column("account", Key, ForeignKey("accounts.id"), nullable=False),
+    Column("booked_on", Date, nullable=False),
+    Column("amount_cents", Cents, nullable=False),
+    UniqueConstraint("provider", "posting_id"),
+    Index(None, "booked_on", "account"),
+)
+
+# --- The journal --------------------------------------------------------------------------------
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("report", String(20), nullable=False),
+    Column("period", String(10), nullable=False),  # YYYY-MM-DD or YYYY-MM
+    Column("state", String(30), nullable=False),
+    Column("prepared_at", Instant, nullable=False),
+    Column("file_name", String(40), nullable=False),
+    Column("archive_path", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # Of the file without its time of preparation: tells whether a new file says anything new.
+    Column("content_sha256", String(64), nullable=False),
+    Column("record_count", BigInteger, nullable=False),
+    Column("totals", Text, nullable=False),  # JSON, as written into Ident
+    Column("superseded_by", Key, ForeignKey("submissions.id")),
+    Index(None, "provider", "report", "period"),
+    Index(None, "state"),
+)
+
+# The events that a submission reports for the first time, or again after a refusal.
+submission_events = Table(
+    "submission_events",
+    metadata,
+    Column("submission", Key, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+    Column("event", Key, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Index(None, "event"),
+)
+
+submission_findings = Table(
+    "submission_findings",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("submission", Key, ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("severity", String(7), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("field", String(40), nullable=False),
+    Column("rule", String(60), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("location", String(40), nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("submission", Key, ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("via", String(10), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String(20)),
+    Column("detail", Text),
+    Column("evidence_path", Text),
+    Column("evidence_sha256", String(64)),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("submission", Key, ForeignKey("submissions.id"), index=True),  # empty: it fits nothing
+    Column("received_at", Instant, nullable=False),
+    Column("via", String(10), nullable=False),
+    # Where it lay, and how it looked there, so that it is not fetched again.
+    Column("remote_name", Text, nullable=False),
+    Column("remote_size", BigInteger, nullable=False),
+    Column("remote_modified_at", BigInteger, nullable=False),
+    Column("archive_path", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # 'stored', then 'applied', 'unmatched', 'unreadable' or 'duplicate', with the reason in words.
+    Column("status", String(20), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("declared_errors", BigInteger),
+    Column("declared_warnings", BigInteger),
+    Column("error_rows", BigInteger),
+    Column("warning_rows", BigInteger),
+    Index(None, "provider", "sha256"),
+    Index(None, "provider", "remote_name"),
+)
+
+# What the authority said about single records; appended, never written into the ledger.
+answer_rows = Table(
+    "answer_rows",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("answer", Key, ForeignKey("answers.id"), nullable=False, index=True),
+    Column("severity", String(7), nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("obligation_id", String(36)),
+    Column("event_id", String(36)),
+    Column("ref_id", String(36)),
+    Column("account", String(15)),
+    Index(None, "obligation_id", "event_id"),
+    Index(None, "account"),
+)
+
+# What the calendar asks for, and how it ended. Days without changes live only here.
+due_reports = Table(
+    "due_reports",
+    metadata,
+    Column("provider", Provider, primary_key=True),
+    Column("report", String(20), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    Column("deadline", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Column("settled_as", String(30)),  # 'nothing_to_report' or the accepting state
+    Column("submission", Key, ForeignKey("submissions.id")),
+)
+
+# The hash chain: each row seals the one before it.
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("seq", Key, primary_key=True, autoincrement=False),
+    Column("at", String(35), nullable=False),  # text, since its bytes are sealed
+    Column("provider", Provider, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("submission", Key),
+    Column("body", Text, nullable=False),  # JSON
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+)
+
+APPEND_ONLY = ("debtors", "obligations", "events", "postings", "submission_events",
+               "submission_findings", "answer_rows", "audit_records")
+"""Tables whose rows are never changed or removed; triggers in the database see to it."""

@@ -1,0 +1,91 @@
+"""Brings a database to the tables this program needs, and tells whether it has them.
+
+Alembic takes no lock of its own, so two machines that start at once would both create the
+tables: the second waits here until the first is done, and then finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from ajpes_reporting.domain.errors import ConfigurationError
+
+HEAD = "0001"
+"""The newest revision; written down, so that asking for it costs no import of Alembic."""
+
+
+_UPGRADING = 0x414A504553  # a lock of that number; "AJPES", to keep it apart from those of others
+
+
+def upgrade(engine: Engine) -> None:
+    """Creates or alters the tables, all of it or nothing. Facts in them stay as they are.
+
+    Raises ConfigurationError if the database cannot be opened.
+    """
+    from alembic import command  # imported here: it is slow to load, and rarely needed
+    from alembic.config import Config
+
+    current_revision(engine)
+    config = Config()
+    config.set_main_option("script_location", "ajpes_reporting.database:migrations")
+    with engine.connect().execution_options(ajpes_immediate=True) as connection, connection.begin():
+        _queue_up(connection)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the tables, None where there are none yet.
+
+    Raises ConfigurationError if the database cannot be opened.
+    """
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return revision
+    except DBAPIError as error:
+        raise _cannot_open(engine, error) from error
+
+
+def require_current(engine: Engine) -> None:
+    """Raises ConfigurationError, saying what to do, unless the tables are those of this program."""
+    revision = current_revision(engine)
+    if revision == HEAD:
+        return
+    if revision is None:
+        raise ConfigurationError(
+            f"The database {_address(engine)} has no tables yet.",
+            "make them with `ajpes-reporting init`, or correct [database] url in ajpes.toml",
+        )
+    if revision < HEAD:
+        raise ConfigurationError(
+            f"The tables of the database {_address(engine)} are of an older version of this program "
+            f"({revision}, needed is {HEAD}).",
+            "back the database up, then bring it up to date with `ajpes-reporting init`",
+        )
+    raise ConfigurationError(
+        f"The tables of the database {_address(engine)} are of a newer version of this program "
+        f"({revision}, known here is {HEAD}).",
+        "install the newer version here too",
+    )
+
+
+def _queue_up(connection: Connection) -> None:
+    """SQLite has done it: the transaction began by taking the write lock of the whole database."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
+
+
+def _cannot_open(engine: Engine, error: DBAPIError) -> ConfigurationError:
+    reason = str(error.orig).strip().splitlines()[0]
+    return ConfigurationError(
+        f"The database {_address(engine)} cannot be opened: {reason}.",
+        "check [database] url in ajpes.toml, and that the database runs",
+    )
+
+
+def _address(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)

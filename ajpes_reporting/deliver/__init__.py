@@ -1,0 +1,1 @@
+"""Handing a report to the authority: over SOAP, over SFTP, and which of the two."""

@@ -1,0 +1,80 @@
+"""Try each way in order until one gives a definite answer.
+
+A timeout after the first byte is Unknown, not failure: the authority may hold the report. We stop
+there, because a duplicate is harder to undo than a delay. The other way opens only after
+Unreachable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.outcomes import Outcome, Unreachable
+from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Log(Protocol):
+    """Who writes the attempts down. Each call returns only when its record is committed."""
+
+    def started(self, carrier: Carrier) -> None:
+        """Before the first byte leaves by this way."""
+        ...
+
+    def ended(self, carrier: Carrier, outcome: Outcome) -> None:
+        """As soon as it is known what became of it."""
+        ...
+
+
+def deliver(
+    carriers: Sequence[Carrier], parcel: Parcel, log: Log, progress: Progress = no_progress
+) -> Outcome:
+    """Hands over the parcel by the first way that gives a definite answer, and returns that.
+
+    If every way was unreachable, the outcome names each with its reason.
+    """
+    failed: list[tuple[Carrier, Unreachable]] = []
+    for carrier in carriers:
+        log.started(carrier)
+        outcome = carrier.deliver(parcel, progress)
+        log.ended(carrier, outcome)
+        if not isinstance(outcome, Unreachable):
+            return outcome
+        failed.append((carrier, outcome))
+    return _all_unreachable(failed)
+
+
+def ways(
+    report: str, size_bytes: int, configured: Sequence[Carrier], sftp_above_bytes: int | None = None
+) -> list[Carrier]:
+    """The ways that are open to this report, the first choice first (instruction, section 4.2).
+
+    NODURS goes by SOAP, and by SFTP on outage; by SFTP first above `sftp_above_bytes`, since the
+    instruction allows it for large volumes. Everything else goes by SFTP alone.
+    Raises `ConfigurationError` if none of these is configured.
+    """
+    order = ["sftp"]
+    if report == "nodurs":
+        is_large = sftp_above_bytes is not None and size_bytes > sftp_above_bytes
+        order = ["sftp", "soap"] if is_large else ["soap", "sftp"]
+    by_name = {carrier.name: carrier for carrier in configured}
+    chosen = [by_name[name] for name in order if name in by_name]
+    if not chosen:
+        raise ConfigurationError(
+            f"No way to the authority is configured for {report.upper()}. Nothing was sent.",
+            f"Fill in {' or '.join(f'[{name}]' for name in order)} in ajpes.toml.",
+        )
+    return chosen
+
+
+def _all_unreachable(failed: Sequence[tuple[Carrier, Unreachable]]) -> Unreachable:
+    if len(failed) == 1:
+        return failed[0][1]
+    return Unreachable(
+        reason=" ".join(f"By {carrier.name}: {outcome.reason}" for carrier, outcome in failed),
+        remedy=" ".join(outcome.remedy for _, outcome in failed if outcome.remedy),
+        evidence=next((outcome.evidence for _, outcome in failed if outcome.evidence), None),
+    )

@@ -1,0 +1,303 @@
+"""SFTP: a report into v_ajpes, its answer from iz_ajpes (instruction, section 4.2).
+
+A report is written under another name and renamed when it is whole; the plain rename of SFTP
+does not overwrite, which is our guard against a duplicate. What happened when the line broke in
+the rename is settled by looking: as long as the file under the other name is still there for us
+to take away, the report has not arrived, and cannot arrive any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import posixpath
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe, refused
+from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
+from ajpes_reporting.domain.ports import Parcel, Progress, RemoteAnswer, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import paramiko
+
+__all__ = ["SftpCarrier", "SftpServer"]
+
+_log = logging.getLogger(__name__)
+
+_BLOCK_BYTES = 1 << 18
+_READS_UNDER_WAY = 64
+_UNFINISHED = (".part", ".tmp")
+
+
+class SftpCarrier:
+    """Delivers reports to the exchange server, and fetches the answers from there.
+
+    Raises `ConfigurationError` at once if the private key or the pinned host key cannot be used.
+    """
+
+    name = "sftp"
+
+    def __init__(self, server: SftpServer) -> None:
+        self._server = server
+        self._sessions = SftpSessions(server)
+
+    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+        """Puts the report into v_ajpes under its name, or says why it is not there.
+
+        Raises `UsageError` if the file is not the parcel's.
+        """
+        if parcel.path.stat().st_size != parcel.size_bytes:
+            raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
+        journey = self._journey(parcel)
+        try:
+            with self._sessions.open() as sftp:
+                if (outcome := _look_first(sftp, journey)) is not None:
+                    return outcome
+                self._upload(sftp, journey, progress)
+                trouble = _rename(sftp, journey)
+        except NotDelivered as error:
+            return Unreachable(error.message, error.remedy)
+        return self._settle(journey, trouble) if trouble else Delivered(detail=f"put into {journey.final}")
+
+    def fetch_new(
+        self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path
+    ) -> Iterator[tuple[RemoteAnswer, Path]]:
+        """Yields every answer not fetched before, the oldest first, copied whole into `into`.
+
+        A file that is still being written is left for the next time. Nothing is removed there.
+        Raises `NotDelivered` if the folder cannot be reached or read, saying why.
+        """
+        into.mkdir(parents=True, exist_ok=True)
+        folder = self._folder(report, "iz_ajpes")
+        with self._sessions.open() as sftp:
+            for remote in _listed(sftp, folder, report):
+                if already_fetched(remote):
+                    continue
+                local = self._fetch(sftp, posixpath.join(folder, remote.name), remote, into)
+                if local is not None:
+                    yield remote, local
+
+    def reach(self) -> str:
+        """Says how the server is reached and what both sides agreed on; leaves nothing there.
+
+        Raises `NotDelivered` with the reason if it is not, or if a folder is missing.
+        """
+        with self._sessions.open() as sftp:
+            for report in ("nodurs", "spapp"):
+                sftp.stat(self._folder(report, "v_ajpes"))
+                sftp.listdir_attr(self._folder(report, "iz_ajpes"))
+            return describe(sftp)
+
+    def _folder(self, report: str, name: str) -> str:
+        return posixpath.join(self._server.folder, report, name)
+
+    def _journey(self, parcel: Parcel) -> _Journey:
+        inbox = self._folder(parcel.report, "v_ajpes")
+        return _Journey(
+            parcel,
+            final=posixpath.join(inbox, parcel.file_name),
+            # Never a name that ends in .xml: the authority must not take half a file.
+            part=posixpath.join(inbox, f"{parcel.file_name}.{secrets.token_hex(4)}.part"),
+            accepted=posixpath.join(self._folder(parcel.report, "accepted"), parcel.file_name),
+        )
+
+    def _upload(self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress) -> None:
+        """Writes the part file whole; if that fails it is taken away again, as far as possible."""
+        try:
+            self._write(sftp, journey, progress)
+            arrived = sftp.stat(journey.part).st_size
+            if arrived != journey.parcel.size_bytes:
+                raise NotDelivered(
+                    f"{arrived:,} instead of {journey.parcel.size_bytes:,} bytes arrived on the server.",
+                    "Ask the authority whether its disk or our share of it is full.",
+                )
+            journey.accepted_before = _state(sftp, journey.accepted)
+        except (*TROUBLE, NotDelivered):
+            self._clear_away(journey)
+            raise
+
+    def _write(self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress) -> None:
+        block_bytes = self._server.largest_write_bytes
+        with journey.parcel.path.open("rb") as report, sftp.open(journey.part, "wx") as remote:
+            remote.MAX_REQUEST_SIZE = block_bytes
+            # Without waiting for each block's receipt; close() waits for those still missing.
+            remote.set_pipelined(True)
+            while block := report.read(block_bytes):
+                remote.write(block)
+                progress(len(block))
+
+    def _clear_away(self, journey: _Journey) -> None:
+        try:
+            with self._sessions.open() as sftp:
+                _take_away(sftp, journey.part)
+        except NotDelivered as error:
+            _log.warning("%s was left behind on the server: %s", journey.part, error.message)
+
+    def _settle(self, journey: _Journey, trouble: Exception) -> Outcome:
+        """The rename was asked for, and it is not certain what came of it: look, once."""
+        try:
+            with self._sessions.open() as sftp:
+                return _look_after(sftp, journey, trouble)
+        except NotDelivered as error:
+            return _unknown(journey, f"and the server could not be asked again. {error.message}")
+
+    def _fetch(self, sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, into: Path) -> Path | None:
+        if remote.size_bytes > self._server.largest_answer_bytes:
+            _log.warning("%r has %d bytes, too many to fetch", path, remote.size_bytes)
+            return None
+        local = into / _local_name(remote)
+        unfinished = local.with_name(local.name + ".part")
+        try:
+            is_whole = _download(sftp, path, remote, unfinished)
+        except OSError as error:
+            if not refused(error):
+                raise
+            _log.warning("%r cannot be fetched: %s", path, error)
+            is_whole = False
+        if is_whole:
+            return unfinished.rename(local)
+        unfinished.unlink(missing_ok=True)
+        return None
+
+
+@dataclass(slots=True)
+class _Journey:
+    """One parcel and the paths it takes on the server."""
+
+    parcel: Parcel
+    final: str
+    part: str
+    accepted: str
+    # A file of this name that was accepted earlier is not taken for this one.
+    accepted_before: tuple[int | None, int | None] | None = None
+
+
+def _look_first(sftp: paramiko.SFTPClient, journey: _Journey) -> Outcome | None:
+    if _state(sftp, journey.final) is None:
+        return None
+    if _is_ours(sftp, journey.final, journey.parcel):
+        return Delivered(detail=f"{journey.final} was already there, the same bytes")
+    return _taken(journey)
+
+
+def _rename(sftp: paramiko.SFTPClient, journey: _Journey) -> Exception | None:
+    """Gives the file its final name; what went wrong is returned, for it is not yet a failure."""
+    try:
+        sftp.rename(journey.part, journey.final)
+    except TROUBLE as error:
+        return error
+    return None
+
+
+def _look_after(sftp: paramiko.SFTPClient, journey: _Journey, trouble: Exception) -> Outcome:
+    # Taking the part file away comes first: from then on, a rename still under way must fail.
+    was_still_there = _take_away(sftp, journey.part)
+    if _is_ours(sftp, journey.final, journey.parcel):
+        return Delivered(detail=f"{journey.final} is there, though the connection broke")
+    now_accepted = _state(sftp, journey.accepted)
+    if now_accepted != journey.accepted_before and _is_ours(sftp, journey.accepted, journey.parcel):
+        return Delivered(detail=f"the authority has taken it already: {journey.accepted}")
+    if not was_still_there:
+        return _unknown(journey, "and it is neither in v_ajpes nor in accepted.")
+    if _state(sftp, journey.final) is not None:
+        return _taken(journey)
+    return Unreachable(
+        f"The server did not give {journey.final} its name ({trouble}); the upload was taken back.",
+        "Run it again.",
+    )
+
+
+def _taken(journey: _Journey) -> Unreachable:
+    return Unreachable(
+        f"{journey.final} is already there, and it is another file. It was not touched.",
+        "Wait until the authority has taken that file, or ask it to remove it; then run again.",
+    )
+
+
+def _unknown(journey: _Journey, what: str) -> Unknown:
+    return Unknown(
+        f"The connection broke while {journey.final} was getting its name, {what}",
+        "Do not send it again before this is settled: wait for the authority's answer, or ask it, "
+        "then say so with `ajpes-reporting resolve`.",
+    )
+
+
+def _state(sftp: paramiko.SFTPClient, path: str) -> tuple[int | None, int | None] | None:
+    """Size in bytes and time of change of a file; None if there is none."""
+    try:
+        found = sftp.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime
+
+
+def _take_away(sftp: paramiko.SFTPClient, path: str) -> bool:
+    try:
+        sftp.remove(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_ours(sftp: paramiko.SFTPClient, path: str, parcel: Parcel) -> bool:
+    state = _state(sftp, path)
+    if state is None or state[0] != parcel.size_bytes:
+        return False
+    digest = hashlib.sha256()
+    try:
+        for block in _blocks(sftp, path, parcel.size_bytes):
+            digest.update(block)
+    except FileNotFoundError:
+        return False
+    return digest.hexdigest() == parcel.sha256
+
+
+def _blocks(sftp: paramiko.SFTPClient, path: str, size_bytes: int) -> Iterator[bytes]:
+    """The first `size_bytes` of a file, and one more block if it is longer."""
+    with sftp.open(path, "rb") as remote:
+        remote.prefetch(size_bytes, max_concurrent_requests=_READS_UNDER_WAY)
+        read = 0
+        while read <= size_bytes and (block := remote.read(_BLOCK_BYTES)):
+            read += len(block)
+            yield block
+
+
+def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[RemoteAnswer]:
+    answers = [
+        RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0)
+        for each in sftp.listdir_attr(folder)
+        if _may_be_answer(each)
+    ]
+    return sorted(answers, key=lambda each: (each.modified_at, each.name))
+
+
+def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
+    if "/" in entry.filename:
+        _log.warning("The server lists %r, which is no file name; it was passed over", entry.filename)
+        return False
+    is_file = entry.st_mode is None or stat.S_ISREG(entry.st_mode)
+    return is_file and not entry.filename.lower().endswith(_UNFINISHED)
+
+
+def _download(sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, to: Path) -> bool:
+    """Copies a file; False if it is not the file that was listed, because it is being written."""
+    written = 0
+    with to.open("wb") as local:
+        for block in _blocks(sftp, path, remote.size_bytes):
+            written += local.write(block)
+    return written == remote.size_bytes and _state(sftp, path) == (remote.size_bytes, remote.modified_at)
+
+
+def _local_name(remote: RemoteAnswer) -> str:
+    """A name that is harmless on this machine, and another one for every other remote file."""
+    identity = f"{remote.report}\n{remote.name}\n{remote.size_bytes}\n{remote.modified_at}"
+    mark = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return f"{mark}-{re.sub(r'[^A-Za-z0-9._-]', '_', remote.name)[-80:]}"

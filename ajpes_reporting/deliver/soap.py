@@ -1,0 +1,327 @@
+"""SOAP: BlokPodOddaj(Blok, Ident()) of wsBlokIzmenjava (instruction, section 4.1.1).
+
+The report file is streamed in the envelope that zeep made, and the reply is streamed to a file.
+zeep itself neither sends nor reads: it would hold both in memory, follow a redirect with the
+whole report, and let a truncated reply pass.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
+from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
+from ajpes_reporting.deliver.trouble import (
+    connection_trouble,
+    hear_objection,
+    refused_certificate,
+    root_cause,
+)
+from ajpes_reporting.deliver.watchdog import Watchdog
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
+from ajpes_reporting.domain.ports import Parcel, Progress, no_progress
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BLOCK_BYTES = 64 * 1024
+_SETTLE = (
+    "Do not send it again before this is settled: ask the authority whether it has the report, "
+    "then say so with `ajpes-reporting resolve`."
+)
+
+# The server says that it did not take the message: what it means, what to do.
+_NOT_TAKEN = {
+    400: ("does not understand the request", "Check the names in [soap] against the authority's WSDL."),
+    401: ("does not accept our user name and password", "Check soap.username, password and authentication."),
+    403: ("does not let us in", "Ask the authority whether this certificate and user are registered."),
+    404: ("has no such service", "Check soap.endpoint."),
+    405: ("takes no messages at this address", "Check soap.endpoint."),
+    411: ("wants to know the length beforehand, which was lost on the way", "Check the proxy between us."),
+    413: (
+        "does not take a report of this size",
+        "Send it by SFTP; the instruction allows that (section 4.2).",
+    ),
+    415: ("does not take SOAP 1.1 messages here", "Check soap.endpoint and ask for the authority's WSDL."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SoapEndpoint:
+    """Where the service is, who we are to it, and how long we wait.
+
+    `ident` are the entries of the parameter Ident, ready to send. `username` and `password` go
+    into HTTP Basic if `authentication` is "basic"; with "ident" they only stand in `ident`.
+    `operation_timeout_seconds` bounds each wait for the other side, also that for its verdict;
+    `call_timeout_seconds` bounds the whole call.
+    """
+
+    url: str
+    wsdl: Path
+    ident: tuple[str, ...] = field(repr=False)
+    authentication: str = "ident"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    names: SoapNames = field(default_factory=SoapNames)
+    connect_timeout_seconds: float = 20
+    operation_timeout_seconds: float = 600
+    call_timeout_seconds: float = 3600
+    largest_reply_bytes: int = 1 << 30
+
+
+class SoapCarrier:
+    """Delivers a report in one call; the answer comes in the same call.
+
+    Replies are kept in the folder `replies`: NAME.envelope.xml as it came, and NAME.xml with the
+    BlokOdgovor alone. Raises `ConfigurationError` at once if the settings cannot be used.
+    """
+
+    name = "soap"
+
+    def __init__(self, endpoint: SoapEndpoint, context: ssl.SSLContext, replies: Path) -> None:
+        self._endpoint = endpoint
+        self._url = _checked_url(endpoint.url)
+        self._context = context
+        self._replies = replies
+        self._envelope = make_envelope(endpoint.wsdl, endpoint.names, endpoint.ident)
+
+    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+        """Sends the report and says what became of it.
+
+        Raises `UsageError` if the file is not the parcel's, or not in UTF-8.
+        """
+        message = _Message(self._envelope, parcel, progress)
+        self._replies.mkdir(parents=True, exist_ok=True)
+        stem = f"{parcel.file_name.removesuffix('.xml')}.{secrets.token_hex(4)}"
+        reply = self._replies / f"{stem}.envelope.xml"
+        with Watchdog(self._endpoint.call_timeout_seconds) as watchdog:
+            call = _Call(watchdog)
+            try:
+                status = self._post(message, call, reply)
+            except (httpx.HTTPError, OSError, _OversizeError) as error:
+                return self._broken(call, error, reply if reply.exists() else None)
+        return self._judge(status, reply, self._replies / f"{stem}.xml")
+
+    def reach(self) -> str:
+        """Says how the authority is reached, without sending it a report, or any message.
+
+        Raises `NotDelivered` with the reason if it is not.
+        """
+        try:
+            return self._shake_hands()
+        except OSError as error:
+            reason, remedy = connection_trouble(error)
+            raise NotDelivered(self._unreachable(reason), remedy) from error
+
+    def _post(self, message: _Message, call: _Call, reply: Path) -> int:
+        """Sends the message, stores the reply, returns the HTTP status."""
+        with (
+            self._client() as client,
+            client.stream(
+                "POST",
+                self._url,
+                content=message.stream(),
+                headers=self._headers(message),
+                extensions={"trace": call.trace},
+            ) as response,
+            reply.open("xb") as file,
+        ):
+            left = self._endpoint.largest_reply_bytes
+            for block in response.iter_bytes(_BLOCK_BYTES):
+                file.write(block)
+                left -= len(block)
+                if left < 0:
+                    raise _OversizeError
+            return response.status_code
+
+    def _client(self) -> httpx.Client:
+        seconds = self._endpoint.operation_timeout_seconds
+        basic = (self._endpoint.username, self._endpoint.password)
+        return httpx.Client(
+            verify=self._context,
+            auth=basic if self._endpoint.authentication == "basic" else None,
+            timeout=httpx.Timeout(seconds, connect=self._endpoint.connect_timeout_seconds),
+            # A redirect would post the report once more, a proxy or .netrc from the environment
+            # would send it, or the password, where nobody decided it should go.
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def _headers(self, message: _Message) -> dict[str, str]:
+        return {
+            "Content-Type": "text/xml; charset=utf-8",
+            "Content-Length": str(message.size_bytes),
+            "SOAPAction": f'"{self._envelope.soap_action}"',
+            "Accept": "text/xml",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+
+    def _broken(self, call: _Call, error: Exception, evidence: Path | None) -> Outcome:
+        """The call came to no proper end: could the authority have the report?"""
+        if not call.request_begun:
+            reason, remedy = connection_trouble(TimeoutError() if call.watchdog.expired else error)
+            return Unreachable(self._unreachable(reason), remedy)
+        if not call.reply_begun and (reason := refused_certificate(error)):
+            # With TLS 1.3 this alert comes after we have begun to write.
+            return Unreachable(self._unreachable(reason), "Ask the authority about our certificate.")
+        return Unknown(f"{self._told(call, error)} The authority may have the report.", _SETTLE, evidence)
+
+    def _told(self, call: _Call, error: Exception) -> str:
+        if call.watchdog.expired:
+            return f"The call was not over after {call.watchdog.seconds:g} seconds and was cut."
+        if isinstance(error, _OversizeError):
+            return f"The reply is larger than {self._endpoint.largest_reply_bytes:,} bytes and was cut."
+        if isinstance(error, httpx.TimeoutException):
+            seconds = self._endpoint.operation_timeout_seconds
+            return f"The authority was silent for {seconds:g} seconds in the middle of the call."
+        if isinstance(error, httpx.HTTPError):
+            return f"The connection broke in the middle of the call ({root_cause(error)})."
+        return f"A file on this machine failed in the middle of the call ({error})."
+
+    def _judge(self, status: int, reply: Path, answer: Path) -> Outcome:
+        """What the authority says, if it says anything."""
+        if status in _NOT_TAKEN and status != httpx.codes.BAD_REQUEST:
+            return self._not_taken(status, reply)
+        try:
+            fault = extract_answer(reply, answer, self._endpoint.names.result)
+        except UnusableReplyError as error:
+            if status == httpx.codes.BAD_REQUEST:
+                return self._not_taken(status, reply)
+            return Unknown(f"{_replied(status)}: {error}.", _SETTLE, reply)
+        if fault is not None:
+            return self._faulted(fault, status, reply)
+        if not httpx.codes.is_success(status):
+            return Unknown(f"{_replied(status)}, though it holds an answer.", _SETTLE, reply)
+        return Delivered(answer)
+
+    def _faulted(self, fault: Fault, status: int, reply: Path) -> Outcome:
+        text = fault.text or "no reason given"
+        if self._endpoint.password:
+            text = text.replace(self._endpoint.password, "***")
+        if fault.blames_sender:
+            return Refused(text, reply)
+        return Unknown(f"{_replied(status)}: it reports a failure of its own ({text}).", _SETTLE, reply)
+
+    def _not_taken(self, status: int, reply: Path) -> Unreachable:
+        meaning, remedy = _NOT_TAKEN[status]
+        return Unreachable(f"The server {self._url.host} {meaning} (HTTP {status}).", remedy, reply)
+
+    def _unreachable(self, reason: str) -> str:
+        return f"The authority's service at {self._url.host}, port {self._port}, was not reached: {reason}."
+
+    @property
+    def _port(self) -> int:
+        return self._url.port or 443
+
+    def _shake_hands(self) -> str:
+        seconds = self._endpoint.connect_timeout_seconds
+        with (
+            socket.create_connection((self._url.host, self._port), seconds) as plain,
+            self._context.wrap_socket(plain, server_hostname=self._url.host) as connection,
+        ):
+            hear_objection(connection)
+            until = (connection.getpeercert() or {}).get("notAfter", "an unknown date")
+            return f"{connection.version()}; the authority's certificate is valid until {until}"
+
+
+class _OversizeError(Exception):
+    """The reply exceeds its bound."""
+
+
+class _Call:
+    """How far a call has come; httpcore tells us, exactly."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self.watchdog = watchdog
+        self.request_begun = False
+        self.reply_begun = False
+        self._line: ssl.SSLSocket | None = None
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self.watchdog.guard(info["return_value"].get_extra_info("socket"))
+        elif event == "connection.start_tls.complete":
+            self._line = info["return_value"].get_extra_info("socket")
+        elif event == "http11.send_request_headers.started":
+            self._begin()
+        elif event == "http11.receive_response_headers.complete":
+            self.reply_begun = True
+
+    def _begin(self) -> None:
+        if self._line is not None:
+            hear_objection(self._line)
+        self.request_begun = True
+
+
+class _Message:
+    """The envelope with the report in it, as a stream of known size."""
+
+    def __init__(self, envelope: Envelope, parcel: Parcel, progress: Progress) -> None:
+        self._envelope = envelope
+        self._path = parcel.path
+        self._progress = progress
+        self._skipped_bytes = _prologue_bytes(parcel)
+        report_bytes = parcel.size_bytes - self._skipped_bytes
+        self.size_bytes = len(envelope.head) + report_bytes + len(envelope.tail)
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._envelope.head
+        self._progress(self._skipped_bytes)
+        with self._path.open("rb") as report:
+            report.seek(self._skipped_bytes)
+            while block := report.read(_BLOCK_BYTES):
+                yield block
+                self._progress(len(block))
+        yield self._envelope.tail
+
+
+_PROLOGUE = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml\s[^>]*\?>)?\s*")
+_UTF8_DECLARED = re.compile(rb"""encoding\s*=\s*["']utf-?8["']""", re.IGNORECASE)
+
+
+def _prologue_bytes(parcel: Parcel) -> int:
+    """How much of the file may not stand inside another document: BOM and XML declaration."""
+    if parcel.path.stat().st_size != parcel.size_bytes:
+        raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
+    with parcel.path.open("rb") as report:
+        head = report.read(1024)
+    prologue = _PROLOGUE.match(head)
+    end = prologue.end() if prologue else 0
+    declaration = prologue[2] if prologue else None
+    is_utf8 = declaration is None or b"encoding" not in declaration or _UTF8_DECLARED.search(declaration)
+    if head[end : end + 1] != b"<" or not is_utf8:
+        raise UsageError(
+            f"{parcel.path} is not XML in UTF-8. Nothing was sent.",
+            "Build the report again; files from elsewhere go by SFTP.",
+        )
+    return end
+
+
+def _checked_url(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"soap.endpoint is not an address: {text}.", _HTTPS) from error
+    if url.scheme != "https" or not url.host or url.userinfo:
+        raise ConfigurationError(
+            "soap.endpoint must begin with https:// and name a host, and no user.", _HTTPS
+        )
+    return url
+
+
+_HTTPS = "Write it like https://host/wsBlokIzmenjava.asmx."
+
+
+def _replied(status: int) -> str:
+    how = ", a redirect that was not followed," if httpx.codes.is_redirect(status) else ""
+    return f"The authority may have the report, but its reply (HTTP {status}){how} makes no sense"

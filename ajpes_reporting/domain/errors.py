@@ -1,0 +1,77 @@
+"""Everything that can go wrong, as one tree; each branch has its exit code.
+
+    AjpesReportingError            1  anything unforeseen
+    ├── UsageError                 2  a command, a path or a submission that does not fit
+    │   └── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
+    ├── ChecksRefused              3  our own checks refused, nothing was sent
+    │   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
+    ├── RefusedByAuthority         4
+    ├── NotDelivered               5  provably nothing arrived
+    └── OutcomeUnknown             6  a person or the next run must settle it
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ajpes_reporting.domain.findings import Finding
+
+
+class AjpesReportingError(Exception):
+    """A failure that is told to a person: what is wrong, and what to do about it.
+
+    `message` is one or more complete sentences. `remedy` is an instruction without the
+    leading "Do:", or empty where nothing can be done.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(AjpesReportingError):
+    """The command, or something it names, does not fit."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """A setting, a secret, a certificate or a key is missing or unusable."""
+
+
+class ChecksRefused(AjpesReportingError):
+    """Our own checks found errors; nothing left this machine."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, remedy: str = "", findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message, remedy)
+        self.findings = tuple(findings)
+
+
+class LedgerRefused(ChecksRefused):
+    """The ledger did not take a file or a correction; nothing was stored."""
+
+
+class RefusedByAuthority(AjpesReportingError):
+    """AJPES did not take the report."""
+
+    exit_code = 4
+
+
+class NotDelivered(AjpesReportingError):
+    """The report did not reach AJPES, provably."""
+
+    exit_code = 5
+
+
+class OutcomeUnknown(AjpesReportingError):
+    """AJPES may hold the report; nothing is sent again before that is settled."""
+
+    exit_code = 6

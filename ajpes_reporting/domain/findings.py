@@ -1,0 +1,43 @@
+"""What a check found: which record, which field, what is wrong, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An error keeps a report from being sent; a warning is shown and sent along."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with one field of one record.
+
+    `record` is what an operator calls it: "O-314 / event 7", "account 010000100002123".
+    `field` is the ledger's name of the field; `location` is its place in the report, "Upnik/rn".
+    `rule` is a stable code such as "creditor-account.length".
+    `message` says what is wrong and `remedy` what to do, neither naming the record again.
+    `line` is the line of the file the record came from, where that is known.
+    """
+
+    severity: Severity
+    record: str
+    field: str
+    rule: str
+    message: str
+    remedy: str = ""
+    location: str = ""
+    line: int | None = None
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+    def __str__(self) -> str:
+        place = f" ({self.location})" if self.location else ""
+        line = f"line {self.line}: " if self.line is not None else ""
+        return f"{line}{self.record}: {self.message}{place}"

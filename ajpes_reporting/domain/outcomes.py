@@ -1,0 +1,54 @@
+"""What became of one attempt to deliver a report.
+
+No answer is not failure. `Unreachable` is claimed only where provably nothing arrived; whatever
+is not certain is `Unknown`, and is never sent again before somebody has settled it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The authority has the report. `answer` is its raw answer, if it came in the same call."""
+
+    answer: Path | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The authority turned the message away as a whole, by a SOAP fault that blames the sender.
+
+    `evidence` is the raw reply.
+    """
+
+    reason: str
+    evidence: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Provably nothing arrived: no connection, a failed handshake, a refused login or host key,
+    a file that never got its final name."""
+
+    reason: str
+    remedy: str = ""
+    evidence: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The authority may hold the report: the connection broke, or the reply makes no sense.
+
+    `evidence` is whatever came back, raw.
+    """
+
+    reason: str
+    remedy: str = ""
+    evidence: Path | None = None
+
+
+Outcome = Delivered | Refused | Unreachable | Unknown

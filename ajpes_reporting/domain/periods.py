@@ -1,0 +1,174 @@
+"""What a report is about: a day or a month, and the name of its file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Protocol, Self
+
+from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
+from ajpes_reporting.domain.errors import UsageError
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+_DAY = re.compile("([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
+_MONTH = re.compile("([0-9]{4})-?([0-9]{2})")
+_FILE_NAME = re.compile(r"([A-Z]+)_([0-9]{8}|[0-9]{6})_([0-9]{7})\.xml")
+
+
+class Period(Protocol):
+    """A stretch of time that a report is about. Periods of one kind have an order."""
+
+    @property
+    def key(self) -> str:
+        """How the journal and people write it: "2026-11-17" or "2026-10"."""
+        ...
+
+    @property
+    def compact(self) -> str:
+        """How file names write it: "20261117" or "202610"."""
+        ...
+
+    @property
+    def spoken(self) -> str:
+        """How a sentence says it: "17 November 2026" or "October 2026"."""
+        ...
+
+    @property
+    def first_day(self) -> date: ...
+
+    @property
+    def last_day(self) -> date: ...
+
+    @property
+    def end(self) -> datetime:
+        """The first instant after it, in Ljubljana."""
+        ...
+
+    def previous(self) -> Self: ...
+
+    def next(self) -> Self: ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Day:
+    """One day in Ljubljana, as NODURS reports it."""
+
+    value: date
+
+    @property
+    def key(self) -> str:
+        return self.value.isoformat()
+
+    @property
+    def compact(self) -> str:
+        return self.key.replace("-", "")
+
+    @property
+    def spoken(self) -> str:
+        return f"{self.value.day} {_MONTHS[self.value.month - 1]} {self.value.year}"
+
+    @property
+    def first_day(self) -> date:
+        return self.value
+
+    @property
+    def last_day(self) -> date:
+        return self.value
+
+    @property
+    def end(self) -> datetime:
+        return _end_of(self.value)
+
+    def previous(self) -> Day:
+        return Day(self.value - timedelta(days=1))
+
+    def next(self) -> Day:
+        return Day(self.value + timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """One month in Ljubljana, as SPAPP reports it. `month` is 1 to 12."""
+
+    year: int
+    month: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+    @property
+    def compact(self) -> str:
+        return f"{self.year:04d}{self.month:02d}"
+
+    @property
+    def spoken(self) -> str:
+        return f"{_MONTHS[self.month - 1]} {self.year}"
+
+    @property
+    def first_day(self) -> date:
+        return date(self.year, self.month, 1)
+
+    @property
+    def last_day(self) -> date:
+        return self.next().first_day - timedelta(days=1)
+
+    @property
+    def end(self) -> datetime:
+        return _end_of(self.last_day)
+
+    def previous(self) -> Month:
+        return Month(self.year - 1, 12) if self.month == 1 else Month(self.year, self.month - 1)
+
+    def next(self) -> Month:
+        return Month(self.year + 1, 1) if self.month == 12 else Month(self.year, self.month + 1)
+
+
+def parse_day(text: str) -> Day:
+    """The day written as "2026-11-17" or "20261117". Raises UsageError for anything else."""
+    try:
+        year, month, day = _numbers(_DAY, text)
+        return Day(date(year, month, day))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a day.", "write the day as YYYY-MM-DD, such as 2026-11-17"
+        ) from None
+
+
+def parse_month(text: str) -> Month:
+    """The month written as "202610" or "2026-10". Raises UsageError for anything else."""
+    try:
+        year, month = _numbers(_MONTH, text)
+        return Month(year, date(year, month, 1).month)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a month.", "write the month as YYYYMM, such as 202610") from None
+
+
+def file_name(report: str, period: Period, registration_number: str) -> str:
+    """NODURS_20261117_5860571.xml: the first 7 digits of the number (sections 2.1 and 3.1)."""
+    return f"{report.upper()}_{period.compact}_{registration_number[:7]}.xml"
+
+
+def read_file_name(name: str) -> tuple[str, str, str] | None:
+    """("nodurs", "20261117", "5860571") from the name of a report file.
+
+    None if no report is named so. The report is in lower case, the period compact.
+    """
+    match = _FILE_NAME.fullmatch(name)
+    return (match[1].lower(), match[2], match[3]) if match else None
+
+
+def _numbers(pattern: re.Pattern[str], text: str) -> list[int]:
+    match = pattern.fullmatch(text)
+    if not match or int(match[1]) not in PLAUSIBLE_YEARS:
+        raise ValueError
+    return [int(number) for number in match.groups()]
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), LJUBLJANA)

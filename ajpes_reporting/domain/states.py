@@ -1,0 +1,50 @@
+"""The states of a submission, and which may follow which."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a submission stands; the values are public."""
+
+    PREPARED = "prepared"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    ACCEPTED_WITH_WARNINGS = "accepted_with_warnings"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_accepted(self) -> bool:
+        return self in ACCEPTED_STATES
+
+    @property
+    def awaits_answer(self) -> bool:
+        """The authority has the report, or may have it, and has not said what it thinks of it."""
+        return self in AWAITING_STATES
+
+    @property
+    def label(self) -> str:
+        return self.value.replace("_", " ")
+
+
+ACCEPTED_STATES = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS})
+AWAITING_STATES = frozenset({State.SENDING, State.DELIVERED, State.UNKNOWN})
+
+_ANSWERED = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS, State.REFUSED})
+
+NEXT: dict[State, frozenset[State]] = {
+    State.PREPARED: frozenset({State.SENDING}),
+    State.SENDING: frozenset({State.DELIVERED, State.UNREACHABLE, State.UNKNOWN, State.REFUSED}),
+    State.DELIVERED: _ANSWERED,
+    # An answer that arrives, or a person's word, settles what was unknown.
+    State.UNKNOWN: _ANSWERED | {State.DELIVERED, State.UNREACHABLE},
+    # The other way, or the same one again, after provably nothing arrived.
+    State.UNREACHABLE: frozenset({State.SENDING}),
+    State.REFUSED: frozenset(),
+    State.ACCEPTED: frozenset(),
+    State.ACCEPTED_WITH_WARNINGS: frozenset(),
+}

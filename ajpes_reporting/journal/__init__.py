@@ -1,0 +1,1 @@
+"""What happened, for ever: submissions, attempts, answers, exact bytes, and the sealed record."""

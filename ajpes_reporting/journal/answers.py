@@ -1,0 +1,229 @@
+"""Answers of the authority: stored raw before anything else, then applied, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from ajpes_reporting.database.tables import answer_rows, answers, attempts
+from ajpes_reporting.domain.answers import AnswerRow
+from ajpes_reporting.domain.ports import RemoteAnswer
+from ajpes_reporting.domain.states import AWAITING_STATES, State
+from ajpes_reporting.journal import chain, submissions
+from ajpes_reporting.journal.archive import Stored
+from ajpes_reporting.journal.submissions import Submission
+
+STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE = (
+    "stored",
+    "applied",
+    "unmatched",
+    "unreadable",
+    "duplicate",
+)
+
+# An answer cannot have been made before its report was sent, but clocks differ.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer says as a whole. The worse of head and rows has been taken already."""
+
+    errors: int
+    warnings: int
+    declared_errors: int
+    declared_warnings: int
+    error_rows: int
+    warning_rows: int
+
+    @property
+    def state(self) -> State:
+        """One error refuses the whole submission; with warnings alone the data is taken."""
+        if self.errors:
+            return State.REFUSED
+        return State.ACCEPTED_WITH_WARNINGS if self.warnings else State.ACCEPTED
+
+    @property
+    def counts_disagree(self) -> bool:
+        return (self.declared_errors, self.declared_warnings) != (self.error_rows, self.warning_rows)
+
+
+def store(
+    connection: Connection,
+    provider: str,
+    stored: Stored,
+    via: str,
+    remote: RemoteAnswer | None,
+    submission: int | None,
+    *,
+    at: datetime,
+) -> int:
+    """Records an answer that has come in and lies in the archive; not yet applied."""
+    values = {
+        "provider": provider, "submission": submission, "received_at": at, "via": via,
+        "remote_name": f"{remote.report}/{remote.name}" if remote else "",
+        "remote_size": remote.size_bytes if remote else stored.size_bytes,
+        "remote_modified_at": remote.modified_at if remote else 0,
+        "archive_path": stored.path, "size_bytes": stored.size_bytes, "sha256": stored.sha256,
+        "status": STORED,
+    }  # fmt: skip
+    key: int = connection.execute(insert(answers).values(values).returning(answers.c.id)).scalar_one()
+    body = {"answer": key, "via": via, "name": values["remote_name"], "sha256": stored.sha256}
+    chain.append(connection, at=at, provider=provider, kind="answer stored", body=body, submission=submission)
+    return key
+
+
+def already_fetched(connection: Connection, provider: str, remote: RemoteAnswer) -> bool:
+    """Whether a remote file of this name, size and time has been stored."""
+    statement = select(answers.c.id).where(
+        answers.c.provider == provider,
+        answers.c.remote_name == f"{remote.report}/{remote.name}",
+        answers.c.remote_size == remote.size_bytes,
+        answers.c.remote_modified_at == remote.modified_at,
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def waiting(connection: Connection, provider: str) -> Sequence[Row[Any]]:
+    """Answers that are stored and not yet applied, in order of arrival."""
+    return connection.execute(
+        select(answers)
+        .where(answers.c.provider == provider, answers.c.status == STORED)
+        .order_by(answers.c.id)
+    ).all()
+
+
+def is_duplicate(connection: Connection, provider: str, answer: int, sha256: str) -> bool:
+    """Whether the very same bytes were dealt with before."""
+    earlier = select(answers.c.id).where(
+        answers.c.provider == provider,
+        answers.c.sha256 == sha256,
+        answers.c.id < answer,
+        answers.c.status.in_([APPLIED, UNMATCHED]),
+    )
+    return connection.execute(earlier.limit(1)).first() is not None
+
+
+def match(
+    connection: Connection, provider: str, report: str, period: str, prepared_at: datetime | None
+) -> tuple[Submission | None, str]:
+    """The submission an answer belongs to, or why there is none."""
+    latest = submissions.latest(connection, provider, report, period)
+    if latest is None:
+        return None, f"no {report} for {period} was ever sent from here"
+    if latest.state not in AWAITING_STATES:
+        return None, f"submission {latest.id} for {period} is {latest.state.label} and awaits no answer"
+    sent_at = connection.execute(
+        select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)
+    ).scalar()
+    if (
+        prepared_at
+        and sent_at
+        and prepared_at < sent_at - _CLOCK_TOLERANCE
+        and prepared_at != latest.prepared_at
+    ):
+        return None, f"it was made at {prepared_at:%Y-%m-%d %H:%M}, before submission {latest.id} was sent"
+    return latest, ""
+
+
+def apply(
+    connection: Connection,
+    answer: int,
+    submission: Submission,
+    verdict: Verdict,
+    rows: Iterable[AnswerRow],
+    *,
+    at: datetime,
+) -> Submission:
+    """Takes the rows in and moves the submission to what the authority decided."""
+    _append_rows(connection, answer, rows)
+    note = (
+        "the counts in its head and its rows disagree; the worse reading holds"
+        if verdict.counts_disagree
+        else ""
+    )
+    connection.execute(
+        update(answers)
+        .where(answers.c.id == answer)
+        .values(
+            submission=submission.id, status=APPLIED, note=note,
+            declared_errors=verdict.declared_errors, declared_warnings=verdict.declared_warnings,
+            error_rows=verdict.error_rows, warning_rows=verdict.warning_rows,
+        )
+    )  # fmt: skip
+    why = f"answer {answer}: {verdict.errors} errors, {verdict.warnings} warnings"
+    return submissions.move(connection, submission, verdict.state, why, at=at)
+
+
+def set_aside(
+    connection: Connection, provider: str, answer: int, status: str, note: str, submission: int | None = None,
+    *, at: datetime,
+) -> None:  # fmt: skip
+    """Keeps an answer that is not applied, with the reason."""
+    values: dict[str, Any] = {"status": status, "note": note}
+    if submission is not None:
+        values["submission"] = submission
+    connection.execute(update(answers).where(answers.c.id == answer).values(values))
+    body = {"answer": answer, "note": note}
+    chain.append(
+        connection, at=at, provider=provider, kind=f"answer {status}", body=body, submission=submission
+    )
+
+
+def of_submission(connection: Connection, submission: int) -> Sequence[Row[Any]]:
+    """The answers to a submission, in order of arrival."""
+    return connection.execute(
+        select(answers).where(answers.c.submission == submission).order_by(answers.c.id)
+    ).all()
+
+
+def set_aside_answers(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
+    """Answers that fit nothing or could not be read, newest first."""
+    return connection.execute(
+        select(answers)
+        .where(answers.c.provider == provider, answers.c.status.in_([UNMATCHED, UNREADABLE]))
+        .order_by(answers.c.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def rows_of(connection: Connection, answer: int, limit: int) -> Sequence[Row[Any]]:
+    """The rows of an answer, errors first."""
+    return connection.execute(
+        select(answer_rows)
+        .where(answer_rows.c.answer == answer)
+        .order_by(answer_rows.c.severity, answer_rows.c.id)
+        .limit(limit)
+    ).all()
+
+
+def rows_about(connection: Connection, provider: str, obligation_id: str) -> Sequence[Row[Any]]:
+    """What the authority ever said about an obligation."""
+    return connection.execute(
+        select(answer_rows, answers.c.submission, answers.c.received_at)
+        .join(answers, answers.c.id == answer_rows.c.answer)
+        .where(answers.c.provider == provider, answer_rows.c.obligation_id == obligation_id)
+        .order_by(answer_rows.c.id)
+    ).all()
+
+
+def _append_rows(connection: Connection, answer: int, rows: Iterable[AnswerRow]) -> None:
+    iterator: Iterator[AnswerRow] = iter(rows)
+    while batch := list(islice(iterator, _BATCH)):
+        connection.execute(
+            insert(answer_rows),
+            [
+                {
+                    "answer": answer, "severity": row.severity, "code": row.code, "text": row.text,
+                    "obligation_id": row.obligation_id, "event_id": row.event_id, "ref_id": row.ref_id,
+                    "account": row.account,
+                }
+                for row in batch
+            ],
+        )  # fmt: skip

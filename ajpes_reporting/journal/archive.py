@@ -1,0 +1,117 @@
+"""The exact bytes of everything sent and received, compressed, never overwritten.
+
+Files lie under `archive/YYYY/MM/` with the name they had on the wire, a serial mark and `.zst`;
+any zstd program reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file in the archive. `path` is relative to it; the hash and the size are of the plain bytes."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class Archive:
+    """The archive below the folder `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def store(self, source: Path, name: str, at: datetime) -> Stored:
+        """Keeps a copy of `source`; it is on the disk when this returns.
+
+        Raises `AjpesReportingError` if the disk does not take it; then nothing is kept.
+        """
+        folder = self.root / f"{at:%Y}" / f"{at:%m}"
+        target = folder / f"{name}.{secrets.token_hex(4)}.zst"
+        partial = target.with_suffix(".part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            size, digest = _compress(source, partial)
+            partial.rename(target)
+            _sync_folder(folder)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise AjpesReportingError(
+                f"{name} could not be archived in {folder}: {error.strerror}. It was not sent or applied.",
+                "make room on the disk, or mend the folder's rights, then run again",
+            ) from error
+        return Stored(target.relative_to(self.root).as_posix(), size, digest)
+
+    def extract(self, path: str, target: Path) -> None:
+        """Writes the plain bytes of an archived file into `target`. Raises `UsageError` if it is damaged."""
+        with target.open("wb") as out:
+            for block in self.blocks(path):
+                out.write(block)
+
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """The plain bytes, block by block. Raises `UsageError` if the file is missing or damaged."""
+        try:
+            with (self.root / path).open("rb") as source:
+                reader = zstandard.ZstdDecompressor().stream_reader(source)
+                while block := reader.read(_BLOCK):
+                    yield block
+        except (OSError, zstandard.ZstdError) as error:
+            raise UsageError(
+                f"The archived file {path} cannot be read: {error}.", "restore the archive from a backup"
+            ) from None
+
+    def intact(self, path: str, sha256: str) -> bool:
+        """Whether the archived bytes still have this hash."""
+        digest = hashlib.sha256()
+        try:
+            for block in self.blocks(path):
+                digest.update(block)
+        except UsageError:
+            return False
+        return digest.hexdigest() == sha256
+
+
+def _compress(source: Path, target: Path) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as plain, target.open("wb") as out:
+        with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(
+            out, closefd=False
+        ) as packed:
+            while block := plain.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+                packed.write(block)
+        _sync(out)
+    return size, digest.hexdigest()
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name must survive a power cut too, not only the bytes."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,124 @@
+"""The audit record: a chain in which each entry seals the one before it.
+
+An entry commits in the same transaction as the change it explains. The hash covers every column
+of the entry and the hash of its predecessor, so that no byte of the past can be edited unseen;
+cutting off the end is seen too, since the newest entry of each submission must agree with the
+state the submission is in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ajpes_reporting.database.tables import audit_records, submissions
+
+GENESIS = "0" * 64
+STATE_CHANGED = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the audit record. `body` is JSON text; `at` is ISO 8601 with an offset."""
+
+    seq: int
+    at: str
+    provider: str
+    kind: str
+    submission: int | None
+    body: str
+    previous_hash: str
+    hash: str
+
+    def expected_hash(self) -> str:
+        """The hash that the other fields give."""
+        sealed = [self.seq, self.at, self.provider, self.kind, self.submission, self.body, self.previous_hash]
+        return hashlib.sha256(json.dumps(sealed, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """The verdict over the whole record. `head` is the hash to compare with one noted earlier."""
+
+    entries: int
+    head: str
+    problems: tuple[str, ...]
+
+
+def append(
+    connection: Connection,
+    *,
+    at: datetime,
+    provider: str,
+    kind: str,
+    body: Mapping[str, Any],
+    submission: int | None = None,
+) -> None:
+    """Adds an entry within the running transaction, which must be one made by `writing`."""
+    last = connection.execute(
+        select(audit_records.c.seq, audit_records.c.hash).order_by(audit_records.c.seq.desc()).limit(1)
+    ).one_or_none()
+    seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    text = json.dumps(body, ensure_ascii=False, sort_keys=True)
+    entry = Entry(seq, at.isoformat(timespec="milliseconds"), provider, kind, submission, text, previous, "")
+    connection.execute(
+        audit_records.insert().values(
+            seq=seq, at=entry.at, provider=provider, kind=kind, submission=submission, body=text,
+            previous_hash=previous, hash=entry.expected_hash(),
+        )
+    )  # fmt: skip
+
+
+def entries(connection: Connection) -> Iterator[Entry]:
+    """The whole record in order, as a stream."""
+    rows = connection.execute(
+        select(audit_records).order_by(audit_records.c.seq), execution_options={"yield_per": 1_000}
+    )
+    return (Entry(**row._mapping) for row in rows)
+
+
+def verify(connection: Connection) -> ChainReport:
+    """Checks every hash, that no number is missing, and that the states agree with the record."""
+    problems: list[str] = []
+    previous, seq = GENESIS, 0
+    states: dict[int, str] = {}
+    for entry in entries(connection):
+        seq += 1
+        if entry.seq != seq:
+            problems.append(f"entry {seq} is missing; the next one is {entry.seq}")
+            seq = entry.seq
+        if entry.previous_hash != previous:
+            problems.append(f"entry {entry.seq} does not follow the entry before it")
+        if entry.hash != entry.expected_hash():
+            problems.append(f"entry {entry.seq} was changed after it was written")
+        previous = entry.hash
+        if entry.kind == STATE_CHANGED and entry.submission is not None:
+            states[entry.submission] = str(json.loads(entry.body).get("to"))
+    problems.extend(_states_that_differ(connection, states))
+    return ChainReport(seq, previous, tuple(problems))
+
+
+def head(connection: Connection) -> str:
+    """The hash of the newest entry."""
+    newest = select(func.max(audit_records.c.seq)).scalar_subquery()
+    found = connection.execute(select(audit_records.c.hash).where(audit_records.c.seq == newest)).scalar()
+    return found or GENESIS
+
+
+def _states_that_differ(connection: Connection, recorded: Mapping[int, str]) -> Iterator[str]:
+    known = set()
+    for row in connection.execute(select(submissions.c.id, submissions.c.state)):
+        known.add(row.id)
+        if recorded.get(row.id) != row.state:
+            yield (
+                f"submission {row.id} is {row.state}, but the record ends with "
+                f"{recorded.get(row.id, 'nothing about it')}"
+            )
+    for missing in sorted(set(recorded) - known):
+        yield f"submission {missing} is in the record, but not in the journal"

@@ -1,0 +1,98 @@
+"""Which reports are due, and how each period ended. A day without changes lives only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from ajpes_reporting.database.tables import due_reports
+from ajpes_reporting.journal import chain
+
+NOTHING_TO_REPORT = "nothing_to_report"
+
+
+def expect(connection: Connection, provider: str, report: str, period: str, deadline: datetime) -> None:
+    """Notes that a report is due; does nothing if it is known already."""
+    if find(connection, provider, report, period) is None:
+        connection.execute(
+            insert(due_reports).values(provider=provider, report=report, period=period, deadline=deadline)
+        )
+
+
+def find(connection: Connection, provider: str, report: str, period: str) -> Row[Any] | None:
+    """What is known of one period."""
+    return connection.execute(select(due_reports).where(*_key(provider, report, period))).one_or_none()
+
+
+def settle(
+    connection: Connection,
+    provider: str,
+    report: str,
+    period: str,
+    settled_as: str,
+    submission: int | None,
+    *,
+    at: datetime,
+) -> None:
+    """Closes a period: accepted, or nothing to report."""
+    connection.execute(
+        update(due_reports)
+        .where(*_key(provider, report, period))
+        .values(settled_at=at, settled_as=settled_as, submission=submission)
+    )
+
+
+def settle_as_nothing(
+    connection: Connection, provider: str, report: str, period: str, *, at: datetime
+) -> None:
+    """Records a day without changes, once."""
+    known = find(connection, provider, report, period)
+    if known is not None and known.settled_as is not None:
+        return
+    settle(connection, provider, report, period, NOTHING_TO_REPORT, None, at=at)
+    chain.append(
+        connection,
+        at=at,
+        provider=provider,
+        kind=NOTHING_TO_REPORT,
+        body={"report": report, "period": period},
+    )
+
+
+def newest(connection: Connection, provider: str, report: str) -> str | None:
+    """The newest period that is known for a kind of report."""
+    return connection.execute(
+        select(func.max(due_reports.c.period)).where(
+            due_reports.c.provider == provider, due_reports.c.report == report
+        )
+    ).scalar()
+
+
+def open_periods(connection: Connection, provider: str) -> Sequence[Row[Any]]:
+    """Periods that are expected and not settled, the most urgent first."""
+    return connection.execute(
+        select(due_reports)
+        .where(due_reports.c.provider == provider, due_reports.c.settled_as.is_(None))
+        .order_by(due_reports.c.deadline)
+    ).all()
+
+
+def settled(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
+    """The periods settled last, newest first."""
+    return connection.execute(
+        select(due_reports)
+        .where(due_reports.c.provider == provider, due_reports.c.settled_as.is_not(None))
+        .order_by(due_reports.c.settled_at.desc())
+        .limit(limit)
+    ).all()
+
+
+def _key(provider: str, report: str, period: str) -> tuple[Any, ...]:
+    return (
+        due_reports.c.provider == provider,
+        due_reports.c.report == report,
+        due_reports.c.period == period,
+    )

@@ -1,0 +1,250 @@
+"""Submissions: what was sent for which period, in which state it is, and how it got there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, literal, select, update
+
+from ajpes_reporting.database.tables import (
+    attempts,
+    pending_events,
+    submission_events,
+    submission_findings,
+    submissions,
+)
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.findings import Finding
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable
+from ajpes_reporting.domain.states import NEXT, State
+from ajpes_reporting.journal import chain, due
+from ajpes_reporting.journal.archive import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A report that is built, checked and archived, and not yet a submission."""
+
+    provider: str
+    report: str
+    period: str
+    prepared_at: datetime
+    file_name: str
+    stored: Stored
+    content_sha256: str
+    record_count: int
+    totals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One report as it was, or is to be, sent."""
+
+    id: int
+    provider: str
+    report: str
+    period: str
+    state: State
+    prepared_at: datetime
+    file_name: str
+    archive_path: str
+    size_bytes: int
+    sha256: str
+    content_sha256: str
+    record_count: int
+    totals: Mapping[str, str]
+    superseded_by: int | None
+
+
+def prepare(
+    connection: Connection,
+    draft: Draft,
+    findings: Sequence[Finding],
+    reported_events: Select[tuple[int]] | None,
+    *,
+    at: datetime,
+) -> Submission:
+    """Records a new submission in state `prepared`, which supersedes all open ones of its period."""
+    values = {
+        "provider": draft.provider, "report": draft.report, "period": draft.period,
+        "state": State.PREPARED.value, "prepared_at": draft.prepared_at, "file_name": draft.file_name,
+        "archive_path": draft.stored.path, "size_bytes": draft.stored.size_bytes,
+        "sha256": draft.stored.sha256, "content_sha256": draft.content_sha256,
+        "record_count": draft.record_count, "totals": json.dumps(dict(draft.totals)),
+    }  # fmt: skip
+    key: int = connection.execute(insert(submissions).values(values).returning(submissions.c.id)).scalar_one()
+    if reported_events is not None:
+        keys = reported_events.add_columns(literal(key))
+        connection.execute(insert(submission_events).from_select(["event", "submission"], keys))
+    if findings:
+        connection.execute(insert(submission_findings), [_finding_row(key, item) for item in findings])
+    _supersede_earlier(connection, draft, key)
+    body = {"to": State.PREPARED.value, "sha256": draft.stored.sha256, "file_name": draft.file_name,
+            "records": draft.record_count, "totals": dict(draft.totals)}  # fmt: skip
+    chain.append(
+        connection, at=at, provider=draft.provider, kind=chain.STATE_CHANGED, body=body, submission=key
+    )
+    return get(connection, key)
+
+
+def move(connection: Connection, submission: Submission, to: State, why: str, *, at: datetime) -> Submission:
+    """Changes the state, writes it into the audit record, and does what acceptance entails.
+
+    Raises `UsageError` if the submission cannot get there from where it is now.
+    """
+    current = get(connection, submission.id)
+    if to not in NEXT[current.state]:
+        raise UsageError(f"Submission {current.id} is {current.state.label}; it cannot become {to.label}.")
+    connection.execute(update(submissions).where(submissions.c.id == current.id).values(state=to.value))
+    body = {"from": current.state.value, "to": to.value, "why": why}
+    chain.append(
+        connection,
+        at=at,
+        provider=current.provider,
+        kind=chain.STATE_CHANGED,
+        body=body,
+        submission=current.id,
+    )
+    if to.is_accepted:
+        reported = pending_events.c.event.in_(events_of(current.id))
+        connection.execute(delete(pending_events).where(reported))
+        due.settle(connection, current.provider, current.report, current.period, to.value, current.id, at=at)
+    return get(connection, current.id)
+
+
+def begin_attempt(connection: Connection, submission: Submission, via: str, *, at: datetime) -> int:
+    """Moves to `sending` and notes the attempt; commit this before the first byte leaves."""
+    move(connection, submission, State.SENDING, f"by {via}", at=at)
+    statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
+    key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()
+    return key
+
+
+def end_attempt(
+    connection: Connection,
+    submission: Submission,
+    attempt: int,
+    outcome: Outcome,
+    evidence: Stored | None,
+    *,
+    at: datetime,
+) -> Submission:
+    """Notes what became of the attempt and moves the submission accordingly."""
+    detail = outcome.detail if isinstance(outcome, Delivered) else outcome.reason
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt)
+        .values(
+            finished_at=at,
+            outcome=type(outcome).__name__.lower(),
+            detail=detail,
+            evidence_path=evidence.path if evidence else None,
+            evidence_sha256=evidence.sha256 if evidence else None,
+        )
+    )
+    return move(connection, submission, state_after(outcome), detail, at=at)
+
+
+def state_after(outcome: Outcome) -> State:
+    """The state in which an attempt with this outcome leaves a submission."""
+    if isinstance(outcome, Delivered):
+        return State.DELIVERED
+    if isinstance(outcome, Refused):
+        return State.REFUSED
+    return State.UNREACHABLE if isinstance(outcome, Unreachable) else State.UNKNOWN
+
+
+def get(connection: Connection, key: int) -> Submission:
+    """One submission. Raises `UsageError` if there is none with this number."""
+    row = connection.execute(select(submissions).where(submissions.c.id == key)).one_or_none()
+    if row is None:
+        raise UsageError(f"There is no submission {key}.", "see `ajpes-reporting status` for those there are")
+    return _submission(row)
+
+
+def latest(connection: Connection, provider: str, report: str, period: str) -> Submission | None:
+    """The newest submission for a period, in whatever state."""
+    row = connection.execute(
+        select(submissions)
+        .where(
+            submissions.c.provider == provider, submissions.c.report == report, submissions.c.period == period
+        )
+        .order_by(submissions.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return _submission(row) if row is not None else None
+
+
+def in_states(connection: Connection, provider: str, states: frozenset[State]) -> list[Submission]:
+    """Submissions in one of these states, oldest first; superseded ones are left out."""
+    rows = connection.execute(
+        select(submissions)
+        .where(
+            submissions.c.provider == provider,
+            submissions.c.state.in_([state.value for state in states]),
+            submissions.c.superseded_by.is_(None),
+        )
+        .order_by(submissions.c.id)
+    )
+    return [_submission(row) for row in rows]
+
+
+def recent(connection: Connection, provider: str, limit: int) -> list[Submission]:
+    """The newest submissions, newest first."""
+    rows = connection.execute(
+        select(submissions)
+        .where(submissions.c.provider == provider)
+        .order_by(submissions.c.id.desc())
+        .limit(limit)
+    )
+    return [_submission(row) for row in rows]
+
+
+def attempts_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
+    """Every attempt to deliver a submission, in order."""
+    return connection.execute(
+        select(attempts).where(attempts.c.submission == key).order_by(attempts.c.id)
+    ).all()
+
+
+def findings_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
+    """What our own checks found in a submission."""
+    return connection.execute(
+        select(submission_findings)
+        .where(submission_findings.c.submission == key)
+        .order_by(submission_findings.c.id)
+    ).all()
+
+
+def events_of(key: int) -> Select[tuple[int]]:
+    """The keys of the events a submission reports."""
+    return select(submission_events.c.event).where(submission_events.c.submission == key)
+
+
+def _supersede_earlier(connection: Connection, draft: Draft, key: int) -> None:
+    connection.execute(
+        update(submissions)
+        .where(
+            submissions.c.provider == draft.provider,
+            submissions.c.report == draft.report,
+            submissions.c.period == draft.period,
+            submissions.c.id != key,
+            submissions.c.superseded_by.is_(None),
+        )
+        .values(superseded_by=key)
+    )
+
+
+def _finding_row(submission: int, finding: Finding) -> dict[str, Any]:
+    row = asdict(finding)
+    del row["line"]
+    return {**row, "severity": finding.severity.value, "submission": submission}
+
+
+def _submission(row: Row[Any]) -> Submission:
+    values = dict(row._mapping)
+    return Submission(**{**values, "state": State(row.state), "totals": json.loads(row.totals)})

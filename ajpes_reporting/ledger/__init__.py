@@ -1,0 +1,1 @@
+"""The facts: how they come in, how they are corrected, how they are read."""

@@ -1,0 +1,208 @@
+"""How staged accounts, months and postings join the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, insert, literal, select, update
+
+from ajpes_reporting.database.tables import account_months, accounts, postings
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.ledger.contradictions import Comparison, contradictions
+from ajpes_reporting.ledger.findings import MOST
+from ajpes_reporting.ledger.months import CLOSED, FIGURES, IMPORTED, put_months
+from ajpes_reporting.ledger.staging import (
+    newest,
+    repeated,
+    rows_changed,
+    staged_account_months,
+    staged_accounts,
+    staged_postings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Select, Table, Update
+
+    from ajpes_reporting.ledger.findings import Found
+
+_HOLDER = ("holder_tax_number", "holder_name", "opened_on", "closed_on")
+
+
+def merge_accounts(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
+    """Takes the staged accounts into the ledger, closes those that closed; says how many rows that is.
+
+    Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
+    """
+    last = newest(connection, accounts)
+    rows_new = rows_changed(connection, _new_accounts(provider))
+    rows_closed = rows_changed(connection, _closings(provider, last))
+    if rows_new < rows_read:
+        found.add(contradictions(connection, _accounts_compared(provider, last)))
+    found.refuse_errors()
+    return rows_new + rows_closed
+
+
+def merge_account_months(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
+    """Takes the staged months into the ledger, over those summed up; says how many are new.
+
+    Raises LedgerRefused, through `found`, for an unknown account and for what contradicts the
+    ledger or another row.
+    """
+    found.add(_unknown_accounts(connection, provider, staged_account_months))
+    found.refuse_errors()
+    last = newest(connection, account_months)
+    rows_new = put_months(connection, _new_months(provider))
+    if rows_new < rows_read:
+        found.add(contradictions(connection, _months_compared(provider, last)))
+    found.refuse_errors()
+    return rows_new
+
+
+def merge_postings(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
+    """Takes the staged postings into the ledger; says how many are new.
+
+    Raises LedgerRefused, through `found`, for an unknown account and for what contradicts the
+    ledger or another row.
+    """
+    found.add(_unknown_accounts(connection, provider, staged_postings))
+    found.refuse_errors()
+    last = newest(connection, postings)
+    rows_new = rows_changed(connection, _new_postings(provider))
+    if rows_new < rows_read:
+        found.add(contradictions(connection, _postings_compared(provider, last)))
+    found.refuse_errors()
+    return rows_new
+
+
+# --- What is new ----------------------------------------------------------------------------------
+
+
+def _new_accounts(provider: str) -> Insert:
+    staged = staged_accounts.c
+    known = exists().where(accounts.c.provider == provider, accounts.c.account == staged.account)
+    rows = (
+        select(literal(provider), staged.account, *(staged[name] for name in _HOLDER))
+        .where(~known, ~repeated(staged_accounts))
+        .order_by(staged.line)
+    )
+    return insert(accounts).from_select(["provider", "account", *_HOLDER], rows)
+
+
+def _closings(provider: str, last: int) -> Update:
+    """From open to closed: the one change to a known account."""
+    staged = staged_accounts.c
+    closed_on = (
+        select(func.min(staged.closed_on)).where(staged.account == accounts.c.account).scalar_subquery()
+    )
+    return (
+        update(accounts)
+        .where(accounts.c.provider == provider, accounts.c.id <= last, accounts.c.closed_on.is_(None))
+        .where(exists().where(staged.account == accounts.c.account, staged.closed_on.is_not(None)))
+        .values(closed_on=closed_on)
+    )
+
+
+def _new_months(provider: str) -> Select[tuple[int]]:
+    staged = staged_account_months.c
+    known = exists().where(
+        account_months.c.account == accounts.c.id,
+        account_months.c.month == staged.month,
+        account_months.c.origin != CLOSED,
+    )
+    return (
+        select(accounts.c.id, staged.month, *(staged[name] for name in FIGURES), literal(IMPORTED))
+        .select_from(staged_account_months)
+        .join(accounts, _account_of(staged_account_months, provider))
+        .where(~known, ~repeated(staged_account_months))
+        .order_by(staged.line)
+    )
+
+
+def _new_postings(provider: str) -> Insert:
+    staged = staged_postings.c
+    known = exists().where(postings.c.provider == provider, postings.c.posting_id == staged.posting_id)
+    rows = (
+        select(literal(provider), staged.posting_id, accounts.c.id, staged.booked_on, staged.amount_cents)
+        .select_from(staged_postings)
+        .join(accounts, _account_of(staged_postings, provider))
+        .where(~known, ~repeated(staged_postings))
+        .order_by(staged.line)
+    )
+    return insert(postings).from_select(
+        ["provider", "posting_id", "account", "booked_on", "amount_cents"], rows
+    )
+
+
+# --- What contradicts -----------------------------------------------------------------------------
+
+
+def _accounts_compared(provider: str, last: int) -> Comparison:
+    return Comparison(
+        staged=staged_accounts,
+        joined=staged_accounts.join(accounts, _account_of(staged_accounts, provider)),
+        pairs={name: (staged_accounts.c[name], accounts.c[name]) for name in _HOLDER},
+        is_new=accounts.c.id > last,
+        record=_account_name,
+        remedy=lambda _row, _field: "correct the row; of a known account nothing changes but that it closes",
+    )
+
+
+def _months_compared(provider: str, last: int) -> Comparison:
+    staged = staged_account_months.c
+    return Comparison(
+        staged=staged_account_months,
+        joined=staged_account_months.join(accounts, _account_of(staged_account_months, provider)).join(
+            account_months,
+            (account_months.c.account == accounts.c.id) & (account_months.c.month == staged.month),
+        ),
+        pairs={name: (staged[name], account_months.c[name]) for name in FIGURES},
+        is_new=account_months.c.id > last,
+        record=lambda row: f"{_account_name(row)} in {row['month']}",
+        remedy=lambda _row, _field: "correct the row; a month that was imported is not changed",
+    )
+
+
+def _postings_compared(provider: str, last: int) -> Comparison:
+    staged = staged_postings.c
+    return Comparison(
+        staged=staged_postings,
+        joined=staged_postings.join(
+            postings, (postings.c.provider == provider) & (postings.c.posting_id == staged.posting_id)
+        ).join(accounts),
+        pairs={
+            "account": (staged.account, accounts.c.account),
+            "booked_on": (staged.booked_on, postings.c.booked_on),
+            "amount_cents": (staged.amount_cents, postings.c.amount_cents),
+        },
+        is_new=postings.c.id > last,
+        record=lambda row: f"posting {row['posting_id']}",
+        remedy=lambda _row, _field: (
+            "correct the row; if the ledger is wrong, import a posting that balances it"
+        ),
+    )
+
+
+def _unknown_accounts(connection: Connection, provider: str, staged: Table) -> Iterator[Finding]:
+    known = exists().where(_account_of(staged, provider))
+    for row in connection.execute(
+        select(staged).where(~known).order_by(staged.c.line).limit(MOST)
+    ).mappings():
+        yield Finding(
+            Severity.ERROR,
+            _account_name(row),
+            "account",
+            "account.unknown",
+            "the ledger does not know this account",
+            "import the accounts first",
+            line=row["line"],
+        )
+
+
+def _account_of(staged: Table, provider: str) -> ColumnElement[bool]:
+    return (accounts.c.provider == provider) & (accounts.c.account == staged.c.account)
+
+
+def _account_name(row: RowMapping) -> str:
+    return f"account {row['account']}"

@@ -1,0 +1,130 @@
+"""Cancellations among the events that come in: each names an event that there is, and only once.
+
+The database finds what each of them names; what is right there, the rules of the domain say
+(section 2.2, row 13 and note **).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ajpes_reporting.database.tables import events, obligations
+from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.rules import check_cancellation
+from ajpes_reporting.ledger.findings import MOST
+from ajpes_reporting.ledger.history import EVENT_FIELDS, event_of, history
+from ajpes_reporting.ledger.staging import obligation_of, staged_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, RowMapping, Select
+
+    from ajpes_reporting.domain.events import Event
+    from ajpes_reporting.domain.findings import Finding
+
+_ROWS_AT_A_TIME = 5_000
+
+
+def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]:
+    """Staged cancellations of what another event cancels already, staged before it or in the ledger.
+
+    Told before the events are added, since the ledger has no place for a second cancellation.
+    """
+    doubles: dict[int, RowMapping] = {}
+    for query in (_doubles_in_the_source(), _doubles_in_the_ledger(provider)):
+        doubles.update((row["line"], row) for row in connection.execute(query).mappings())
+    for _line, row in sorted(doubles.items()):
+        target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])
+        by = row["cancelled_by"]
+        yield from _at(row, check_cancellation(row["obligation_id"], event_of(row), target, by))
+
+
+def wrong_cancellations(connection: Connection, provider: str, last_event: int) -> Iterator[Finding]:
+    """What is wrong with the cancellations among the events that were added after `last_event`."""
+    for row in connection.execute(_with_targets(provider, last_event)).mappings():
+        cancellation = event_of(row, "own ")
+        target = None if row["target id"] is None else event_of(row, "target ")
+        order_ok = target is None or _place(row, "own ") >= _place(row, "target ")
+        obligation_id = row["obligation_id"]
+        yield from _at(row, check_cancellation(obligation_id, cancellation, target, None, order_ok))
+
+
+def _at(row: RowMapping, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings, with the place of the row they are about."""
+    return (replace(finding, line=row["line"]) for finding in findings)
+
+
+def _doubles_in_the_source() -> Select[Any]:
+    staged, other = staged_events.c, staged_events.alias("other")
+    return (
+        select(staged_events, other.c.event_id.label("cancelled_by"))
+        .join(
+            other,
+            (other.c.obligation_id == staged.obligation_id)
+            & (other.c.cancels_event_id == staged.cancels_event_id)
+            & (other.c.event_id != staged.event_id)
+            & (other.c.line < staged.line),
+        )
+        .where(staged.change_type == CANCELLATION)
+        .order_by(staged.line)
+        .limit(MOST)
+    )
+
+
+def _doubles_in_the_ledger(provider: str) -> Select[Any]:
+    staged = staged_events.c
+    return (
+        select(staged_events, events.c.event_id.label("cancelled_by"))
+        .join(obligations, obligation_of(staged_events, provider))
+        .join(
+            events,
+            (events.c.obligation == obligations.c.id)
+            & (events.c.cancels_event_id == staged.cancels_event_id)
+            & (events.c.event_id != staged.event_id),
+        )
+        .where(staged.change_type == CANCELLATION)
+        .order_by(staged.line)
+        .limit(MOST)
+    )
+
+
+def _find(connection: Connection, provider: str, obligation_id: str, event_id: str) -> Event | None:
+    """An event of the ledger or of the source."""
+    stored = history(connection, provider, obligation_id)
+    staged = connection.execute(
+        select(staged_events).where(
+            staged_events.c.obligation_id == obligation_id, staged_events.c.event_id == event_id
+        )
+    ).mappings()
+    known = [*(stored[1] if stored else ()), *(event_of(row) for row in staged)]
+    return next((event for event in known if event.event_id == event_id), None)
+
+
+def _with_targets(provider: str, last_event: int) -> Select[Any]:
+    """Every new cancellation, its place in the source, and the event it names, if there is one."""
+    own, target = events.alias("own"), events.alias("target")
+    sides = (
+        side.c[name].label(f"{side.name} {name}") for side in (own, target) for name in ("id", *EVENT_FIELDS)
+    )
+    return (
+        select(staged_events.c.line, staged_events.c.obligation_id, *sides)
+        .select_from(staged_events)
+        .join(obligations, obligation_of(staged_events, provider))
+        .join(own, (own.c.obligation == obligations.c.id) & (own.c.event_id == staged_events.c.event_id))
+        .outerjoin(
+            target,
+            (target.c.obligation == own.c.obligation) & (target.c.event_id == own.c.cancels_event_id),
+        )
+        .where(staged_events.c.change_type == CANCELLATION, own.c.id > last_event)
+        .order_by(staged_events.c.line)
+        .execution_options(yield_per=_ROWS_AT_A_TIME)
+    )
+
+
+def _place(row: RowMapping, prefix: str) -> tuple[Any, int]:
+    """The place of an event in the order of recording."""
+    return row[f"{prefix}recorded_at"], row[f"{prefix}id"]

@@ -1,0 +1,82 @@
+"""Rows whose key is known but whose content is another: refused, naming both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, or_, select
+
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.ledger.findings import MOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection, FromClause, RowMapping, Table
+
+
+Pair = tuple[ColumnElement[Any], ColumnElement[Any]]
+
+_KEEP_ONE = "keep the one of the two rows that is right"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared with what, and how it is called.
+
+    `joined` joins each row of `staged` with the row of the ledger that has its key; `pairs` gives
+    the staged and the stored column of every field; `is_new` tells whether the stored row came
+    from this very source. `record` names a row by the columns of `staged`; `remedy` says what to
+    do about one of its fields.
+    """
+
+    staged: Table
+    joined: FromClause
+    pairs: Mapping[str, Pair]
+    is_new: ColumnElement[bool]
+    record: Callable[[RowMapping], str]
+    remedy: Callable[[RowMapping, str], str]
+
+
+def contradictions(connection: Connection, comparison: Comparison) -> Iterator[Finding]:
+    """A finding for every field that differs; row by row, the first ones only."""
+    for row in connection.execute(_query(comparison)).mappings():
+        for field in comparison.pairs:
+            here, there = row[f"{field} here"], row[f"{field} there"]
+            if here != there:
+                yield _finding(comparison, row, field, _shown(here), _shown(there))
+
+
+def _query(comparison: Comparison) -> Any:
+    sides = (
+        column.label(f"{field} {side}")
+        for field, pair in comparison.pairs.items()
+        for column, side in zip(pair, ("here", "there"), strict=True)
+    )
+    return (
+        select(*comparison.staged.columns, comparison.is_new.label("is new"), *sides)
+        .select_from(comparison.joined)
+        .where(or_(*(here.is_distinct_from(there) for here, there in comparison.pairs.values())))
+        .order_by(comparison.staged.c.line)
+        .limit(MOST)
+    )
+
+
+def _finding(comparison: Comparison, row: RowMapping, field: str, here: str, there: str) -> Finding:
+    label = field.removesuffix("_cents").replace("_", " ")
+    where = "in an earlier row" if row["is new"] else "in the ledger"
+    return Finding(
+        Severity.ERROR,
+        comparison.record(row),
+        field,
+        f"{field.replace('_', '-')}.contradiction",
+        f"{label} is {here} here, but {there} {where}",
+        _KEEP_ONE if row["is new"] else comparison.remedy(row, field),
+        line=row["line"],
+    )
+
+
+def _shown(value: str | int | date | datetime | None) -> str:
+    return "empty" if value is None else str(value)

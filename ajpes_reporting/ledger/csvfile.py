@@ -1,0 +1,142 @@
+"""A CSV file, read as a stream: its header, then its rows in the order of the ledger's columns.
+
+Facts cannot be taken back, so a file that may have been cut off is refused: one whose last line
+has no end, or has too few values.
+"""
+
+from __future__ import annotations
+
+import csv
+from contextlib import closing
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.domain.errors import LedgerRefused, UsageError
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.ledger.kinds import recognise
+
+if TYPE_CHECKING:
+    from _csv import Reader
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from ajpes_reporting.ledger.intake import Line
+    from ajpes_reporting.ledger.kinds import Kind
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class _UnreadableError(ValueError):
+    """The file ends being text; `finding` says where and how."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of facts in the file, by its header.
+
+    Raises UsageError if the file cannot be read, LedgerRefused if its header is none of ours.
+    """
+    with closing(_lines(path)) as lines:
+        try:
+            return recognise(_header(_csv(lines)), path.name)
+        except _UnreadableError as unreadable:
+            finding = unreadable.finding
+            raise LedgerRefused(f"{path.name} was not read: 1 error.", finding.remedy, [finding]) from None
+
+
+def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
+    """The rows with their lines; a finding in the place of what is not a row.
+
+    Raises UsageError if the file cannot be read.
+    """
+    with closing(_lines(path)) as lines:
+        reader = _csv(lines)
+        try:
+            header = _header(reader)
+            yield from _rows(reader, header, kind)
+        except csv.Error as error:
+            yield _finding(reader.line_num, f"it is not CSV: {error}", "close every quotation mark")
+        except _UnreadableError as unreadable:
+            yield unreadable.finding
+
+
+def _rows(reader: Reader, header: list[str], kind: Kind) -> Generator[Line | Finding, None, None]:
+    absent = len(header)  # where an empty text is added for the columns that the file leaves out
+    places = (header.index(column) if column in header else absent for column in kind.columns)
+    pick = itemgetter(*places)
+    line = reader.line_num + 1
+    for row in reader:
+        if len(row) == absent:
+            row.append("")
+            yield line, pick(row)
+        elif row:
+            yield _wrong_width(line, len(row), absent)
+        line = reader.line_num + 1
+
+
+def _csv(lines: Iterator[str]) -> Reader:
+    first = next(lines, "")
+    delimiter = ";" if ";" in first else ","
+    return csv.reader(chain((first,), lines), delimiter=delimiter, strict=True)
+
+
+def _header(reader: Reader) -> list[str]:
+    return [name.strip() for name in next(reader, [])]
+
+
+def _lines(path: Path) -> Generator[str, None, None]:
+    number, line = 0, "\n"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            for number, line in enumerate(stream, 1):  # noqa: B007 - the last ones are looked at below
+                yield line
+    except UnicodeDecodeError:
+        raise _UnreadableError(_not_utf8(path)) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "check the path") from error
+    if not line.endswith(("\n", "\r")):
+        raise _UnreadableError(_cut_off(number))
+
+
+def _not_utf8(path: Path) -> Finding:
+    """A second, slower look that finds the place."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return _wrong_byte(number, line, error.start)
+    raise AssertionError(f"{path} changed while it was read")
+
+
+def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
+    if number == 1 and line.startswith(_UTF_16):
+        message = "it is UTF-16, not UTF-8"
+    else:
+        message = f"byte 0x{line[place]:02X} at place {place + 1} of the line is not UTF-8"
+    return _finding(number, message, "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)")
+
+
+def _cut_off(line: int) -> Finding:
+    return _finding(
+        line,
+        "it ends in the middle of a line and may have been cut off",
+        "export it again; if it is whole, add a line break at its end",
+    )
+
+
+def _wrong_width(line: int, values: int, columns: int) -> Finding:
+    remedy = (
+        "put a value that contains the separator between quotation marks"
+        if values > columns
+        else "export the file again, it may have been cut off"
+    )
+    return _finding(line, f"the row has {values} values, but the header names {columns} columns", remedy)
+
+
+def _finding(line: int, message: str, remedy: str) -> Finding:
+    return Finding(Severity.ERROR, "the file", "", "file.format", message, remedy, line=line)

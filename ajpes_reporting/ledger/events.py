@@ -1,0 +1,173 @@
+"""How staged events join the ledger: their debtors and obligations first, then the events.
+
+Everything runs in the database, over all rows at once; what comes back are counts and whatever
+is wrong.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, insert, literal, select
+
+from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
+from ajpes_reporting.domain.remedies import REPLACEABLE
+from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.ledger.cancellations import doubly_cancelled, wrong_cancellations
+from ajpes_reporting.ledger.contradictions import Comparison, contradictions
+from ajpes_reporting.ledger.staging import (
+    newest,
+    obligation_of,
+    repeated,
+    rows_changed,
+    staged_events,
+    staged_obligations,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Insert, RowMapping
+
+    from ajpes_reporting.ledger.findings import Found
+
+_OF_EVENT = (
+    "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at",
+    "reference_model", "reference", "priority", "creditor_account", "creditor_name",
+)  # fmt: skip
+
+
+def merge_events(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
+    """Takes the staged events into the ledger; says how many of them are new.
+
+    Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
+    """
+    last_obligation, last_event = newest(connection, obligations), newest(connection, events)
+    connection.execute(_new_debtors(provider))
+    connection.execute(_new_obligations(provider))
+    found.add(contradictions(connection, _obligations_compared(provider, last_obligation)))
+    found.add(doubly_cancelled(connection, provider))
+    found.refuse_errors()
+    rows_new = rows_changed(connection, _new_events(provider))
+    connection.execute(_pending(last_event))
+    if rows_new < rows_read:
+        found.add(contradictions(connection, _events_compared(provider, last_event)))
+    found.add(wrong_cancellations(connection, provider, last_event))
+    found.refuse_errors()
+    return rows_new
+
+
+def _new_debtors(provider: str) -> Insert:
+    staged = staged_obligations.c
+    known = exists().where(
+        debtors.c.provider == provider,
+        debtors.c.tax_number == staged.debtor_tax_number,
+        debtors.c.name == staged.debtor_name,
+    )
+    rows = (
+        select(literal(provider), staged.debtor_tax_number, staged.debtor_name)
+        .where(~known)
+        .group_by(staged.debtor_tax_number, staged.debtor_name)
+        .order_by(func.min(staged.line))
+    )
+    return insert(debtors).from_select(["provider", "tax_number", "name"], rows)
+
+
+def _new_obligations(provider: str) -> Insert:
+    staged = staged_obligations.c
+    first = (
+        select(func.min(staged.line).label("line"))
+        .group_by(staged.obligation_id)
+        .subquery("first_of_obligation")
+    )
+    known = exists().where(
+        obligations.c.provider == provider, obligations.c.obligation_id == staged.obligation_id
+    )
+    rows = (
+        select(literal(provider), staged.obligation_id, staged.issuer, debtors.c.id, staged.debtor_account)
+        .select_from(staged_obligations)
+        .join(first, first.c.line == staged.line)
+        .join(
+            debtors,
+            (debtors.c.provider == provider)
+            & (debtors.c.tax_number == staged.debtor_tax_number)
+            & (debtors.c.name == staged.debtor_name),
+        )
+        .where(~known)
+        .order_by(staged.line)
+    )
+    return insert(obligations).from_select(
+        ["provider", "obligation_id", "issuer", "debtor", "debtor_account"], rows
+    )
+
+
+def _new_events(provider: str) -> Insert:
+    """In the order of their source: it is the order of recording where the times are the same."""
+    staged = staged_events.c
+    known = exists().where(events.c.obligation == obligations.c.id, events.c.event_id == staged.event_id)
+    rows = (
+        select(obligations.c.id, staged.event_id, *(staged[name] for name in (*_OF_EVENT, "recorded_as")))
+        .select_from(staged_events)
+        .join(obligations, obligation_of(staged_events, provider))
+        .where(~known, ~repeated(staged_events))
+        .order_by(staged.line)
+    )
+    return insert(events).from_select(["obligation", "event_id", *_OF_EVENT, "recorded_as"], rows)
+
+
+def _pending(last_event: int) -> Insert:
+    return insert(pending_events).from_select(["event"], select(events.c.id).where(events.c.id > last_event))
+
+
+def _obligations_compared(provider: str, last_obligation: int) -> Comparison:
+    staged = staged_obligations.c
+    return Comparison(
+        staged=staged_obligations,
+        joined=staged_obligations.join(obligations, obligation_of(staged_obligations, provider)).join(
+            debtors
+        ),
+        pairs={
+            "issuer": (staged.issuer, obligations.c.issuer),
+            "debtor_tax_number": (staged.debtor_tax_number, debtors.c.tax_number),
+            "debtor_name": (staged.debtor_name, debtors.c.name),
+            "debtor_account": (staged.debtor_account, obligations.c.debtor_account),
+        },
+        is_new=obligations.c.id > last_obligation,
+        record=_event_name,
+        remedy=_correct_obligation,
+    )
+
+
+def _events_compared(provider: str, last_event: int) -> Comparison:
+    """Of the time of recording the instant counts: a view may give it in another time zone."""
+    return Comparison(
+        staged=staged_events,
+        joined=staged_events.join(obligations, obligation_of(staged_events, provider)).join(
+            events,
+            (events.c.obligation == obligations.c.id) & (events.c.event_id == staged_events.c.event_id),
+        ),
+        pairs={name: (staged_events.c[name], events.c[name]) for name in _OF_EVENT},
+        is_new=events.c.id > last_event,
+        record=_event_name,
+        remedy=_correct_event,
+    )
+
+
+def _event_name(row: RowMapping) -> str:
+    return record_name(row["obligation_id"], row["event_id"])
+
+
+def _correct_obligation(row: RowMapping, _field: str) -> str:
+    return (
+        f"correct the row; all events of obligation {row['obligation_id']} have the same issuer, debtor and"
+        " account. If the ledger is wrong, cancel its events and import the obligation under a new id"
+    )
+
+
+def _correct_event(row: RowMapping, field: str) -> str:
+    if field not in REPLACEABLE:
+        return "correct the row; what the ledger holds is not changed by an import"
+    record = f"{shlex.quote(row['obligation_id'])} {shlex.quote(row['event_id'])}"
+    return (
+        "correct the row; if the ledger is wrong, correct it with"
+        f" `ajpes-reporting ledger cancel {record} --replace {field}=…`"
+    )

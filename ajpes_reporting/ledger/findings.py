@@ -1,0 +1,68 @@
+"""What an import finds on its way: enough of it to act on, never so much that it fills memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.domain.errors import LedgerRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ajpes_reporting.domain.findings import Finding
+
+MOST = 100
+"""Errors after which an import stops, and warnings that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from: its name in messages, and what to do when it is refused.
+
+    `has_lines`: the places of its rows are lines that a person can look up.
+    """
+
+    name: str
+    remedy: str
+    has_lines: bool = True
+
+
+@dataclass(slots=True)
+class Found:
+    """The errors and warnings of one source. Of the warnings beyond the first, only the number."""
+
+    source: Source
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+    warning_count: int = 0
+
+    def add(self, findings: Iterable[Finding], line: int | None = None) -> None:
+        """Keeps the findings; `line` is the place of the row they are about, if they do not say it."""
+        for finding in findings:
+            if self.is_full:
+                return
+            self._keep(replace(finding, line=(finding.line or line) if self.source.has_lines else None))
+
+    def _keep(self, finding: Finding) -> None:
+        if finding.is_error:
+            self.errors.append(finding)
+            return
+        self.warning_count += 1
+        if len(self.warnings) < MOST:
+            self.warnings.append(finding)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.errors) >= MOST
+
+    def refuse_errors(self) -> None:
+        """Raises LedgerRefused, with the errors as its findings, if there are any."""
+        if not self.errors:
+            return
+        count = "1 error" if len(self.errors) == 1 else f"{len(self.errors)} errors"
+        if self.is_full:
+            count = f"{MOST} errors or more, these are the first"
+        raise LedgerRefused(
+            f"{self.source.name} was not taken into the ledger: {count}.", self.source.remedy, self.errors
+        )

@@ -1,0 +1,42 @@
+"""The history of one obligation, as the ledger holds it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from ajpes_reporting.database.tables import debtors, events, obligations
+from ajpes_reporting.domain.events import Event, Obligation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+EVENT_FIELDS = tuple(field.name for field in fields(Event))
+
+
+def history(
+    connection: Connection, provider: str, obligation_id: str
+) -> tuple[Obligation, list[Event]] | None:
+    """The obligation and its events in order of recording; None if the ledger does not have it."""
+    row = connection.execute(
+        select(obligations, debtors.c.tax_number, debtors.c.name)
+        .join(debtors)
+        .where(obligations.c.provider == provider, obligations.c.obligation_id == obligation_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    found = connection.execute(
+        select(events).where(events.c.obligation == row.id).order_by(events.c.recorded_at, events.c.id)
+    )
+    obligation = Obligation(obligation_id, row.issuer, row.tax_number, row.name, row.debtor_account)
+    return obligation, [event_of(event) for event in found.mappings()]
+
+
+def event_of(row: Mapping[Any, Any], prefix: str = "") -> Event:
+    """The event in the columns of this row; their names may have a prefix."""
+    return Event(**{name: row[prefix + name] for name in EVENT_FIELDS})

@@ -1,0 +1,213 @@
+"""One row after another: read, checked by itself, and put where it waits for the others.
+
+A row with an error is not staged; its findings are enough to refuse the whole source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ajpes_reporting.domain import rules
+from ajpes_reporting.domain.events import Event, Obligation
+from ajpes_reporting.domain.fields import ACCOUNT, IDENTIFIER, Fault, Field, Texts
+from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.ledger import values
+from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, Kind
+from ajpes_reporting.ledger.staging import (
+    instant_text,
+    staged_account_months,
+    staged_accounts,
+    staged_events,
+    staged_obligations,
+    staged_postings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.staging import Row
+
+_REMEMBERED = 50_000
+"""Obligations kept in mind, so that each is checked and staged once and not with every event."""
+
+
+class Reader(Protocol):
+    """Reads the rows of one kind; what is right gathers in `ready`, by the table it waits in."""
+
+    ready: dict[Table, list[Row]]
+
+    def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        """Reads one row, its texts in the order of the kind's columns; says what is wrong."""
+        ...
+
+
+def reader_of(kind: Kind, connection: Connection, settings: RuleSettings) -> Reader:
+    """The reader for rows of this kind."""
+    if kind is EVENTS:
+        return _Events(settings, instant_text(connection))
+    if kind is ACCOUNTS:
+        return _Accounts(settings)
+    return _AccountMonths() if kind is ACCOUNT_MONTHS else _Postings()
+
+
+class _Events:
+    """An event with what it repeats of its obligation."""
+
+    def __init__(self, settings: RuleSettings, instant: Callable[[Any], str]) -> None:
+        self.ready: dict[Table, list[Row]] = {staged_obligations: [], staged_events: []}
+        self._settings = settings
+        self._instant = instant
+        self._known: set[tuple[str, ...]] = set()
+
+    def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        about = tuple(texts[:5])
+        found = () if about in self._known else self._read_obligation(line, about, texts[5])
+        own = self._read_event(line, texts)
+        return (*found, *own) if found or own else ()
+
+    def _read_obligation(self, line: int, about: tuple[str, ...], event_id: str) -> Sequence[Finding]:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known.add(about)
+        obligation_id, issuer_text, tax_number, name, account = about
+        try:
+            issuer = values.number(issuer_text)
+        except values.TextError:
+            record = rules.record_name(obligation_id)
+            return _misread(record, {"issuer": (values.number, issuer_text)})
+        obligation = Obligation(obligation_id, issuer, tax_number, name, account)
+        found = tuple(rules.check_obligation(obligation, self._settings))
+        if not any(finding.is_error for finding in found):
+            self.ready[staged_obligations].append(
+                (line, obligation_id, issuer, tax_number, name, account, event_id)
+            )
+        return found
+
+    def _read_event(self, line: int, texts: Sequence[str]) -> Sequence[Finding]:
+        (
+            obligation_id, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
+            model, reference, priority, creditor_account, creditor_name,
+        ) = texts  # fmt: skip
+        try:
+            recorded_at, recorded_as = values.moment(recorded)
+            event = Event(
+                event_id, cancels or None, change_type, values.day(change_date), values.cents(amount),
+                recorded_at, recorded_as, model or None, reference or None, values.optional_number(priority),
+                creditor_account or None, creditor_name or None,
+            )  # fmt: skip
+        except values.TextError:
+            return _misread(
+                rules.record_name(obligation_id, event_id),
+                {
+                    "change_date": (values.day, change_date),
+                    "amount_cents": (values.cents, amount),
+                    "recorded_at": (values.moment, recorded),
+                    "priority": (values.optional_number, priority),
+                },
+            )
+        found = tuple(rules.check_event(obligation_id, event, self._settings))
+        if not found or not any(finding.is_error for finding in found):
+            self.ready[staged_events].append(
+                (
+                    line, obligation_id, event_id, event.cancels_event_id, change_type, change_date,
+                    event.amount_cents, self._instant(recorded_at), recorded_as, event.reference_model,
+                    event.reference, event.priority, event.creditor_account, event.creditor_name,
+                )
+            )  # fmt: skip
+        return found
+
+
+class _Accounts:
+    def __init__(self, settings: RuleSettings) -> None:
+        self.ready: dict[Table, list[Row]] = {staged_accounts: []}
+        self._settings = settings
+
+    def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        account, tax_number, name, opened, closed = texts
+        yield from (found := tuple(rules.check_account(account, tax_number, name, self._settings)))
+        yield from (
+            misread := _misread(
+                f"account {account}",
+                {"opened_on": (values.day, opened), "closed_on": (values.optional_day, closed)},
+            )
+        )
+        if misread or any(finding.is_error for finding in found):
+            return
+        if closed and closed < opened:
+            yield Fault(
+                Severity.ERROR, "closed_on", "before-opened",
+                f"the account closed on {closed}, before it was opened on {opened}",
+                "write the day it closed, or nothing",
+            ).of(f"account {account}")  # fmt: skip
+        self.ready[staged_accounts].append((line, account, tax_number, name, opened, closed or None))
+
+
+class _AccountMonths:
+    def __init__(self) -> None:
+        self.ready: dict[Table, list[Row]] = {staged_account_months: []}
+
+    def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        account, month, credit, debit, closing = texts
+        try:
+            figures = values.cents(credit), values.cents(debit), values.cents(closing)
+            row = (line, account, values.month(month), *figures)
+        except values.TextError:
+            yield from _misread(
+                f"account {account}",
+                {
+                    "month": (values.month, month),
+                    "credit_turnover_cents": (values.cents, credit),
+                    "debit_turnover_cents": (values.cents, debit),
+                    "closing_balance_cents": (values.cents, closing),
+                },
+            )
+            return
+        yield from (found := tuple(rules.check_account_month(account, *figures)))
+        if not any(finding.is_error for finding in found):
+            self.ready[staged_account_months].append(row)
+
+
+class _Postings:
+    """The ledger's own matter: no report has a field for it."""
+
+    def __init__(self) -> None:
+        self.ready: dict[Table, list[Row]] = {staged_postings: []}
+
+    def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        if found := [replace(finding, location="") for finding in self._check(texts)]:
+            return found
+        posting_id, account, booked, amount = texts
+        self.ready[staged_postings].append((line, posting_id, account, booked, int(amount)))
+        return ()
+
+    def _check(self, texts: Sequence[str]) -> Iterator[Finding]:
+        posting_id, account, booked, amount = texts
+        record = f"posting {posting_id or '(no id)'}"
+        for fault in _POSTING_TEXTS.faults(posting_id, account):
+            yield fault.of(record)
+        yield from _misread(
+            record, {"booked_on": (values.day, booked), "amount_cents": (values.cents, amount)}
+        )
+
+
+_POSTING_TEXTS = Texts(
+    Field("posting_id", "posting id", "", IDENTIFIER), Field("account", "account", "", ACCOUNT)
+)
+
+
+def _misread(record: str, parts: Mapping[str, tuple[Callable[[str], Any], str]]) -> Sequence[Finding]:
+    """What is wrong with the texts of a row, each read by its own function."""
+    return [finding for field, (read, text) in parts.items() for finding in _try(record, field, read, text)]
+
+
+def _try(record: str, field: str, read: Callable[[str], Any], text: str) -> Iterator[Finding]:
+    try:
+        read(text)
+    except values.TextError as bad:
+        label = field.removesuffix("_cents").replace("_", " ")
+        yield Fault(Severity.ERROR, field, bad.what, f"{label} {bad.message}", bad.remedy).of(record)

@@ -1,0 +1,160 @@
+"""Where rows wait until all of them are known to be right.
+
+Temporary tables of the transaction: what is refused never touches the ledger. They take the
+rows by the fastest way that the database has, and the comparisons run over them set by set.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
+from sqlalchemy.schema import CreateTable, DropTable
+
+from ajpes_reporting.database.tables import obligations
+from ajpes_reporting.database.types import (
+    AccountNumber,
+    Cents,
+    Identifier,
+    Instant,
+    Key,
+    Name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Insert, Update
+
+_staging = MetaData()
+
+
+def _temporary(name: str, key: tuple[str, ...], *columns: Column[Any]) -> Table:
+    """`line` is the row's place in its source: its line in a file. `key` is what names the fact."""
+    line = Column("line", Key, primary_key=True, autoincrement=False)
+    return Table(name, _staging, line, *columns, prefixes=["TEMPORARY"], info={"key": key})
+
+
+staged_obligations = _temporary(
+    "staged_obligations",
+    ("obligation_id",),
+    Column("obligation_id", Identifier, nullable=False),
+    Column("issuer", Integer, nullable=False),
+    Column("debtor_tax_number", String(8), nullable=False),
+    Column("debtor_name", Name, nullable=False),
+    Column("debtor_account", AccountNumber, nullable=False),
+    Column("event_id", Identifier, nullable=False),  # the row's event, to name the row
+)
+
+staged_events = _temporary(
+    "staged_events",
+    ("obligation_id", "event_id"),
+    Column("obligation_id", Identifier, nullable=False),
+    Column("event_id", Identifier, nullable=False),
+    Column("cancels_event_id", Identifier),
+    Column("change_type", String(2), nullable=False),
+    Column("change_date", Date, nullable=False),
+    Column("amount_cents", Cents, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("recorded_as", String(35), nullable=False),
+    Column("reference_model", String(2)),
+    Column("reference", String(22)),
+    Column("priority", Integer),
+    Column("creditor_account", String(34)),
+    Column("creditor_name", Name),
+)
+
+staged_accounts = _temporary(
+    "staged_accounts",
+    ("account",),
+    Column("account", AccountNumber, nullable=False),
+    Column("holder_tax_number", String(8), nullable=False),
+    Column("holder_name", Name, nullable=False),
+    Column("opened_on", Date, nullable=False),
+    Column("closed_on", Date),
+)
+
+staged_account_months = _temporary(
+    "staged_account_months",
+    ("account", "month"),
+    Column("account", AccountNumber, nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("credit_turnover_cents", Cents, nullable=False),
+    Column("debit_turnover_cents", Cents, nullable=False),
+    Column("closing_balance_cents", Cents, nullable=False),
+)
+
+staged_postings = _temporary(
+    "staged_postings",
+    ("posting_id",),
+    Column("posting_id", Identifier, nullable=False),
+    Column("account", AccountNumber, nullable=False),
+    Column("booked_on", Date, nullable=False),
+    Column("amount_cents", Cents, nullable=False),
+)
+
+Row = tuple[str | int | None, ...]
+"""A row to stage: its line, then its columns in order, dates and moments as text (`instant_text`)."""
+
+
+@contextmanager
+def staging(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
+    """The temporary tables, empty, and gone afterwards (after an error, with the transaction)."""
+    for table in tables:
+        connection.execute(CreateTable(table))
+    yield
+    for table in tables:
+        connection.execute(DropTable(table))
+
+
+def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Adds rows in bulk: COPY on PostgreSQL, one prepared statement on SQLite."""
+    columns = ", ".join(table.columns.keys())
+    if connection.dialect.name == "postgresql":
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    elif rows:
+        places = ", ".join("?" * len(table.columns))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - our own names only
+
+
+def settle(connection: Connection, tables: Sequence[Table]) -> None:
+    """Makes the loaded tables quick to compare."""
+    for table in tables:
+        key = ", ".join(table.info["key"])
+        connection.exec_driver_sql(f"CREATE INDEX {table.name}_key ON {table.name} ({key})")
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"ANALYZE {table.name}")  # or it plans for a handful of rows
+
+
+def repeated(staged: Table) -> ColumnElement[bool]:
+    """Whether the row's key stands in an earlier row of the same source."""
+    earlier = staged.alias("earlier")
+    same = (earlier.c[name] == staged.c[name] for name in staged.info["key"])
+    return exists().where(*same, earlier.c.line < staged.c.line)
+
+
+def rows_changed(connection: Connection, statement: Insert | Update) -> int:
+    """Runs the statement; says how many rows it added or changed."""
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def newest(connection: Connection, table: Table) -> int:
+    """The key of the newest row; whoever holds the lock of the ledger only adds later ones."""
+    return connection.scalar(select(func.coalesce(func.max(table.c.id), 0))) or 0
+
+
+def obligation_of(staged: Table, provider: str) -> ColumnElement[bool]:
+    """Joins staged rows with the obligation they belong to."""
+    return (obligations.c.provider == provider) & (obligations.c.obligation_id == staged.c.obligation_id)
+
+
+def instant_text(connection: Connection) -> Callable[[datetime], str]:
+    """How the database takes a moment (in UTC) as text."""
+    if connection.dialect.name == "postgresql":
+        return datetime.isoformat
+    return lambda moment: moment.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -1,0 +1,153 @@
+"""A bank's own views in the place of files: read only, as a stream, by the same way into the ledger."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import case, column, create_engine, event, inspect, make_url, null, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from ajpes_reporting.database.engine import snapshot
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.ports import no_progress
+from ajpes_reporting.ledger.findings import Source
+from ajpes_reporting.ledger.intake import take_in
+from ajpes_reporting.ledger.kinds import EVENTS, KINDS, require_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator, Sequence
+
+    from sqlalchemy import URL, Connection, Engine, Select
+
+    from ajpes_reporting.domain.ports import Progress
+    from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.intake import Line, Taken
+    from ajpes_reporting.ledger.kinds import Kind
+
+_ROWS_AT_A_TIME = 5_000
+_REMEDY = "correct the rows where the view takes them from, and run again"
+_DATES = frozenset({"change_date", "opened_on", "closed_on", "booked_on"})
+
+
+def open_views(url: str) -> Engine:
+    """An engine for a bank's own database, of any SQLAlchemy dialect, that cannot write there.
+
+    Where the dialect has no such setting, the user in the url should have no right to write.
+    Raises ConfigurationError if the url, or the driver that it names, is unusable.
+    """
+    try:
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        engine = create_engine(_read_only(parsed) if is_sqlite else parsed)
+    except (SQLAlchemyError, ImportError) as error:
+        raise ConfigurationError(
+            f"The bank's database cannot be used: {_reason(error)}.",
+            "correct [ledger] url in ajpes.toml, or install the driver that it names",
+        ) from None  # the error itself may show the url with its password
+    if is_sqlite:
+        event.listen(engine, "connect", _leave_transactions_to_us)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def pull(
+    connection: Connection,
+    provider: str,
+    source_engine: Engine,
+    rules: RuleSettings,
+    progress: Progress = no_progress,
+    needed: Collection[str] = (),
+) -> dict[str, Taken]:
+    """Takes what is new in the bank's views into the ledger, within the caller's transaction.
+
+    The views are `events`, `accounts`, `account_months` and `postings`; those that are not there
+    are left out, unless they are `needed`. Says what became of each, by name. Raises
+    ConfigurationError if the views cannot be read or lack a column, and LedgerRefused with its
+    findings for rows that are refused; the caller then rolls back.
+    """
+    taken: dict[str, Taken] = {}
+    with ExitStack() as stack:
+        with _reading(source_engine):
+            source = stack.enter_context(snapshot(source_engine))
+            kinds = _kinds_there(source, needed)
+        for kind in kinds:
+            lines = stack.enter_context(closing(_lines(source, kind)))
+            described = Source(f"The view {kind.name}", _REMEDY, has_lines=False)
+            taken[kind.name] = take_in(connection, provider, kind, lines, described, rules, progress)
+    return taken
+
+
+def _kinds_there(source: Connection, needed: Collection[str]) -> Sequence[Kind]:
+    look = inspect(source)
+    kinds = [kind for kind in KINDS if look.has_table(kind.name)]
+    missing = sorted(set(needed).difference(kind.name for kind in kinds))
+    if missing or not kinds:
+        raise ConfigurationError(
+            f"The bank's database has no view {missing[0] if missing else 'that the ledger reads'}.",
+            f"make it: {', '.join(kind.name for kind in KINDS)} are read; docs/ names their columns",
+        )
+    return kinds
+
+
+def _lines(source: Connection, kind: Kind) -> Generator[Line, None, None]:
+    """The rows of a view, as texts, numbered in the order in which they are read."""
+    with _reading(source.engine):
+        columns = [found["name"] for found in inspect(source).get_columns(kind.name)]
+        require_columns(columns, kind, f"The view {kind.name}")
+        rows = source.execute(_query(kind, columns).execution_options(yield_per=_ROWS_AT_A_TIME))
+        for number, row in enumerate(rows, 1):
+            yield number, [_text(name, value) for name, value in zip(kind.columns, row, strict=True)]
+
+
+def _query(kind: Kind, there: Collection[str]) -> Select[Any]:
+    """In order of recording, and a cancellation after what was recorded at the same time."""
+    view = table(kind.name, *(column(name) for name in there))
+    columns = (view.c[name] if name in there else null().label(name) for name in kind.columns)
+    query = select(*columns).select_from(view)
+    if kind is not EVENTS:
+        return query
+    late = case((view.c.change_type == CANCELLATION, 1), else_=0)
+    return query.order_by(view.c.recorded_at, late, view.c.obligation_id, view.c.event_id)
+
+
+def _text(name: str, value: Any) -> str:
+    """A value of the bank's database, as a file would have it."""
+    if isinstance(value, datetime):
+        is_date = name in _DATES and value.time() == time()
+        return value.date().isoformat() if is_date else value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f") if value % 1 else str(int(value))
+    return "" if value is None else str(value)
+
+
+@contextmanager
+def _reading(source_engine: Engine) -> Iterator[None]:
+    """Says whose database it is that fails."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        address = source_engine.url.render_as_string(hide_password=True)
+        raise ConfigurationError(
+            f"The bank's database {address} cannot be read: {_reason(error)}.",
+            "check [ledger] url in ajpes.toml, that the database runs, and what its user may read",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    told = str(getattr(error, "orig", None) or error).strip()
+    return told.splitlines()[0] if told else type(error).__name__
+
+
+def _read_only(url: URL) -> URL:
+    """SQLite would make the file that it does not find, and write to the one that it does."""
+    path = quote(url.database or "")
+    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+
+
+def _leave_transactions_to_us(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None

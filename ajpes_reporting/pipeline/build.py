@@ -1,0 +1,101 @@
+"""From the ledger to a checked file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ajpes_reporting.check.file import check_file
+from ajpes_reporting.check.log import FindingLog
+from ajpes_reporting.database.engine import rehearsing
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.periods import Period, file_name
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.reports.kind import ReportKind, Request
+from ajpes_reporting.xmlread import read_root
+
+_PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A report file, checked. `content_sha256` leaves out when it was prepared."""
+
+    path: Path
+    request: Request
+    record_count: int
+    totals: dict[str, str]
+    content_sha256: str
+    log: FindingLog
+
+
+def rehearse(
+    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress = no_progress
+) -> Built | None:
+    """Builds the report that a run would send now, and changes nothing else.
+
+    The ledger is brought up to date inside a transaction that is rolled back.
+    """
+    with rehearsing(desk.engine) as connection:
+        return build(connection, desk, kind, period, folder, progress)
+
+
+def build(
+    connection: Connection,
+    desk: Desk,
+    kind: ReportKind,
+    period: Period,
+    folder: Path,
+    progress: Progress = no_progress,
+) -> Built | None:
+    """Selects, writes and checks within one transaction; nothing if there is nothing to report.
+
+    Memory does not grow with the report.
+    """
+    desk.refresh_ledger(connection, kind, period.key)
+    request = _request(desk, kind, period)
+    selection = kind.select(connection, request)
+    if selection.record_count == 0:
+        return None
+    path = folder / file_name(kind.name, period, desk.provider)
+    content_sha256 = _write(kind.write(request, selection), path)
+    report = check_file(path, read_root(path), desk.file_kind(kind), strict=desk.strict, progress=progress)
+    report.log.add(selection.findings)
+    return Built(path, request, selection.record_count, dict(selection.totals), content_sha256, report.log)
+
+
+def cutoff(period: Period, now: datetime) -> datetime:
+    """The last moment that counts: the moment of the run, at most the end of the period."""
+    return min(now, period.end)
+
+
+def _request(desk: Desk, kind: ReportKind, period: Period) -> Request:
+    now = desk.clock().astimezone(LJUBLJANA)
+    return Request(
+        provider=desk.provider,
+        provider_name=desk.provider_name,
+        period=period,
+        cutoff=cutoff(period, now),
+        prepared_at=now.replace(microsecond=0),
+        amounts=desk.amounts[kind.code],
+        rules=desk.rules,
+    )
+
+
+def _write(blocks: Iterable[bytes], path: Path) -> str:
+    """Writes the file; returns the hash of all of it but the time of preparation in its head."""
+    digest = hashlib.sha256()
+    first = True
+    with path.open("wb") as out:
+        for block in blocks:
+            out.write(block)
+            digest.update(_PREPARED_AT.sub(b"", block, count=1) if first else block)
+            first = False
+    return digest.hexdigest()

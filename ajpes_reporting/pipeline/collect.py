@@ -1,0 +1,189 @@
+"""Answers that come in: fetched, stored raw, checked, and only then applied.
+
+An answer is recognised by what is in it, never by its name. One that fits nothing is kept and
+shown. Nothing is removed from the authority's folders.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ajpes_reporting.check.file import FileKind, check_file
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.answers import AnswerHead
+from ajpes_reporting.domain.ports import RemoteAnswer
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal.answers import Verdict
+from ajpes_reporting.journal.submissions import Submission
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.reports.answers import AnswerRules, read_rows
+from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.xmlread import Root, UnreadableXml, read_root, without_namespace
+
+_POLL_SECONDS = 0.25
+
+
+class AnswerProblem(Exception):
+    """An answer that cannot be applied. `status` and `note` are what the journal keeps of it."""
+
+    def __init__(self, status: str, note: str) -> None:
+        super().__init__(note)
+        self.status = status
+        self.note = note
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An answer that was read and checked. `path` is a copy without namespaces."""
+
+    path: Path
+    kind: ReportKind
+    head: AnswerHead
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one answer: applied to a submission, or set aside with the reason."""
+
+    name: str
+    status: str
+    note: str = ""
+    submission: Submission | None = None
+
+
+def collect(desk: Desk) -> list[Taken]:
+    """Fetches and applies every answer that has come in over SFTP.
+
+    Raises `NotDelivered` if the folders cannot be reached; what was fetched until then is kept.
+    """
+    with desk.exclusive(), desk.working_folder() as folder:
+        waiting = apply_waiting(desk, folder)
+        return waiting + fetch(desk, desk.kinds, folder)
+
+
+def fetch(desk: Desk, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken]:
+    """New answers from the authority's folders for these kinds, stored and applied one by one."""
+    box = desk.answer_box()
+    if box is None:
+        return []
+    taken = []
+    for kind in kinds:
+        for remote, path in box.fetch_new(kind.name, lambda remote: _known(desk, remote), folder):
+            taken.append(_take_in(desk, remote, path, folder))
+    return taken
+
+
+def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
+    """Looks for the answer to a submission for a short while; it may also come much later."""
+    kinds = tuple(kind for kind in desk.kinds if kind.code == submission.report)
+    give_up = time.monotonic() + desk.answer_wait_seconds
+    while True:
+        fetch(desk, kinds, folder)
+        with desk.engine.connect() as connection:
+            if submissions.get(connection, submission.id).state is not State.DELIVERED:
+                return
+        if time.monotonic() >= give_up:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def apply_waiting(desk: Desk, folder: Path) -> list[Taken]:
+    """Applies answers that were stored when a run was cut off."""
+    with desk.engine.connect() as connection:
+        waiting = answers.waiting(connection, desk.provider)
+    taken = []
+    for row in waiting:
+        path = folder / f"answer-{row.id}.xml"
+        desk.archive.extract(row.archive_path, path)
+        taken.append(_apply(desk, row.id, row.sha256, row.remote_name or row.archive_path, path, folder))
+    return taken
+
+
+def read_answer(desk: Desk, path: Path, folder: Path) -> Reading:
+    """Reads and checks an answer: its schema, its provider. Raises `AnswerProblem`."""
+    root, plain = _plain_copy(path, folder)
+    kind = next((kind for kind in desk.kinds if kind.answer_root == root.local_name), None)
+    if kind is None:
+        raise AnswerProblem(answers.UNREADABLE, f"it is a {root.local_name} document, not an answer")
+    rules = AnswerRules(kind)
+    report = check_file(
+        plain, Root(root.local_name, None, root.encoding),
+        FileKind(kind.answer_root, None, desk.schemas(kind.answer_schema), lambda: rules),
+    )  # fmt: skip
+    if report.log.error_count or rules.head is None:
+        problem = report.log.shown[0].message if report.log.shown else "it has no head"
+        raise AnswerProblem(answers.UNREADABLE, f"it does not follow its schema: {problem}")
+    if rules.head.provider != desk.provider:
+        raise AnswerProblem(answers.UNMATCHED, f"it is about provider {rules.head.provider}")
+    verdict = Verdict(
+        rules.errors, rules.warnings, rules.head.declared_errors, rules.head.declared_warnings,
+        rules.error_rows, rules.warning_rows,
+    )  # fmt: skip
+    return Reading(plain, kind, rules.head, verdict)
+
+
+def apply_rows(desk: Desk, answer: int, submission: Submission, reading: Reading) -> Submission:
+    """Applies an answer that was read to the submission it belongs to."""
+    with writing(desk.engine) as connection:
+        return answers.apply(
+            connection, answer, submission, reading.verdict, read_rows(reading.path, reading.kind),
+            at=desk.clock(),
+        )  # fmt: skip
+
+
+def _known(desk: Desk, remote: RemoteAnswer) -> bool:
+    with desk.engine.connect() as connection:
+        return answers.already_fetched(connection, desk.provider, remote)
+
+
+def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Taken:
+    stored = desk.archive.store(path, path.name, desk.clock())
+    with writing(desk.engine) as connection:
+        answer = answers.store(connection, desk.provider, stored, "sftp", remote, None, at=desk.clock())
+    return _apply(desk, answer, stored.sha256, remote.name, path, folder)
+
+
+def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: Path) -> Taken:
+    try:
+        _refuse_duplicate(desk, answer, sha256)
+        reading = read_answer(desk, path, folder)
+        submission = _owner(desk, reading)
+    except AnswerProblem as problem:
+        with writing(desk.engine) as connection:
+            answers.set_aside(
+                connection, desk.provider, answer, problem.status, problem.note, at=desk.clock()
+            )
+        return Taken(name, problem.status, problem.note)
+    return Taken(name, answers.APPLIED, submission=apply_rows(desk, answer, submission, reading))
+
+
+def _refuse_duplicate(desk: Desk, answer: int, sha256: str) -> None:
+    with desk.engine.connect() as connection:
+        if answers.is_duplicate(connection, desk.provider, answer, sha256):
+            raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
+
+
+def _owner(desk: Desk, reading: Reading) -> Submission:
+    with desk.engine.connect() as connection:
+        submission, note = answers.match(
+            connection, desk.provider, reading.kind.code, reading.head.period_key, reading.head.prepared_at
+        )
+    if submission is None:
+        raise AnswerProblem(answers.UNMATCHED, note)
+    return submission
+
+
+def _plain_copy(path: Path, folder: Path) -> tuple[Root, Path]:
+    try:
+        root = read_root(path)
+        if root.namespace is None:
+            return root, path
+        plain = folder / f"plain-{path.name}"
+        without_namespace(path, plain)
+        return root, plain
+    except UnreadableXml as error:
+        raise AnswerProblem(answers.UNREADABLE, f"it is not XML: {error.message}") from None

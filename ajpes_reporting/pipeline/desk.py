@@ -1,0 +1,62 @@
+"""Everything a run works with. `wiring` puts it together; nothing here makes an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection, Engine
+
+from ajpes_reporting.check.file import FileKind
+from ajpes_reporting.domain.money import Amounts
+from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
+from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.journal.archive import Archive
+from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One provider's desk: its ledger and journal, its archive, its ways to the authority.
+
+    `carriers` makes the ways with these names ("soap", "sftp") that are configured; it raises
+    `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel. `refresh_ledger` brings the ledger up to date
+    for a kind of report and a period: a bank's own views, months closed from postings.
+    """
+
+    provider: str
+    provider_name: str
+    engine: Engine
+    archive: Archive
+    scratch: Path
+    kinds: tuple[ReportKind, ...]
+    schemas: Callable[[str], Path]
+    amounts: Mapping[str, Amounts]
+    rules: RuleSettings
+    strict: bool
+    extra_days_off: frozenset[date]
+    clock: Clock
+    carriers: Callable[[Sequence[str]], list[Carrier]]
+    ways: Callable[[Sequence[Carrier], Parcel], Sequence[Carrier]]
+    answer_box: Callable[[], AnswerBox | None]
+    answer_wait_seconds: float
+    refresh_ledger: Callable[[Connection, ReportKind, str], None]
+    exclusive: Callable[[], AbstractContextManager[None]]
+
+    @contextmanager
+    def working_folder(self) -> Iterator[Path]:
+        """A folder for files in the making, gone afterwards; on the same disk as the archive."""
+        self.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with TemporaryDirectory(dir=self.scratch) as folder:
+            yield Path(folder)
+
+    def file_kind(self, kind: ReportKind) -> FileKind:
+        """How a report of this kind is checked as a file."""
+        settings = FileRuleSettings(self.amounts[kind.code], self.provider, self.rules)
+        return FileKind(
+            kind.root, kind.namespace, self.schemas(kind.schema), lambda: kind.file_rules(settings)
+        )

@@ -1,0 +1,195 @@
+"""The run. Read `run` from top to bottom: it is the whole story.
+
+    ledger ─► build ─► check ─► archive ─► deliver ─► answer ─► journal
+
+Each step commits before the next begins, so that whatever is cut off leaves a state that says
+what may have happened. What cannot be decided here is left for a person, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from ajpes_reporting.check.log import FindingLog
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver import route
+from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.domain.periods import Period
+from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import due, submissions
+from ajpes_reporting.journal.submissions import Draft, Submission
+from ajpes_reporting.pipeline.build import Built, build
+from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.recorder import Recorder
+from ajpes_reporting.reports.kind import ReportKind
+
+
+class Ending(StrEnum):
+    """How a run ended; for `SENT` the state of the submission says the rest."""
+
+    SENT = "sent"
+    NOTHING_TO_REPORT = "nothing to report"
+    ALREADY_REPORTED = "already reported"
+    CHECKS_REFUSED = "own checks refused"
+    AWAITS_ANSWER = "awaits an answer"
+    MUST_BE_SETTLED = "must be settled"
+    NEEDS_CORRECTION = "needs a correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run did, for a person or a program to be told."""
+
+    ending: Ending
+    kind: ReportKind
+    period: Period
+    deadline: datetime
+    submission: Submission | None = None
+    log: FindingLog = field(default_factory=FindingLog)
+
+
+def run(
+    desk: Desk, kind: ReportKind, period: Period, via: str | None = None, progress: Progress = no_progress
+) -> Result:
+    """Reports one period: selects, builds, checks, archives, delivers and reads the answer.
+
+    Raises `UsageError` for a period that has not begun or a way that is not open, and
+    `ConfigurationError`, both before anything is recorded. What the network and the authority do
+    is no exception but part of the result.
+    """
+    _refuse_future(desk, period)
+    carriers = make_carriers(desk, kind, via)
+    with desk.exclusive(), desk.working_folder() as folder:
+        settle_interrupted(desk)
+        _expect(desk, kind, period)
+        apply_waiting(desk, folder)
+        standing = _standing(desk, kind, period, folder)
+        if standing is not None:
+            return _result(desk, standing, kind, period)
+        ending, built = _prepare(desk, kind, period, folder, progress)
+        if built is not None and ending is Ending.SENT:
+            send(desk, kind, _latest(desk, kind, period), built.path, carriers, folder, progress)
+        return _result(desk, ending, kind, period, built.log if built else None)
+
+
+def send(
+    desk: Desk,
+    kind: ReportKind,
+    submission: Submission | None,
+    path: Path,
+    carriers: Sequence[Carrier],
+    folder: Path,
+    progress: Progress = no_progress,
+) -> None:
+    """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP."""
+    assert submission is not None, "a submission was prepared in the step before"  # noqa: S101
+    parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
+    recorder = Recorder(desk, kind, submission, folder)
+    route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
+    if recorder.submission.state is State.DELIVERED:
+        wait_for_answer(desk, recorder.submission, folder)
+
+
+def settle_interrupted(desk: Desk) -> None:
+    """A submission still `sending` was cut off: nobody knows whether it arrived.
+
+    Runs exclude one another, so no living run can be in the middle of it.
+    """
+    with writing(desk.engine) as connection:
+        for submission in submissions.in_states(connection, desk.provider, frozenset({State.SENDING})):
+            submissions.move(
+                connection, submission, State.UNKNOWN, "the run was cut off while sending", at=desk.clock()
+            )
+
+
+def make_carriers(desk: Desk, kind: ReportKind, via: str | None) -> list[Carrier]:
+    """The ways to the authority for this kind, made now, so that wrong settings show before anything else."""
+    if via is not None and via not in kind.ways:
+        raise UsageError(
+            f"{kind.code} does not go by {via}.", f"use {' or '.join(kind.ways)}, or leave out --via"
+        )
+    wanted = [name for name in kind.ways if via is None or name == via]
+    return desk.carriers(wanted)
+
+
+def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> Ending | None:
+    """What stands in the way of a new submission; nothing if the period is open."""
+    latest = _latest(desk, kind, period)
+    if latest is not None and latest.state.awaits_answer:
+        _look_for_answer(desk, kind, folder)
+        latest = _latest(desk, kind, period)
+    if latest is None:
+        return None
+    if latest.state.is_accepted:
+        return Ending.ALREADY_REPORTED
+    if latest.state is State.DELIVERED:
+        return Ending.AWAITS_ANSWER
+    return Ending.MUST_BE_SETTLED if latest.state is State.UNKNOWN else None
+
+
+def _look_for_answer(desk: Desk, kind: ReportKind, folder: Path) -> None:
+    try:
+        fetch(desk, (kind,), folder)
+    except NotDelivered:
+        # The folders cannot be reached now; the submission stays as it is and is shown so.
+        return
+
+
+def _prepare(
+    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress
+) -> tuple[Ending, Built | None]:
+    """Builds and records the submission in one transaction: it reports exactly what it selected."""
+    with writing(desk.engine) as connection:
+        built = build(connection, desk, kind, period, folder, progress)
+        if built is None:
+            due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
+            return Ending.NOTHING_TO_REPORT, None
+        latest = submissions.latest(connection, desk.provider, kind.code, period.key)
+        if latest and latest.state is State.REFUSED and latest.content_sha256 == built.content_sha256:
+            return Ending.NEEDS_CORRECTION, built
+        events = kind.reported_events(built.request) if kind.reported_events else None
+        submissions.prepare(connection, _draft(desk, kind, built), built.log.shown, events, at=desk.clock())
+    return (Ending.CHECKS_REFUSED if built.log.error_count else Ending.SENT), built
+
+
+def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:
+    return Draft(
+        provider=desk.provider,
+        report=kind.code,
+        period=built.request.period.key,
+        prepared_at=built.request.prepared_at,
+        file_name=built.path.name,
+        stored=desk.archive.store(built.path, built.path.name, desk.clock()),
+        content_sha256=built.content_sha256,
+        record_count=built.record_count,
+        totals=built.totals,
+    )
+
+
+def _refuse_future(desk: Desk, period: Period) -> None:
+    if desk.clock().date() < period.first_day:
+        raise UsageError(f"{period.spoken} has not begun yet.", "name a day or month that has")
+
+
+def _expect(desk: Desk, kind: ReportKind, period: Period) -> None:
+    with writing(desk.engine) as connection:
+        deadline = kind.deadline(period, desk.extra_days_off)
+        due.expect(connection, desk.provider, kind.code, period.key, deadline)
+
+
+def _latest(desk: Desk, kind: ReportKind, period: Period) -> Submission | None:
+    with desk.engine.connect() as connection:
+        return submissions.latest(connection, desk.provider, kind.code, period.key)
+
+
+def _result(
+    desk: Desk, ending: Ending, kind: ReportKind, period: Period, log: FindingLog | None = None
+) -> Result:
+    deadline = kind.deadline(period, desk.extra_days_off)
+    return Result(ending, kind, period, deadline, _latest(desk, kind, period), log or FindingLog())

@@ -1,0 +1,125 @@
+"""What a person decides: to send again, or what became of a submission nobody is sure about."""
+
+from __future__ import annotations
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import OutcomeUnknown, UsageError
+from ajpes_reporting.domain.periods import Period, parse_day, parse_month
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal.archive import Stored
+from ajpes_reporting.journal.submissions import Draft, Submission
+from ajpes_reporting.pipeline.collect import apply_waiting
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send, settle_interrupted
+from ajpes_reporting.reports.kind import ReportKind
+
+DELIVERED, NEVER_ARRIVED = "delivered", "never-arrived"
+_OPEN = frozenset({State.REFUSED, State.UNREACHABLE, State.PREPARED})
+
+
+def resubmit(
+    desk: Desk, key: int, via: str | None = None, *, same: bool = False, progress: Progress = no_progress
+) -> Result:
+    """Sends a period again: rebuilt from the ledger as it stands now, or the very same bytes.
+
+    Raises `UsageError` if the submission is not open for that, `OutcomeUnknown` if it must be
+    settled first.
+    """
+    submission = _find(desk, key)
+    kind = kind_of(desk, submission)
+    period = period_of(kind, submission)
+    _refuse_closed(submission)
+    if not same:
+        return run(desk, kind, period, via, progress)
+    return _send_same(desk, kind, period, submission, via, progress)
+
+
+def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
+    """Settles an unknown outcome by a person's word, with the reason, in the audit record."""
+    with desk.exclusive():
+        settle_interrupted(desk)
+        with writing(desk.engine) as connection:
+            submission = submissions.get(connection, key)
+            if submission.state is not State.UNKNOWN:
+                raise UsageError(
+                    f"Submission {key} is {submission.state.label}; only an unknown outcome is settled by hand.",
+                    f"see `ajpes-reporting show {key}`",
+                )
+            to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
+            return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
+
+
+def kind_of(desk: Desk, submission: Submission) -> ReportKind:
+    """The kind of report a submission is."""
+    return next(kind for kind in desk.kinds if kind.code == submission.report)
+
+
+def period_of(kind: ReportKind, submission: Submission) -> Period:
+    """The period a submission is about."""
+    return parse_month(submission.period) if kind.monthly else parse_day(submission.period)
+
+
+def _send_same(
+    desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
+) -> Result:
+    carriers = make_carriers(desk, kind, via)
+    with desk.exclusive(), desk.working_folder() as folder:
+        settle_interrupted(desk)
+        apply_waiting(desk, folder)
+        submission = _find(desk, submission.id)
+        _refuse_closed(submission)
+        _refuse_own_errors(desk, submission)
+        path = folder / submission.file_name
+        desk.archive.extract(submission.archive_path, path)
+        if submission.state is State.REFUSED:
+            submission = _again(desk, submission)
+        send(desk, kind, submission, path, carriers, folder, progress)
+        deadline = kind.deadline(period, desk.extra_days_off)
+        return Result(Ending.SENT, kind, period, deadline, _find(desk, submission.id))
+
+
+def _again(desk: Desk, refused: Submission) -> Submission:
+    """A new submission of the same bytes; the refused one stays as it is."""
+    draft = Draft(
+        provider=refused.provider, report=refused.report, period=refused.period,
+        prepared_at=refused.prepared_at, file_name=refused.file_name,
+        stored=Stored(refused.archive_path, refused.size_bytes, refused.sha256),
+        content_sha256=refused.content_sha256, record_count=refused.record_count, totals=refused.totals,
+    )  # fmt: skip
+    with writing(desk.engine) as connection:
+        events = submissions.events_of(refused.id)
+        return submissions.prepare(connection, draft, (), events, at=desk.clock())
+
+
+def _refuse_closed(submission: Submission) -> None:
+    number = submission.id
+    if submission.superseded_by is not None:
+        raise UsageError(
+            f"Submission {number} was superseded by submission {submission.superseded_by}.",
+            f"look at that one with `ajpes-reporting show {submission.superseded_by}`",
+        )
+    if submission.state in (State.UNKNOWN, State.SENDING):
+        raise OutcomeUnknown(
+            f"Submission {number} may have arrived; it is not sent again before that is settled.",
+            "ask AJPES whether they hold it, then say so with "
+            f"`ajpes-reporting resolve {number} --as delivered|never-arrived --reason …`",
+        )
+    if submission.state not in _OPEN:
+        raise UsageError(f"Submission {number} is {submission.state.label}; there is nothing to send again.")
+
+
+def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
+    with desk.engine.connect() as connection:
+        findings = submissions.findings_of(connection, submission.id)
+    if submission.state is State.PREPARED and any(row.severity == "error" for row in findings):
+        raise UsageError(
+            f"Submission {submission.id} was held back by our own checks; the same bytes are not sent.",
+            "correct the ledger, then run again without --same",
+        )
+
+
+def _find(desk: Desk, key: int) -> Submission:
+    with desk.engine.connect() as connection:
+        return submissions.get(connection, key)

@@ -1,0 +1,120 @@
+"""What a kind of report is made of. A new report is one folder and one line in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select
+
+from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+from ajpes_reporting.domain.findings import Finding
+from ajpes_reporting.domain.money import Amounts
+from ajpes_reporting.domain.periods import Period
+from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.xmlread import Element
+
+_ROWS_AT_A_TIME = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which report is wanted, for whom, and how it is to be written.
+
+    `cutoff` is the last moment whose records count.
+    """
+
+    provider: str
+    provider_name: str
+    period: Period
+    cutoff: datetime
+    prepared_at: datetime
+    amounts: Amounts
+    rules: RuleSettings = field(default_factory=RuleSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What goes into a report: its totals first, for the head of the file, then its rows.
+
+    `totals` are the attributes of `Ident` as they will be written. `rows` can be read once,
+    within the transaction that made the selection.
+    """
+
+    record_count: int
+    totals: Mapping[str, str]
+    rows: Iterable[tuple[Any, ...]]
+    findings: tuple[Finding, ...] = ()
+
+
+def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement as a stream, which begins when the first one is asked for."""
+    with connection.execute(statement, execution_options={"yield_per": _ROWS_AT_A_TIME}) as result:
+        yield from result
+
+
+class FileRules:
+    """Business rules over a report file, fed with its elements in document order.
+
+    `starts` and `ends` are the local names of the elements wanted, when they begin and when they
+    are complete.
+    """
+
+    starts: frozenset[str] = frozenset()
+    ends: frozenset[str] = frozenset()
+
+    def start(self, element: Element) -> Iterator[Finding]:
+        """An element begins; only its attributes are there yet."""
+        return iter(())
+
+    def end(self, element: Element) -> Iterator[Finding]:
+        """An element is complete; it is forgotten afterwards."""
+        return iter(())
+
+    def finish(self) -> Iterator[Finding]:
+        """The file has ended: what can only be said now, such as totals."""
+        return iter(())
+
+    @property
+    def record_count(self) -> int:
+        """How many records were seen."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileRuleSettings:
+    """What the rules over a file need to know. Empty `provider`: anybody's file."""
+
+    amounts: Amounts
+    provider: str = ""
+    rules: RuleSettings = field(default_factory=RuleSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportKind:
+    """A kind of report, such as NODURS: everything that differs from the other kinds."""
+
+    code: str
+    monthly: bool
+    root: str
+    namespace: str
+    schema: str
+    record_noun: str
+    answer_root: str
+    answer_schema: str
+    ways: tuple[str, ...]
+    select: Callable[[Connection, Request], Selection]
+    write: Callable[[Request, Selection], Iterator[bytes]]
+    file_rules: Callable[[FileRuleSettings], FileRules]
+    read_answer_head: Callable[[Element], AnswerHead]
+    read_answer_row: Callable[[Element], AnswerRow]
+    period: Callable[[date], Period]
+    deadline: Callable[[Period, frozenset[date]], datetime]
+    reported_events: Callable[[Request], Select[tuple[int]]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name in commands and folders, "nodurs"."""
+        return self.code.lower()

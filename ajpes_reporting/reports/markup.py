@@ -1,0 +1,59 @@
+"""Small things that every report does with XML: text into markup, and answers' fields out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+
+from ajpes_reporting.domain.money import Amounts, format_decimal
+from ajpes_reporting.xmlread import Element, local_name
+
+# In an attribute a tab or a line end would come back as a blank, so they are written as numbers.
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+)
+_UNSAFE = re.compile(r'[&<>"\t\n\r]')
+
+
+def escape(text: str) -> str:
+    """`text` for element content and for an attribute in double quotes."""
+    return text.translate(_ESCAPES) if _UNSAFE.search(text) else text
+
+
+escape_name = lru_cache(maxsize=65_536)(escape)
+"""The same, for texts that come again and again."""
+
+
+def amount_writer(amounts: Amounts) -> Callable[[int], str]:
+    """How amounts are written: cents with a decimal point, or the whole number as it is.
+
+    For "euros" the amounts must have been rounded already.
+    """
+    return format_decimal if amounts == "decimal" else str
+
+
+def head(root: str, namespace: str) -> str:
+    """The XML declaration and the opening tag."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{namespace}">\n'
+
+
+def severity(row: Element) -> str:
+    """ "error" or "warning"; what is not plainly a warning is an error."""
+    return "warning" if row.get("vrsta") == "WRN" else "error"
+
+
+def description(row: Element) -> str:
+    """The text of `Opis`, on one line."""
+    texts = ["".join(str(text) for text in child.itertext()) for child in row if local_name(child) == "Opis"]
+    return " ".join(" ".join(texts).split())
+
+
+def read_moment(text: str) -> datetime | None:
+    """A time of preparation, or nothing where it has no time zone or cannot be read."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

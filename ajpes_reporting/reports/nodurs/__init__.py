@@ -1,0 +1,35 @@
+"""NODURS: the daily report of changes of overdue unpaid obligations (sections 2, 4 and 5)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from ajpes_reporting.domain import calendar
+from ajpes_reporting.domain.periods import Day, Period
+from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.reports.nodurs import answer, rules, select, write
+
+
+def _deadline(period: Period, _extra_days_off: frozenset[date]) -> datetime:
+    return calendar.nodurs_deadline(Day(period.first_day))
+
+
+NODURS = ReportKind(
+    code="NODURS",
+    monthly=False,
+    root=write.ROOT,
+    namespace=write.NAMESPACE,
+    schema="nodurs-20100601.xsd",
+    record_noun="events",
+    answer_root=answer.ROOT,
+    answer_schema=answer.SCHEMA,
+    ways=("soap", "sftp"),
+    select=select.select_changes,
+    write=write.write,
+    file_rules=rules.NodursRules,
+    read_answer_head=answer.read_head,
+    read_answer_row=answer.read_row,
+    period=Day,
+    deadline=_deadline,
+    reported_events=select.reported_events,
+)

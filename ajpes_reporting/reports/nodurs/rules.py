@@ -1,0 +1,161 @@
+"""Business rules over a NODURS file, whoever made it; what a schema cannot say.
+
+The rules of single records are those of the ledger (`domain.rules`); here they meet the file:
+totals, formats of amounts, identifiers that come twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from ajpes_reporting.domain import money, rules
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.events import Event, Obligation
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
+from ajpes_reporting.xmlread import Element, attributes, local_name
+
+
+class NodursRules(FileRules):
+    """Collects totals while the obligations pass; memory grows only with the obligations' ids."""
+
+    starts = frozenset({"Dolznik", "Tr"})
+    ends = frozenset({"Ident", "Naziv", "Blok"})
+
+    def __init__(self, settings: FileRuleSettings) -> None:
+        self._settings = settings
+        self._ident: dict[str, str] = {}
+        self._tax_number = self._name = self._account = ""
+        self._seen_obligations: set[str] = set()
+        self._event_count = 0
+        self._total_cents = 0
+        self._format_complained = False
+
+    @property
+    def record_count(self) -> int:
+        return self._event_count
+
+    def start(self, element: Element) -> Iterator[Finding]:
+        if local_name(element) == "Dolznik":
+            self._tax_number = element.get("davcna", "")
+        else:
+            self._account = element.get("rn", "")
+        return iter(())
+
+    def end(self, element: Element) -> Iterator[Finding]:
+        match local_name(element):
+            case "Ident":
+                yield from self._check_ident(element)
+            case "Naziv" if (parent := element.getparent()) is not None and local_name(parent) == "Dolznik":
+                self._name = element.text or ""
+            case "Blok":
+                yield from self._check_obligation(element)
+
+    def finish(self) -> Iterator[Finding]:
+        declared = self._ident.get("steviloZapisov", "")
+        if declared and int(declared) != self._event_count:
+            yield _file_error(
+                "steviloZapisov", "nodurs.count",
+                f"the head says {declared} records, the file has {self._event_count}", "Ident/steviloZapisov",
+            )  # fmt: skip
+        total = self._amount(self._ident.get("sestevekZneskov", ""))
+        if total is not None and total != self._total_cents:
+            yield _file_error(
+                "sestevekZneskov", "nodurs.total",
+                f"the head says a total of {money.format_decimal(total)} EUR, "
+                f"the records add up to {money.format_decimal(self._total_cents)} EUR",
+                "Ident/sestevekZneskov",
+            )  # fmt: skip
+
+    def _check_ident(self, ident: Element) -> Iterator[Finding]:
+        self._ident = attributes(ident)
+        number = self._ident.get("maticnaPonudnika", "")
+        name = next((child.text or "" for child in ident if local_name(child) == "Naziv"), "")
+        yield from rules.check_provider(number, name)
+        if self._settings.provider and number != self._settings.provider:
+            yield _file_error(
+                "maticnaPonudnika", "provider",
+                f"the report is of provider {number}, this workspace reports for {self._settings.provider}",
+                "Ident/maticnaPonudnika",
+            )  # fmt: skip
+        yield from self._check_format(self._ident.get("sestevekZneskov", ""), "the head", "sestevekZneskov")
+
+    def _check_obligation(self, block: Element) -> Iterator[Finding]:
+        obligation = Obligation(
+            obligation_id=block.get("id", ""),
+            issuer=int(block.get("izdajatelj", "0")),
+            debtor_tax_number=self._tax_number,
+            debtor_name=self._name,
+            debtor_account=self._account,
+        )
+        yield from rules.check_obligation(obligation, self._settings.rules)
+        if obligation.obligation_id in self._seen_obligations:
+            yield Finding(
+                Severity.ERROR, rules.record_name(obligation.obligation_id), "obligation_id",
+                "obligation.duplicate", "the obligation stands in the file twice",
+                "write each obligation once, with its whole history", "Blok/id",
+            )  # fmt: skip
+        self._seen_obligations.add(obligation.obligation_id)
+        history = []
+        for element in block:
+            event = self._read_event(element)
+            record = rules.record_name(obligation.obligation_id, event.event_id)
+            yield from self._check_format(element.get("znesek", ""), record, "amount_cents")
+            yield from rules.check_event(obligation.obligation_id, event, self._settings.rules)
+            history.append(event)
+            self._event_count += 1
+            self._total_cents += event.amount_cents
+        yield from rules.check_history(obligation.obligation_id, history)
+
+    def _check_format(self, amount: str, record: str, field: str) -> Iterator[Finding]:
+        """Cents and euros are never mixed, and never taken for one another (rows 3 and 16)."""
+        decimal = money.amounts_format_of(amount) == "decimal"
+        if self._format_complained or decimal == (self._settings.amounts == "decimal"):
+            return
+        self._format_complained = True
+        written = "euros with decimals" if decimal else "whole cents"
+        yield Finding(
+            Severity.ERROR, record, field, "nodurs.amounts-format",
+            f"amounts are written in {written}, the setting nodurs.amounts is {self._settings.amounts}",
+            "write the file in the other format, or change the setting if AJPES wants it so", "No/znesek",
+        )  # fmt: skip
+
+    def _read_event(self, element: Element) -> Event:
+        priority = element.get("prior")
+        creditor = next((child for child in element if local_name(child) == "Upnik"), None)
+        recorded_as = element.get("dtVpis", "")
+        return Event(
+            event_id=element.get("id", ""),
+            cancels_event_id=element.get("refid"),
+            change_type=element.get("sSpre", ""),
+            change_date=date.fromisoformat(element.get("dSpre", "")),
+            amount_cents=self._amount(element.get("znesek", "")) or 0,
+            recorded_at=_moment(recorded_as),
+            recorded_as=recorded_as,
+            reference_model=element.get("model"),
+            reference=element.get("sklic"),
+            priority=int(priority) if priority is not None else None,
+            creditor_account=creditor.get("rn") if creditor is not None else None,
+            creditor_name=_name_of(creditor) if creditor is not None else None,
+        )
+
+    def _amount(self, text: str) -> int | None:
+        """An amount in whichever of the two formats it is written; nothing if it is not there."""
+        if not text:
+            return None
+        return money.parse_amount(text, "decimal" if money.amounts_format_of(text) == "decimal" else "cents")
+
+
+def _name_of(element: Element) -> str:
+    return next((child.text or "" for child in element if local_name(child) == "Naziv"), "")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)
+
+
+def _file_error(field: str, rule: str, message: str, location: str) -> Finding:
+    return Finding(Severity.ERROR, "the whole file", field, rule, message,
+                   "have the file made again; do not correct it by hand", location)  # fmt: skip

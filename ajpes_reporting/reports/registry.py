@@ -1,0 +1,14 @@
+"""The kinds of reports that this program knows."""
+
+from __future__ import annotations
+
+from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.reports.nodurs import NODURS
+from ajpes_reporting.reports.spapp import SPAPP
+
+KINDS: tuple[ReportKind, ...] = (NODURS, SPAPP)
+
+
+def by_code(code: str) -> ReportKind:
+    """The kind with this code, in any case of letters. Raises `KeyError`."""
+    return {kind.code: kind for kind in KINDS}[code.upper()]

@@ -1,0 +1,38 @@
+"""SPAPP: the monthly report of turnover and balances of accounts (sections 3, 4.2 and 5)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from ajpes_reporting.domain import calendar
+from ajpes_reporting.domain.periods import Month, Period
+from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.reports.spapp import answer, rules, select, write
+
+
+def _deadline(period: Period, extra_days_off: frozenset[date]) -> datetime:
+    return calendar.spapp_deadline(_month(period.first_day), extra_days_off)
+
+
+def _month(day: date) -> Month:
+    return Month(day.year, day.month)
+
+
+SPAPP = ReportKind(
+    code="SPAPP",
+    monthly=True,
+    root=write.ROOT,
+    namespace=write.NAMESPACE,
+    schema="spapp-20100601.xsd",
+    record_noun="accounts",
+    answer_root=answer.ROOT,
+    answer_schema=answer.SCHEMA,
+    ways=("sftp",),
+    select=select.select_accounts,
+    write=write.write,
+    file_rules=rules.SpappRules,
+    read_answer_head=answer.read_head,
+    read_answer_row=answer.read_row,
+    period=_month,
+    deadline=_deadline,
+)

@@ -1,0 +1,12 @@
+"""What can go wrong while the sandbox starts; everything later it tells its client, as AJPES would."""
+
+from __future__ import annotations
+
+
+class SandboxError(Exception):
+    """The sandbox cannot start as it is told to. `remedy` says what to do, without a leading "Do:"."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy

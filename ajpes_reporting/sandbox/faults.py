@@ -1,0 +1,130 @@
+"""What the sandbox is told to do badly, so that a client can be tried against a bad day.
+
+The faults stand in one JSON file, read anew at each request: a person at another terminal edits
+it, a test uses `Faults.add`. An entry is
+
+    {"channel": "soap", "kind": "slow", "seconds": 30, "times": 1}
+
+Without `times` it holds until it is removed. The first entry that fits is played.
+
+    soap  refuse        closes the connection before the TLS handshake
+          drop_request  closes it before the body is read
+          drop_answer   reads and processes everything, then closes without a word
+          slow          answers after `seconds`
+          html          a web page with `status` (200)
+          fault         a SOAP fault with `code` (Server or Client)
+          empty         an empty body with `status` (200)
+          truncated     half of the answer, as if it were whole
+          redirect      `status` (307) to `location` (here again)
+          drip          the answer byte by byte, `seconds` (0.2) apart
+    sftp  refuse        closes the connection at once
+          silent_login  never replies to the login
+          silent        never replies once a file is opened for writing
+          cut           closes the connection after `bytes` of a file
+          delay         puts the answer out after `seconds`
+          no_answer     takes the file, but never puts an answer out
+
+`processed` says whether the submission is taken and judged before the fault is played; html,
+fault and redirect stand for somebody in front of the authority, and by default it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_KINDS = {
+    "soap": {
+        "refuse", "drop_request", "drop_answer", "slow", "html", "fault", "empty", "truncated",
+        "redirect", "drip",
+    },
+    "sftp": {"refuse", "silent_login", "silent", "cut", "delay", "no_answer"},
+}  # fmt: skip
+_IN_FRONT = {"html", "fault", "redirect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to do badly; which fields count depends on `kind`, see the module."""
+
+    channel: str
+    kind: str
+    times: int | None = None
+    seconds: float | None = None
+    bytes: int = 0
+    status: int | None = None
+    code: str = "Server"
+    location: str = ""
+    processed: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS.get(self.channel, ()):
+            raise ValueError(f"no fault {self.kind!r} for {self.channel!r}")
+
+    @property
+    def is_after_processing(self) -> bool:
+        return self.kind not in _IN_FRONT if self.processed is None else self.processed
+
+
+class Faults:
+    """The faults in one file. `played` is the history, oldest first, of this process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self.played: list[Fault] = []
+
+    def add(self, channel: str, kind: str, **details: Any) -> None:
+        """Adds a fault after those that are there. Raises `ValueError` for one that does not exist."""
+        fault = Fault(channel, kind, **details)
+        with self._lock:
+            self._store([*self._load(), fault])
+
+    def clear(self) -> None:
+        with self._lock:
+            self._path.unlink(missing_ok=True)
+
+    def take(self, channel: str, *kinds: str) -> Fault | None:
+        """The first fault of one of these kinds, counted down; None on a good day."""
+        with self._lock:
+            faults = self._load()
+            fault = next((one for one in faults if one.channel == channel and one.kind in kinds), None)
+            if fault is not None:
+                self.played.append(fault)
+                self._count_down(faults, fault)
+            return fault
+
+    def _count_down(self, faults: list[Fault], fault: Fault) -> None:
+        if fault.times is None:
+            return
+        at = faults.index(fault)
+        faults[at : at + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+        self._store(faults)
+
+    def _load(self) -> list[Fault]:
+        try:
+            return [Fault(**entry) for entry in json.loads(self._path.read_bytes())]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError) as reason:
+            # Somebody may be in the middle of editing it: the authority goes on as usual.
+            _log.warning("%s is not understood, no fault is played: %s", self._path.name, reason)
+            return []
+
+    def _store(self, faults: list[Fault]) -> None:
+        whole = self._path.with_suffix(".new")
+        whole.write_text(json.dumps([_written(fault) for fault in faults], indent=2))
+        whole.replace(self._path)
+
+
+def _written(fault: Fault) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(Fault)}
+    return {name: value for name, value in asdict(fault).items() if value != defaults[name]}

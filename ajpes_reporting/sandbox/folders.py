@@ -1,0 +1,201 @@
+"""The provider's folders on the exchange server, and who empties and fills them (section 4.2).
+
+A file never disappears from sight: it moves from `v_ajpes` to `accepted` in one step, whatever
+the verdict will be. What a crash interrupts is finished at the next start, from the book.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .book import Book
+    from .desk import Desk
+    from .faults import Faults
+
+_log = logging.getLogger(__name__)
+
+# Sections 2.1 and 3.1.
+_NAMES = {
+    "nodurs": re.compile(r"NODURS_(\d{4})(\d{2})(\d{2})_(\d{7})\.xml", re.ASCII),
+    "spapp": re.compile(r"SPAPP_(\d{4})(\d{2})_(\d{7})\.xml", re.ASCII),
+}
+
+
+class NameParts(NamedTuple):
+    """What a file name says: period (YYYY-MM-DD or YYYYMM) and the provider's seven digits."""
+
+    period: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The tree of one provider: `nodurs` and `spapp`, each with v_ajpes, accepted and iz_ajpes."""
+
+    root: Path
+
+    def make(self) -> None:
+        for report in _NAMES:
+            for name in ("v_ajpes", "accepted", "iz_ajpes"):
+                (self.root / report / name).mkdir(parents=True, exist_ok=True)
+
+    def incoming(self, report: str) -> Path:
+        return self.root / report / "v_ajpes"
+
+    def accepted(self, report: str) -> Path:
+        return self.root / report / "accepted"
+
+    def outgoing(self, report: str) -> Path:
+        return self.root / report / "iz_ajpes"
+
+    def waiting(self) -> Iterator[tuple[str, Path]]:
+        """Reports that have come in, each with its kind; files with other names are left alone."""
+        for report in _NAMES:
+            for path in sorted(self.incoming(report).iterdir()):
+                if parts_of(report, path.name) and path.is_file() and not path.is_symlink():
+                    yield report, path
+
+    def accept(self, report: str, path: Path) -> Path:
+        """Moves a file to `accepted`. An earlier one of that name steps aside, with a suffix."""
+        target = self.accepted(report) / path.name
+        if target.exists():
+            target.rename(_free_name(target))
+        return path.rename(target)
+
+    def put_out(self, report: str, name: str, answer: bytes) -> None:
+        """Puts an answer out, as a whole or not at all."""
+        unfinished = self.root.parent / f"{name}.new"
+        unfinished.write_bytes(answer)
+        unfinished.replace(self.outgoing(report) / name)
+
+
+def parts_of(report: str, file_name: str) -> NameParts | None:
+    """What the name of a report file says; None for any other name."""
+    match = _NAMES[report].fullmatch(file_name)
+    if match is None:
+        return None
+    year, month, *day, provider = match.groups()
+    try:
+        date(int(year), int(month), int(day[0]) if day else 1)
+    except ValueError:
+        return None
+    return NameParts(f"{year}-{month}-{day[0]}" if day else f"{year}{month}", provider)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (free := path.with_name(f"{path.stem}_{number:04d}{path.suffix}")).exists():
+        number += 1
+    return free
+
+
+class Clerk:
+    """Empties `v_ajpes` and fills `iz_ajpes`, again and again in a thread of its own.
+
+    `is_open` tells of a path whether somebody is still writing there over SFTP.
+    """
+
+    def __init__(
+        self,
+        folders: Folders,
+        desk: Desk,
+        book: Book,
+        faults: Faults,
+        is_open: Callable[[Path], bool],
+        told_at: Callable[[], str],
+    ) -> None:
+        self._folders = folders
+        self._desk = desk
+        self._book = book
+        self._faults = faults
+        self._is_open = is_open
+        self._told_at = told_at
+        self._rounds = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, seconds: float | None) -> None:
+        """Makes a round every so many seconds; None leaves the rounds to the caller."""
+        if seconds is not None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._work, args=(seconds,), name="sandbox folders")
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def finish_interrupted(self) -> None:
+        """Settles what the last run left half done; nothing new may come in meanwhile."""
+        self._book.give_up_interrupted()
+        for one in self._book.unjudged():
+            name = one.file_name or ""
+            accepted = self._folders.accepted(one.report) / name
+            if (self._folders.incoming(one.report) / name).exists() or not accepted.exists():
+                # It was entered, but not moved: the next round takes it as if for the first time.
+                self._book.forget(one.id)
+            else:
+                self._judge(one.id, accepted, one.report)
+
+    def make_round(self) -> None:
+        """Processes every file that waits, and puts out every answer that is due."""
+        with self._rounds:
+            for report, path in self._folders.waiting():
+                if not self._is_open(path):
+                    self._process(report, path)
+            self._put_out_answers()
+
+    def _work(self, seconds: float) -> None:
+        while not self._stopping.wait(seconds):
+            try:
+                self.make_round()
+            except Exception:
+                # One bad round must not end the authority's day; the next one tries again.
+                _log.exception("a round of the folders failed")
+
+    def _process(self, report: str, path: Path) -> None:
+        submission = self._desk.take(path, report=report, via="sftp", file_name=path.name)
+        try:
+            accepted = self._folders.accept(report, path)
+        except FileNotFoundError:
+            # Whoever put it there has taken it back at the last moment.
+            self._book.forget(submission)
+        else:
+            self._judge(submission, accepted, report)
+
+    def _judge(self, submission: int, path: Path, report: str) -> None:
+        name = parts_of(report, path.name)
+        if name is None:
+            raise AssertionError("only files with such a name are taken")
+        self._desk.judge_file(submission, path, report, name, self._answer_due())
+
+    def _answer_due(self) -> float | None:
+        # The machine's own time: a delay is a matter of the network, not of the calendar.
+        fault = self._faults.take("sftp", "delay", "no_answer")
+        if fault is None:
+            return time.time()
+        return None if fault.kind == "no_answer" else time.time() + (fault.seconds or 0)
+
+    def _put_out_answers(self) -> None:
+        for row in self._book.answers_due(time.time()):
+            self._folders.put_out(row["report"], row["answer_name"], row["answer"])
+            self._book.note_answered(row["id"], self._told_at())
+
+
+def rename_without_overwriting(old: bytes, new: bytes) -> None:
+    """Renames as OpenSSH's server does: `FileExistsError` if the new name is taken."""
+    os.link(old, new, follow_symlinks=False)
+    os.unlink(old)  # noqa: PTH108 -- SFTP paths are bytes

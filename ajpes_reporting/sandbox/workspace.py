@@ -1,0 +1,111 @@
+"""A ready `ajpes.toml` for a running sandbox, and what the sandbox remembers of itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING
+
+from .errors import SandboxError
+from .sftp import LOOPBACK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .desk import Provider, Rules
+    from .keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Found once, then kept, so that an `ajpes.toml` stays right; 0 is any free port."""
+
+    soap: int = 0
+    sftp: int = 0
+
+
+class FolderLock:
+    """Keeps a second sandbox out of the folder; the kernel frees it when the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> None:
+        """Raises `SandboxError` if it is taken, by this process or another."""
+        file = self._path.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise SandboxError(
+                f"A sandbox is running in {self._path.parent} already.", "stop it first"
+            ) from None
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def remembered_ports(path: Path) -> Ports:
+    """The ports of the last run. Raises `SandboxError` if the file is damaged."""
+    try:
+        return Ports(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return Ports()
+    except (ValueError, TypeError):
+        raise SandboxError(f"{path} is not understood.", "remove it; new ports will be found") from None
+
+
+def remember_ports(path: Path, ports: Ports) -> None:
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(asdict(ports)))
+    whole.replace(path)
+
+
+def settings(folder: Path, keys: Keys, provider: Provider, rules: Rules, url: str, sftp_port: int) -> str:
+    """The text of an `ajpes.toml` that lies in `folder`; keys inside the folder by their relative path."""
+
+    def path(key: Path) -> str:
+        inside = key.is_relative_to(folder)
+        return str(key.relative_to(folder) if inside else key)
+
+    def text(value: str) -> str:
+        # JSON's strings are also TOML's.
+        return json.dumps(value, ensure_ascii=False)
+
+    return f"""# Made by the sandbox: everything here leads to 127.0.0.1.
+
+[provider]
+registration_number = {text(provider.registration_number)}
+name = {text(provider.name)}
+account_prefixes = ["01"]
+
+[database]
+url = "sqlite:///ajpes.db"
+
+[nodurs]
+amounts = {text(rules.nodurs_amounts)}
+
+[spapp]
+amounts = {text(rules.spapp_amounts)}
+
+[soap]
+endpoint = {text(url)}
+username = {text(provider.username)}
+password = {text("file:" + path(keys.soap_password))}
+client_certificate = {text(path(keys.client_certificate))}
+client_key = {text(path(keys.client_key))}
+server_ca = {text(path(keys.ca))}
+
+[sftp]
+host = {text(LOOPBACK)}
+port = {sftp_port}
+username = {text(provider.username)}
+private_key = {text(path(keys.sftp_key))}
+host_key = {text(keys.ssh_host_public_key)}
+folder = ""
+"""

@@ -1,0 +1,1 @@
+"""What is due, and the tick that does it; engines only tick."""

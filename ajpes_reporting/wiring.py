@@ -1,0 +1,220 @@
+"""The only place where adapters are made and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ajpes_reporting import shipped
+from ajpes_reporting.check.file import FileKind
+from ajpes_reporting.config import Settings, SftpSection, SoapSection, Workspace
+from ajpes_reporting.database.engine import open_engine
+from ajpes_reporting.database.running import alone
+from ajpes_reporting.database.upgrade import require_current
+from ajpes_reporting.deliver import route
+from ajpes_reporting.deliver.envelope import SoapNames
+from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
+from ajpes_reporting.deliver.tls import TlsSettings, client_context
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
+from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.journal.archive import Archive
+from ajpes_reporting.ledger.months import close_month
+from ajpes_reporting.ledger.views import pull
+from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.reports.answers import AnswerRules
+from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
+from ajpes_reporting.reports.registry import KINDS
+
+
+def now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)
+
+
+def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
+    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready."""
+    settings = workspace.settings
+    engine = open_engine(workspace.database_url())
+    require_current(engine)
+    scratch = workspace.folder / "archive" / "work"
+    return Desk(
+        provider=settings.provider.registration_number,
+        provider_name=settings.provider.name,
+        engine=engine,
+        archive=Archive(workspace.archive),
+        scratch=scratch,
+        kinds=KINDS,
+        schemas=shipped.schema,
+        amounts={"NODURS": settings.nodurs.amounts, "SPAPP": settings.spapp.amounts},
+        rules=rule_settings(settings),
+        strict=settings.checks.strict,
+        extra_days_off=_days(settings),
+        clock=clock,
+        carriers=lambda names: make_carriers(workspace, names, scratch, clock),
+        ways=lambda carriers, parcel: _ways(settings, carriers, parcel),
+        answer_box=lambda: _answer_box(workspace),
+        answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
+        refresh_ledger=_refresher(workspace),
+        exclusive=lambda: alone(engine, settings.provider.registration_number),
+    )
+
+
+def rule_settings(settings: Settings) -> RuleSettings:
+    """What the rules need to know of the settings."""
+    return RuleSettings(settings.provider.account_prefixes, frozenset(settings.checks.change_types))
+
+
+def file_kinds(settings: Settings | None) -> list[FileKind]:
+    """Every kind of file that can be checked, by the settings of a workspace or by the defaults."""
+    amounts = (settings.nodurs.amounts, settings.spapp.amounts) if settings else ("cents", "euros")
+    rules = rule_settings(settings) if settings else RuleSettings()
+    per_report = dict(zip(("NODURS", "SPAPP"), amounts, strict=True))
+    found = []
+    for kind in KINDS:
+        file_settings = FileRuleSettings(per_report[kind.code], rules=rules)
+        found.append(_report_kind(kind, file_settings))
+        found.append(_answer_kind(kind))
+    return found
+
+
+def make_carriers(workspace: Workspace, names: Sequence[str], scratch: Path, clock: Clock) -> list[Carrier]:
+    """The ways to the authority among `names` that are configured. Raises `ConfigurationError`."""
+    settings = workspace.settings
+    made: list[Carrier] = []
+    if "soap" in names and settings.soap:
+        made.append(soap_carrier(workspace, settings.soap, scratch, clock))
+    if "sftp" in names and settings.sftp:
+        made.append(sftp_carrier(workspace, settings.sftp))
+    if not made:
+        sections = " or ".join(f"[{name}]" for name in names)
+        raise ConfigurationError(
+            f"{workspace.settings_file} has no {sections}. Nothing was sent.", f"fill in {sections}"
+        )
+    return made
+
+
+def soap_carrier(workspace: Workspace, soap: SoapSection, scratch: Path, clock: Clock) -> SoapCarrier:
+    """The way by SOAP. Raises `ConfigurationError`."""
+    password = workspace.secret("soap.password", soap.password) if soap.password else ""
+    names = {
+        "registration_number": workspace.settings.provider.registration_number,
+        "username": soap.username or "",
+        "password": password,
+    }
+    endpoint = SoapEndpoint(
+        url=soap.endpoint,
+        wsdl=workspace.path(soap.wsdl) if soap.wsdl else shipped.schema("wsBlokIzmenjava.wsdl"),
+        ident=tuple(_filled(entry, names) for entry in soap.ident),
+        authentication=soap.authentication,
+        username=names["username"],
+        password=password,
+        names=SoapNames(
+            target_namespace=soap.target_namespace,
+            soap_action=soap.soap_action,
+            operation=soap.operation,
+            blok=soap.document_element,
+            ident=soap.ident_element,
+            ident_item=soap.ident_item,
+            result=soap.result_element,
+        ),
+        connect_timeout_seconds=soap.connect_timeout_seconds,
+        operation_timeout_seconds=soap.operation_timeout_seconds,
+        call_timeout_seconds=soap.total_timeout_seconds,
+        largest_reply_bytes=soap.max_answer_bytes,
+    )
+    return SoapCarrier(endpoint, client_context(tls_settings(workspace, soap), clock()), scratch / "replies")
+
+
+def tls_settings(workspace: Workspace, soap: SoapSection) -> TlsSettings:
+    """Where our certificate lies."""
+    password = soap.client_key_password
+    return TlsSettings(
+        certificate=_path(workspace, soap.client_certificate),
+        key=_path(workspace, soap.client_key),
+        pkcs12=_path(workspace, soap.client_pkcs12),
+        key_password=workspace.secret("soap.client_key_password", password) if password else None,
+        server_ca=_path(workspace, soap.server_ca),
+    )
+
+
+def sftp_carrier(workspace: Workspace, sftp: SftpSection) -> SftpCarrier:
+    """The way by SFTP. Raises `ConfigurationError`."""
+    key_password = sftp.private_key_password
+    return SftpCarrier(
+        SftpServer(
+            host=sftp.host,
+            port=sftp.port,
+            username=sftp.username,
+            host_key=sftp.host_key,
+            password=workspace.secret("sftp.password", sftp.password) if sftp.password else None,
+            private_key=_path(workspace, sftp.private_key),
+            private_key_password=workspace.secret("sftp.private_key_password", key_password)
+            if key_password
+            else None,
+            folder=sftp.folder,
+            connect_timeout_seconds=sftp.connect_timeout_seconds,
+            operation_timeout_seconds=sftp.operation_timeout_seconds,
+            call_timeout_seconds=sftp.total_timeout_seconds,
+            largest_answer_bytes=sftp.max_answer_bytes,
+        )
+    )
+
+
+def _answer_box(workspace: Workspace) -> AnswerBox | None:
+    sftp = workspace.settings.sftp
+    return sftp_carrier(workspace, sftp) if sftp else None
+
+
+def _ways(settings: Settings, carriers: Sequence[Carrier], parcel: Parcel) -> Sequence[Carrier]:
+    return route.ways(parcel.report, parcel.size_bytes, carriers, settings.nodurs.sftp_above_bytes)
+
+
+def _refresher(workspace: Workspace) -> Callable[[Connection, ReportKind, str], None]:
+    """Brings the ledger up to date before a report: from a bank's own views, and months from postings."""
+    settings = workspace.settings
+    provider = settings.provider.registration_number
+    url = workspace.ledger_url()
+
+    def refresh(connection: Connection, kind: ReportKind, period: str) -> None:
+        if url is not None:
+            source = open_engine(url)
+            try:
+                pull(connection, provider, source, rule_settings(settings))
+            finally:
+                source.dispose()
+        if kind.monthly:
+            close_month(connection, provider, period)
+
+    return refresh
+
+
+def _report_kind(kind: ReportKind, settings: FileRuleSettings) -> FileKind:
+    return FileKind(kind.root, kind.namespace, shipped.schema(kind.schema), lambda: kind.file_rules(settings))
+
+
+def _answer_kind(kind: ReportKind) -> FileKind:
+    return FileKind(kind.answer_root, None, shipped.schema(kind.answer_schema), lambda: AnswerRules(kind))
+
+
+def _filled(entry: str, names: dict[str, str]) -> str:
+    for name, value in names.items():
+        entry = entry.replace(f"{{{name}}}", value)
+    return entry
+
+
+def _days(settings: Settings) -> frozenset[date]:
+    try:
+        return frozenset(date.fromisoformat(text) for text in settings.calendar.extra_days_off)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"calendar.extra_days_off holds something that is no date: {error}.", "write each as YYYY-MM-DD"
+        ) from None
+
+
+def _path(workspace: Workspace, text: str | None) -> Path | None:
+    return workspace.path(text) if text else None

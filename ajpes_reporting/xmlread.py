@@ -1,0 +1,160 @@
+"""Reading XML that anybody may have made, as a stream, without being harmed by it.
+
+A DOCTYPE is refused outright: nothing of ours or the authority's has one, and every attack by
+entities begins there. Nothing is ever fetched because a document asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lxml import etree
+
+Element = etree._Element
+"""An element as lxml gives it; the library names the class only privately."""
+
+
+class UnreadableXml(Exception):
+    """The file is not XML that we take. `line` is 0 where the parser does not know it."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+class SchemaBroken(Exception):
+    """The file is XML but does not follow its schema; `message` is the validator's own, terse."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """How a document begins."""
+
+    local_name: str
+    namespace: str | None
+    encoding: str
+
+
+@lru_cache(maxsize=16)
+def load_schema(path: Path) -> etree.XMLSchema:
+    """A compiled XSD of ours."""
+    return etree.XMLSchema(file=str(path))
+
+
+def read_root(path: Path) -> Root:
+    """The root element. Raises `UnreadableXml`."""
+    for _event, element in stream(path, ("start",)):
+        name = etree.QName(element)
+        return Root(name.localname, name.namespace, element.getroottree().docinfo.encoding or "UTF-8")
+    raise UnreadableXml("it has no root element")
+
+
+def stream(
+    path: Path, events: tuple[str, ...], schema: etree.XMLSchema | None = None
+) -> Iterator[tuple[str, Element]]:
+    """Parse events of `path`; whoever reads them clears what he is done with (`forget`).
+
+    With a schema, a violation ends the stream with `SchemaBroken`, at the latest at the end;
+    elements may have been given out before that. Raises `UnreadableXml` for anything else.
+    """
+    try:
+        yield from _guarded(path, events, schema)
+    except etree.XMLSyntaxError as error:
+        raise _told_apart(error) from None
+    except OSError as error:
+        raise UnreadableXml(error.strerror or str(error)) from None
+
+
+def forget(element: Element) -> None:
+    """Frees an element that has been dealt with, and everything before it under its parent."""
+    element.clear()
+    parent = element.getparent()
+    if parent is not None:
+        while element.getprevious() is not None:
+            del parent[0]
+
+
+def without_namespace(path: Path, target: Path) -> None:
+    """Copies a document with every namespace dropped; memory does not grow with it.
+
+    Answers are read by local name: they come without a namespace, or with one nobody announced.
+    Raises `UnreadableXml`.
+    """
+    with etree.xmlfile(str(target), encoding="UTF-8") as out:
+        out.write_declaration()
+        events = stream(path, ("start", "end"))
+        _event, root = next(events)
+        with out.element(local_name(root), _plain_attributes(root)):
+            for event, element in events:
+                if event == "end" and element.getparent() is root:
+                    out.write(_stripped(element))
+                    forget(element)
+
+
+def _stripped(element: Element) -> Element:
+    plain = etree.Element(local_name(element), _plain_attributes(element))
+    plain.text, plain.tail = element.text, element.tail
+    plain.extend(_stripped(child) for child in element)
+    return plain
+
+
+def _plain_attributes(element: Element) -> dict[str, str]:
+    return {name: value for name, value in attributes(element).items() if not name.startswith("{")}
+
+
+def attributes(element: Element) -> dict[str, str]:
+    """An element's attributes."""
+    return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def local_name(element: Element) -> str:
+    """An element's name without its namespace; empty for a comment or an instruction."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _guarded(
+    path: Path, events: tuple[str, ...], schema: etree.XMLSchema | None
+) -> Iterator[tuple[str, Element]]:
+    with path.open("rb") as source:
+        parser = etree.iterparse(
+            source,
+            events=("start", "end"),
+            schema=schema,
+            load_dtd=False,
+            no_network=True,
+            resolve_entities=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+        first = True
+        for event, element in parser:
+            if first:
+                _refuse_doctype(element)
+                first = False
+            if event in events:
+                yield event, element
+
+
+def _refuse_doctype(root: Element) -> None:
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise UnreadableXml("it has a DOCTYPE, which these files never have")
+
+
+def _told_apart(error: etree.XMLSyntaxError) -> Exception:
+    schema_errors = error.error_log.filter_from_errors().filter_domains(etree.ErrorDomains.SCHEMASV)
+    if (
+        (last := error.error_log.last_error)
+        and last.domain == etree.ErrorDomains.SCHEMASV
+        and len(schema_errors)
+    ):
+        return SchemaBroken(schema_errors[0].message)
+    return UnreadableXml(error.msg or "it is empty", error.lineno or 0)

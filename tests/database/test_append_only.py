@@ -1,0 +1,155 @@
+"""Facts stay as they are, also for somebody who opens the database with another program."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from ajpes_reporting.database.tables import APPEND_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS = (
+    "INSERT INTO debtors VALUES (1, '5860571000', '12345679', 'DOLZNIK')",
+    "INSERT INTO obligations VALUES (1, '5860571000', 'O-1', 3, 1, '010000100002123')",
+    "INSERT INTO events (id, obligation, event_id, change_type, change_date, amount_cents, recorded_at,"
+    " recorded_as) VALUES (1, 1, '1', '01', '2026-11-17', 500, '2026-11-17 07:05:00', '2026-11-17T08:05:00')",
+    "INSERT INTO accounts VALUES (1, '5860571000', '010000100002123', '12345679', 'D', '2020-01-01', NULL)",
+    "INSERT INTO postings VALUES (1, '5860571000', 'P-1', 1, '2026-10-05', 700)",
+    "INSERT INTO account_months VALUES (1, 1, '2026-09', 1, 2, 3, 'imported')",
+    "INSERT INTO account_months VALUES (2, 1, '2026-10', 1, 2, 3, 'closed')",
+    "INSERT INTO submissions (id, provider, report, period, state, prepared_at, file_name, archive_path,"
+    " size_bytes, sha256, content_sha256, record_count, totals) VALUES (1, '5860571000', 'nodurs',"
+    " '2026-11-17', 'prepared', '2026-11-17 12:00:00', 'f', 'p', 1, 'a', 'b', 1, '{}')",
+    "INSERT INTO submission_events VALUES (1, 1)",
+    "INSERT INTO submission_findings VALUES (1, 1, 'error', 'r', 'f', 'u', 'm', 'd', 'l')",
+    "INSERT INTO answers (id, provider, received_at, via, remote_name, remote_size, remote_modified_at,"
+    " archive_path, size_bytes, sha256, status) VALUES (1, '5860571000', '2026-11-17 12:00:00', 'soap', 'n',"
+    " 1, 1, 'p', 1, 'a', 'stored')",
+    "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'error', '1', 't')",
+    "INSERT INTO audit_records VALUES (1, '2026-11-17', '5860571000', 'k', 1, '{}', 'p', 'h')",
+)
+
+
+class Bare(Protocol):
+    """A connection of the driver, without any of the program's settings."""
+
+    def execute(self, statement: Any) -> Any: ...
+
+
+@pytest.fixture
+def bare(database_url: str) -> Iterator[Bare]:
+    with _connect(database_url) as connection:
+        for row in ROWS:
+            connection.execute(row)
+        yield connection
+
+
+@contextmanager
+def _connect(database_url: str) -> Iterator[Bare]:
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
+            yield connection
+    else:
+        address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as other:
+            yield other
+
+
+def _content(bare: Bare, table: str) -> list[Any]:
+    return list(bare.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall())
+
+
+def _is_refused(bare: Bare, table: str, statement: str) -> None:
+    before = _content(bare, table)
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match="append-only"):
+        bare.execute(statement)
+    assert _content(bare, table) == before
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_a_fact_is_never_updated(bare: Bare, table: str) -> None:
+    """An auditor may trust that a row is what was first written."""
+    column = "event" if table == "submission_events" else "hash" if table == "audit_records" else "id"
+    _is_refused(bare, table, f"UPDATE {table} SET {column} = {column}")
+
+
+@pytest.mark.parametrize("table", [*APPEND_ONLY, "accounts", "account_months"])
+def test_a_fact_is_never_deleted(bare: Bare, table: str) -> None:
+    """An auditor may trust that nothing is missing."""
+    _is_refused(bare, table, f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("table", [*APPEND_ONLY, "accounts", "account_months"])
+def test_a_fact_is_never_replaced_or_truncated(bare: Bare, table: str) -> None:
+    """Neither of the ways round a delete trigger is open."""
+    if isinstance(bare, sqlite3.Connection):
+        _is_refused(bare, table, f"REPLACE INTO {table} SELECT * FROM {table}")
+    else:
+        _is_refused(bare, table, f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("debtors", "(9, '5860571000', '12345679', 'DOLZNIK')"),
+        ("obligations", "(9, '5860571000', 'O-1', 5, 1, '010000100002123')"),
+        ("postings", "(9, '5860571000', 'P-1', 1, '2026-10-05', 900)"),
+        ("accounts", "(9, '5860571000', '010000100002123', '12345679', 'X', '2020-01-01', NULL)"),
+        ("account_months", "(9, 1, '2026-09', 7, 7, 7, 'imported')"),
+        ("audit_records", "(9, '2026-11-17', '5860571000', 'k', 1, '{\"a\":1}', 'p', 'h')"),
+        (
+            "events",
+            "(9, 1, '1', NULL, '02', '2026-11-17', 9, '2026-11-17', 'x', NULL, NULL, NULL, NULL, NULL)",
+        ),
+    ],
+)
+def test_a_fact_is_never_replaced_under_its_own_key(
+    migrated_sqlite: Any, tmp_path: Any, table: str, row: str
+) -> None:
+    """REPLACE with another surrogate key would swap a fact for another one on SQLite."""
+    path = tmp_path / "ajpes.db"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in ROWS:
+            connection.execute(statement)
+        _is_refused(connection, table, f"REPLACE INTO {table} VALUES {row}")
+
+
+def test_an_account_closes_once(bare: Bare) -> None:
+    """A bank may say that an account was closed, and may not take it back."""
+    bare.execute("UPDATE accounts SET closed_on = '2026-10-31'")
+    for later in ("'2026-11-30'", "NULL", "'2026-10-31'"):
+        _is_refused(bare, "accounts", f"UPDATE accounts SET closed_on = {later}")
+
+
+@pytest.mark.parametrize("column", ["provider", "account", "holder_tax_number", "holder_name"])
+def test_nothing_else_of_an_account_changes_while_it_closes(bare: Bare, column: str) -> None:
+    """An account cannot pass to another holder under cover of its closing."""
+    _is_refused(bare, "accounts", f"UPDATE accounts SET closed_on = '2026-10-31', {column} = '1'")
+
+
+def test_a_month_summed_up_may_be_renewed(bare: Bare) -> None:
+    """Postings that came late are not lost for the month."""
+    bare.execute("UPDATE account_months SET credit_turnover_cents = 8 WHERE origin = 'closed'")
+    assert _content(bare, "account_months")[1][3] == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "credit_turnover_cents = 8 WHERE origin = 'imported'",
+        "origin = 'closed' WHERE origin = 'imported'",
+        "month = '2026-08' WHERE origin = 'closed'",
+    ],
+)
+def test_a_month_that_the_bank_gave_is_not_changed(bare: Bare, change: str) -> None:
+    """Figures from the bank's own books win for good."""
+    _is_refused(bare, "account_months", f"UPDATE account_months SET {change}")

@@ -1,0 +1,100 @@
+"""Which way a report goes, and when the other way may be tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ajpes_reporting.deliver.route import deliver, ways
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
+from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+
+PARCEL = Parcel(Path("report.xml"), "NODURS_20261117_5860571.xml", "nodurs", 1, "00")
+
+
+@dataclass
+class Way:
+    """A way whose outcome is known beforehand."""
+
+    name: str
+    outcome: Outcome
+    story: list[str]
+
+    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+        self.story.append(f"{self.name} sends")
+        return self.outcome
+
+
+@dataclass
+class Log:
+    story: list[str] = field(default_factory=list)
+
+    def started(self, carrier: Carrier) -> None:
+        self.story.append(f"{carrier.name} is written down")
+
+    def ended(self, carrier: Carrier, outcome: Outcome) -> None:
+        self.story.append(f"{carrier.name}: {type(outcome).__name__}")
+
+
+@pytest.mark.parametrize("outcome", [Delivered(), Refused("no"), Unknown("?")])
+def test_a_definite_or_unknown_outcome_ends_the_search(outcome: Outcome) -> None:
+    """A report the authority may already hold does not go the other way too."""
+    log = Log()
+    carriers = [Way("soap", outcome, log.story), Way("sftp", Delivered(), log.story)]
+    assert deliver(carriers, PARCEL, log) is outcome
+    assert log.story == ["soap is written down", "soap sends", f"soap: {type(outcome).__name__}"]
+
+
+def test_the_other_way_opens_after_unreachable() -> None:
+    """An outage of one path does not make the report late."""
+    log = Log()
+    carriers = [Way("soap", Unreachable("down"), log.story), Way("sftp", Delivered(), log.story)]
+    assert deliver(carriers, PARCEL, log) == Delivered()
+    assert log.story == [
+        "soap is written down",
+        "soap sends",
+        "soap: Unreachable",
+        "sftp is written down",
+        "sftp sends",
+        "sftp: Delivered",
+    ]
+
+
+def test_if_every_way_fails_each_reason_is_told() -> None:
+    """The operator sees what to repair, not only the last thing that was tried."""
+    log = Log()
+    carriers = [
+        Way("soap", Unreachable("The server is down.", "Call them.", Path("reply")), log.story),
+        Way("sftp", Unreachable("The key is wrong.", "Check it."), log.story),
+    ]
+    outcome = deliver(carriers, PARCEL, log)
+    assert outcome == Unreachable(
+        "By soap: The server is down. By sftp: The key is wrong.", "Call them. Check it.", Path("reply")
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "size_bytes", "names"),
+    [
+        ("nodurs", 10, ["soap", "sftp"]),
+        ("nodurs", 100, ["soap", "sftp"]),
+        ("nodurs", 101, ["sftp", "soap"]),
+        ("spapp", 10, ["sftp"]),
+    ],
+)
+def test_the_first_choice_follows_the_instruction(report: str, size_bytes: int, names: list[str]) -> None:
+    """Section 4.2: SFTP for SPAPP, and for NODURS on outage or for large volumes."""
+    configured = [Way("sftp", Delivered(), []), Way("soap", Delivered(), [])]
+    assert [way.name for way in ways(report, size_bytes, configured, sftp_above_bytes=100)] == names
+
+
+def test_a_way_that_is_not_configured_is_not_tried() -> None:
+    """A bank may have only one of the two, and learns if it has none."""
+    soap = Way("soap", Delivered(), [])
+    assert ways("nodurs", 1, [soap]) == [soap]
+    with pytest.raises(ConfigurationError, match="SPAPP") as raised:
+        ways("spapp", 1, [soap])
+    assert "[sftp]" in raised.value.remedy

@@ -1,0 +1,1 @@
+"""The pure rules: money, identifiers, calendar, periods and single records."""

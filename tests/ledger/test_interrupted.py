@@ -1,0 +1,58 @@
+"""An import that is killed leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ajpes_reporting.ledger.kinds import EVENTS
+
+if TYPE_CHECKING:
+    from tests.ledger.conftest import Ledger
+
+ROWS = 20_000
+PROGRAM = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    import ajpes_reporting.ledger.events as events
+    from ajpes_reporting.database.engine import open_engine
+    from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.files import import_files
+
+    url, path, moment = sys.argv[1:]
+
+    def die(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if moment == "merged":  # everything is written, and nothing committed
+        events.wrong_cancellations = die
+    import_files(
+        open_engine(url), "5860571000", [Path(path)], RuleSettings(),
+        die if moment == "staged" else lambda _rows: None,
+    )
+    """
+)
+
+
+@pytest.mark.parametrize("moment", ["staged", "merged"])
+def test_a_killed_import_leaves_nothing(ledger: Ledger, database_url: str, moment: str) -> None:
+    """A power cut in the middle means importing again, not searching for half a file."""
+    ledger.take(EVENTS, {"obligation_id": "O-1"})
+    before = ledger.content()
+    path = ledger.file(EVENTS, *({"event_id": str(number)} for number in range(ROWS)))
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, database_url, str(path), moment],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert ledger.content() == before
+    assert ledger.take_files(path)[0].rows_new == ROWS

@@ -1,0 +1,351 @@
+"""The bad days: nothing lost, nothing doubled, and a person is told what to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import text
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.running import alone
+from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.pipeline.run import Ending, Result
+from ajpes_reporting.pipeline.settle import resolve
+from tests.pipeline.conftest import NOV_18, Bank, event
+
+
+def state(result: Result) -> State:
+    assert result.submission is not None
+    return result.submission.state
+
+
+def number(result: Result) -> int:
+    assert result.submission is not None
+    return result.submission.id
+
+
+def tries(bank: Bank, key: int) -> list[tuple[str, str | None]]:
+    with bank.desk.engine.connect() as connection:
+        return [(row.via, row.outcome) for row in submissions.attempts_of(connection, key)]
+
+
+def tamper(bank: Bank, amount_cents: int) -> None:
+    """Edits an event behind the program's back, as somebody with the database's password could."""
+    with bank.desk.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ALTER TABLE events DISABLE TRIGGER USER"))
+        else:
+            names = connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'")
+            ).scalars().all()  # fmt: skip
+            for name in names:
+                connection.execute(text(f'DROP TRIGGER "{name}"'))
+        connection.execute(
+            text("UPDATE events SET amount_cents = :cents WHERE event_id = '1'"), {"cents": amount_cents}
+        )
+
+
+def test_a_tampered_history_is_refused_and_the_right_correction_goes_through(bank: Bank) -> None:
+    """Section 2.2: the authority refuses an edit of the past; a cancellation and a new event mend it."""
+    bank.record(event("O-1", 1, amount_cents=10_000))
+    bank.run()
+    bank.time.pass_by(days=1)
+    tamper(bank, 12_000)
+    bank.record(event("O-1", 2, change_type="03", recorded="2026-11-18T09:00:00"))
+    refused = bank.run(period=NOV_18)
+    assert state(refused) is State.REFUSED
+    tamper(bank, 10_000)
+    correction = bank.cancel("O-1", "1", {"amount_cents": "12000"})
+    mended = bank.resubmit(number(refused))
+    # The replacement keeps its date of change and is recorded today, which is worth a warning.
+    assert state(mended) is State.ACCEPTED_WITH_WARNINGS
+    assert correction.replacement is not None
+    assert bank.events_sent(mended) == {
+        "O-1": ["1", "2", correction.cancellation.event_id, correction.replacement.event_id]
+    }
+    assert bank.pending() == 0
+    assert bank.problems() == ()
+
+
+def test_a_refused_report_is_not_sent_again_unchanged(bank: Bank) -> None:
+    """A report that was refused waits for a correction; a scheduler does not hammer the authority."""
+    bank.record(event("O-1", 1))
+    bank.run()
+    bank.time.pass_by(days=1)
+    tamper(bank, 12_000)
+    bank.record(event("O-1", 2, recorded="2026-11-18T09:00:00"))
+    refused = bank.run(period=NOV_18)
+    again = bank.run(period=NOV_18)
+    assert again.ending is Ending.NEEDS_CORRECTION
+    assert number(again) == number(refused)
+    assert len(bank.authority.book.submissions()) == 2
+    same = bank.resubmit(number(refused), same=True)
+    assert state(same) is State.REFUSED
+    assert len(bank.authority.book.submissions()) == 3
+
+
+def test_one_wrong_event_refuses_the_whole_report_and_nothing_counts_as_reported(bank: Bank) -> None:
+    """One ERR refuses the whole submission: the other obligations are still to be reported."""
+    bank.record(event("O-1", 1))
+    bank.run()
+    bank.time.pass_by(days=1)
+    tamper(bank, 12_000)
+    bank.record(
+        event("O-1", 2, recorded="2026-11-18T09:00:00"), event("O-2", "x", recorded="2026-11-18T09:00:00")
+    )
+    assert state(bank.run(period=NOV_18)) is State.REFUSED
+    assert bank.pending() == 2
+
+
+def test_with_warnings_alone_the_data_is_taken(bank: Bank) -> None:
+    """Section 4.1.1: a warning is shown and the data is accepted all the same."""
+    bank.record(event("O-1", 1, change_type="77"))
+    result = bank.run()
+    assert state(result) is State.ACCEPTED_WITH_WARNINGS
+    assert bank.pending() == 0
+
+
+def test_when_soap_refuses_connections_the_report_goes_by_sftp(bank: Bank) -> None:
+    """Section 4.2: on outage the same file goes by the exchange server, once."""
+    bank.authority.faults.add("soap", "refuse")
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    assert state(result) is State.ACCEPTED
+    assert tries(bank, number(result)) == [("soap", "unreachable"), ("sftp", "delivered")]
+    assert [one.via for one in bank.authority.book.submissions()] == ["sftp"]
+
+
+def test_when_nothing_is_reached_the_report_is_provably_not_sent(bank: Bank) -> None:
+    """Both ways closed: nothing arrived, and a later run sends it."""
+    bank.authority.faults.add("soap", "refuse")
+    bank.authority.faults.add("sftp", "refuse")
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    assert state(result) is State.UNREACHABLE
+    assert bank.authority.book.submissions() == []
+    bank.authority.faults.clear()
+    assert state(bank.run()) is State.ACCEPTED
+    assert len(bank.authority.book.submissions()) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_answer", "empty", "truncated"])
+def test_a_lost_answer_is_unknown_and_never_sent_again(bank: Bank, fault: str) -> None:
+    """A report the authority may already hold is never sent twice, nor by the other way."""
+    bank.authority.faults.add("soap", fault, times=1)
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    assert state(result) is State.UNKNOWN
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    with pytest.raises(OutcomeUnknown, match="may have arrived"):
+        bank.resubmit(number(result))
+    assert [one.via for one in bank.authority.book.submissions()] == ["soap"]
+
+
+@pytest.mark.parametrize("fault", ["html", "redirect", "fault"])
+def test_a_reply_that_is_no_answer_is_not_taken_for_one(bank: Bank, fault: str) -> None:
+    """An HTTP 200 is not acceptance: a web page, a redirect, a server's fault are all unknown."""
+    bank.authority.faults.add("soap", fault, times=1)
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    assert state(result) is State.UNKNOWN
+    assert bank.pending() == 1
+    assert bank.problems() == ()
+
+
+def test_a_fault_that_blames_the_sender_is_a_refusal(bank: Bank) -> None:
+    """SOAP 1.1, 4.4.1: a Client fault says the message must not be sent again unchanged."""
+    bank.authority.faults.add("soap", "fault", code="Client", times=1)
+    bank.record(event("O-1", 1))
+    assert state(bank.run()) is State.REFUSED
+
+
+def test_a_person_settles_what_no_machine_can(bank: Bank) -> None:
+    """Asked by telephone, AJPES has nothing: the report goes out, and the word is in the record."""
+    bank.authority.faults.add("soap", "html", times=1)
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    settled = resolve(bank.desk, number(result), "never-arrived", "AJPES, Ms Novak, 17:20")
+    assert settled.state is State.UNREACHABLE
+    assert state(bank.resubmit(number(result))) is State.ACCEPTED
+    assert len(bank.authority.book.submissions()) == 1
+    with pytest.raises(UsageError, match="only an unknown outcome"):
+        resolve(bank.desk, number(result), "delivered", "again")
+
+
+def test_an_answer_that_comes_later_settles_an_unknown_outcome(bank: Bank) -> None:
+    """Whatever settles it first counts: here the answer in iz_ajpes."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "delay", seconds=3600, times=1)
+    bank.authority.faults.add("soap", "refuse")
+    result = bank.run(via="sftp")
+    assert state(result) is State.DELIVERED
+    assert bank.run().ending is Ending.AWAITS_ANSWER
+    bank.time.pass_by(seconds=1)
+    answer = (
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+        ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+    )
+    (bank.authority.folder / "nodurs" / "iz_ajpes" / "whatever.dat").write_text(answer)
+    (taken,) = bank.collect()
+    assert taken.submission is not None
+    assert taken.submission.state is State.ACCEPTED
+    assert bank.collect() == []
+    assert bank.problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"<html><body>Maintenance</body></html>", "unreadable"),
+        (b"<BlokOdgovor><Ident iErr=", "unreadable"),
+        (b"", "unreadable"),
+        (
+            b'<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+            b' datumPriprave="2026-11-10T17:00:30+01:00" datumPodatkov="2026-11-10"/></BlokOdgovor>',
+            "unmatched",
+        ),
+        (
+            b'<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="1572814"'
+            b' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>',
+            "unmatched",
+        ),
+    ],
+)
+def test_an_answer_that_fits_nothing_is_kept_and_shown(bank: Bank, content: bytes, status: str) -> None:
+    """Whatever the authority's folder holds is kept, raw; nothing of it is believed."""
+    (bank.authority.folder / "nodurs" / "iz_ajpes" / "answer.xml").write_bytes(content)
+    (taken,) = bank.collect()
+    assert taken.status == status
+    with bank.desk.engine.connect() as connection:
+        (kept,) = answers.set_aside_answers(connection, bank.desk.provider, 10)
+    assert b"".join(bank.desk.archive.blocks(kept.archive_path)) == content
+    assert bank.collect() == []
+
+
+def test_counts_that_disagree_are_shown_and_the_worse_holds(bank: Bank) -> None:
+    """The head says no error, a row says one: it is refused, and the disagreement is noted."""
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    bank.record(event("O-1", 1))
+    result = bank.run(via="sftp")
+    answer = (
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+        ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/>'
+        '<Napaka blokId="O-1" dogId="1" Id="7" vrsta="ERR"><Opis>Napačen znesek</Opis></Napaka></BlokOdgovor>'
+    )
+    (bank.authority.folder / "nodurs" / "iz_ajpes" / "a.xml").write_text(answer, encoding="utf-8")
+    (taken,) = bank.collect()
+    assert taken.submission is not None
+    assert taken.submission.state is State.REFUSED
+    with bank.desk.engine.connect() as connection:
+        (reply,) = answers.of_submission(connection, number(result))
+        (row,) = answers.rows_of(connection, reply.id, 10)
+    assert "disagree" in reply.note
+    assert (row.severity, row.obligation_id, row.event_id, row.code) == ("error", "O-1", "1", "7")
+
+
+def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
+    """With strict checks a warning is an error: nothing leaves this machine."""
+    from dataclasses import replace
+
+    bank.record(event("O-1", 1, change_type="77"))
+    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    result = strict.run()
+    assert result.ending is Ending.CHECKS_REFUSED
+    assert state(result) is State.PREPARED
+    assert bank.authority.book.submissions() == []
+    with pytest.raises(UsageError, match="held back by our own checks"):
+        strict.resubmit(number(result), same=True)
+    assert state(bank.run()) is State.ACCEPTED_WITH_WARNINGS
+
+
+def test_a_run_that_was_cut_off_while_sending_is_unknown(bank: Bank) -> None:
+    """A machine that died with the report on the wire does not know; the next run says so."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse")
+    bank.authority.faults.add("sftp", "refuse")
+    key = number(bank.run())
+    with writing(bank.desk.engine) as connection:
+        submissions.begin_attempt(connection, submissions.get(connection, key), "soap", at=bank.time())
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    with bank.desk.engine.connect() as connection:
+        assert submissions.get(connection, key).state is State.UNKNOWN
+
+
+def test_a_killed_run_never_sends_twice(bank: Bank) -> None:
+    """SIGKILL while the authority thinks: the report is there once, and the next run does not send it."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "slow", seconds=30, times=1)
+    program = [
+        sys.executable,
+        "-m",
+        "ajpes_reporting",
+        "-w",
+        str(bank.folder),
+        "run",
+        "nodurs",
+        "--date",
+        "2026-11-17",
+    ]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: bool(bank.authority.book.submissions()))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    assert len(bank.authority.book.submissions()) == 1
+
+
+def test_two_runs_exclude_each_other(bank: Bank) -> None:
+    """A scheduler and a clerk at the same moment: the second is told, and does nothing."""
+    bank.record(event("O-1", 1))
+    with alone(bank.desk.engine, bank.desk.provider), pytest.raises(UsageError, match="Another run"):
+        bank.run()
+    assert state(bank.run()) is State.ACCEPTED
+
+
+def test_a_missing_section_is_told_before_anything_is_recorded(bank: Bank) -> None:
+    """No [soap] and no [sftp]: exit code 2, and the journal stays as it was."""
+    path = bank.folder / "ajpes.toml"
+    path.write_text(path.read_text(encoding="utf-8").split("[soap]")[0], encoding="utf-8")
+    from ajpes_reporting.config import open_workspace
+    from ajpes_reporting.wiring import open_desk
+
+    desk = open_desk(open_workspace(bank.folder), bank.time)
+    bare = Bank(bank.folder, desk, bank.time, bank.authority)
+    bare.record(event("O-1", 1))
+    with pytest.raises(ConfigurationError, match=r"\[soap\] or \[sftp\]"):
+        bare.run()
+    with desk.engine.connect() as connection:
+        assert submissions.recent(connection, desk.provider, 1) == []
+    desk.engine.dispose()
+
+
+def test_a_full_disk_sends_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be archived is not sent."""
+    blocked = bank.folder / "archive" / "2026"
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.write_text("a file where a folder must be")
+    bank.record(event("O-1", 1))
+    from ajpes_reporting.domain.errors import AjpesReportingError
+
+    with pytest.raises(AjpesReportingError, match="could not be archived"):
+        bank.run()
+    assert bank.authority.book.submissions() == []
+    blocked.unlink()
+    assert state(bank.run()) is State.ACCEPTED
+
+
+def wait_until(condition: object, seconds: float = 20) -> None:
+    """Waits for something that another process does."""
+    import time
+
+    assert callable(condition)
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "it did not happen in time"
+        time.sleep(0.05)

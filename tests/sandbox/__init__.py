@@ -1,0 +1,1 @@
+"""The bundled authority, tried by clients it has nothing in common with."""

@@ -1,0 +1,243 @@
+"""The bad days: each fault happens as told, as often as told, and the book says what really arrived."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import paramiko
+import pytest
+from lxml import etree
+
+from tests.sandbox.conftest import answers, letter, tls
+from tests.sandbox.letters import event, one
+from tests.sandbox.test_sftp import INCOMING, NAME, connect, limit, upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.sandbox import Sandbox
+
+GOOD = one(event("1"), count=1, total=10000)
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
+    """A client that does not keep connections, so that each call is a new one."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(verify=tls(sandbox), limits=limits, timeout=10, trust_env=False) as client:
+        yield client
+
+
+def call(sandbox: Sandbox, client: httpx.Client) -> httpx.Response:
+    return client.post(sandbox.soap_url, content=letter(sandbox, GOOD))
+
+
+def received(sandbox: Sandbox) -> int:
+    return len(sandbox.book.submissions())
+
+
+def test_refused_connections_bring_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client must know that nothing arrived; and after so many times all is well again."""
+    sandbox.faults.add("soap", "refuse", times=2)
+    for _ in range(2):
+        with pytest.raises(httpx.TransportError):
+            call(sandbox, client)
+    assert received(sandbox) == 0
+    assert call(sandbox, client).status_code == 200
+    assert [fault.kind for fault in sandbox.faults.played] == ["refuse", "refuse"]
+
+
+def test_a_dropped_request_brings_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that cannot tell this from a dropped answer must not guess."""
+    sandbox.faults.add("soap", "drop_request", times=1)
+    with pytest.raises(httpx.TransportError):
+        call(sandbox, client)
+    assert received(sandbox) == 0
+
+
+def test_a_dropped_answer_leaves_the_report_accepted(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that would send again: the authority holds the report."""
+    sandbox.faults.add("soap", "drop_answer", times=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        call(sandbox, client)
+    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert b"BlokOdgovor" in (sandbox.book.answer(1) or b"")
+
+
+def test_a_slow_answer_comes_after_its_seconds(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client with a limit of its own: what it gives up on has arrived all the same."""
+    sandbox.faults.add("soap", "slow", seconds=1, times=1)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(sandbox.soap_url, content=letter(sandbox, GOOD), timeout=0.5)
+    assert received(sandbox) == 1
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_web_page_takes_the_place_of_the_answer(
+    sandbox: Sandbox, client: httpx.Client, status: int
+) -> None:
+    """A client that takes any 200 for acceptance."""
+    sandbox.faults.add("soap", "html", status=status)
+    response = call(sandbox, client)
+    assert (response.status_code, response.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert received(sandbox) == 0
+
+
+@pytest.mark.parametrize("processed", [True, False])
+def test_whether_the_report_was_taken_before_the_fault_can_be_told(
+    sandbox: Sandbox, client: httpx.Client, processed: bool
+) -> None:
+    """A client that draws conclusions from a page of somebody in between."""
+    sandbox.faults.add("soap", "html", status=504, processed=processed)
+    assert call(sandbox, client).status_code == 504
+    assert received(sandbox) == processed
+
+
+@pytest.mark.parametrize("code", ["Client", "Server"])
+def test_a_soap_fault_can_blame_either_side(sandbox: Sandbox, client: httpx.Client, code: str) -> None:
+    """A client that reads who is to blame."""
+    sandbox.faults.add("soap", "fault", code=code)
+    response = call(sandbox, client)
+    assert response.status_code == 500
+    assert f"<faultcode>soap:{code}</faultcode>" in response.text
+
+
+def test_an_empty_body_says_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that takes silence for consent."""
+    sandbox.faults.add("soap", "empty")
+    response = call(sandbox, client)
+    assert (response.status_code, response.content) == (200, b"")
+    assert received(sandbox) == 1
+
+
+def test_half_an_answer_looks_whole_to_http(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that reads until it has enough."""
+    sandbox.faults.add("soap", "truncated")
+    response = call(sandbox, client)
+    assert response.status_code == 200
+    with pytest.raises(etree.XMLSyntaxError):
+        etree.fromstring(response.content)
+
+
+def test_a_redirect_leads_round_in_circles(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that would deliver once per round."""
+    sandbox.faults.add("soap", "redirect")
+    response = call(sandbox, client)
+    assert (response.status_code, response.headers["location"]) == (307, sandbox.soap_url)
+    with pytest.raises(httpx.TooManyRedirects):
+        client.post(sandbox.soap_url, content=letter(sandbox, GOOD), follow_redirects=True)
+    assert received(sandbox) == 0
+
+
+def test_an_answer_can_drip(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client whose timeout begins anew with each byte."""
+    sandbox.faults.add("soap", "drip", seconds=0.05)
+    begun = time.monotonic()
+    with client.stream("POST", sandbox.soap_url, content=letter(sandbox, GOOD)) as response:
+        drops = response.iter_raw(chunk_size=1)
+        assert b"".join(next(drops) for _ in range(10)) == b"<?xml vers"
+    assert time.monotonic() - begun > 0.3
+
+
+def test_stopping_does_not_wait_for_the_slow(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Whoever presses Ctrl-C."""
+    sandbox.faults.add("soap", "slow", seconds=600)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(sandbox.soap_url, content=letter(sandbox, GOOD), timeout=0.5)
+    begun = time.monotonic()
+    sandbox.stop()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_person_can_write_the_file(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Somebody at another terminal, mistakes included."""
+    path = sandbox.directory / "faults.json"
+    path.write_text("[{")
+    assert call(sandbox, client).status_code == 200
+    path.write_text(json.dumps([{"channel": "soap", "kind": "nonsense"}]))
+    assert call(sandbox, client).status_code == 200
+    path.write_text(json.dumps([{"channel": "soap", "kind": "html", "status": 503, "times": 1}]))
+    assert [call(sandbox, client).status_code for _ in range(2)] == [503, 200]
+    assert json.loads(path.read_text()) == []
+
+
+def test_faults_can_be_taken_back(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Whoever has seen enough; and a fault that does not exist is not silently ignored."""
+    sandbox.faults.add("soap", "html")
+    sandbox.faults.clear()
+    assert call(sandbox, client).status_code == 200
+    with pytest.raises(ValueError, match="no fault 'nonsense' for 'soap'"):
+        sandbox.faults.add("soap", "nonsense")
+
+
+def test_sftp_refuses(sandbox: Sandbox) -> None:
+    """A client must know that nothing arrived."""
+    sandbox.faults.add("sftp", "refuse", times=1)
+    with pytest.raises((paramiko.SSHException, EOFError, OSError)):
+        connect(sandbox)
+    connect(sandbox).close()
+
+
+def test_an_upload_is_cut_after_so_many_bytes(sandbox: Sandbox) -> None:
+    """A client that uploads under the final name: half of it would be judged."""
+    sandbox.faults.add("sftp", "cut", bytes=100, times=1)
+    with connect(sandbox) as client, pytest.raises((OSError, EOFError, paramiko.SSHException)):
+        upload(client.open_sftp(), GOOD, f"{INCOMING}/{NAME}.part")
+    assert (sandbox.folder / INCOMING / f"{NAME}.part").read_text() == GOOD[:100]
+    sandbox.process_now()
+    assert received(sandbox) == 0
+
+
+def test_half_a_file_under_the_final_name_is_taken_and_refused(sandbox: Sandbox) -> None:
+    """The same client, shown what it did: once the connection is gone, nobody is writing any more."""
+    sandbox.faults.add("sftp", "cut", bytes=100, times=1)
+    with connect(sandbox) as client, pytest.raises((OSError, EOFError, paramiko.SSHException)):
+        upload(client.open_sftp(), GOOD, f"{INCOMING}/{NAME}")
+    end = time.monotonic() + 10
+    while received(sandbox) == 0 and time.monotonic() < end:
+        sandbox.process_now()
+    assert [found.verdict for found in sandbox.book.submissions()] == ["refused"]
+
+
+def test_sftp_falls_silent(sandbox: Sandbox) -> None:
+    """A client without timeouts on its channel would wait for ever."""
+    sandbox.faults.add("sftp", "silent", times=1)
+    with connect(sandbox) as client:
+        session = client.open_sftp()
+        limit(session, seconds=0.5)
+        assert session.listdir(INCOMING) == []
+        with pytest.raises(TimeoutError):
+            session.open(f"{INCOMING}/{NAME}.part", "w")
+
+
+def test_the_login_falls_silent(sandbox: Sandbox) -> None:
+    """A client without a timeout on its login."""
+    sandbox.faults.add("sftp", "silent_login", times=1)
+    with pytest.raises(paramiko.AuthenticationException):
+        connect(sandbox, key_filename=str(sandbox.keys.sftp_key), auth_timeout=0.5)
+
+
+def test_an_answer_comes_late(sandbox: Sandbox) -> None:
+    """A client that collects too early must come again."""
+    sandbox.faults.add("sftp", "delay", seconds=0.5, times=1)
+    (sandbox.folder / INCOMING / NAME).write_text(GOOD)
+    sandbox.process_now()
+    assert received(sandbox) == 1
+    assert answers(sandbox, "nodurs") == set()
+    time.sleep(0.6)
+    sandbox.process_now()
+    assert len(answers(sandbox, "nodurs")) == 1
+
+
+def test_an_answer_never_comes(sandbox: Sandbox) -> None:
+    """A client that waits for it must be told by a person; the auditor knows what it would have been."""
+    sandbox.faults.add("sftp", "no_answer", times=1)
+    (sandbox.folder / INCOMING / NAME).write_text(GOOD)
+    sandbox.process_now()
+    sandbox.process_now()
+    assert answers(sandbox, "nodurs") == set()
+    assert sandbox.book.submissions()[0].answered_at is None
+    assert b'iErr="0"' in (sandbox.book.answer(1) or b"")

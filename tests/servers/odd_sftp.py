@@ -1,0 +1,124 @@
+"""An SFTP server by asyncssh on loopback that can be told to misbehave; logs in by password."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import asyncssh
+
+from tests.servers.sshd import FOLDERS
+
+USERNAME, PASSWORD = "banka", "Geslo-sftp-91"
+
+
+@dataclass
+class Orders:
+    """What the server does wrong.
+
+    `on_rename` is called with (perform, drop): performing the rename, dropping the connection.
+    `listed` are further names that it lists in every folder.
+    `on_read` is called with the path of each file that is opened.
+    """
+
+    on_rename: Callable[[Callable[[], None], Callable[[], None]], None] | None = None
+    listed: list[bytes] = field(default_factory=list)
+    on_read: Callable[[bytes], None] | None = None
+    logins: int = 0
+    connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+
+
+class OddSftp:
+    """A running server with the folders of section 4.2 below `root`."""
+
+    def __init__(self, root: Path, **options: object) -> None:
+        self.root = root
+        self.orders = Orders()
+        self.key = asyncssh.generate_private_key("ssh-ed25519")
+        self.host_key = self.key.export_public_key().decode().strip()
+        self._options = options
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        for name in FOLDERS:
+            (root / name).mkdir(parents=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._acceptor = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self.port = self._acceptor.get_port()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _listen(self) -> asyncssh.SSHAcceptor:
+        orders, root = self.orders, self.root
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[self.key],
+            server_factory=lambda: _Login(orders),
+            sftp_factory=lambda channel: _Sftp(channel, root, orders),
+            **self._options,
+        )
+
+    async def _close(self) -> None:
+        self._acceptor.close()
+        for connection in self.orders.connections:
+            connection.abort()
+            await connection.wait_closed()
+        await asyncio.sleep(0.01)  # asyncio closes sockets in its next round
+
+
+class _Login(asyncssh.SSHServer):
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._orders.connections.append(conn)
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        self._orders.logins += 1
+        return (username, password) == (USERNAME, PASSWORD)
+
+
+class _Sftp(asyncssh.SFTPServer):
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], root: Path, orders: Orders) -> None:
+        super().__init__(channel, chroot=str(root).encode())
+        self._orders = orders
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        def perform() -> None:
+            asyncssh.SFTPServer.rename(self, oldpath, newpath)
+
+        if self._orders.on_rename is None:
+            perform()
+        else:
+            self._orders.on_rename(perform, self.channel.get_connection().abort)
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        for name in self._orders.listed:
+            yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs(size=5, permissions=0o100644, atime=1, mtime=1))
+        async for entry in super().scandir(path):
+            yield entry
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        if self._orders.on_read and not pflags & asyncssh.FXF_WRITE:
+            self._orders.on_read(path)
+        return super().open(path, pflags, attrs)

@@ -1,0 +1,102 @@
+"""OpenSSH's own sshd on a free loopback port, for SFTP alone; it goes with the folder it lives in.
+
+Runs as whoever runs the tests, root or not, with its own configuration and host keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_SECONDS = 20
+FOLDERS = tuple(f"{report}/{box}" for report in ("nodurs", "spapp") for box in ("v_ajpes", "iz_ajpes", "accepted"))
+
+_CONFIGURATION = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_ed25519
+HostKey {folder}/host_rsa
+AuthorizedKeysFile {folder}/client.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin yes
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp -d {root}
+"""
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running server: how to reach it, how to log in, and the folder that a login sees.
+
+    `host_key` is the line of the ed25519 host key, `private_key` opens the door for `username`.
+    """
+
+    port: int
+    username: str
+    root: Path
+    private_key: Path
+    host_key: str
+    rsa_host_key: str
+    process: subprocess.Popen[bytes]
+
+    def box(self, report: str, name: str) -> Path:
+        return self.root / report / name
+
+
+def find_sshd() -> str | None:
+    """The path of sshd; None: install openssh-server."""
+    return shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
+    """A server with the folders of section 4.2, for as long as the context lasts."""
+    root = folder / "provider"
+    for name in FOLDERS:
+        (root / name).mkdir(parents=True)
+    for name, kind in (("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("client", "ed25519")):
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(folder / name)], check=True)
+    port = _free_port()
+    configuration = folder / "sshd_config"
+    configuration.write_text(_CONFIGURATION.format(port=port, folder=folder, root=root))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks its unprivileged part
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stderr=log)
+    try:
+        _await_banner(port, process, folder / "log")
+        public = (folder / "host_ed25519.pub").read_text().strip()
+        rsa = (folder / "host_rsa.pub").read_text().strip()
+        yield Sshd(port, getpass.getuser(), root, folder / "client", public, rsa, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_banner(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as probe:
+            if probe.recv(4) == b"SSH-":
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"sshd did not start: {log.read_text()}")
