@@ -230,7 +230,10 @@ class Workspace:
 
 
 def open_workspace(folder: Path) -> Workspace:
-    """The workspace in `folder`. Raises `UsageError` if there is none, `ConfigurationError` if it is wrong."""
+    """The workspace in `folder`.
+
+    Raises `UsageError` if there is none, `ConfigurationError` if its settings are wrong.
+    """
     path = folder / SETTINGS_FILE
     try:
         text = path.read_text(encoding="utf-8")

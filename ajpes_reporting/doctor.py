@@ -18,6 +18,7 @@ from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver.tls import certificate_dates
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.ports import Clock
 from ajpes_reporting.domain.rules import check_provider
@@ -90,7 +91,7 @@ def _clock(now: datetime, newest: str | None) -> Iterator[Diagnosis]:
         detail = f"the audit record has an entry of {newest}, which is later than this clock says"
         yield Diagnosis("clock", Health.WARNING, detail, "set the clock of this machine")
     else:
-        yield Diagnosis("clock", Health.OK, f"{now.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+        yield Diagnosis("clock", Health.OK, f"{now.astimezone(LJUBLJANA):%Y-%m-%d %H:%M:%S} in Ljubljana")
 
 
 def _disk(workspace: Workspace) -> Iterator[Diagnosis]:
@@ -106,7 +107,8 @@ def _certificate(workspace: Workspace, now: datetime) -> Iterator[Diagnosis]:
         return
     dates = certificate_dates(tls_settings(workspace, workspace.settings.soap))
     left = dates.days_left(now)
-    detail = f"{dates.subject}, valid until {dates.not_after.astimezone():%Y-%m-%d}, {left} days left"
+    until = dates.not_after.astimezone(LJUBLJANA)
+    detail = f"{dates.subject}, valid until {until:%Y-%m-%d}, {left} days left"
     if left < 0:
         yield Diagnosis("certificate", Health.FAILED, detail, "ask its issuer for a new one", 2)
     elif left < _WARN_DAYS:

@@ -6,6 +6,7 @@ entities begins there. Nothing is ever fetched because a document asks for it.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,7 +54,7 @@ def read_root(path: Path) -> Root:
     """The root element. Raises `UnreadableXml`."""
     for _event, element in stream(path, ("start",)):
         name = etree.QName(element)
-        return Root(name.localname, name.namespace, element.getroottree().docinfo.encoding or "UTF-8")
+        return Root(name.localname, name.namespace, _encoding(path, element))
     raise UnreadableXml("it has no root element")
 
 
@@ -119,6 +120,14 @@ def local_name(element: Element) -> str:
     """An element's name without its namespace; empty for a comment or an instruction."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _encoding(path: Path, root: Element) -> str:
+    """As the bytes say; the parser forgets UTF-16 once it has converted it."""
+    with path.open("rb") as source:
+        if source.read(2) in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
+            return "UTF-16"
+    return root.getroottree().docinfo.encoding or "UTF-8"
 
 
 def _guarded(

@@ -12,6 +12,7 @@ import click
 from ajpes_reporting.cli.findings import log_json, show_log
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period
 
@@ -68,9 +69,8 @@ def _build(session: Session, desk: Any, code: str, period: Period, output: Path 
     }  # fmt: skip
 
     def show() -> None:
-        click.echo(
-            f"{target}: {code} for {period.spoken}, {built.record_count} {kind.record_noun}. Nothing was sent."
-        )
+        records = counted(built.record_count, kind.record_noun)
+        click.echo(f"{target}: {code} for {period.spoken}, {records}. Nothing was sent.")
         show_log(built.log)
 
     session.emit(document, show)

@@ -28,8 +28,9 @@ def command(session: Session) -> None:
             click.echo("No new answers.")
         for item in taken:
             if item.submission:
-                told = f"submission {item.submission.id} ({item.submission.report}) is {item.submission.state.label}"
-                click.echo(f"{item.name}: {told}. See `ajpes-reporting show {item.submission.id}`.")
+                one = item.submission
+                click.echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
+                click.echo(f"  See `ajpes-reporting show {one.id}`.")
             else:
                 click.echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")
 

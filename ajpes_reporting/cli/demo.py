@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Demo:
 
         paths = [sample(f"ledger/{name}") for name in names]
         for summary in import_files(self._desk.engine, self._desk.provider, paths, self._desk.rules):
-            self._say(f"  {Path(summary.path).name}: {summary.rows_new} {summary.kind} taken in")
+            rows = counted(summary.rows_new, summary.kind.replace("_", " "))
+            self._say(f"  {summary.path.name}: {rows} taken in")
 
     def _run(self, code: str, period: Period, expected: str) -> Result:
         from ajpes_reporting.pipeline.build import rehearse
@@ -97,8 +99,9 @@ class Demo:
         with self._desk.working_folder() as folder:
             built = rehearse(self._desk, kind, period, folder)
             if built is not None:
-                self._say(f"  {built.path.name}: built and checked, {built.record_count} {kind.record_noun}, "
-                          f"{built.log.error_count} errors, {built.log.warning_count} warnings")  # fmt: skip
+                records = counted(built.record_count, kind.record_noun)
+                found = f"{built.log.error_count} errors, {built.log.warning_count} warnings"
+                self._say(f"  {built.path.name}: built and checked, {records}, {found}")
         return self._told(run(self._desk, kind, period), expected)
 
     def _resubmit(self, refused: Result) -> None:
@@ -134,9 +137,7 @@ class Demo:
         self._say(f"  {name}, made by hand in a spreadsheet's days, is with the authority")
 
     def _where(self) -> None:
-        self._say(
-            f"  {self._directory}/ajpes.toml   settings        {self._directory}/ajpes.db   ledger and journal"
-        )
+        self._say(f"  {self._directory}/ajpes.toml   settings; ajpes.db beside it is ledger and journal")
         self._say(f"  {self._directory}/archive      every byte sent and received")
         self._say(f"  {self._directory}/authority    the authority: its keys, its folders, its book")
         self._say("Look around:")

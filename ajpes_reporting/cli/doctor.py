@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.wording import as_order
 
 
 @click.command("doctor")
@@ -28,7 +29,7 @@ def command(session: Session) -> None:
         )
         for item in found:
             if item.remedy and item.health is not Health.OK:
-                click.echo(f"{item.subject}. Do: {item.remedy.rstrip('.')}.")
+                click.echo(f"{item.subject}. Do: {as_order(item.remedy)}.")
 
     session.emit(document, show)
     if worst(found):

@@ -8,6 +8,7 @@ import click
 
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.cli.session import finding_json
+from ajpes_reporting.cli.wording import as_order
 
 
 def show_log(log: FindingLog) -> None:
@@ -15,7 +16,7 @@ def show_log(log: FindingLog) -> None:
     for finding in sorted(log.shown, key=lambda item: not item.is_error):
         click.echo(f"  {finding.severity.value}: {finding}")
         if finding.remedy:
-            click.echo(f"    Do: {finding.remedy}.")
+            click.echo(f"    Do: {as_order(finding.remedy)}.")
     for rule, count in log.hidden().items():
         click.echo(f"  … and {count} more of the rule {rule}")
 

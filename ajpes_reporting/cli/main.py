@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 
 UNFORESEEN = 1
@@ -96,9 +97,9 @@ def _tell(error: AjpesReportingError, as_json: bool) -> None:
     for finding in findings:
         click.echo(f"  {finding}", err=True)
         if finding.remedy:
-            click.echo(f"    Do: {finding.remedy}.", err=True)
+            click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
     if error.remedy:
-        click.echo(f"Do: {error.remedy.rstrip('.')}.", err=True)
+        click.echo(f"Do: {as_order(error.remedy)}.", err=True)
     if as_json:
         from ajpes_reporting.cli.session import finding_json
 

@@ -109,12 +109,9 @@ def with_session(function: Callable[..., Any]) -> Callable[..., Any]:
         "-w", "--workspace", help="The workspace; otherwise AJPES_WORKSPACE, otherwise this folder."
     )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-    @click.pass_context
     @functools.wraps(function)
-    def wrapped(
-        context: click.Context, *args: Any, workspace: str | None, as_json: bool, **kwargs: Any
-    ) -> Any:
-        above = context.find_root().obj or {}
+    def wrapped(*args: Any, workspace: str | None, as_json: bool, **kwargs: Any) -> Any:
+        above = click.get_current_context().find_root().obj or {}
         folder = workspace or above.get("workspace") or os.environ.get(WORKSPACE_VARIABLE) or "."
         return function(Session(Path(folder), as_json or above.get("as_json", False)), *args, **kwargs)
 

@@ -9,6 +9,7 @@ import click
 
 from ajpes_reporting.cli.findings import log_json, show_log
 from ajpes_reporting.cli.session import Session, local_time
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
 from ajpes_reporting.domain.states import State
@@ -122,7 +123,7 @@ def show_result(desk: Desk, result: Result) -> None:
 
 def _show_submission(desk: Desk, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
-    size = f"{submission.record_count} {result.kind.record_noun}, {submission.size_bytes:,} bytes"
+    size = f"{counted(submission.record_count, result.kind.record_noun)}, {submission.size_bytes:,} bytes"
     if submission.state.is_accepted:
         click.echo(f"{name} was {submission.state.label} ({size}, submission {number}).")
     elif submission.state is State.REFUSED:

@@ -24,8 +24,9 @@ class Desk:
     """One provider's desk: its ledger and journal, its archive, its ways to the authority.
 
     `carriers` makes the ways with these names ("soap", "sftp") that are configured; it raises
-    `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel. `refresh_ledger` brings the ledger up to date
-    for a kind of report and a period: a bank's own views, months closed from postings.
+    `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel.
+    `refresh_ledger` brings the ledger up to date for a kind of report and a period: a bank's own
+    views, months closed from postings.
     """
 
     provider: str

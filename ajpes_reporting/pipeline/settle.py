@@ -44,7 +44,8 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
             submission = submissions.get(connection, key)
             if submission.state is not State.UNKNOWN:
                 raise UsageError(
-                    f"Submission {key} is {submission.state.label}; only an unknown outcome is settled by hand.",
+                    f"Submission {key} is {submission.state.label}; "
+                    "only an unknown outcome is settled by hand.",
                     f"see `ajpes-reporting show {key}`",
                 )
             to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE

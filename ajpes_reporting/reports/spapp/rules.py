@@ -66,7 +66,8 @@ class SpappRules(FileRules):
         record = f"account {number}"
         if number in self._seen:
             yield Finding(
-                Severity.ERROR, record, "account", "account.duplicate", "the account stands in the file twice",
+                Severity.ERROR, record, "account", "account.duplicate",
+                "the account stands in the file twice",
                 "write each account once", "Pi/rn",
             )  # fmt: skip
         self._seen.add(number)

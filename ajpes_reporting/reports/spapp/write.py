@@ -22,7 +22,6 @@ def write(request: Request, selection: Selection) -> Iterator[bytes]:
     ).encode()
     written = amount_writer(request.amounts)
     block: list[str] = []
-    row: tuple[Any, ...]
     for account, balance, credit, debit in selection.rows:
         block.append(
             f'<Pi sta="{written(balance)}" dob="{written(credit)}" rn="{account}" bre="{written(debit)}"/>\n'
