@@ -18,6 +18,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -177,8 +178,14 @@ class Workspace:
         return self.folder / SETTINGS_FILE
 
     def path(self, text: str) -> Path:
-        """A path of the settings, made absolute."""
-        return self.folder / Path(text).expanduser()
+        """A path of the settings, made absolute. Raises `ConfigurationError` for an unknown user's home."""
+        try:
+            return self.folder / Path(text).expanduser()
+        except RuntimeError:
+            raise ConfigurationError(
+                f"{self.settings_file} names the path {text}, whose user is not known here.",
+                "write the path from the root, or relative to the workspace",
+            ) from None
 
     def database_url(self) -> str:
         return self._absolute_url("database.url", self.settings.database.url)
@@ -201,7 +208,7 @@ class Workspace:
         path = self.path(rest) if kind == "file" else self._credential(key, rest)
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{key} points at the file {path}, which cannot be read: {_why(error)}.",
                 "put the secret into that file, readable by this user only",
@@ -219,7 +226,7 @@ class Workspace:
     def _absolute_url(self, key: str, text: str) -> str:
         try:
             url = make_url(text)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise ConfigurationError(
                 f"{key} is not a database URL.",
                 "write it like sqlite:///ajpes.db or postgresql://user@host/name",
@@ -255,8 +262,14 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{name} is not valid TOML: {error}.", "correct that line") from None
+    _refuse_private(values, name)
     try:
         return Settings(**values)
+    except SettingsError as error:  # it names the section, its cause would show the value
+        raise ConfigurationError(
+            f"An environment variable AJPES_REPORTING_… cannot be used: {error}.",
+            'write a list in it as JSON, such as ["01", "02"]',
+        ) from None
     except ValidationError as error:
         lines = "\n".join(
             f"  {_complaint(item)}" for item in error.errors(include_input=False, include_url=False)
@@ -264,6 +277,12 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
         raise ConfigurationError(
             f"{name} cannot be used:\n{lines}", "correct these settings; docs/configuration.md explains each"
         ) from None
+
+
+def _refuse_private(values: dict[str, Any], name: str) -> None:
+    """Keys that would be taken not for settings but for orders to the library that reads them."""
+    if private := sorted(key for key in values if key.startswith("_")):
+        raise ConfigurationError(f"{name} cannot be used: {private[0]} is not a setting.", "take it out")
 
 
 def _complaint(item: Any) -> str:
@@ -276,4 +295,6 @@ def _complaint(item: Any) -> str:
 
 
 def _why(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it is not UTF-8 text" if isinstance(error, UnicodeError) else "no file can have that name"

@@ -1,10 +1,14 @@
-"""The only place where adapters are made and put together."""
+"""The only place where adapters are made and put together.
+
+What talks to the network is slow to load (zeep, paramiko), so it is imported where it is made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -15,10 +19,6 @@ from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver import route
-from ajpes_reporting.deliver.envelope import SoapNames
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
-from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
-from ajpes_reporting.deliver.tls import TlsSettings, client_context
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
 from ajpes_reporting.domain.rules import RuleSettings
@@ -29,6 +29,11 @@ from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 from ajpes_reporting.reports.registry import KINDS
+
+if TYPE_CHECKING:
+    from ajpes_reporting.deliver.sftp import SftpCarrier
+    from ajpes_reporting.deliver.soap import SoapCarrier
+    from ajpes_reporting.deliver.tls import TlsSettings
 
 
 def now() -> datetime:
@@ -41,13 +46,12 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
     settings = workspace.settings
     engine = open_engine(workspace.database_url())
     require_current(engine)
-    scratch = workspace.folder / "archive" / "work"
     return Desk(
         provider=settings.provider.registration_number,
         provider_name=settings.provider.name,
         engine=engine,
         archive=Archive(workspace.archive),
-        scratch=scratch,
+        scratch=workspace.archive / "work",
         kinds=KINDS,
         schemas=shipped.schema,
         amounts={"NODURS": settings.nodurs.amounts, "SPAPP": settings.spapp.amounts},
@@ -55,7 +59,7 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         strict=settings.checks.strict,
         extra_days_off=_days(settings),
         clock=clock,
-        carriers=lambda names: make_carriers(workspace, names, scratch, clock),
+        carriers=lambda names, folder: make_carriers(workspace, names, folder, clock),
         ways=lambda carriers, parcel: _ways(settings, carriers, parcel),
         answer_box=lambda: _answer_box(workspace),
         answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
@@ -82,12 +86,12 @@ def file_kinds(settings: Settings | None) -> list[FileKind]:
     return found
 
 
-def make_carriers(workspace: Workspace, names: Sequence[str], scratch: Path, clock: Clock) -> list[Carrier]:
+def make_carriers(workspace: Workspace, names: Sequence[str], folder: Path, clock: Clock) -> list[Carrier]:
     """The ways to the authority among `names` that are configured. Raises `ConfigurationError`."""
     settings = workspace.settings
     made: list[Carrier] = []
     if "soap" in names and settings.soap:
-        made.append(soap_carrier(workspace, settings.soap, scratch, clock))
+        made.append(soap_carrier(workspace, settings.soap, folder, clock))
     if "sftp" in names and settings.sftp:
         made.append(sftp_carrier(workspace, settings.sftp))
     if not made:
@@ -98,8 +102,12 @@ def make_carriers(workspace: Workspace, names: Sequence[str], scratch: Path, clo
     return made
 
 
-def soap_carrier(workspace: Workspace, soap: SoapSection, scratch: Path, clock: Clock) -> SoapCarrier:
+def soap_carrier(workspace: Workspace, soap: SoapSection, folder: Path, clock: Clock) -> SoapCarrier:
     """The way by SOAP. Raises `ConfigurationError`."""
+    from ajpes_reporting.deliver.envelope import SoapNames
+    from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
+    from ajpes_reporting.deliver.tls import client_context
+
     password = workspace.secret("soap.password", soap.password) if soap.password else ""
     names = {
         "registration_number": workspace.settings.provider.registration_number,
@@ -127,11 +135,13 @@ def soap_carrier(workspace: Workspace, soap: SoapSection, scratch: Path, clock: 
         call_timeout_seconds=soap.total_timeout_seconds,
         largest_reply_bytes=soap.max_answer_bytes,
     )
-    return SoapCarrier(endpoint, client_context(tls_settings(workspace, soap), clock()), scratch / "replies")
+    return SoapCarrier(endpoint, client_context(tls_settings(workspace, soap), clock()), folder / "replies")
 
 
 def tls_settings(workspace: Workspace, soap: SoapSection) -> TlsSettings:
     """Where our certificate lies."""
+    from ajpes_reporting.deliver.tls import TlsSettings
+
     password = soap.client_key_password
     return TlsSettings(
         certificate=_path(workspace, soap.client_certificate),
@@ -144,6 +154,9 @@ def tls_settings(workspace: Workspace, soap: SoapSection) -> TlsSettings:
 
 def sftp_carrier(workspace: Workspace, sftp: SftpSection) -> SftpCarrier:
     """The way by SFTP. Raises `ConfigurationError`."""
+    from ajpes_reporting.deliver.session import SftpServer
+    from ajpes_reporting.deliver.sftp import SftpCarrier
+
     key_password = sftp.private_key_password
     return SftpCarrier(
         SftpServer(

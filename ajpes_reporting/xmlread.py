@@ -63,13 +63,15 @@ def stream(
 ) -> Iterator[tuple[str, Element]]:
     """Parse events of `path`; whoever reads them clears what he is done with (`forget`).
 
-    With a schema, a violation ends the stream with `SchemaBroken`, at the latest at the end;
-    elements may have been given out before that. Raises `UnreadableXml` for anything else.
+    With a schema, a violation ends the stream with `SchemaBroken`, before the element that breaks
+    it is complete; elements before it have been given out. Raises `UnreadableXml` for anything else.
     """
     try:
+        if schema is not None:
+            read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
         yield from _guarded(path, events, schema)
     except etree.XMLSyntaxError as error:
-        raise _told_apart(error) from None
+        raise UnreadableXml(error.msg or "it is empty", error.lineno or 0) from None
     except OSError as error:
         raise UnreadableXml(error.strerror or str(error)) from None
 
@@ -140,7 +142,9 @@ def _guarded(
             schema=schema,
             load_dtd=False,
             no_network=True,
-            resolve_entities=False,
+            # With False and a schema, lxml takes half a file for a whole one; where there is a
+            # schema, a DOCTYPE has been refused before, and there are no entities to resolve.
+            resolve_entities=schema is not None,
             remove_comments=True,
             remove_pis=True,
         )
@@ -149,6 +153,8 @@ def _guarded(
             if first:
                 _refuse_doctype(element)
                 first = False
+            if parser.error_log:
+                _refuse_schema_errors(parser.error_log)
             if event in events:
                 yield event, element
 
@@ -158,12 +164,8 @@ def _refuse_doctype(root: Element) -> None:
         raise UnreadableXml("it has a DOCTYPE, which these files never have")
 
 
-def _told_apart(error: etree.XMLSyntaxError) -> Exception:
-    schema_errors = error.error_log.filter_from_errors().filter_domains(etree.ErrorDomains.SCHEMASV)
-    if (
-        (last := error.error_log.last_error)
-        and last.domain == etree.ErrorDomains.SCHEMASV
-        and len(schema_errors)
-    ):
-        return SchemaBroken(schema_errors[0].message)
-    return UnreadableXml(error.msg or "it is empty", error.lineno or 0)
+def _refuse_schema_errors(log: etree._ListErrorLog) -> None:
+    """lxml itself tells of them only at the end, when the broken element has long been given out."""
+    schema_errors = log.filter_domains(etree.ErrorDomains.SCHEMASV)
+    if schema_errors:
+        raise SchemaBroken(schema_errors[0].message)

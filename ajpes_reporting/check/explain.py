@@ -11,18 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xmlschema
 from lxml import etree
 
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.xmlread import Element, attributes, forget, load_schema, local_name, stream
+
+if TYPE_CHECKING:
+    import xmlschema
 
 _MOST = 100
 _WITH_CHILD = 2
-_NAMESPACE = re.compile(r"\{[^}]*\}")
+_NAMESPACE = re.compile(r"\{[^{}]*:[^{}]*\}")  # {http://…}, and not the {7} of a pattern
+_LONGEST = 300
 
 
 def explain(path: Path, schema_path: Path, verdict: str) -> Iterator[Finding]:
@@ -31,22 +37,41 @@ def explain(path: Path, schema_path: Path, verdict: str) -> Iterator[Finding]:
     `verdict` is what the fast validator said; it is given out if nothing more can be said.
     Raises `UnreadableXml` if the file is not even XML further on.
     """
+    import xmlschema  # slow to load, and needed only when something is wrong
+
     found = 0
     fast = load_schema(schema_path)
     schema = xmlschema.XMLSchema(str(schema_path), allow="sandbox", defuse="always")
     for document in _one_child_at_a_time(path):
         if fast.validate(document):
             continue
-        resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
-        for error in schema.iter_errors(xmlschema.XMLResource(resource, allow="none")):
-            yield _finding(error)
+        for finding in _explained(document, schema) or _terse(document, fast.error_log):
+            yield finding
             found += 1
             if found >= _MOST:
                 return
         if len(document) < _WITH_CHILD:
             return  # the head is wrong, and it stands in all the documents that would follow
     if not found:
-        yield _plain(_NAMESPACE.sub("", verdict))
+        yield _plain(_readable(verdict))
+
+
+def _explained(document: Element, schema: xmlschema.XMLSchema) -> list[Finding]:
+    from xmlschema import XMLResource
+
+    resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
+    errors = schema.iter_errors(XMLResource(resource, allow="none"))
+    return [_finding(error) for error in islice(errors, _MOST)]
+
+
+def _terse(document: Element, log: etree._ListErrorLog) -> list[Finding]:
+    """For what only the fast validator minds, such as blanks around a time: its words, and the record."""
+    findings = []
+    for entry in log:
+        found: Any = document.getroottree().xpath(entry.path) if entry.path else [document]
+        finding = _plain(_readable(entry.message))
+        findings.append(replace(finding, record=_record(found[0]), field=local_name(found[0])))
+    return findings
 
 
 def _one_child_at_a_time(path: Path) -> Iterator[Element]:
@@ -90,20 +115,33 @@ def _finding(error: xmlschema.XMLSchemaValidationError) -> Finding:
 
 
 def _record(element: Any) -> str:
-    """The obligation, event or account the element belongs to."""
-    names = {"Blok": "", "No": "event ", "Pi": "account ", "Dolznik": "debtor ", "Tr": "account "}
-    parts: dict[str, str] = {}
+    """What an operator calls the record the element belongs to."""
     while element is not None:
-        kind = local_name(element)
-        if kind in names:
-            key = element.get("id") or element.get("rn") or element.get("davcna") or "without a key"
-            parts[kind] = names[kind] + key
-        element = element.getparent()
-    for wanted in (("Blok", "No"), ("Tr",), ("Dolznik",), ("Pi",)):
-        shown = [parts[kind] for kind in wanted if kind in parts]
-        if shown:
-            return " / ".join(shown)
-    return "the head of the file"
+        parent = element.getparent()
+        match local_name(element):
+            case "No":
+                return record_name(parent.get("id", ""), element.get("id", ""))
+            case "Blok":
+                return record_name(element.get("id", ""))
+            case "Tr" | "Pi":
+                return f"account {record_name(element.get('rn', ''))}"
+            case "Dolznik":
+                return f"debtor {record_name(element.get('davcna', ''))}"
+            case "Napaka":
+                return _answered_record(element)
+            case "Ident":
+                return "the head of the file"
+        element = parent
+    return "the whole file"
+
+
+def _answered_record(row: Any) -> str:
+    """What a row of an answer is about."""
+    if row.get("racun"):
+        return f"the row about account {record_name(row.get('racun'))}"
+    if row.get("blokId"):
+        return f"the row about {record_name(row.get('blokId'), row.get('dogId'))}"
+    return "a row about no record"
 
 
 def _attribute_of(error: xmlschema.XMLSchemaValidationError) -> str:
@@ -116,7 +154,13 @@ def _attribute_of(error: xmlschema.XMLSchemaValidationError) -> str:
 
 
 def _reason(error: xmlschema.XMLSchemaValidationError) -> str:
-    return _NAMESPACE.sub("", " ".join((error.reason or str(error)).split()))
+    return _readable(error.reason or str(error))
+
+
+def _readable(text: str) -> str:
+    """On one line, without namespaces, and without a value of a million characters."""
+    plain = _NAMESPACE.sub("", " ".join(text[: _LONGEST * 10].split()))
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
 
 
 def _plain(verdict: str) -> Finding:

@@ -21,6 +21,7 @@ import zstandard
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
 _BLOCK = 1 << 20
+_PACKED_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,8 @@ class Archive:
     def blocks(self, path: str) -> Iterator[bytes]:
         """The plain bytes, block by block. Raises `UsageError` if the file is missing or damaged."""
         try:
-            with (self.root / path).open("rb") as source:
-                reader = zstandard.ZstdDecompressor().stream_reader(source)
-                while block := reader.read(_BLOCK):
-                    yield block
-        except (OSError, zstandard.ZstdError) as error:
+            yield from _decompress(self.root / path)
+        except (OSError, ValueError, zstandard.ZstdError) as error:
             raise UsageError(
                 f"The archived file {path} cannot be read: {error}.", "restore the archive from a backup"
             ) from None
@@ -101,6 +99,16 @@ def _compress(source: Path, target: Path) -> tuple[int, str]:
                 packed.write(block)
         _sync(out)
     return size, digest.hexdigest()
+
+
+def _decompress(source: Path) -> Iterator[bytes]:
+    """The plain bytes. Unlike zstandard's own reader it minds when the file is cut off."""
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    with source.open("rb") as packed:
+        while not unpacker.eof:
+            if not (block := packed.read(_PACKED_BLOCK)):
+                raise ValueError("it is cut off")
+            yield unpacker.decompress(block)
 
 
 def _sync(file: BinaryIO) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -72,8 +72,8 @@ def build(
 
 
 def cutoff(period: Period, now: datetime) -> datetime:
-    """The last moment that counts: the moment of the run, at most the end of the period."""
-    return min(now, period.end)
+    """The last moment that counts: the moment of the run, at most the last one of the period."""
+    return min(now, period.end - timedelta(microseconds=1))
 
 
 def _request(desk: Desk, kind: ReportKind, period: Period) -> Request:

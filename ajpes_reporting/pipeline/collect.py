@@ -13,6 +13,7 @@ from pathlib import Path
 from ajpes_reporting.check.file import FileKind, check_file
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.answers import AnswerHead
+from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.ports import RemoteAnswer
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
@@ -58,8 +59,13 @@ class Taken:
 def collect(desk: Desk) -> list[Taken]:
     """Fetches and applies every answer that has come in over SFTP.
 
-    Raises `NotDelivered` if the folders cannot be reached; what was fetched until then is kept.
+    Raises `ConfigurationError` if there are no folders, and `NotDelivered` if they cannot be reached;
+    what was fetched until then is kept.
     """
+    if desk.answer_box() is None:
+        raise ConfigurationError(
+            "The settings have no [sftp]; there is nothing to collect from.", "fill in [sftp]"
+        )
     with desk.exclusive(), desk.working_folder() as folder:
         waiting = apply_waiting(desk, folder)
         return waiting + fetch(desk, desk.kinds, folder)

@@ -23,10 +23,10 @@ from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 class Desk:
     """One provider's desk: its ledger and journal, its archive, its ways to the authority.
 
-    `carriers` makes the ways with these names ("soap", "sftp") that are configured; it raises
-    `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel.
-    `refresh_ledger` brings the ledger up to date for a kind of report and a period: a bank's own
-    views, months closed from postings.
+    `carriers` makes the ways with these names ("soap", "sftp") that are configured, and is given
+    a folder for what comes back; it raises `ConfigurationError` if settings are wrong. `ways` puts
+    them in order for one parcel. `refresh_ledger` brings the ledger up to date for a kind of report
+    and a period: a bank's own views, months closed from postings.
     """
 
     provider: str
@@ -41,7 +41,7 @@ class Desk:
     strict: bool
     extra_days_off: frozenset[date]
     clock: Clock
-    carriers: Callable[[Sequence[str]], list[Carrier]]
+    carriers: Callable[[Sequence[str], Path], list[Carrier]]
     ways: Callable[[Sequence[Carrier], Parcel], Sequence[Carrier]]
     answer_box: Callable[[], AnswerBox | None]
     answer_wait_seconds: float

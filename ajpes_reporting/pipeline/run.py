@@ -64,8 +64,8 @@ def run(
     is no exception but part of the result.
     """
     _refuse_future(desk, period)
-    carriers = make_carriers(desk, kind, via)
     with desk.exclusive(), desk.working_folder() as folder:
+        carriers = make_carriers(desk, kind, via, folder)
         settle_interrupted(desk)
         _expect(desk, kind, period)
         apply_waiting(desk, folder)
@@ -108,14 +108,14 @@ def settle_interrupted(desk: Desk) -> None:
             )
 
 
-def make_carriers(desk: Desk, kind: ReportKind, via: str | None) -> list[Carrier]:
+def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -> list[Carrier]:
     """The ways to the authority for this kind, made now, so that wrong settings show before anything else."""
     if via is not None and via not in kind.ways:
         raise UsageError(
             f"{kind.code} does not go by {via}.", f"use {' or '.join(kind.ways)}, or leave out --via"
         )
     wanted = [name for name in kind.ways if via is None or name == via]
-    return desk.carriers(wanted)
+    return desk.carriers(wanted, folder)
 
 
 def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> Ending | None:

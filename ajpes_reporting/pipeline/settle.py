@@ -65,8 +65,8 @@ def period_of(kind: ReportKind, submission: Submission) -> Period:
 def _send_same(
     desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
 ) -> Result:
-    carriers = make_carriers(desk, kind, via)
     with desk.exclusive(), desk.working_folder() as folder:
+        carriers = make_carriers(desk, kind, via, folder)
         settle_interrupted(desk)
         apply_waiting(desk, folder)
         submission = _find(desk, submission.id)

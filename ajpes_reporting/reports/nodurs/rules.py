@@ -79,7 +79,8 @@ class NodursRules(FileRules):
                 f"the report is of provider {number}, this workspace reports for {self._settings.provider}",
                 "Ident/maticnaPonudnika",
             )  # fmt: skip
-        yield from self._check_format(self._ident.get("sestevekZneskov", ""), "the head", "sestevekZneskov")
+        total = self._ident.get("sestevekZneskov", "")
+        yield from self._check_format(total, "the head", "sestevekZneskov", "Ident/sestevekZneskov")
 
     def _check_obligation(self, block: Element) -> Iterator[Finding]:
         obligation = Obligation(
@@ -97,18 +98,30 @@ class NodursRules(FileRules):
                 "write each obligation once, with its whole history", "Blok/id",
             )  # fmt: skip
         self._seen_obligations.add(obligation.obligation_id)
+        yield from self._check_events(obligation.obligation_id, block)
+
+    def _check_events(self, obligation_id: str, block: Element) -> Iterator[Finding]:
         history = []
         for element in block:
-            event = self._read_event(element)
-            record = rules.record_name(obligation.obligation_id, event.event_id)
-            yield from self._check_format(element.get("znesek", ""), record, "amount_cents")
-            yield from rules.check_event(obligation.obligation_id, event, self._settings.rules)
+            record = rules.record_name(obligation_id, element.get("id", ""))
+            yield from self._count(element, record)
+            try:
+                event = self._read_event(element)
+            except ValueError:
+                yield from _unreadable_times(element, record)
+                continue
+            yield from rules.check_event(obligation_id, event, self._settings.rules)
             history.append(event)
-            self._event_count += 1
-            self._total_cents += event.amount_cents
-        yield from rules.check_history(obligation.obligation_id, history)
+        if len(history) == len(block):  # what cannot be read cannot be compared
+            yield from rules.check_history(obligation_id, history)
 
-    def _check_format(self, amount: str, record: str, field: str) -> Iterator[Finding]:
+    def _count(self, element: Element, record: str) -> Iterator[Finding]:
+        amount = element.get("znesek", "")
+        yield from self._check_format(amount, record, "amount_cents", "No/znesek")
+        self._event_count += 1
+        self._total_cents += self._amount(amount) or 0
+
+    def _check_format(self, amount: str, record: str, field: str, location: str) -> Iterator[Finding]:
         """Cents and euros are never mixed, and never taken for one another (rows 3 and 16)."""
         decimal = money.amounts_format_of(amount) == "decimal"
         if self._format_complained or decimal == (self._settings.amounts == "decimal"):
@@ -118,10 +131,11 @@ class NodursRules(FileRules):
         yield Finding(
             Severity.ERROR, record, field, "nodurs.amounts-format",
             f"amounts are written in {written}, the setting nodurs.amounts is {self._settings.amounts}",
-            "write the file in the other format, or change the setting if AJPES wants it so", "No/znesek",
+            "write the file in the other format, or change the setting if AJPES wants it so", location,
         )  # fmt: skip
 
     def _read_event(self, element: Element) -> Event:
+        """The event, as its schema lets it be. Raises `ValueError` for times that only a schema can read."""
         priority = element.get("prior")
         creditor = next((child for child in element if local_name(child) == "Upnik"), None)
         recorded_as = element.get("dtVpis", "")
@@ -154,6 +168,23 @@ def _name_of(element: Element) -> str:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)
+
+
+def _unreadable_times(element: Element, record: str) -> Iterator[Finding]:
+    """A schema allows more than can be meant: the hour 24, the year 10000, blanks around."""
+    for field, attribute, read in (
+        ("change_date", "dSpre", date.fromisoformat),
+        ("recorded_at", "dtVpis", datetime.fromisoformat),
+    ):
+        text = element.get(attribute, "")
+        try:
+            read(text)
+        except ValueError:
+            yield Finding(
+                Severity.ERROR, record, field, f"{field.replace('_', '-')}.format",
+                f"{text[:40]!r} is not a time that can be meant",
+                "write it like 2026-11-17, or 2026-11-17T08:05:00 with the time", f"No/{attribute}",
+            )  # fmt: skip
 
 
 def _file_error(field: str, rule: str, message: str, location: str) -> Finding:

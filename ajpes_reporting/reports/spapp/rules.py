@@ -60,6 +60,8 @@ class SpappRules(FileRules):
                 f"the report is of provider {number}, this workspace reports for {self._settings.provider}",
                 "check it in the workspace of that provider", "Ident/maticnaPonudnika",
             )  # fmt: skip
+        for total in _TOTALS:
+            yield from self._check_format(self._ident.get(total, ""), "the head", total, f"Ident/{total}")
 
     def _check_account(self, row: Element) -> Iterator[Finding]:
         number = row.get("rn", "")

@@ -1,0 +1,173 @@
+"""Other ledgers, other providers, other reports: what must not need a rebuilding."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from sqlalchemy import Connection
+
+from ajpes_reporting.config import open_workspace
+from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+from ajpes_reporting.domain.calendar import nodurs_deadline
+from ajpes_reporting.domain.errors import LedgerRefused
+from ajpes_reporting.domain.periods import Day, Period
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.pipeline.build import rehearse
+from ajpes_reporting.pipeline.run import Ending, run
+from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selection
+from ajpes_reporting.reports.registry import by_code
+from ajpes_reporting.sandbox import Sandbox
+from ajpes_reporting.wiring import open_desk
+from tests.pipeline.conftest import HEADER, NOV_17, NOV_18, Bank, Time, event, make_bank
+
+COLUMNS = f"{HEADER},reference_model,reference,creditor_account,creditor_name"
+
+
+@pytest.fixture
+def core_system(tmp_path: Path) -> Path:
+    """A bank's own database with a view of the contract's columns."""
+    path = tmp_path / "core.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            f"CREATE TABLE blockings ({', '.join(f'{name} TEXT' for name in COLUMNS.split(','))})"
+        )
+        connection.execute(f"CREATE VIEW events AS SELECT {COLUMNS} FROM blockings")
+    return path
+
+
+@pytest.fixture
+def bank_with_views(
+    tmp_path: Path, database_url: str, clock: Time, authority: Sandbox, core_system: Path
+) -> Iterator[Bank]:
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    bank = make_bank(folder, database_url, clock, authority, f'\n[ledger]\nurl = "sqlite:///{core_system}"\n')
+    yield bank
+    bank.desk.engine.dispose()
+
+
+def enter(core_system: Path, row: str) -> None:
+    """The core system records an event."""
+    values = [value or None for value in row.split(",")] + [None] * 4
+    with sqlite3.connect(core_system) as connection:
+        connection.execute(f"INSERT INTO blockings VALUES ({', '.join('?' * len(values))})", values)
+
+
+def test_a_banks_own_views_are_reported_without_an_import(bank_with_views: Bank, core_system: Path) -> None:
+    """A bank that gives views need not import anything."""
+    enter(core_system, event("O-1", 1))
+    assert bank_with_views.events_sent(bank_with_views.run()) == {"O-1": ["1"]}
+    bank_with_views.time.pass_by(days=1)
+    enter(core_system, event("O-1", 2, recorded="2026-11-18T07:00:00"))
+    enter(core_system, event("O-2", 1, recorded="2026-11-18T07:00:00"))
+    result = bank_with_views.run(period=NOV_18)
+    assert bank_with_views.events_sent(result) == {"O-1": ["1", "2"], "O-2": ["1"]}
+
+
+def test_a_dry_run_over_a_banks_views_changes_nothing(
+    bank_with_views: Bank, core_system: Path, tmp_path: Path
+) -> None:
+    """`build` shows the file; the ledger stays as empty as it was."""
+    enter(core_system, event("O-1", 1))
+    built = rehearse(bank_with_views.desk, by_code("NODURS"), NOV_17, tmp_path)
+    assert built is not None
+    assert built.record_count == 1
+    assert bank_with_views.pending() == 0
+
+
+def test_history_edited_in_a_banks_views_is_found_before_anything_is_sent(
+    bank_with_views: Bank, core_system: Path
+) -> None:
+    """The core system overwrote an event: it is named here, not by the authority."""
+    enter(core_system, event("O-1", 1))
+    bank_with_views.run()
+    bank_with_views.time.pass_by(days=1)
+    with sqlite3.connect(core_system) as connection:
+        connection.execute("UPDATE blockings SET amount_cents = '999'")
+    with pytest.raises(LedgerRefused) as refused:
+        bank_with_views.run(period=NOV_18)
+    assert refused.value.findings[0].record == "O-1 / event 1"
+    assert len(bank_with_views.authority.book.submissions()) == 1
+
+
+def test_two_providers_in_one_installation_keep_apart(bank: Bank) -> None:
+    """A service bureau: the same obligation id at two banks are two obligations."""
+    bank.record(event("O-1", 1))
+    path = bank.folder / "ajpes.toml"
+    path.write_text(path.read_text("utf-8").replace("5860571000", "1572814"), "utf-8")
+    other = Bank(bank.folder, open_desk(open_workspace(bank.folder), bank.time), bank.time, bank.authority)
+    other.record(event("O-1", 1, amount_cents=77_700), event("O-7", 1))
+    assert bank.events_sent(bank.run()) == {"O-1": ["1"]}
+    built = rehearse(other.desk, by_code("NODURS"), NOV_17, bank.folder)
+    assert built is not None
+    assert built.record_count == 2
+    assert built.path.name == "NODURS_20261117_1572814.xml"
+    other.desk.engine.dispose()
+
+
+TOY_XSD = """<?xml version="1.0"?>
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:toy" targetNamespace="urn:toy"
+           elementFormDefault="qualified">
+  <xs:element name="Toy">
+    <xs:complexType>
+      <xs:sequence><xs:element name="Thing" maxOccurs="unbounded"/></xs:sequence>
+    </xs:complexType>
+  </xs:element>
+</xs:schema>"""
+
+
+def _select(_connection: Connection, _request: Request) -> Selection:
+    return Selection(2, {"count": "2"}, [("a",), ("b",)])
+
+
+def _write(_request: Request, selection: Selection) -> Iterator[bytes]:
+    yield b'<Toy xmlns="urn:toy">'
+    for (name,) in selection.rows:
+        yield f"<Thing>{name}</Thing>".encode()
+    yield b"</Toy>"
+
+
+def _deadline(period: Period, _days: frozenset[date]) -> datetime:
+    return nodurs_deadline(Day(period.first_day))
+
+
+def _no_head(_element: etree._Element) -> AnswerHead:
+    raise AssertionError("nobody answers a toy")
+
+
+def _no_row(_element: etree._Element) -> AnswerRow:
+    raise AssertionError("nobody answers a toy")
+
+
+TOY = ReportKind(
+    code="TOY", monthly=False, root="Toy", namespace="urn:toy", schema="toy.xsd", record_noun="things",
+    answer_root="ToyOdgovor", answer_schema="toy.xsd", ways=("sftp",), select=_select, write=_write,
+    file_rules=lambda _settings: FileRules(), read_answer_head=_no_head, read_answer_row=_no_row, period=Day,
+    deadline=_deadline,
+)  # fmt: skip
+
+
+def test_a_third_report_is_one_kind_and_one_schema(bank: Bank, tmp_path: Path) -> None:
+    """The engineer who inherits this adds a report without touching the run."""
+    (tmp_path / "toy.xsd").write_text(TOY_XSD, encoding="utf-8")
+    desk = replace(
+        bank.desk,
+        kinds=(*bank.desk.kinds, TOY),
+        schemas=lambda name: tmp_path / name if name == "toy.xsd" else bank.desk.schemas(name),
+        amounts={**bank.desk.amounts, "TOY": "cents"},
+        answer_wait_seconds=0,
+    )
+    for name in ("v_ajpes", "iz_ajpes", "accepted"):
+        (bank.authority.folder / "toy" / name).mkdir(parents=True)
+    result = run(desk, TOY, NOV_17)
+    assert result.ending is Ending.SENT
+    assert result.submission is not None
+    assert result.submission.state is State.DELIVERED
+    (received,) = (bank.authority.folder / "toy" / "v_ajpes").iterdir()
+    assert received.read_bytes() == b'<Toy xmlns="urn:toy"><Thing>a</Thing><Thing>b</Thing></Toy>'
