@@ -7,12 +7,18 @@ entities begins there. Nothing is ever fetched because a document asks for it.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from lxml import etree
+
+_LONGEST_DECLARATION = 200
+_DECLARED = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+_PLACE = re.compile(r"\s*, line \d+, column \d+\Z")
+_AS_BYTES = re.compile(r"line \d+: b(['\"])(.*)\1")
 
 Element = etree._Element
 """An element as lxml gives it; the library names the class only privately."""
@@ -53,8 +59,8 @@ def load_schema(path: Path) -> etree.XMLSchema:
 def read_root(path: Path) -> Root:
     """The root element. Raises `UnreadableXml`."""
     for _event, element in stream(path, ("start",)):
-        name = etree.QName(element)
-        return Root(name.localname, name.namespace, _encoding(path, element))
+        namespace = element.tag[1:].rpartition("}")[0]  # QName minds a } within it
+        return Root(local_name(element), namespace or None, _encoding(path))
     raise UnreadableXml("it has no root element")
 
 
@@ -71,7 +77,7 @@ def stream(
             read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
         yield from _guarded(path, events, schema)
     except etree.XMLSyntaxError as error:
-        raise UnreadableXml(error.msg or "it is empty", error.lineno or 0) from None
+        raise UnreadableXml(_reason(error), error.lineno or 0) from None
     except OSError as error:
         raise UnreadableXml(error.strerror or str(error)) from None
 
@@ -124,12 +130,14 @@ def local_name(element: Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
-def _encoding(path: Path, root: Element) -> str:
-    """As the bytes say; the parser forgets UTF-16 once it has converted it."""
+def _encoding(path: Path) -> str:
+    """As the bytes say; the parser forgets it once it has converted them."""
     with path.open("rb") as source:
-        if source.read(2) in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
-            return "UTF-16"
-    return root.getroottree().docinfo.encoding or "UTF-8"
+        beginning = source.read(_LONGEST_DECLARATION)
+    if beginning[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
+        return "UTF-16"
+    declared = _DECLARED.search(beginning)
+    return declared[1].decode() if declared else "UTF-8"
 
 
 def _guarded(
@@ -157,6 +165,13 @@ def _guarded(
                 _refuse_schema_errors(parser.error_log)
             if event in events:
                 yield event, element
+
+
+def _reason(error: etree.XMLSyntaxError) -> str:
+    """The parser's words, without the place, which is told apart, and without Python's spelling."""
+    message = _PLACE.sub("", error.msg or "it is empty")
+    as_bytes = _AS_BYTES.fullmatch(message)
+    return as_bytes[2] if as_bytes else message
 
 
 def _refuse_doctype(root: Element) -> None:

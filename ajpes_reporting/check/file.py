@@ -132,8 +132,9 @@ def _unreadable(error: UnreadableXml) -> Finding:
 
 
 def _wrong_namespace(root: Root, kind: FileKind) -> Finding:
+    wanted = f"be {kind.namespace}" if kind.namespace else "have none"
     return Finding(
         Severity.ERROR, "the whole file", "xmlns", "schema",
-        f"its namespace is {root.namespace or 'missing'}, it must be {kind.namespace}",
+        f"its namespace is {root.namespace or 'missing'}, it must {wanted}",
         "have the file made with the right namespace", root.local_name,
     )  # fmt: skip

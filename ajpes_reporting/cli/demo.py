@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,10 +142,11 @@ class Demo:
         self._say(f"  {self._directory}/ajpes.toml   settings; ajpes.db beside it is ledger and journal")
         self._say(f"  {self._directory}/archive      every byte sent and received")
         self._say(f"  {self._directory}/authority    the authority: its keys, its folders, its book")
+        program = _program()
         self._say("Look around:")
         for line in ("status", "show 3", "ledger show O-330", "audit verify"):
-            self._say(f"  ajpes-reporting -w {self._directory} {line}")
-        self._say(f"Start the authority again: ajpes-reporting sandbox {self._directory}")
+            self._say(f"  {program} -w {self._directory} {line}")
+        self._say(f"Start the authority again: {program} sandbox {self._directory}")
 
     def _today(self) -> Period:
         from ajpes_reporting.cli.period_options import day_or_today
@@ -161,3 +164,8 @@ class Demo:
     def _say(self, text: str) -> None:
         if not self._session.as_json:
             click.echo(text)
+
+
+def _program() -> str:
+    """How this program is called here: by its name, or by its path if the name would not be found."""
+    return "ajpes-reporting" if shutil.which("ajpes-reporting") else sys.argv[0]

@@ -95,7 +95,8 @@ def _operation(wsdl: Path, names: SoapNames) -> Any:
 
 def _operations(binding: Any) -> dict[str, Any]:
     # An authority's WSDL often offers SOAP 1.2 and plain HTTP as well.
-    return dict(binding.all()) if type(binding) is Soap11Binding else {}
+    is_soap_1_1 = isinstance(binding, Soap11Binding)
+    return dict(binding.all()) if is_soap_1_1 else {}
 
 
 def _read(wsdl: Path, names: SoapNames) -> Any:
@@ -125,15 +126,18 @@ class _Files(zeep.Transport):
 
 def _renamed(wsdl: bytes, names: SoapNames) -> bytes:
     """Puts the shipped WSDL under other names; leaves a WSDL alone that never had ours."""
-    text = wsdl.decode()
-    for before, old, new in (
-        ("", f"{_SHIPPED.target_namespace}/{_SHIPPED.operation}", f"{names.target_namespace}/{names.operation}"),
-        ("", _SHIPPED.target_namespace, names.target_namespace),
-        (r"(?:\w+:)?", _SHIPPED.operation, names.operation),
-        ("", _SHIPPED.blok, names.blok),
-        ("", _SHIPPED.ident, names.ident),
-        ("", _SHIPPED.ident_item, names.ident_item or _SHIPPED.ident_item),
-    ):
-        pattern = f'="({before}){re.escape(old)}"'
-        text = re.sub(pattern, lambda found, new=new: f'="{found[1]}{escape(new)}"', text)
-    return text.encode()
+    ours = _SHIPPED
+    new_name = {
+        f"{ours.target_namespace}/{ours.operation}": f"{names.target_namespace}/{names.operation}",
+        ours.target_namespace: names.target_namespace,
+        ours.operation: names.operation,
+        ours.blok: names.blok,
+        ours.ident: names.ident,
+        ours.ident_item: names.ident_item or ours.ident_item,
+    }
+    whole_value = rf'="(\w+:)??({"|".join(map(re.escape, new_name))})"'
+
+    def rename(value: re.Match[str]) -> str:
+        return f'="{value[1] or ""}{escape(new_name[value[2]])}"'
+
+    return re.sub(whole_value, rename, wsdl.decode()).encode()

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.database.tables import audit_records, submissions
 
@@ -85,23 +86,14 @@ def entries(connection: Connection) -> Iterator[Entry]:
 
 def verify(connection: Connection) -> ChainReport:
     """Checks every hash, that no number is missing, and that the states agree with the record."""
-    problems: list[str] = []
-    previous, seq = GENESIS, 0
-    states: dict[int, str] = {}
-    for entry in entries(connection):
-        seq += 1
-        if entry.seq != seq:
-            problems.append(f"entry {seq} is missing; the next one is {entry.seq}")
-            seq = entry.seq
-        if entry.previous_hash != previous:
-            problems.append(f"entry {entry.seq} does not follow the entry before it")
-        if entry.hash != entry.expected_hash():
-            problems.append(f"entry {entry.seq} was changed after it was written")
-        elif entry.kind == STATE_CHANGED and entry.submission is not None:
-            states[entry.submission] = _state_in(entry.body)
-        previous = entry.hash
-    problems.extend(_states_that_differ(connection, states))
-    return ChainReport(seq, previous, tuple(problems))
+    walk = _Walk()
+    try:
+        for entry in entries(connection):
+            walk.step(entry)
+    except DBAPIError:  # SQLite gives out no text that is not UTF-8, however it came there
+        walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
+    walk.problems.extend(_states_that_differ(connection, walk.states))
+    return ChainReport(walk.seq, walk.previous, tuple(walk.problems))
 
 
 def head(connection: Connection) -> str:
@@ -109,6 +101,27 @@ def head(connection: Connection) -> str:
     newest = select(func.max(audit_records.c.seq)).scalar_subquery()
     found = connection.execute(select(audit_records.c.hash).where(audit_records.c.seq == newest)).scalar()
     return found or GENESIS
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where a walk along the record stands, and what it has found."""
+
+    seq: int = 0
+    previous: str = GENESIS
+    states: dict[int, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def step(self, entry: Entry) -> None:
+        if entry.seq != self.seq + 1:
+            self.problems.append(f"entry {self.seq + 1} is missing; the next one is {entry.seq}")
+        if entry.previous_hash != self.previous:
+            self.problems.append(f"entry {entry.seq} does not follow the entry before it")
+        if entry.hash != entry.expected_hash():
+            self.problems.append(f"entry {entry.seq} was changed after it was written")
+        elif entry.kind == STATE_CHANGED and entry.submission is not None:
+            self.states[entry.submission] = _state_in(entry.body)
+        self.seq, self.previous = entry.seq, entry.hash
 
 
 def _state_in(body: str) -> str:

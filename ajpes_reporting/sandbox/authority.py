@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 
 from .book import Book
 from .desk import Desk, Provider, Rules
-from .errors import SandboxError
 from .faults import Faults
 from .folders import Clerk, Folders
 from .keys import open_keys
@@ -104,7 +103,7 @@ class Sandbox:
         self._lock.take()
         try:
             self._start_all()
-        except SandboxError:
+        except BaseException:
             self.stop()
             raise
         remember_ports(self._ports_file, Ports(self.soap_port, self.sftp_port))

@@ -180,15 +180,14 @@ def months(path: Path, in_cents: Callable[[str], int | None]) -> Iterator[MonthR
 
 
 def _elements(path: Path, *tags: str) -> Generator[Any, None, None]:
-    """The elements in order, each forgotten, with all before it, once the next is wanted."""
+    """The elements in order, and whatever came before them forgotten, so that memory stays flat."""
     with path.open("rb") as file:
         for _, element in etree.iterparse(
             file, tag=tags, resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
         ):
             yield element
-            element.clear()
-            for finished in (element, *element.iterancestors()):
-                _drop_earlier(finished)
+            for current in (element, *element.iterancestors()):
+                _drop_earlier(current)
 
 
 def _drop_earlier(element: Any) -> None:

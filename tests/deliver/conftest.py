@@ -29,7 +29,8 @@ NODURS = "http://www.ajpes.si/xml_sheme/nodurs/nodurs-20100601"
 
 REPORT = f"""<?xml version="1.0" encoding="UTF-8"?>
 <Nodurs xmlns="{NODURS}">
-<Ident datumPriprave="2026-11-17T17:00:00" steviloZapisov="0" sestevekZneskov="0" maticnaPonudnika="5860571000" datumPodatkov="2026-11-17"><Naziv>Banka Vzorec č d.d.</Naziv></Ident>
+<Ident datumPriprave="2026-11-17T17:00:00" steviloZapisov="0" sestevekZneskov="0"
+ maticnaPonudnika="5860571000" datumPodatkov="2026-11-17"><Naziv>Banka Vzorec č d.d.</Naziv></Ident>
 </Nodurs>
 """.encode()
 
@@ -60,6 +61,9 @@ def soap_answer(result: bytes = ANSWER) -> bytes:
         + result
         + b"</BlokPodOddajResult></BlokPodOddajResponse>"
     )
+
+
+ACCEPTING = answering(http(soap_answer()))
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 def make_parcel(tmp_path: Path) -> MakeParcel:
     """Puts a report on the disk, ready to go."""
 
-    def make(content: bytes = REPORT, report: str = "nodurs", name: str = "NODURS_20261117_5860571.xml") -> Parcel:
+    def make(
+        content: bytes = REPORT, report: str = "nodurs", name: str = "NODURS_20261117_5860571.xml"
+    ) -> Parcel:
         path = tmp_path / "archive" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
@@ -124,7 +130,7 @@ def make_server(keys: Keys) -> Iterator[MakeServer]:
     with ExitStack() as stack:
 
         def make(
-            behaviour: Behaviour = answering(http(soap_answer())),
+            behaviour: Behaviour = ACCEPTING,
             certificate: Path = keys.server,
             client_ca: Path | None = keys.ca,
         ) -> HttpsServer:
@@ -143,13 +149,15 @@ def replies(tmp_path: Path) -> Path:
 def make_carrier(keys: Keys, replies: Path) -> MakeCarrier:
     """Makes a SOAP carrier for a port on this machine, with short limits."""
 
-    def make(port: int, client: Path = keys.client, **settings: object) -> SoapCarrier:
+    def make(port: int, client: Path = keys.client, **settings: Any) -> SoapCarrier:
         return carrier_for(port, context_for(client, keys.ca), replies, **settings)
 
     return make
 
 
-def carrier_for(port: int, context: ssl.SSLContext, replies: Path, host: str = "localhost", **settings: Any) -> SoapCarrier:
+def carrier_for(
+    port: int, context: ssl.SSLContext, replies: Path, host: str = "localhost", **settings: Any
+) -> SoapCarrier:
     """A SOAP carrier with short limits; `settings` change its endpoint."""
     endpoint = SoapEndpoint(
         url=f"https://{host}:{port}/wsBlokIzmenjava.asmx",
@@ -170,16 +178,21 @@ def context_for(client: Path, ca: Path) -> ssl.SSLContext:
     return client_context(TlsSettings(certificate=client, server_ca=ca), now)
 
 
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    """OpenSSH's SFTP server with the authority's folders."""
+@pytest.fixture(scope="session")
+def one_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """OpenSSH's SFTP server, started once, for its keys take seconds to make."""
     program = find_sshd()
     if program is None:
         pytest.skip("install openssh-server")
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with running_sshd(program, folder) as server:
+    with running_sshd(program, tmp_path_factory.mktemp("sshd")) as server:
         yield server
+
+
+@pytest.fixture
+def sshd(one_sshd: Sshd) -> Sshd:
+    """OpenSSH's SFTP server with the authority's folders, empty."""
+    one_sshd.clear()
+    return one_sshd
 
 
 @pytest.fixture

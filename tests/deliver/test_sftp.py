@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,9 @@ def test_the_same_file_already_there_counts_as_delivered(
     assert "already there" in outcome.detail
 
 
-@pytest.mark.parametrize("other", [REPORT + b" ", REPORT.replace(b"5860571", b"5860572")], ids=["size", "content"])
+@pytest.mark.parametrize(
+    "other", [REPORT + b" ", REPORT.replace(b"5860571", b"5860572")], ids=["size", "content"]
+)
 def test_another_file_of_that_name_is_not_touched(
     sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel, other: bytes
 ) -> None:
@@ -197,7 +200,7 @@ def test_a_password_opens_the_door(odd: OddSftp, odd_settings: SftpServer, parce
 
 @pytest.mark.parametrize("settings", [{"password": "wrong"}, {"username": "somebody"}])
 def test_a_refused_login_is_unreachable(
-    odd_settings: SftpServer, parcel: Parcel, settings: dict[str, str]
+    odd_settings: SftpServer, parcel: Parcel, settings: dict[str, Any]
 ) -> None:
     """The operator learns who was not admitted, and with what."""
     outcome = SftpCarrier(replace(odd_settings, **settings)).deliver(parcel)
@@ -228,7 +231,11 @@ def test_a_protected_key_needs_its_password(
     key = tmp_path / "protected"
     key.write_bytes(sshd.private_key.read_bytes())
     key.chmod(0o600)
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "skrivnost", "-f", str(key)], check=True, capture_output=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-P", "", "-N", "skrivnost", "-f", str(key)],
+        check=True,
+        capture_output=True,
+    )
     settings = replace(sftp_settings, private_key=key)
     for wrong in (None, "other"):
         with pytest.raises(ConfigurationError, match="protected"):
@@ -248,7 +255,7 @@ def test_a_protected_key_needs_its_password(
     ],
 )
 def test_unusable_settings_are_found_before_anything_is_sent(
-    sftp_settings: SftpServer, settings: dict[str, object]
+    sftp_settings: SftpServer, settings: dict[str, Any]
 ) -> None:
     """The configuration is at fault, not the network."""
     with pytest.raises(ConfigurationError):
@@ -268,7 +275,9 @@ def test_the_password_is_in_no_log_and_no_text(
     assert PASSWORD not in repr(odd_settings)
 
 
-def test_algorithms_that_do_not_meet_are_named(tmp_path: Path, odd_settings: SftpServer, parcel: Parcel) -> None:
+def test_algorithms_that_do_not_meet_are_named(
+    tmp_path: Path, odd_settings: SftpServer, parcel: Parcel
+) -> None:
     """An old server fails with what it offers, so that its operator can be told."""
     with OddSftp(tmp_path / "old", kex_algs=["diffie-hellman-group1-sha1"]) as old:
         settings = replace(odd_settings, port=old.port, host_key=old.host_key)
@@ -303,7 +312,9 @@ def test_a_server_that_falls_silent_does_not_hold_us(
 ) -> None:
     """Not every step of a login has a limit of its own."""
     with CuttingProxy(sshd.port, cut_after_received=received, silent=True, faulty_connections=9) as proxy:
-        settings = replace(sftp_settings, port=proxy.port, connect_timeout_seconds=1, operation_timeout_seconds=1)
+        settings = replace(
+            sftp_settings, port=proxy.port, connect_timeout_seconds=1, operation_timeout_seconds=1
+        )
         started = time.monotonic()
         outcome = SftpCarrier(settings).deliver(parcel)
     assert time.monotonic() - started < 6
@@ -428,7 +439,8 @@ def test_wherever_the_line_is_cut_the_outcome_is_true(
     for limit in [*range(1, total - 1500, 700), *range(total - 1500, total, 60)]:
         for each in box.iterdir():
             each.unlink()
-        with CuttingProxy(sshd.port, **{f"cut_after_{direction}": limit}) as proxy:
+        cut: dict[str, Any] = {f"cut_after_{direction}": limit}
+        with CuttingProxy(sshd.port, **cut) as proxy:
             outcome = SftpCarrier(replace(sftp_settings, port=proxy.port)).deliver(parcel)
         if isinstance(outcome, Delivered):
             assert [each.name for each in box.iterdir()] == [NAME], limit
@@ -458,7 +470,9 @@ def test_every_answer_is_fetched_whole_and_stays_there(
     for answer, path in fetched:
         assert path.read_bytes() == (box / answer.name).read_bytes()
     assert len(list(box.iterdir())) == 2
-    assert sorted(each.name for each in (tmp_path / "in").iterdir()) == sorted(path.name for _, path in fetched)
+    assert sorted(each.name for each in (tmp_path / "in").iterdir()) == sorted(
+        path.name for _, path in fetched
+    )
 
 
 def test_what_is_known_is_not_fetched_again(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:
@@ -532,13 +546,17 @@ def test_a_listed_name_that_is_a_path_is_passed_over(
     assert "'../v_ajpes/x.xml'" in caplog.text
 
 
-def test_an_answer_beyond_measure_is_not_fetched(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:
+def test_an_answer_beyond_measure_is_not_fetched(
+    sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path
+) -> None:
     """The disk is not filled by whoever answers, and the other answers still come."""
     box = sshd.box("nodurs", "iz_ajpes")
     (box / "big.xml").write_bytes(b"x" * 1001)
     (box / "small.xml").write_bytes(b"x" * 1000)
     carrier = SftpCarrier(replace(sftp_settings, largest_answer_bytes=1000))
-    assert [answer.name for answer, _ in carrier.fetch_new("nodurs", nothing_known, tmp_path)] == ["small.xml"]
+    assert [answer.name for answer, _ in carrier.fetch_new("nodurs", nothing_known, tmp_path)] == [
+        "small.xml"
+    ]
 
 
 def test_a_name_that_is_not_utf_8_is_told(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:

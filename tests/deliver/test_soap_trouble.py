@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,9 @@ def test_a_server_that_never_shakes_hands_is_unreachable(make_carrier: MakeCarri
     assert "did not answer in time" in outcome.reason
 
 
-def test_a_dripping_handshake_is_cut(make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel) -> None:
+def test_a_dripping_handshake_is_cut(
+    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel
+) -> None:
     """Limits on single reads do not bound a handshake that drips."""
     with CuttingProxy(make_server().port, cut_after_received=100, silent=True) as proxy:
         carrier = make_carrier(proxy.port, connect_timeout_seconds=60, call_timeout_seconds=0.5)
@@ -83,7 +86,12 @@ def test_a_dripping_handshake_is_cut(make_server: MakeServer, make_carrier: Make
     ],
 )
 def test_a_server_certificate_that_does_not_hold_is_unreachable(
-    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel, keys: Keys, certificate: str, words: str
+    make_server: MakeServer,
+    make_carrier: MakeCarrier,
+    parcel: Parcel,
+    keys: Keys,
+    certificate: str,
+    words: str,
 ) -> None:
     """Nobody else gets the report, and the operator learns what is wrong with the certificate."""
     server = make_server(certificate=getattr(keys, certificate))
@@ -341,7 +349,8 @@ def test_wherever_the_line_is_cut_the_outcome_is_true(
     seen = set()
     for limit in range(1, total, max(1, total // 25)):
         server.requests.clear()
-        with CuttingProxy(server.port, **{f"cut_after_{direction}": limit}) as proxy:
+        cut: dict[str, Any] = {f"cut_after_{direction}": limit}
+        with CuttingProxy(server.port, **cut) as proxy:
             outcome = make_carrier(proxy.port).deliver(parcel)
         seen.add(type(outcome))
         assert isinstance(outcome, Unreachable | Unknown | Delivered)

@@ -37,7 +37,9 @@ class Visit:
             self._take()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
         first, *rest = head.decode("latin-1").split("\r\n")
-        return first, {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in rest)}
+        return first, {
+            name.lower(): value.strip() for name, _, value in (each.partition(":") for each in rest)
+        }
 
     def read_request(self) -> Request:
         line, headers = self.read_head()
@@ -108,7 +110,9 @@ class HttpsServer:
             self.behaviour(visit)
 
 
-def http(body: bytes, status: str = "200 OK", content_type: str = "text/xml; charset=utf-8", **more: str) -> bytes:
+def http(
+    body: bytes, status: str = "200 OK", content_type: str = "text/xml; charset=utf-8", **more: str
+) -> bytes:
     """A whole HTTP response."""
     headers = {"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"}
     headers |= {name.replace("_", "-"): value for name, value in more.items()}

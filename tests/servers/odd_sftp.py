@@ -114,7 +114,9 @@ class _Sftp(asyncssh.SFTPServer):
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         for name in self._orders.listed:
-            yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs(size=5, permissions=0o100644, atime=1, mtime=1))
+            yield asyncssh.SFTPName(
+                name, attrs=asyncssh.SFTPAttrs(size=5, permissions=0o100644, atime=1, mtime=1)
+            )
         async for entry in super().scandir(path):
             yield entry
 

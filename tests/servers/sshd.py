@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 20
-FOLDERS = tuple(f"{report}/{box}" for report in ("nodurs", "spapp") for box in ("v_ajpes", "iz_ajpes", "accepted"))
+FOLDERS = tuple(
+    f"{report}/{box}" for report in ("nodurs", "spapp") for box in ("v_ajpes", "iz_ajpes", "accepted")
+)
 
 _CONFIGURATION = """
 ListenAddress 127.0.0.1
@@ -50,7 +52,12 @@ class Sshd:
     private_key: Path
     host_key: str
     rsa_host_key: str
-    process: subprocess.Popen[bytes]
+
+    def clear(self) -> None:
+        """Empties the folders, so that the next test finds them as a new provider does."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in FOLDERS:
+            (self.root / name).mkdir(parents=True)
 
     def box(self, report: str, name: str) -> Path:
         return self.root / report / name
@@ -65,8 +72,6 @@ def find_sshd() -> str | None:
 def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
     """A server with the folders of section 4.2, for as long as the context lasts."""
     root = folder / "provider"
-    for name in FOLDERS:
-        (root / name).mkdir(parents=True)
     for name, kind in (("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("client", "ed25519")):
         subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(folder / name)], check=True)
     port = _free_port()
@@ -80,7 +85,9 @@ def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
         _await_banner(port, process, folder / "log")
         public = (folder / "host_ed25519.pub").read_text().strip()
         rsa = (folder / "host_rsa.pub").read_text().strip()
-        yield Sshd(port, getpass.getuser(), root, folder / "client", public, rsa, process)
+        server = Sshd(port, getpass.getuser(), root, folder / "client", public, rsa)
+        server.clear()
+        yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
