@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace
+from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace, read_settings
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.errors import UsageError
 
 _TEMPLATE = """\
 # Settings of this workspace. What is commented out shows the default or an example.
@@ -82,18 +82,17 @@ def make_workspace(
         )
     values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
     _make_folder(folder)
-    settings.write_text(
-        _TEMPLATE.format(**{key: _toml(text) for key, text in values.items()}), encoding="utf-8"
-    )
-    try:
-        return complete_workspace(folder)
-    except AjpesReportingError:
-        settings.unlink()
-        raise
+    text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
+    read_settings(text, str(settings))
+    settings.write_text(text, encoding="utf-8")
+    return complete_workspace(folder)
 
 
 def complete_workspace(folder: Path) -> Workspace:
-    """Makes what the settings of `folder` ask for and is not there yet: database and archive."""
+    """Makes what the settings of `folder` ask for and is not there yet: database, tables, archive.
+
+    Brings the tables of an older version up to date.
+    """
     workspace = open_workspace(folder)
     _make_folder(workspace.archive)
     engine = open_engine(workspace.database_url())

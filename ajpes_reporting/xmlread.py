@@ -59,7 +59,7 @@ def load_schema(path: Path) -> etree.XMLSchema:
 def read_root(path: Path) -> Root:
     """The root element. Raises `UnreadableXml`."""
     for _event, element in stream(path, ("start",)):
-        namespace = element.tag[1:].rpartition("}")[0]  # QName minds a } within it
+        namespace = str(element.tag).removeprefix("{").rpartition("}")[0]  # QName minds a } within it
         return Root(local_name(element), namespace or None, _encoding(path))
     raise UnreadableXml("it has no root element")
 

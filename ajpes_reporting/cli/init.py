@@ -15,12 +15,31 @@ from ajpes_reporting.cli.session import Session, with_session
 @click.option("--name", help="The provider's short name.")
 @with_session
 def command(session: Session, directory: Path, registration_number: str | None, name: str | None) -> None:
-    """Makes a workspace in DIRECTORY: settings with comments, the database, the archive."""
-    from ajpes_reporting.workspace import make_workspace
+    """Makes a workspace in DIRECTORY: settings with comments, the database, the archive.
 
-    workspace = make_workspace(directory, registration_number, name)
-    document = {"workspace": directory, "settings": workspace.settings_file, "archive": workspace.archive}
-    session.emit(document, lambda: _show(directory))
+    In a workspace that is there already the settings are left alone; what they ask for and is
+    missing is made: the database's tables, also after an update of this program.
+    """
+    from ajpes_reporting.config import SETTINGS_FILE
+    from ajpes_reporting.workspace import complete_workspace, make_workspace
+
+    is_there = (directory / SETTINGS_FILE).exists() and not (registration_number or name)
+    if is_there:
+        workspace = complete_workspace(directory)
+    else:
+        workspace = make_workspace(directory, registration_number, name)
+    document = {
+        "workspace": directory,
+        "settings": workspace.settings_file,
+        "archive": workspace.archive,
+        "settings_made": not is_there,
+    }
+    session.emit(document, lambda: _show_completed(directory) if is_there else _show(directory))
+
+
+def _show_completed(directory: Path) -> None:
+    click.echo(f"The workspace {directory} was there already. Its settings were left alone.")
+    click.echo("Its database and its archive are ready and up to date.")
 
 
 def _show(directory: Path) -> None:

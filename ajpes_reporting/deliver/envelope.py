@@ -135,7 +135,9 @@ def _renamed(wsdl: bytes, names: SoapNames) -> bytes:
         ours.ident: names.ident,
         ours.ident_item: names.ident_item or ours.ident_item,
     }
-    whole_value = rf'="(\w+:)??({"|".join(map(re.escape, new_name))})"'
+    # Only the operation's element is referred to with a prefix; xs:string is not ours to rename.
+    prefix = rf'\w+:(?={re.escape(ours.operation)}")'
+    whole_value = rf'="({prefix})?({"|".join(map(re.escape, new_name))})"'
 
     def rename(value: re.Match[str]) -> str:
         return f'="{value[1] or ""}{escape(new_name[value[2]])}"'

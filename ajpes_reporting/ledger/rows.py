@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.staging import Row
 
-_REMEMBERED = 50_000
+_REMEMBERED = 10_000
 """Obligations kept in mind, so that each is checked and staged once and not with every event."""
 
 

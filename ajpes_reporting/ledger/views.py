@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, time
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -43,14 +45,17 @@ def open_views(url: str) -> Engine:
     try:
         parsed = make_url(url)
         is_sqlite = parsed.get_backend_name() == "sqlite"
-        engine = create_engine(_read_only(parsed) if is_sqlite else parsed)
+        engine = (
+            create_engine(parsed, creator=partial(_connect_sqlite, parsed))
+            if is_sqlite
+            else create_engine(parsed)
+        )
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
             f"The bank's database cannot be used: {_reason(error)}.",
             "correct [ledger] url in ajpes.toml, or install the driver that it names",
         ) from None  # the error itself may show the url with its password
     if is_sqlite:
-        event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
@@ -143,11 +148,6 @@ def _reason(error: Exception) -> str:
     return told.splitlines()[0] if told else type(error).__name__
 
 
-def _read_only(url: URL) -> URL:
-    """SQLite would make the file that it does not find, and write to the one that it does."""
-    path = quote(url.database or "")
-    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-
-
-def _leave_transactions_to_us(dbapi_connection: Any, _record: Any) -> None:
-    dbapi_connection.isolation_level = None
+def _connect_sqlite(url: URL) -> sqlite3.Connection:
+    """Without this, SQLite would make the file that it does not find, and write to the one it does."""
+    return sqlite3.connect(f"file:{quote(url.database or '')}?mode=ro", uri=True, isolation_level=None)
