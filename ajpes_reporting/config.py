@@ -8,6 +8,7 @@ variable, `AJPES_REPORTING_SOAP__ENDPOINT` for `soap.endpoint`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from datetime import time
 from pathlib import Path
@@ -36,6 +37,12 @@ def _reference(text: str) -> str:
     return text
 
 
+def _registration_number(text: str) -> str:
+    if not re.fullmatch("[0-9]{7}([0-9]{3})?", text):
+        raise ValueError("a registration number has 7 or 10 digits")
+    return text
+
+
 SecretReference = Annotated[str, AfterValidator(_reference)]
 
 
@@ -45,7 +52,7 @@ class _Section(BaseModel):
 
 
 class ProviderSection(_Section):
-    registration_number: Annotated[str, Field(pattern=r"^[0-9]{7}([0-9]{3})?$")]
+    registration_number: Annotated[str, AfterValidator(_registration_number)]
     name: Annotated[str, Field(min_length=1, max_length=140)]
     account_prefixes: tuple[str, ...] = ()
 
@@ -108,7 +115,7 @@ class SoapSection(_Section):
     result_element: str = "BlokPodOddajResult"
     connect_timeout_seconds: float = 20.0
     operation_timeout_seconds: float = 120.0
-    total_timeout_seconds: float = 900.0
+    call_timeout_seconds: float = 900.0
     max_answer_bytes: int = 1_000_000_000
 
 
@@ -124,7 +131,7 @@ class SftpSection(_Section):
     answer_wait_seconds: float = 10.0
     connect_timeout_seconds: float = 20.0
     operation_timeout_seconds: float = 60.0
-    total_timeout_seconds: float = 1800.0
+    call_timeout_seconds: float = 1800.0
     max_answer_bytes: int = 1_000_000_000
 
 

@@ -13,7 +13,7 @@ _TEMPLATE = """\
 # Settings of this workspace. What is commented out shows the default or an example.
 # Passwords are never written here, only where they lie:
 #   env:NAME          an environment variable
-#   file:PATH         the first line of a file
+#   file:PATH         the content of a file
 #   credential:NAME   a systemd credential (LoadCredential=)
 # Paths are relative to this folder.
 

@@ -12,7 +12,7 @@ _SHOWN_PER_RULE = 100
 
 
 class FindingLog:
-    """What a check found. With `strict`, warnings count as errors."""
+    """What a check found. With `strict`, warnings count as errors, but for what was taken back."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
@@ -24,7 +24,8 @@ class FindingLog:
     def add(self, findings: Iterable[Finding]) -> None:
         """Takes findings in; the first ones of each rule are kept, the rest only counted."""
         for finding in findings:
-            self._add(replace(finding, severity=Severity.ERROR) if self._strict else finding)
+            hardened = self._strict and not finding.taken_back
+            self._add(replace(finding, severity=Severity.ERROR) if hardened else finding)
 
     def hidden(self) -> dict[str, int]:
         """How many more findings there were, by rule."""

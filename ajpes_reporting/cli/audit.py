@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
 
 @click.group("audit", short_help="Prove that the record is whole; hand it to an auditor.")
@@ -57,6 +57,8 @@ def export(session: Session, output: Path) -> None:
             for entry in chain.entries(connection):
                 out.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
                 count += 1
+    except FileExistsError:
+        raise UsageError(f"{output} exists already; it was left as it is.", "name another file") from None
     except OSError as error:
         raise AjpesReportingError(
             f"{output} could not be written: {error.strerror}.", "name another file"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ajpes_reporting.cli.session import Session, with_session
 
 
 @click.command("collect")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @with_session
-def command(session: Session) -> None:
-    """Fetches and applies every answer that has come in over SFTP. Removes nothing there."""
-    from ajpes_reporting.pipeline.collect import collect
+def command(session: Session, files: tuple[Path, ...]) -> None:
+    """Fetches and applies every answer that has come in over SFTP. Removes nothing there.
 
-    taken = collect(session.desk())
+    With FILES it takes in those instead: answers that came by e-mail or in another way.
+    """
+    from ajpes_reporting.pipeline.collect import collect, take_by_hand
+
+    desk = session.desk()
+    taken = take_by_hand(desk, files) if files else collect(desk)
     document = [
         {
             "name": item.name, "status": item.status, "note": item.note,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.money import format_decimal
 
@@ -45,11 +46,13 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
     def show() -> None:
         for summary in summaries:
             click.echo(
-                f"{summary.path}: {summary.rows_read} {summary.kind}, "
+                f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
                 f"{summary.rows_new} new, {summary.rows_known} known already"
             )
             for finding in summary.warnings:
                 click.echo(f"  warning: {finding}")
+            if summary.warning_count > len(summary.warnings):
+                click.echo(f"  … {summary.warning_count:,} warnings in all")
 
     session.emit(document, show)
 

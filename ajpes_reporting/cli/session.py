@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +54,14 @@ class Session:
 
     def emit(self, document: Any, show: Callable[[], None]) -> None:
         """The result: as one JSON document, or as `show` prints it for a person."""
-        if self.as_json:
-            click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_jsonable))
-        else:
-            show()
+        try:
+            if self.as_json:
+                click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_jsonable))
+            else:
+                show()
+        except BrokenPipeError:
+            # Whoever read it has gone (`| head`); the exit code must still tell what happened.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on stdout; columns whose name begins with ">" are aligned right."""
@@ -130,7 +134,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 def _jsonable(value: object) -> Any:
     if isinstance(value, datetime):
+        return value.astimezone(LJUBLJANA).isoformat() if value.tzinfo else value.isoformat()
+    if isinstance(value, date):
         return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no place in JSON")

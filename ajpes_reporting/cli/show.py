@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ from sqlalchemy import Row
 
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.telling import submission_json
-from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.journal import answers, chain, submissions
 from ajpes_reporting.pipeline.desk import Desk
 
 _ALL = 1_000_000_000
@@ -35,6 +37,7 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
         replies = answers.of_submission(connection, submission)
         limit = _ALL if all_answers else _MOST_ROWS
         rows = {reply.id: answers.rows_of(connection, reply.id, limit) for reply in replies}
+        history = chain.of_submission(connection, submission)
     if target is not None:
         _write(desk, found.archive_path, target)
 
@@ -56,6 +59,7 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
             click.echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
                        f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip
             click.echo(f"    kept in {desk.archive.root / reply.archive_path}")
+        session.table("What happened", ("when", "state", "why"), [_step(entry) for entry in history])
         if findings:
             session.table(
                 "Our own findings",
@@ -73,6 +77,12 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
     session.emit(submission_json(desk, found), show)
 
 
+def _step(entry: chain.Entry) -> list[str]:
+    body = json.loads(entry.body)
+    why = body.get("why") or body.get("note") or body.get("name") or ""
+    return [local_time(datetime.fromisoformat(entry.at)), body.get("to", entry.kind), why]
+
+
 def _record(row: Row[Any]) -> str:
     if row.obligation_id:
         return f"{row.obligation_id} / event {row.event_id}" if row.event_id else row.obligation_id
@@ -80,6 +90,8 @@ def _record(row: Row[Any]) -> str:
 
 
 def _write(desk: Desk, path: str, target: Path) -> None:
+    if target.exists():
+        raise UsageError(f"{target} exists already; it was left as it is.", "name another file")
     try:
         desk.archive.extract(path, target)
     except OSError as error:

@@ -90,7 +90,12 @@ def _standing(connection: Any, desk: Desk, item: tuple[str, str, Any]) -> str:
 
 
 def _due_row(desk: Desk, item: dict[str, Any]) -> list[str]:
-    settled = item["standing"] in ("nothing to report", "accepted", "accepted with warnings")
+    settled = item["standing"] in (
+        "nothing to report",
+        "reported later",
+        "accepted",
+        "accepted with warnings",
+    )
     when = local_time(item["deadline"]) if settled else due_in_words(item["deadline"], desk.clock())
     return [item["report"], item["period"], when, item["standing"]]
 

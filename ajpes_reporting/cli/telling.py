@@ -36,14 +36,17 @@ def leave_with(session: Session, desk: Desk, result: Result) -> None:
 
 def tell(session: Session, desk: Desk, result: Result) -> int:
     """Tells what a run did; returns its exit code."""
-    code = exit_code(result)
-    document = {
+    session.emit(result_json(desk, result), lambda: show_result(desk, result))
+    return exit_code(result)
+
+
+def result_json(desk: Desk, result: Result) -> dict[str, Any]:
+    """What a run did, for a program."""
+    return {
         "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
         "deadline": result.deadline, "submission": submission_json(desk, result.submission),
-        **log_json(result.log), "exit_code": code,
+        **log_json(result.log), "exit_code": exit_code(result),
     }  # fmt: skip
-    session.emit(document, lambda: show_result(desk, result))
-    return code
 
 
 def exit_code(result: Result) -> int:
@@ -110,13 +113,14 @@ def show_result(desk: Desk, result: Result) -> None:
                 f"{name} was refused before (submission {submission.id}), and nothing has changed since."
             )
             _show_rows(desk, submission)
-            click.echo("Do: correct the ledger with `ajpes-reporting ledger cancel`, then run again.")
-            click.echo(f"Nothing was sent. {due_in_words(result.deadline, desk.clock())}")
+            click.echo("Nothing was sent.")
+            _show_way_out(desk, submission, due_in_words(result.deadline, desk.clock()))
         case Ending.ALREADY_REPORTED if submission:
             click.echo(
                 f"{name} is {submission.state.label} already (submission {submission.id}). Nothing was sent."
             )
-            click.echo("What was recorded since then goes with the next report.")
+            if not result.kind.monthly:
+                click.echo("What was recorded since then goes with the next day's report.")
         case _ if submission:
             _show_submission(desk, result, submission, name)
 
@@ -145,10 +149,8 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
     number = submission.id
     due = due_in_words(result.deadline, desk.clock())
     if submission.state is State.REFUSED:
-        click.echo(
-            "Nothing of it was taken. The data stays in the ledger and goes with the corrected report."
-        )
-        click.echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {number}`. {due}")
+        click.echo("AJPES took nothing of it; everything in it is still to be reported.")
+        _show_way_out(desk, submission, due)
     elif submission.state is State.UNREACHABLE:
         click.echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
     elif submission.state in (State.UNKNOWN, State.SENDING):
@@ -158,6 +160,19 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
         click.echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
         click.echo(due)
     click.echo(f"  file: {desk.archive.root / submission.archive_path}")
+
+
+def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
+    """What mends a refusal: the ledger, if records were refused; the settings, if the message was."""
+    with desk.engine.connect() as connection:
+        has_answer = bool(answers.of_submission(connection, submission.id))
+    if has_answer:
+        click.echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
+        return
+    click.echo("The message as a whole was refused, not a record in it.")
+    click.echo(
+        f"Do: mend what is named in [soap], then `ajpes-reporting resubmit {submission.id} --same`. {due}"
+    )
 
 
 def _show_attempts(desk: Desk, submission: Submission) -> None:

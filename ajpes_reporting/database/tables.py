@@ -274,6 +274,14 @@ audit_records = Table(
     Column("hash", String(64), nullable=False, unique=True),
 )
 
-APPEND_ONLY = ("debtors", "obligations", "events", "postings", "submission_events",
-               "submission_findings", "answer_rows", "audit_records")
+APPEND_ONLY = (
+    "debtors",
+    "obligations",
+    "events",
+    "postings",
+    "submission_events",
+    "submission_findings",
+    "answer_rows",
+    "audit_records",
+)
 """Tables whose rows are never changed or removed; triggers in the database see to it."""

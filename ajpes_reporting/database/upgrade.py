@@ -21,18 +21,27 @@ _UPGRADING = 0x414A504553  # a lock of that number; "AJPES", to keep it apart fr
 def upgrade(engine: Engine) -> None:
     """Creates or alters the tables, all of it or nothing. Facts in them stay as they are.
 
-    Raises ConfigurationError if the database cannot be opened.
+    Raises ConfigurationError if the database cannot be opened, if its user may not make tables, or
+    if its tables are of a newer version of this program.
     """
     from alembic import command  # imported here: it is slow to load, and rarely needed
     from alembic.config import Config
 
-    current_revision(engine)
+    revision = current_revision(engine)
+    if revision is not None and revision > HEAD:
+        raise _too_new(engine, revision)
     config = Config()
     config.set_main_option("script_location", "ajpes_reporting.database:migrations")
-    with engine.connect().execution_options(ajpes_immediate=True) as connection, connection.begin():
-        _queue_up(connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.connect().execution_options(ajpes_immediate=True) as connection, connection.begin():
+            _queue_up(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise ConfigurationError(
+            f"The tables of the database {_address(engine)} were not made: {_first_line(error)}.",
+            "let `ajpes-reporting init` run as a user who owns the database, or who may make tables in it",
+        ) from error
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -66,11 +75,7 @@ def require_current(engine: Engine) -> None:
             f"({revision}, needed is {HEAD}).",
             "back the database up, then bring it up to date with `ajpes-reporting init`",
         )
-    raise ConfigurationError(
-        f"The tables of the database {_address(engine)} are of a newer version of this program "
-        f"({revision}, known here is {HEAD}).",
-        "install the newer version here too",
-    )
+    raise _too_new(engine, revision)
 
 
 def _queue_up(connection: Connection) -> None:
@@ -79,12 +84,23 @@ def _queue_up(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
 
 
-def _cannot_open(engine: Engine, error: DBAPIError) -> ConfigurationError:
-    reason = str(error.orig).strip().splitlines()[0]
+def _too_new(engine: Engine, revision: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The database {_address(engine)} cannot be opened: {reason}.",
-        "check [database] url in ajpes.toml, and that the database runs",
+        f"The tables of the database {_address(engine)} are of a newer version of this program "
+        f"({revision}, known here is {HEAD}).",
+        "install the newer version here too",
     )
+
+
+def _cannot_open(engine: Engine, error: DBAPIError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The database {_address(engine)} cannot be used: {_first_line(error)}.",
+        "check [database] url in ajpes.toml, that the database runs, and what its user may do there",
+    )
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def _address(engine: Engine) -> str:

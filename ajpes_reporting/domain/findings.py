@@ -22,6 +22,8 @@ class Finding:
     `rule` is a stable code such as "creditor-account.length".
     `message` says what is wrong and `remedy` what to do, neither naming the record again.
     `line` is the line of the file the record came from, where that is known.
+    `taken_back` says that a later cancellation has dealt with the record: it is sent all the same,
+    as part of the history, and nothing can mend it any more.
     """
 
     severity: Severity
@@ -32,6 +34,7 @@ class Finding:
     remedy: str = ""
     location: str = ""
     line: int | None = None
+    taken_back: bool = False
 
     @property
     def is_error(self) -> bool:

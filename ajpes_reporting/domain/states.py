@@ -39,7 +39,8 @@ _ANSWERED = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS, State.REFUS
 NEXT: dict[State, frozenset[State]] = {
     State.PREPARED: frozenset({State.SENDING}),
     State.SENDING: frozenset({State.DELIVERED, State.UNREACHABLE, State.UNKNOWN, State.REFUSED}),
-    State.DELIVERED: _ANSWERED,
+    # An answer, or the authority's word that it has nothing.
+    State.DELIVERED: _ANSWERED | {State.UNREACHABLE},
     # An answer that arrives, or a person's word, settles what was unknown.
     State.UNKNOWN: _ANSWERED | {State.DELIVERED, State.UNREACHABLE},
     # The other way, or the same one again, after provably nothing arrived.

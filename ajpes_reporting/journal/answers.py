@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
 from ajpes_reporting.domain.answers import AnswerRow
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.ports import RemoteAnswer
 from ajpes_reporting.domain.states import AWAITING_STATES, State
 from ajpes_reporting.journal import chain, submissions
@@ -122,14 +123,15 @@ def match(
     sent_at = connection.execute(
         select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)
     ).scalar()
-    if (
-        prepared_at
-        and sent_at
-        and prepared_at < sent_at - _CLOCK_TOLERANCE
-        and prepared_at != latest.prepared_at
-    ):
-        return None, f"it was made at {prepared_at:%Y-%m-%d %H:%M}, before submission {latest.id} was sent"
+    if prepared_at and sent_at and _is_older(prepared_at, sent_at, latest):
+        made = f"{prepared_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+        return None, f"it was made at {made}, before submission {latest.id} was sent"
     return latest, ""
+
+
+def _is_older(prepared_at: datetime, sent_at: datetime, submission: Submission) -> bool:
+    """Whether the answer was there before the report; one may also repeat the report's own time."""
+    return prepared_at < sent_at - _CLOCK_TOLERANCE and prepared_at != submission.prepared_at
 
 
 def apply(

@@ -84,6 +84,14 @@ def entries(connection: Connection) -> Iterator[Entry]:
     return (Entry(**row._mapping) for row in rows)
 
 
+def of_submission(connection: Connection, submission: int) -> list[Entry]:
+    """What the record says about one submission, in order."""
+    rows = connection.execute(
+        select(audit_records).where(audit_records.c.submission == submission).order_by(audit_records.c.seq)
+    )
+    return [Entry(**row._mapping) for row in rows]
+
+
 def verify(connection: Connection) -> ChainReport:
     """Checks every hash, that no number is missing, and that the states agree with the record."""
     walk = _Walk()

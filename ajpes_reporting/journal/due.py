@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
 from ajpes_reporting.database.tables import due_reports
 from ajpes_reporting.journal import chain
 
 NOTHING_TO_REPORT = "nothing_to_report"
+REPORTED_LATER = "reported_later"
 
 
 def expect(connection: Connection, provider: str, report: str, period: str, deadline: datetime) -> None:
@@ -71,11 +72,20 @@ def newest(connection: Connection, provider: str, report: str) -> str | None:
     ).scalar()
 
 
-def open_periods(connection: Connection, provider: str) -> Sequence[Row[Any]]:
-    """Periods that are expected and not settled, the most urgent first."""
+def open_periods(
+    connection: Connection, provider: str, quiet_until: datetime | None = None
+) -> Sequence[Row[Any]]:
+    """Periods that are expected and not settled, the most urgent first.
+
+    With `quiet_until`, also those that were quiet so far and whose deadline comes after it.
+    """
+    is_open: ColumnElement[bool] = due_reports.c.settled_as.is_(None)
+    if quiet_until is not None:
+        may_still_change = due_reports.c.deadline > quiet_until
+        is_open = or_(is_open, and_(due_reports.c.settled_as == NOTHING_TO_REPORT, may_still_change))
     return connection.execute(
         select(due_reports)
-        .where(due_reports.c.provider == provider, due_reports.c.settled_as.is_(None))
+        .where(due_reports.c.provider == provider, is_open)
         .order_by(due_reports.c.deadline)
     ).all()
 

@@ -24,6 +24,8 @@ from ajpes_reporting.domain.states import NEXT, State
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.journal.archive import Stored
 
+_HELD = frozenset({State.PREPARED, State.REFUSED, State.UNREACHABLE})
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -113,6 +115,7 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
         reported = pending_events.c.event.in_(events_of(current.id))
         connection.execute(delete(pending_events).where(reported))
         due.settle(connection, current.provider, current.report, current.period, to.value, current.id, at=at)
+        _settle_overtaken(connection, current, at=at)
     return get(connection, current.id)
 
 
@@ -225,6 +228,30 @@ def events_of(key: int) -> Select[tuple[int]]:
     return select(submission_events.c.event).where(submission_events.c.submission == key)
 
 
+def _settle_overtaken(connection: Connection, accepted: Submission, *, at: datetime) -> None:
+    """Closes earlier periods that were refused, if a later report has brought all their events home."""
+    for period in due.open_periods(connection, accepted.provider):
+        earlier = latest(connection, accepted.provider, period.report, period.period)
+        if earlier is None or period.report != accepted.report or earlier.state not in _HELD:
+            continue
+        told = submission_events.c.submission == earlier.id
+        if not connection.execute(select(submission_events.c.event).where(told).limit(1)).first():
+            continue
+        waits = pending_events.join(submission_events, submission_events.c.event == pending_events.c.event)
+        if not connection.execute(
+            select(pending_events.c.event).select_from(waits).where(told).limit(1)
+        ).first():
+            due.settle(
+                connection,
+                period.provider,
+                period.report,
+                period.period,
+                due.REPORTED_LATER,
+                accepted.id,
+                at=at,
+            )
+
+
 def _supersede_earlier(connection: Connection, draft: Draft, key: int) -> None:
     connection.execute(
         update(submissions)
@@ -241,7 +268,7 @@ def _supersede_earlier(connection: Connection, draft: Draft, key: int) -> None:
 
 def _finding_row(submission: int, finding: Finding) -> dict[str, Any]:
     row = asdict(finding)
-    del row["line"]
+    del row["line"], row["taken_back"]  # of no use once the report is written
     return {**row, "severity": finding.severity.value, "submission": submission}
 
 

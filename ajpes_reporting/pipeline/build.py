@@ -15,6 +15,7 @@ from ajpes_reporting.check.file import check_file
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.pipeline.desk import Desk
@@ -54,15 +55,18 @@ def build(
     period: Period,
     folder: Path,
     progress: Progress = no_progress,
+    *,
+    as_it_stands: bool = False,
 ) -> Built | None:
     """Selects, writes and checks within one transaction; nothing if there is nothing to report.
 
     Memory does not grow with the report.
     """
     desk.refresh_ledger(connection, kind, period.key)
-    request = _request(desk, kind, period)
+    request = _request(desk, kind, period, as_it_stands)
     selection = kind.select(connection, request)
     if selection.record_count == 0:
+        _refuse_omission(kind, period)
         return None
     path = folder / file_name(kind.name, period, desk.provider)
     content_sha256 = _write(kind.write(request, selection), path)
@@ -76,13 +80,21 @@ def cutoff(period: Period, now: datetime) -> datetime:
     return min(now, period.end - timedelta(microseconds=1))
 
 
-def _request(desk: Desk, kind: ReportKind, period: Period) -> Request:
+def _refuse_omission(kind: ReportKind, period: Period) -> None:
+    if kind.nothing_is_an_omission:
+        raise ChecksRefused(
+            f"{kind.code} for {period.spoken} was not made: the ledger has no {kind.record_noun} for it.",
+            kind.nothing_is_an_omission,
+        )
+
+
+def _request(desk: Desk, kind: ReportKind, period: Period, as_it_stands: bool) -> Request:
     now = desk.clock().astimezone(LJUBLJANA)
     return Request(
         provider=desk.provider,
         provider_name=desk.provider_name,
         period=period,
-        cutoff=cutoff(period, now),
+        cutoff=now if as_it_stands else cutoff(period, now),
         prepared_at=now.replace(microsecond=0),
         amounts=desk.amounts[kind.code],
         rules=desk.rules,

@@ -7,13 +7,14 @@ shown. Nothing is removed from the authority's folders.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ajpes_reporting.check.file import FileKind, check_file
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.answers import AnswerHead
-from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.ports import RemoteAnswer
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
@@ -69,6 +70,18 @@ def collect(desk: Desk) -> list[Taken]:
     with desk.exclusive(), desk.working_folder() as folder:
         waiting = apply_waiting(desk, folder)
         return waiting + fetch(desk, desk.kinds, folder)
+
+
+def take_by_hand(desk: Desk, paths: Sequence[Path]) -> list[Taken]:
+    """Takes in answers that came another way, such as by e-mail.
+
+    Raises `UsageError` for a file that is not there; then none is taken in.
+    """
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UsageError(f"There is no file {missing[0]}. Nothing was taken in.", "name files that exist")
+    with desk.exclusive(), desk.working_folder() as folder:
+        return apply_waiting(desk, folder) + [_take_by_hand(desk, path, folder) for path in paths]
 
 
 def fetch(desk: Desk, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken]:
@@ -151,6 +164,13 @@ def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Take
     with writing(desk.engine) as connection:
         answer = answers.store(connection, desk.provider, stored, "sftp", remote, None, at=desk.clock())
     return _apply(desk, answer, stored.sha256, remote.name, path, folder)
+
+
+def _take_by_hand(desk: Desk, path: Path, folder: Path) -> Taken:
+    stored = desk.archive.store(path, path.name, desk.clock())
+    with writing(desk.engine) as connection:
+        answer = answers.store(connection, desk.provider, stored, "hand", None, None, at=desk.clock())
+    return _apply(desk, answer, stored.sha256, path.name, path, folder)
 
 
 def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: Path) -> Taken:

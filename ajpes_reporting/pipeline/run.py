@@ -17,6 +17,7 @@ from pathlib import Path
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import route
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.periods import Period
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
@@ -55,15 +56,24 @@ class Result:
 
 
 def run(
-    desk: Desk, kind: ReportKind, period: Period, via: str | None = None, progress: Progress = no_progress
+    desk: Desk,
+    kind: ReportKind,
+    period: Period,
+    via: str | None = None,
+    progress: Progress = no_progress,
+    *,
+    as_it_stands: bool = False,
 ) -> Result:
     """Reports one period: selects, builds, checks, archives, delivers and reads the answer.
+
+    With `as_it_stands` everything recorded until now goes in, also after the end of the period:
+    the correction of a report that was refused is often made on the next day.
 
     Raises `UsageError` for a period that has not begun or a way that is not open, and
     `ConfigurationError`, both before anything is recorded. What the network and the authority do
     is no exception but part of the result.
     """
-    _refuse_future(desk, period)
+    _refuse_future(desk, kind, period)
     with desk.exclusive(), desk.working_folder() as folder:
         carriers = make_carriers(desk, kind, via, folder)
         settle_interrupted(desk)
@@ -72,7 +82,7 @@ def run(
         standing = _standing(desk, kind, period, folder)
         if standing is not None:
             return _result(desk, standing, kind, period)
-        ending, built = _prepare(desk, kind, period, folder, progress)
+        ending, built = _prepare(desk, kind, period, folder, progress, as_it_stands)
         if built is not None and ending is Ending.SENT:
             send(desk, kind, _latest(desk, kind, period), built.path, carriers, folder, progress)
         return _result(desk, ending, kind, period, built.log if built else None)
@@ -142,20 +152,24 @@ def _look_for_answer(desk: Desk, kind: ReportKind, folder: Path) -> None:
 
 
 def _prepare(
-    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress
+    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress, as_it_stands: bool
 ) -> tuple[Ending, Built | None]:
     """Builds and records the submission in one transaction: it reports exactly what it selected."""
     with writing(desk.engine) as connection:
-        built = build(connection, desk, kind, period, folder, progress)
+        built = build(connection, desk, kind, period, folder, progress, as_it_stands=as_it_stands)
         if built is None:
             due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
             return Ending.NOTHING_TO_REPORT, None
+        ending = Ending.CHECKS_REFUSED if built.log.error_count else Ending.SENT
         latest = submissions.latest(connection, desk.provider, kind.code, period.key)
-        if latest and latest.state is State.REFUSED and latest.content_sha256 == built.content_sha256:
-            return Ending.NEEDS_CORRECTION, built
+        if latest is not None and latest.content_sha256 == built.content_sha256:
+            if latest.state is State.REFUSED:
+                return Ending.NEEDS_CORRECTION, built
+            if ending is Ending.CHECKS_REFUSED:
+                return ending, built
         events = kind.reported_events(built.request) if kind.reported_events else None
         submissions.prepare(connection, _draft(desk, kind, built), built.log.shown, events, at=desk.clock())
-    return (Ending.CHECKS_REFUSED if built.log.error_count else Ending.SENT), built
+    return ending, built
 
 
 def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:
@@ -172,9 +186,13 @@ def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:
     )
 
 
-def _refuse_future(desk: Desk, period: Period) -> None:
-    if desk.clock().date() < period.first_day:
-        raise UsageError(f"{period.spoken} has not begun yet.", "name a day or month that has")
+def _refuse_future(desk: Desk, kind: ReportKind, period: Period) -> None:
+    """A day is reported while it lasts; a month when it is over."""
+    today = desk.clock().astimezone(LJUBLJANA).date()
+    if kind.monthly and today <= period.last_day:
+        raise UsageError(f"{period.spoken} has not ended yet.", "name a month that has")
+    if today < period.first_day:
+        raise UsageError(f"{period.spoken} has not begun yet.", "name a day that has")
 
 
 def _expect(desk: Desk, kind: ReportKind, period: Period) -> None:

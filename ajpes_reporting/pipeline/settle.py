@@ -32,7 +32,7 @@ def resubmit(
     period = period_of(kind, submission)
     _refuse_closed(submission)
     if not same:
-        return run(desk, kind, period, via, progress)
+        return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
 
 
@@ -42,13 +42,13 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
         settle_interrupted(desk)
         with writing(desk.engine) as connection:
             submission = submissions.get(connection, key)
-            if submission.state is not State.UNKNOWN:
+            to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
+            if submission.state not in (State.UNKNOWN, State.DELIVERED) or submission.state is to:
                 raise UsageError(
                     f"Submission {key} is {submission.state.label}; "
-                    "only an unknown outcome is settled by hand.",
+                    "only what AJPES has not answered is settled by hand.",
                     f"see `ajpes-reporting show {key}`",
                 )
-            to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
             return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
 
 

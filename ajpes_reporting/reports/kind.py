@@ -94,7 +94,11 @@ class FileRuleSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReportKind:
-    """A kind of report, such as NODURS: everything that differs from the other kinds."""
+    """A kind of report, such as NODURS: everything that differs from the other kinds.
+
+    `nothing_is_an_omission` says what to do about a report without rows; empty where a period
+    without rows is quiet and nothing is sent.
+    """
 
     code: str
     monthly: bool
@@ -112,6 +116,7 @@ class ReportKind:
     read_answer_row: Callable[[Element], AnswerRow]
     period: Callable[[date], Period]
     deadline: Callable[[Period, frozenset[date]], datetime]
+    nothing_is_an_omission: str = ""
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
 
     @property

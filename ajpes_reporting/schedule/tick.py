@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.periods import Period
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
@@ -23,7 +24,11 @@ from ajpes_reporting.reports.kind import ReportKind
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When, in Ljubljana, each kind of report is started, by its code. Early enough to mend a refusal."""
+    """When, in Ljubljana, each kind of report is started, by its code; early enough to mend a refusal.
+
+    A daily report starts on its day; a monthly one on the working day before it is due, when the
+    month's figures are there.
+    """
 
     start: dict[str, time]
 
@@ -33,9 +38,17 @@ def tick(desk: Desk, times: Times) -> Iterator[Result]:
     for kind in desk.kinds:
         _expect(desk, kind, times.start[kind.code])
     if _awaits_answer(desk):
-        collect(desk)
+        _look_for_answers(desk)
     for kind, period in list(_open(desk)):
         yield run(desk, kind, period)
+
+
+def _look_for_answers(desk: Desk) -> None:
+    try:
+        collect(desk)
+    except (NotDelivered, ConfigurationError):
+        # The folders are out of reach now. What is due goes its own way; the next tick looks again.
+        return
 
 
 def _expect(desk: Desk, kind: ReportKind, start: time) -> None:
@@ -43,39 +56,43 @@ def _expect(desk: Desk, kind: ReportKind, start: time) -> None:
     now = desk.clock().astimezone(LJUBLJANA)
     with writing(desk.engine) as connection:
         newest = due.newest(connection, desk.provider, kind.code)
-        for period in _begun(kind, newest, now, start):
+        for period in _begun(desk, kind, newest, now, start):
             deadline = kind.deadline(period, desk.extra_days_off)
             due.expect(connection, desk.provider, kind.code, period.key, deadline)
 
 
-def _begun(kind: ReportKind, newest: str | None, now: datetime, start: time) -> Iterator[Period]:
+def _begun(desk: Desk, kind: ReportKind, newest: str | None, now: datetime, start: time) -> Iterator[Period]:
     """Periods after `newest` whose start has come; for a new installation only the current one."""
     current = kind.period(now.date())
     if kind.monthly:
         current = current.previous()
     period = _parsed(kind, newest).next() if newest else current
-    while period.first_day <= current.first_day and _starts_at(kind, period, start) <= now:
+    while period.first_day <= current.first_day and _starts_at(desk, kind, period, start) <= now:
         yield period
         period = period.next()
 
 
-def _starts_at(kind: ReportKind, period: Period, start: time) -> datetime:
-    """A daily report starts on its day, a monthly one on the day after its month."""
-    day = period.last_day + timedelta(days=1) if kind.monthly else period.first_day
+def _starts_at(desk: Desk, kind: ReportKind, period: Period, start: time) -> datetime:
+    day = period.first_day
+    if kind.monthly:
+        day = kind.deadline(period, desk.extra_days_off).date() - timedelta(days=1)
+        while not is_working_day(day, desk.extra_days_off):
+            day -= timedelta(days=1)
     return datetime.combine(day, start, LJUBLJANA)
 
 
 def _open(desk: Desk) -> Iterator[tuple[ReportKind, Period]]:
+    """Due and not settled. A day that was quiet stays open until it is due: an event may still come."""
     kinds = {kind.code: kind for kind in desk.kinds}
     with desk.engine.connect() as connection:
-        for row in due.open_periods(connection, desk.provider):
+        for row in due.open_periods(connection, desk.provider, quiet_until=desk.clock()):
             latest = submissions.latest(connection, desk.provider, row.report, row.period)
             if latest is None or latest.state in (State.PREPARED, State.UNREACHABLE, State.SENDING):
                 yield kinds[row.report], _parsed(kinds[row.report], row.period)
 
 
 def _parsed(kind: ReportKind, key: str) -> Period:
-    return kind.period(date.fromisoformat(key if not kind.monthly else f"{key}-01"))
+    return kind.period(date.fromisoformat(f"{key}-01" if kind.monthly else key))
 
 
 def _awaits_answer(desk: Desk) -> bool:

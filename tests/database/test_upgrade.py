@@ -123,6 +123,6 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_password(url: str)
     for ask in (require_current, upgrade):
         with pytest.raises(ConfigurationError) as refused:
             ask(engine)
-        assert "cannot be opened" in refused.value.message
+        assert "cannot be used" in refused.value.message
         assert "very-secret" not in refused.value.message
     engine.dispose()

@@ -28,6 +28,7 @@ from tests.deliver.conftest import (
     MakeCarrier,
     MakeParcel,
     MakeServer,
+    soap,
     soap_answer,
 )
 from tests.servers.https import Visit, answering, http
@@ -164,7 +165,7 @@ def test_a_wsdl_fetches_nothing_from_the_network(make_carrier: MakeCarrier, tmp_
             "<xs:element", '<xs:import schemaLocation="http://192.0.2.1/x.xsd"/><xs:element', 1
         )
     )
-    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1/x\.xsd; nothing is fetched"):
         make_carrier(1, wsdl=wsdl)
 
 
@@ -242,6 +243,19 @@ def test_a_fault_that_blames_us_is_a_refusal(
     assert outcome.reason == "banka/***: ni pravic"
     assert outcome.evidence is not None
     assert outcome.evidence.read_bytes() == fault
+
+
+def test_a_fault_with_an_answer_in_its_detail_stays_a_fault(
+    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel
+) -> None:
+    """What stands in the small print of a refusal is not taken for an acceptance."""
+    fault = soap(
+        b"<soap:Fault><faultcode>soap:Client</faultcode><faultstring>zavrnjeno</faultstring>"
+        b"<detail>" + ANSWER + b"<BlokOdgovor/></detail></soap:Fault>"
+    )
+    outcome = make_carrier(make_server(answering(http(fault))).port).deliver(parcel)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "zavrnjeno"
 
 
 def test_progress_counts_every_byte_of_the_report(

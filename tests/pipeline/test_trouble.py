@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +15,8 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal import answers, due, submissions
+from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.pipeline.settle import resolve
 from tests.pipeline.conftest import NOV_18, Bank, event
@@ -174,7 +176,7 @@ def test_a_person_settles_what_no_machine_can(bank: Bank) -> None:
     assert settled.state is State.UNREACHABLE
     assert state(bank.resubmit(number(result))) is State.ACCEPTED
     assert len(bank.authority.book.submissions()) == 1
-    with pytest.raises(UsageError, match="only an unknown outcome"):
+    with pytest.raises(UsageError, match="only what AJPES has not answered"):
         resolve(bank.desk, number(result), "delivered", "again")
 
 
@@ -251,8 +253,6 @@ def test_counts_that_disagree_are_shown_and_the_worse_holds(bank: Bank) -> None:
 
 def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
     """With strict checks a warning is an error: nothing leaves this machine."""
-    from dataclasses import replace
-
     bank.record(event("O-1", 1, change_type="77"))
     strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
     result = strict.run()
@@ -349,3 +349,80 @@ def wait_until(condition: object, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < give_up, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_a_correction_made_on_the_next_day_goes_with_the_resubmitted_report(bank: Bank) -> None:
+    """A refusal is often mended the morning after: `resubmit` takes the ledger as it then stands."""
+    bank.record(event("O-1", 1))
+    bank.run()
+    bank.time.pass_by(days=1)
+    tamper(bank, 12_000)
+    bank.record(event("O-1", 2, change_type="03", recorded="2026-11-18T09:00:00"))
+    refused = bank.run(period=NOV_18)
+    bank.time.pass_by(days=1)
+    tamper(bank, 10_000)
+    correction = bank.cancel("O-1", "2")
+    mended = bank.resubmit(number(refused))
+    assert state(mended).is_accepted
+    assert bank.events_sent(mended) == {"O-1": ["1", "2", correction.cancellation.event_id]}
+
+
+def test_a_refused_day_is_settled_when_a_later_report_brings_all_of_it_home(bank: Bank) -> None:
+    """What is late is late once: the events of a refused day, accepted the day after, are reported."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "fault", code="Client", times=1)
+    assert state(bank.run()) is State.REFUSED
+    bank.time.pass_by(days=1)
+    assert state(bank.run(period=NOV_18)) is State.ACCEPTED
+    with bank.desk.engine.connect() as connection:
+        assert due.open_periods(connection, bank.desk.provider) == []
+        known = due.find(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    assert known is not None
+    assert known.settled_as == "reported_later"
+
+
+def test_a_report_that_never_got_an_answer_can_be_settled_too(bank: Bank) -> None:
+    """AJPES lost the file after taking it: a person says so, and it goes again."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    result = bank.run(via="sftp")
+    assert state(result) is State.DELIVERED
+    assert resolve(bank.desk, number(result), "never-arrived", "AJPES").state is State.UNREACHABLE
+    assert state(bank.resubmit(number(result), via="soap")) is State.ACCEPTED
+
+
+def test_an_answer_given_by_hand_counts_like_any_other(bank: Bank, tmp_path: Path) -> None:
+    """The answer came by e-mail: it is stored, checked and applied all the same."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    bank.run(via="sftp")
+    path = tmp_path / "answer.xml"
+    path.write_text(
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+        ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+    )
+    (taken,) = take_by_hand(bank.desk, [path])
+    assert taken.submission is not None
+    assert taken.submission.state is State.ACCEPTED
+    (again,) = take_by_hand(bank.desk, [path])
+    assert again.status == "duplicate"
+
+
+def test_checks_that_refuse_again_make_no_second_submission(bank: Bank) -> None:
+    """A scheduler that looks every minute leaves one submission, not one each minute."""
+    bank.record(event("O-1", 1, change_type="77"))
+    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    first = strict.run()
+    bank.time.pass_by(minutes=1)
+    second = strict.run()
+    assert (first.ending, second.ending) == (Ending.CHECKS_REFUSED, Ending.CHECKS_REFUSED)
+    assert number(first) == number(second)
+
+
+def test_strict_checks_do_not_stumble_over_what_was_taken_back(bank: Bank) -> None:
+    """A cancelled event keeps its fault in the history for ever; it must not block its obligation."""
+    bank.record(event("O-1", 1, change_type="77"))
+    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    assert strict.run().ending is Ending.CHECKS_REFUSED
+    bank.cancel("O-1", "1")
+    assert strict.run().ending is Ending.SENT

@@ -7,12 +7,14 @@ totals, formats of amounts, identifiers that come twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.events import Event, Obligation
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.remedies import correct_event
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
 from ajpes_reporting.xmlread import Element, attributes, local_name
 
@@ -110,10 +112,18 @@ class NodursRules(FileRules):
             except ValueError:
                 yield from _unreadable_times(element, record)
                 continue
-            yield from rules.check_event(obligation_id, event, self._settings.rules)
             history.append(event)
+        taken_back = {event.cancels_event_id for event in history if event.is_cancellation}
+        for event in history:
+            yield from self._check_event(obligation_id, event, event.event_id in taken_back)
         if len(history) == len(block):  # what cannot be read cannot be compared
             yield from rules.check_history(obligation_id, history)
+
+    def _check_event(self, obligation_id: str, event: Event, taken_back: bool) -> Iterator[Finding]:
+        """What is wrong with an event; in a report of ours with the way to mend it in the ledger."""
+        for finding in rules.check_event(obligation_id, event, self._settings.rules):
+            known = correct_event(finding, obligation_id, event) if self._settings.provider else finding
+            yield replace(known, taken_back=taken_back)
 
     def _count(self, element: Element, record: str) -> Iterator[Finding]:
         amount = element.get("znesek", "")

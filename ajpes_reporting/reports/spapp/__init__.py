@@ -35,4 +35,5 @@ SPAPP = ReportKind(
     read_answer_row=answer.read_row,
     period=_month,
     deadline=_deadline,
+    nothing_is_an_omission="import the accounts with `ajpes-reporting ledger import accounts.csv`",
 )

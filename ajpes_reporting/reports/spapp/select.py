@@ -39,7 +39,7 @@ def select_accounts(connection: Connection, request: Request) -> Selection:
             "skupajZnesekStanj": written(int(balances)),
         },
         rows=rows_of(connection, by_account),
-        findings=(*_silence(int(silent), request), *balance_findings(connection, request)),
+        findings=(*_silence(int(silent), count, request), *balance_findings(connection, request)),
     )
 
 
@@ -82,14 +82,16 @@ def _reported(cents: ColumnElement[int], amounts: str) -> ColumnElement[int]:
     return case((cents < 0, -((-cents + 50) // 100)), else_=(cents + 50) // 100)
 
 
-def _silence(silent: int, request: Request) -> tuple[Finding, ...]:
+def _silence(silent: int, count: int, request: Request) -> tuple[Finding, ...]:
+    """Accounts without figures: some are idle, all of them are an import that was forgotten."""
     if not silent:
         return ()
     return (
         Finding(
-            Severity.WARNING, f"{silent} open accounts", "account_months", "spapp.no-figures",
+            Severity.ERROR if silent == count else Severity.WARNING,
+            f"{silent} of {count} open accounts", "account_months", "spapp.no-figures",
             f"the ledger has no figures of {request.period.spoken} for them; "
-            "they are reported without turnover and with their last known balance",
-            "import their month or their postings if there was any turnover", "Pi",
+            "they stand without turnover and with their last known balance",
+            "import their month, or their postings", "Pi",
         ),
     )  # fmt: skip

@@ -1,0 +1,84 @@
+"""The tick: what is due is run once, in time, and caught up after downtime."""
+
+from __future__ import annotations
+
+from datetime import time
+
+from ajpes_reporting.ledger.files import import_files
+from ajpes_reporting.pipeline.run import Ending, Result
+from ajpes_reporting.schedule.tick import Times, tick
+from ajpes_reporting.shipped import sample
+from tests.pipeline.conftest import Bank, event
+
+TIMES = Times({"NODURS": time(16), "SPAPP": time(9)})
+
+
+def play(bank: Bank) -> list[tuple[str, str, Ending]]:
+    def told(result: Result) -> tuple[str, str, Ending]:
+        return result.kind.code, result.period.key, result.ending
+
+    return [told(result) for result in tick(bank.desk, TIMES)]
+
+
+def import_accounts(bank: Bank) -> None:
+    names = ("accounts.csv", "account-months.csv", "postings.csv")
+    import_files(
+        bank.desk.engine, bank.desk.provider, [sample(f"ledger/{name}") for name in names], bank.desk.rules
+    )
+
+
+def test_nothing_runs_before_its_time(bank: Bank) -> None:
+    """A report for a day begins at the hour that is set."""
+    import_accounts(bank)
+    bank.time.now = bank.time.now.replace(hour=15, minute=59)
+    bank.record(event("O-1", 1))
+    assert [item for item in play(bank) if item[0] == "NODURS"] == []
+    bank.time.pass_by(minutes=2)
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == []
+
+
+def test_what_was_missed_is_caught_up_oldest_first_each_day_once(bank: Bank) -> None:
+    """The machine was off for three days: each of them is reported, or noted as quiet, in order."""
+    import_accounts(bank)
+    bank.record(event("O-1", 1))
+    play(bank)
+    bank.time.pass_by(days=3)
+    bank.record(event("O-2", 1, recorded="2026-11-19T10:00:00"))
+    assert play(bank) == [
+        ("NODURS", "2026-11-18", Ending.NOTHING_TO_REPORT),
+        ("NODURS", "2026-11-19", Ending.SENT),
+        ("NODURS", "2026-11-20", Ending.NOTHING_TO_REPORT),
+    ]
+    assert len(bank.authority.book.submissions("nodurs")) == 2
+
+
+def test_a_quiet_day_stays_open_until_it_is_due(bank: Bank) -> None:
+    """Nothing at four, an event at half past four: it is reported today."""
+    import_accounts(bank)
+    bank.time.now = bank.time.now.replace(hour=16)
+    assert ("NODURS", "2026-11-17", Ending.NOTHING_TO_REPORT) in play(bank)
+    bank.time.pass_by(minutes=30)
+    bank.record(event("O-1", 1, recorded="2026-11-17T16:20:00"))
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+
+
+def test_the_month_starts_on_the_working_day_before_it_is_due(bank: Bank) -> None:
+    """SPAPP for October 2026 is due on Thursday 5 November; it starts on Wednesday at nine."""
+    import_accounts(bank)
+    bank.time.now = bank.time.now.replace(day=4, hour=8, minute=59)
+    assert [item for item in play(bank) if item[0] == "SPAPP"] == []
+    bank.time.pass_by(minutes=2)
+    assert [item for item in play(bank) if item[0] == "SPAPP"] == [("SPAPP", "2026-10", Ending.SENT)]
+
+
+def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> None:
+    """SFTP is down while an answer is awaited: NODURS goes by SOAP all the same."""
+    import_accounts(bank)
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    bank.record(event("O-1", 1))
+    assert bank.run(via="sftp").ending is Ending.SENT
+    bank.time.pass_by(days=1)
+    bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"))
+    bank.authority.faults.add("sftp", "refuse")
+    assert ("NODURS", "2026-11-18", Ending.SENT) in play(bank)
