@@ -89,6 +89,7 @@ def test_an_unknown_key_is_named(text: str, key: str) -> None:
         ('[provider]\nregistration_number = 5860571\nname = "x"', "provider.registration_number"),
         ('[provider]\nregistration_number = "586057"\nname = "x"', "provider.registration_number"),
         ('[provider]\nregistration_number = "58605710"\nname = "x"', "provider.registration_number"),
+        ('[provider]\nregistration_number = "5860571\\n"\nname = "x"', "provider.registration_number"),
         ('[provider]\nregistration_number = "5860571"\nname = ""', "provider.name"),
         (f'[provider]\nregistration_number = "5860571"\nname = "{"x" * 141}"', "provider.name"),
         ("provider = 1", "provider"),

@@ -9,11 +9,9 @@ explains well and validates slowly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -23,6 +21,9 @@ from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.xmlread import Element, attributes, forget, load_schema, local_name, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import xmlschema
 
 _MOST = 100

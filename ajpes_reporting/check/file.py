@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ajpes_reporting.check.explain import explain
 from ajpes_reporting.check.log import FindingLog
@@ -23,6 +21,10 @@ from ajpes_reporting.xmlread import (
     read_root,
     stream,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
 
 class Rules(Protocol):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SHOWN_PER_RULE = 100
 

@@ -7,15 +7,18 @@ was killed. On PostgreSQL it holds across machines.
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from ajpes_reporting.domain.errors import UsageError
 
 _OURS = 0x414A5052  # "AJPR": keeps our locks apart from those of others in the same database
+_PATIENCE_SECONDS = 3.0
+_POLL_SECONDS = 0.1
 
 
 @contextmanager
@@ -30,12 +33,22 @@ def alone(engine: Engine, provider: str) -> Iterator[None]:
 def _alone_on_postgresql(engine: Engine, provider: str) -> Iterator[None]:
     key = (_OURS, int(provider) % (2**31))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar():
+        if not _taken_soon(connection, key):
             raise _busy(provider)
         try:
             yield
         finally:
             connection.execute(select(func.pg_advisory_unlock(*key)))
+
+
+def _taken_soon(connection: Connection, key: tuple[int, int]) -> bool:
+    """The server needs a moment to notice that a process which held the lock was killed."""
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 @contextmanager

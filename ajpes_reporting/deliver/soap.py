@@ -202,7 +202,7 @@ class SoapCarrier:
             return self._faulted(fault, status, reply)
         if not httpx.codes.is_success(status):
             return Unknown(f"{_replied(status)}, though it holds an answer.", _SETTLE, reply)
-        return Delivered(answer)
+        return Delivered(answer, evidence=reply)
 
     def _faulted(self, fault: Fault, status: int, reply: Path) -> Outcome:
         text = fault.text or "no reason given"

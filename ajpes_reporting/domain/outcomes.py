@@ -12,10 +12,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The authority has the report. `answer` is its raw answer, if it came in the same call."""
+    """The authority has the report.
+
+    `answer` is its answer, if it came in the same call; `evidence` is the raw reply it came in.
+    """
 
     answer: Path | None = None
     detail: str = ""
+    evidence: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

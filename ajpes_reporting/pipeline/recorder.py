@@ -42,6 +42,7 @@ class Recorder:
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
         desk = self._desk
         stored = desk.archive.store(path, f"answer-to-{self.submission.file_name}", desk.clock())
+        evidence = self._keep_evidence(outcome)
         with writing(desk.engine) as connection:
             answer = answers.store(
                 connection, desk.provider, stored, carrier.name, None, self.submission.id, at=desk.clock()
@@ -50,14 +51,14 @@ class Recorder:
             reading = read_answer(desk, path, self._folder)
             self._refuse_foreign(reading)
         except AnswerProblem as problem:
-            self._end_attempt(Unknown(f"The authority's answer cannot be used: {problem.note}."), stored)
+            self._end_attempt(Unknown(f"The authority's answer cannot be used: {problem.note}."), evidence)
             with writing(desk.engine) as connection:
                 answers.set_aside(
                     connection, desk.provider, answer, problem.status, problem.note, self.submission.id,
                     at=desk.clock(),
                 )  # fmt: skip
             return
-        self._end_attempt(outcome, None)
+        self._end_attempt(outcome, evidence)
         self.submission = apply_rows(desk, answer, self.submission, reading)
 
     def _refuse_foreign(self, reading: Reading) -> None:
@@ -74,7 +75,8 @@ class Recorder:
             )
 
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
-        evidence = None if isinstance(outcome, Delivered) else outcome.evidence
-        if evidence is None or not evidence.exists():
+        if outcome.evidence is None or not outcome.evidence.exists():
             return None
-        return self._desk.archive.store(evidence, f"reply-to-{self.submission.file_name}", self._desk.clock())
+        return self._desk.archive.store(
+            outcome.evidence, f"reply-to-{self.submission.file_name}", self._desk.clock()
+        )

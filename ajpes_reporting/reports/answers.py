@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.reports.kind import FileRules, ReportKind
 from ajpes_reporting.xmlread import Element, forget, local_name, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 
 
 class AnswerRules(FileRules):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select
-
-from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
-from ajpes_reporting.domain.findings import Finding
-from ajpes_reporting.domain.money import Amounts
-from ajpes_reporting.domain.periods import Period
 from ajpes_reporting.domain.rules import RuleSettings
-from ajpes_reporting.xmlread import Element
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy import Connection, Select
+
+    from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.domain.money import Amounts
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.xmlread import Element
 
 _ROWS_AT_A_TIME = 5_000
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.money import Amounts, format_decimal
 from ajpes_reporting.xmlread import Element, local_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # In an attribute a tab or a line end would come back as a blank, so they are written as numbers.
 _ESCAPES = str.maketrans(

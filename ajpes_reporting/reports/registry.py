@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ajpes_reporting.reports.kind import ReportKind
+from typing import TYPE_CHECKING
+
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.spapp import SPAPP
+
+if TYPE_CHECKING:
+    from ajpes_reporting.reports.kind import ReportKind
 
 KINDS: tuple[ReportKind, ...] = (NODURS, SPAPP)
 

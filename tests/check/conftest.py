@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ class Settings:
     spapp: Amounts = "euros"
     provider: str = ""
     strict: bool = False
-    rules: RuleSettings = RuleSettings()
+    rules: RuleSettings = field(default_factory=RuleSettings)
 
 
 DEFAULTS = Settings()

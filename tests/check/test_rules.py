@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.rules import RuleSettings
 from tests.check.conftest import NODURS_SAMPLE, SPAPP_SAMPLE, Check, Settings, changed
 
@@ -79,10 +80,10 @@ def test_the_same_event_id_in_two_obligations_is_right(check: Check) -> None:
     ("content", "amounts"), [(NODURS_SAMPLE, "decimal"), (DECIMAL_NODURS, "cents")], ids=["cents", "decimal"]
 )
 def test_a_file_in_the_other_format_of_amounts_is_refused_once(
-    check: Check, content: bytes, amounts: str
+    check: Check, content: bytes, amounts: Amounts
 ) -> None:
     """A factor of 100 must not slip through; one finding says it for the whole file."""
-    (error,) = check(content, Settings(nodurs=amounts)).errors  # type: ignore[arg-type] # from parametrize
+    (error,) = check(content, Settings(nodurs=amounts)).errors
     assert (error.rule, error.location) == ("nodurs.amounts-format", "Ident/sestevekZneskov")
 
 
@@ -130,6 +131,15 @@ def test_a_right_cancellation_is_right(check: Check) -> None:
     content = changed(NODURS_SAMPLE, 'sSpre="03"', 'refid="1" sSpre="00"')
     content = changed(content, 'znesek="200000"', 'znesek="800000"')
     assert check(changed(content, '"1000000"', '"1600000"')).findings == ()
+
+
+def test_a_record_that_is_taken_back_is_no_error_even_with_strict(check: Check) -> None:
+    """A wrong event stays in the history for ever; once it is cancelled, nothing is left to mend."""
+    wrong = changed(NODURS_SAMPLE, 'sSpre="01"', 'sSpre="77"')
+    assert [error.record for error in check(wrong, Settings(strict=True)).errors] == [EVENT]
+    cancelled = changed(changed(wrong, 'sSpre="03"', 'refid="1" sSpre="00"'), '"200000"', '"800000"')
+    checked = check(changed(cancelled, '"1000000"', '"1600000"'), Settings(strict=True))
+    assert (checked.ok, checked.rules) == (True, {"change-type.unknown"})
 
 
 # --- Times that a schema takes and Python does not ------------------------------------------------
@@ -192,8 +202,9 @@ def test_an_unreadable_time_still_counts_its_record(check: Check) -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "value"), [("skupajZnesekBreme", "1100"), ("skupajZnesekDobro", "2625"), ("skupajZnesekStanj", "12600")]
-)  # fmt: skip
+    ("total", "value"),
+    [("skupajZnesekBreme", "1100"), ("skupajZnesekDobro", "2625"), ("skupajZnesekStanj", "12600")],
+)
 def test_each_wrong_total_of_spapp_is_an_error(check: Check, total: str, value: str) -> None:
     """The file adds up, in each of its three columns."""
     checked = check(changed(SPAPP_SAMPLE, f'{total}="{value}"', f'{total}="{int(value) + 1}"'))
@@ -210,9 +221,9 @@ def test_an_account_twice_is_an_error(check: Check) -> None:
 
 
 @pytest.mark.parametrize(("amounts", "ok"), [("euros", True), ("cents", True), ("decimal", False)])
-def test_whole_amounts_where_decimals_are_set_are_refused(check: Check, amounts: str, ok: bool) -> None:
+def test_whole_amounts_where_decimals_are_set_are_refused(check: Check, amounts: Amounts, ok: bool) -> None:
     """Whole euros and whole cents look alike; decimals do not."""
-    checked = check(SPAPP_SAMPLE, Settings(spapp=amounts))  # type: ignore[arg-type] # from parametrize
+    checked = check(SPAPP_SAMPLE, Settings(spapp=amounts))
     assert checked.ok is ok
     assert checked.rules == (set() if ok else {"spapp.amounts-format"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ BOMB = (
     f'<!ENTITY a "{"x" * 1000}">'
     + "".join(
         f'<!ENTITY {after} "{f"&{before};" * 30}">'
-        for before, after in zip(_LETTERS, _LETTERS[1:], strict=False)
+        for before, after in pairwise(_LETTERS)
     )
 )  # fmt: skip
 DOCTYPES = {

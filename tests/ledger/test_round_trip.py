@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from hypothesis import strategies as some
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import EVENTS
-from tests.ledger.conftest import EVENT, PROVIDER, Ledger
+from tests.ledger.conftest import EVENT, Ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+PROVIDERS = count(1)
 
 # Whatever XML may carry and a person may type: quotes, separators, letters of any script.
 LETTERS = some.characters(
@@ -54,8 +57,7 @@ def test_history_is_what_was_imported_in_order_of_recording(
     engine: Engine, obligation_id: str, debtor_name: str, rows: list[dict[str, str]]
 ) -> None:
     """A name with a quotation mark or a comma reaches AJPES as the bank wrote it."""
-    # Each example is a provider of its own, so that none meets the facts of another.
-    provider = str(abs(hash((obligation_id, debtor_name, str(rows)))) % 10**10).zfill(10)
+    provider = f"{next(PROVIDERS):010d}"  # its own, so that no example meets the facts of another
     common = {"obligation_id": obligation_id, "debtor_name": debtor_name}
     whole = [{**EVENT, **common, **row} for row in rows]
     with tempfile.TemporaryDirectory() as folder:
@@ -81,12 +83,9 @@ def test_history_is_what_was_imported_in_order_of_recording(
     ]  # fmt: skip
 
 
-def _instant(text: str) -> timedelta:
-    """Since the epoch, so that the order is that of the instants and not of the clock on the wall."""
-    return timedelta(seconds=0) + (
-        datetime.fromisoformat(text).replace(tzinfo=LJUBLJANA)
-        - datetime.fromisoformat("1970-01-01T00:00:00Z")
-    )
+def _instant(text: str) -> datetime:
+    """In UTC, so that the order is that of the instants and not of the clock on the wall."""
+    return datetime.fromisoformat(text).replace(tzinfo=LJUBLJANA).astimezone(UTC)
 
 
 def _write(folder: Path, rows: list[dict[str, str]]) -> Path:
@@ -96,6 +95,3 @@ def _write(folder: Path, rows: list[dict[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-__all__ = ["PROVIDER"]

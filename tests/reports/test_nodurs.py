@@ -10,6 +10,7 @@ import pytest
 
 from ajpes_reporting import shipped
 from ajpes_reporting.database.engine import snapshot
+from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import Day
 from ajpes_reporting.reports.nodurs.select import reported_events
 from tests.reports.conftest import (
@@ -250,7 +251,7 @@ def test_cancellations_count_in_the_totals(books: Books) -> None:
     [("cents", "28843916", ["28843416", "500"]), ("decimal", "288439.16", ["288434.16", "5.00"])],
 )
 def test_amounts_are_all_written_in_one_format(
-    books: Books, amounts: str, total: str, rows: list[str]
+    books: Books, amounts: Amounts, total: str, rows: list[str]
 ) -> None:
     """A factor of 100 must not slip through."""
     books.record({"event_id": "1", "amount_cents": "28843416"}, {"event_id": "2", "amount_cents": "500"})

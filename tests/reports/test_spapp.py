@@ -16,6 +16,7 @@ from ajpes_reporting import shipped
 from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import Month
 from ajpes_reporting.ledger.months import close_month
 from ajpes_reporting.reports.spapp.select import select_accounts
@@ -126,7 +127,7 @@ def test_totals_are_sums_of_rounded_rows_not_rounded_sums(books: Books) -> None:
     ],
 )
 def test_each_setting_writes_rows_and_totals_alike(
-    books: Books, tmp_path: Path, amounts: str, row: tuple[str, ...], totals: tuple[str, ...]
+    books: Books, tmp_path: Path, amounts: Amounts, row: tuple[str, ...], totals: tuple[str, ...]
 ) -> None:
     """Whatever the authority wants in production, the file is in one format throughout."""
     with writing(books.engine) as connection:
@@ -178,12 +179,21 @@ def test_the_last_known_balance_is_carried_over_and_said(books: Books) -> None:
             months={"2025-12": (900, 5, 5), "2026-08": (700, 5, 5), "2026-11": (100, 5, 5)},
         )
         add_account(connection, number(2))
+        add_account(connection, number(3), {"2026-10": (100, 100, 0)})
     report = books.spapp()
-    assert report.attributes("Pi", "sta") == ["0", "7"]
-    assert report.attributes("Pi", "dob") == ["0", "0"]
+    assert report.attributes("Pi", "sta") == ["0", "1", "7"]
+    assert report.attributes("Pi", "dob") == ["0", "1", "0"]
     (finding,) = report.selection.findings
     assert (finding.severity, finding.rule) == (Severity.WARNING, "spapp.no-figures")
-    assert finding.record.startswith("2 ")
+    assert finding.record.startswith("2 of 3 ")
+
+
+def test_a_month_of_which_nothing_is_known_is_an_error(books: Books) -> None:
+    """A bank that forgot the import would report a month without any turnover at all."""
+    with writing(books.engine) as connection:
+        add_account(connection, months={"2026-09": (700, 5, 5)})
+    (finding,) = books.spapp().selection.findings
+    assert (finding.severity, finding.rule) == (Severity.ERROR, "spapp.no-figures")
 
 
 def test_a_balance_that_does_not_follow_from_the_month_before_is_an_error(books: Books) -> None:

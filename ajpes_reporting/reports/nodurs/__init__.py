@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.nodurs import answer, rules, select, write
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
 
 
 def _deadline(period: Period, _extra_days_off: frozenset[date]) -> datetime:

@@ -5,9 +5,13 @@ The instruction spells two attributes in two ways (refId and refid, Id and id); 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.reports.markup import description, read_moment, severity
-from ajpes_reporting.xmlread import Element
+
+if TYPE_CHECKING:
+    from ajpes_reporting.xmlread import Element
 
 ROOT = "BlokOdgovor"
 SCHEMA = "blokodgovor.xsd"

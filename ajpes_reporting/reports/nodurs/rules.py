@@ -6,9 +6,9 @@ totals, formats of amounts, identifiers that come twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.calendar import LJUBLJANA
@@ -17,6 +17,9 @@ from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.remedies import correct_event
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
 from ajpes_reporting.xmlread import Element, attributes, local_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class NodursRules(FileRules):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ajpes_reporting.domain.money import Amounts
-from ajpes_reporting.reports.kind import Request, Selection
 from ajpes_reporting.reports.markup import amount_writer, escape, escape_name, head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from ajpes_reporting.domain.money import Amounts
+    from ajpes_reporting.reports.kind import Request, Selection
 
 ROOT = "Nodurs"
 NAMESPACE = "http://www.ajpes.si/xml_sheme/nodurs/nodurs-20100601"

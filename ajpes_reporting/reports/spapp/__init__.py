@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Month, Period
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.spapp import answer, rules, select, write
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
 
 
 def _deadline(period: Period, extra_days_off: frozenset[date]) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, and_, select
 
@@ -12,6 +12,9 @@ from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings, Request
 from ajpes_reporting.reports.markup import amount_writer
 from ajpes_reporting.xmlread import Element, attributes, local_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TOTALS = {"skupajZnesekBreme": "bre", "skupajZnesekDobro": "dob", "skupajZnesekStanj": "sta"}
 _FIELDS = {"bre": "debit_turnover_cents", "dob": "credit_turnover_cents", "sta": "closing_balance_cents"}

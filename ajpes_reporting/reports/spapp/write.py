@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ajpes_reporting.reports.kind import Request, Selection
 from ajpes_reporting.reports.markup import amount_writer, head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.reports.kind import Request, Selection
 
 ROOT = "Spapp"
 NAMESPACE = "http://www.ajpes.si/xml_sheme/spapp/spapp-20100601"
