@@ -6,23 +6,27 @@ Sends no report, and no message either.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from ajpes_reporting.config import Workspace
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver.tls import certificate_dates
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.domain.ports import Clock
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.wiring import sftp_carrier, soap_carrier, tls_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.domain.ports import Clock
 
 _WARN_DAYS = 30
 _WARN_FREE_BYTES = 1 << 30

@@ -5,22 +5,16 @@ What talks to the network is slow to load (zeep, paramiko), so it is imported wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from sqlalchemy import Connection
 
 from ajpes_reporting import shipped
 from ajpes_reporting.check.file import FileKind
-from ajpes_reporting.config import Settings, SftpSection, SoapSection, Workspace
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.errors import ConfigurationError
-from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.ledger.months import close_month
@@ -31,9 +25,16 @@ from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 from ajpes_reporting.reports.registry import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.config import Settings, SftpSection, SoapSection, Workspace
     from ajpes_reporting.deliver.sftp import SftpCarrier
     from ajpes_reporting.deliver.soap import SoapCarrier
     from ajpes_reporting.deliver.tls import TlsSettings
+    from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
 
 
 # Without these a bank's views say nothing about the report, and silence would pass for a quiet day.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace, read_settings
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TEMPLATE = """\
 # Settings of this workspace. What is commented out shows the default or an example.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +13,11 @@ from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
-from ajpes_reporting.domain.periods import Period
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ajpes_reporting.domain.periods import Period
 
 _OUTPUT: Callable[..., Any] = click.option(
     "-o",

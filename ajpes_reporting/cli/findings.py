@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.cli.session import finding_json
 from ajpes_reporting.cli.wording import as_order
+
+if TYPE_CHECKING:
+    from ajpes_reporting.check.log import FindingLog
 
 
 def show_log(log: FindingLog) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNFORESEEN = 1
 INTERRUPTED = 130

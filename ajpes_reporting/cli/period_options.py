@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.periods import Day, Month, Period, parse_day, parse_month
-from ajpes_reporting.domain.ports import Clock
+
+if TYPE_CHECKING:
+    from ajpes_reporting.domain.ports import Clock
 
 
 def day_or_today(text: str | None, clock: Clock) -> Period:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import leave_with
-from ajpes_reporting.domain.periods import Period
+
+if TYPE_CHECKING:
+    from ajpes_reporting.domain.periods import Period
 
 
 @click.group("run", short_help="Select, build, check, archive, deliver, read the answer.")

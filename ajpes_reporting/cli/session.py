@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
@@ -17,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.domain.ports import Progress, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from ajpes_reporting.config import Workspace
+    from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.pipeline.desk import Desk
 
 WORKSPACE_VARIABLE = "AJPES_WORKSPACE"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Row
 
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.telling import submission_json
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.journal import answers, chain, submissions
-from ajpes_reporting.pipeline.desk import Desk
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from ajpes_reporting.pipeline.desk import Desk
 
 _ALL = 1_000_000_000
 _MOST_ROWS = 20

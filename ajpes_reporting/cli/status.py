@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +12,12 @@ from ajpes_reporting.cli.telling import due_in_words
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
-from ajpes_reporting.journal.submissions import Submission
-from ajpes_reporting.pipeline.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
 
 _MOST = 20
 

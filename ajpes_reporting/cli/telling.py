@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,11 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.journal.submissions import Submission
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.pipeline.run import Ending, Result
+
+if TYPE_CHECKING:
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
 
 _MOST_ROWS = 20
 _CODES = {

@@ -7,11 +7,13 @@ for a SELECT, and a report must read one consistent snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BUSY_TIMEOUT_MS = 30_000
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, func, select
 
 from ajpes_reporting.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OURS = 0x414A5052  # "AJPR": keeps our locks apart from those of others in the same database
 _PATIENCE_SECONDS = 3.0

@@ -1,13 +1,13 @@
 """Everything that can go wrong, as one tree; each branch has its exit code.
 
-    AjpesReportingError            1  anything unforeseen
-    ├── UsageError                 2  a command, a path or a submission that does not fit
-    │   └── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
-    ├── ChecksRefused              3  our own checks refused, nothing was sent
-    │   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
-    ├── RefusedByAuthority         4
-    ├── NotDelivered               5  provably nothing arrived
-    └── OutcomeUnknown             6  a person or the next run must settle it
+AjpesReportingError            1  anything unforeseen
+├── UsageError                 2  a command, a path or a submission that does not fit
+│   └── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
+├── ChecksRefused              3  our own checks refused, nothing was sent
+│   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
+├── RefusedByAuthority         4
+├── NotDelivered               5  provably nothing arrived
+└── OutcomeUnknown             6  a person or the next run must settle it
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ when a fact enters the ledger and again to every report file, whoever made it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
 
 CANCELLATION = "00"
 

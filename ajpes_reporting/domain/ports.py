@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ajpes_reporting.domain.outcomes import Outcome
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ajpes_reporting.domain.outcomes import Outcome
 
 Clock = Callable[[], datetime]
 """Gives the present moment, with a time zone."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
-from ajpes_reporting.domain.answers import AnswerRow
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.ports import RemoteAnswer
 from ajpes_reporting.domain.states import AWAITING_STATES, State
 from ajpes_reporting.journal import chain, submissions
-from ajpes_reporting.journal.archive import Stored
-from ajpes_reporting.journal.submissions import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ajpes_reporting.domain.answers import AnswerRow
+    from ajpes_reporting.domain.ports import RemoteAnswer
+    from ajpes_reporting.journal.archive import Stored
+    from ajpes_reporting.journal.submissions import Submission
 
 STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE = (
     "stored",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
 from ajpes_reporting.database.tables import due_reports
 from ajpes_reporting.journal import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 NOTHING_TO_REPORT = "nothing_to_report"
 REPORTED_LATER = "reported_later"

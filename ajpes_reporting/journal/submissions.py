@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, literal, select, update
 
@@ -18,11 +16,16 @@ from ajpes_reporting.database.tables import (
     submissions,
 )
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable
 from ajpes_reporting.domain.states import NEXT, State
 from ajpes_reporting.journal import chain, due
-from ajpes_reporting.journal.archive import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.journal.archive import Stored
 
 _HELD = frozenset({State.PREPARED, State.REFUSED, State.UNREACHABLE})
 

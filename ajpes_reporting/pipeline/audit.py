@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, exists, select
 
@@ -19,7 +19,11 @@ from ajpes_reporting.database.tables import (
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
 from ajpes_reporting.journal import chain
-from ajpes_reporting.pipeline.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.pipeline.desk import Desk
 
 _MOST_NAMED = 20
 

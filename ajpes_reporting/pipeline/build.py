@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import check_file
-from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import read_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.check.log import FindingLog
+    from ajpes_reporting.pipeline.desk import Desk
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
 

@@ -7,23 +7,27 @@ shown. Nothing is removed from the authority's folders.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import FileKind, check_file
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.answers import AnswerHead
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
-from ajpes_reporting.domain.ports import RemoteAnswer
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
-from ajpes_reporting.journal.submissions import Submission
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.answers import AnswerRules, read_rows
-from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.xmlread import Root, UnreadableXml, read_root, without_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ajpes_reporting.domain.answers import AnswerHead
+    from ajpes_reporting.domain.ports import RemoteAnswer
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
 
 _POLL_SECONDS = 0.25
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from sqlalchemy import Connection, Engine
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import FileKind
-from ajpes_reporting.domain.money import Amounts
-from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
-from ajpes_reporting.domain.rules import RuleSettings
-from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from sqlalchemy import Connection, Engine
+
+    from ajpes_reporting.domain.money import Amounts
+    from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
+    from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.journal.archive import Archive
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
-from ajpes_reporting.domain.ports import Carrier
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.journal.archive import Stored
-from ajpes_reporting.journal.submissions import Submission
 from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_rows, read_answer
-from ajpes_reporting.pipeline.desk import Desk
-from ajpes_reporting.reports.kind import ReportKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ajpes_reporting.domain.ports import Carrier
+    from ajpes_reporting.journal.archive import Stored
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
 
 
 class Recorder:

@@ -8,27 +8,31 @@ what may have happened. What cannot be decided here is left for a person, never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
-from ajpes_reporting.domain.periods import Period
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.pipeline.recorder import Recorder
-from ajpes_reporting.reports.kind import ReportKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
 
 
 class Ending(StrEnum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import OutcomeUnknown, UsageError
 from ajpes_reporting.domain.periods import Period, parse_day, parse_month
@@ -11,9 +13,11 @@ from ajpes_reporting.journal import submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send, settle_interrupted
-from ajpes_reporting.reports.kind import ReportKind
+
+if TYPE_CHECKING:
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
 
 DELIVERED, NEVER_ARRIVED = "delivered", "never-arrived"
 _OPEN = frozenset({State.REFUSED, State.UNREACHABLE, State.PREPARED})

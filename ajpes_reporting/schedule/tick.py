@@ -6,20 +6,24 @@ the periods that were missed are still in it, each once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
-from ajpes_reporting.domain.periods import Period
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.pipeline.collect import collect
-from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.pipeline.run import Result, run
-from ajpes_reporting.reports.kind import ReportKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ def test_a_run_that_was_cut_off_while_sending_is_unknown(bank: Bank) -> None:
 def test_a_killed_run_never_sends_twice(bank: Bank) -> None:
     """SIGKILL while the authority thinks: the report is there once, and the next run does not send it."""
     bank.record(event("O-1", 1))
-    bank.authority.faults.add("soap", "slow", seconds=30, times=1)
+    bank.authority.faults.add("soap", "slow", seconds=6, times=1)
     program = [
         sys.executable,
         "-m",
