@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,7 +85,7 @@ class ChecksSection(_Section):
 
 
 class CalendarSection(_Section):
-    extra_days_off: tuple[str, ...] = ()
+    extra_days_off: tuple[date, ...] = ()
 
 
 class ScheduleSection(_Section):

@@ -5,7 +5,7 @@ What talks to the network is slow to load (zeep, paramiko), so it is imported wh
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ajpes_reporting import shipped
@@ -62,7 +62,7 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         amounts={"NODURS": settings.nodurs.amounts, "SPAPP": settings.spapp.amounts},
         rules=rule_settings(settings),
         strict=settings.checks.strict,
-        extra_days_off=_days(settings),
+        extra_days_off=frozenset(settings.calendar.extra_days_off),
         clock=clock,
         carriers=lambda names, folder: make_carriers(workspace, names, folder, clock),
         ways=lambda carriers, parcel: _ways(settings, carriers, parcel),
@@ -223,15 +223,6 @@ def _filled(entry: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         entry = entry.replace(f"{{{name}}}", value)
     return entry
-
-
-def _days(settings: Settings) -> frozenset[date]:
-    try:
-        return frozenset(date.fromisoformat(text) for text in settings.calendar.extra_days_off)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"calendar.extra_days_off holds something that is no date: {error}.", "write each as YYYY-MM-DD"
-        ) from None
 
 
 def _path(workspace: Workspace, text: str | None) -> Path | None:

@@ -237,7 +237,7 @@ answer_rows = Table(
     Column("id", Key, primary_key=True),
     Column("answer", Key, ForeignKey("answers.id"), nullable=False, index=True),
     Column("severity", String(7), nullable=False),
-    Column("code", String(40), nullable=False),
+    Column("code", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("obligation_id", String(36)),
     Column("event_id", String(36)),

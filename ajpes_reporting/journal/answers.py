@@ -79,7 +79,8 @@ def store(
     }  # fmt: skip
     key: int = connection.execute(insert(answers).values(values).returning(answers.c.id)).scalar_one()
     body = {"answer": key, "via": via, "name": values["remote_name"], "sha256": stored.sha256}
-    chain.append(connection, at=at, provider=provider, kind="answer stored", body=body, submission=submission)
+    kind = chain.ANSWER + STORED
+    chain.append(connection, at=at, provider=provider, kind=kind, body=body, submission=submission)
     return key
 
 
@@ -177,7 +178,7 @@ def set_aside(
     connection.execute(update(answers).where(answers.c.id == answer).values(values))
     body = {"answer": answer, "note": note}
     chain.append(
-        connection, at=at, provider=provider, kind=f"answer {status}", body=body, submission=submission
+        connection, at=at, provider=provider, kind=chain.ANSWER + status, body=body, submission=submission
     )
 
 

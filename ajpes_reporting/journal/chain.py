@@ -2,8 +2,8 @@
 
 An entry commits in the same transaction as the change it explains. The hash covers every column
 of the entry and the hash of its predecessor, so that no byte of the past can be edited unseen;
-cutting off the end is seen too, since the newest entry of each submission must agree with the
-state the submission is in.
+cutting off the end is seen too, since every state, every answer and every quiet day in the journal
+must have its entry.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from ajpes_reporting.database.tables import audit_records, submissions
+from ajpes_reporting.database.tables import answers, audit_records, due_reports, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GENESIS = "0" * 64
 STATE_CHANGED = "state"
+ANSWER = "answer "  # and then its status
+NOTHING_TO_REPORT = "nothing_to_report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def verify(connection: Connection) -> ChainReport:
             walk.step(entry)
     except DBAPIError:  # SQLite gives out no text that is not UTF-8, however it came there
         walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
-    walk.problems.extend(_states_that_differ(connection, walk.states))
+    walk.problems.extend(_unsealed(connection, walk))
     return ChainReport(walk.seq, walk.previous, tuple(walk.problems))
 
 
@@ -120,6 +122,8 @@ class _Walk:
     seq: int = 0
     previous: str = GENESIS
     states: dict[int, str] = field(default_factory=dict)
+    answers: set[tuple[str, Any]] = field(default_factory=set)
+    quiet: set[tuple[str, Any, Any]] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def step(self, entry: Entry) -> None:
@@ -130,17 +134,36 @@ class _Walk:
         if entry.hash != entry.expected_hash():
             self.problems.append(f"entry {entry.seq} was changed after it was written")
         elif entry.kind == STATE_CHANGED and entry.submission is not None:
-            self.states[entry.submission] = _state_in(entry.body)
+            self.states[entry.submission] = str(_body(entry).get("to", "something that cannot be read"))
+        elif entry.kind.startswith(ANSWER):
+            self.answers.add((entry.kind.removeprefix(ANSWER), _body(entry).get("answer")))
+        elif entry.kind == NOTHING_TO_REPORT:
+            body = _body(entry)
+            self.quiet.add((entry.provider, body.get("report"), body.get("period")))
         self.seq, self.previous = entry.seq, entry.hash
 
 
-def _state_in(body: str) -> str:
-    """The state an entry tells of; whoever forged its hash too need not have written JSON."""
+def _body(entry: Entry) -> dict[str, Any]:
+    """What an entry tells; whoever forged its hash too need not have written JSON."""
     try:
-        told = json.loads(body)
+        told = json.loads(entry.body)
     except ValueError:
         told = None
-    return str(told.get("to")) if isinstance(told, dict) else "something that cannot be read"
+    return told if isinstance(told, dict) else {}
+
+
+def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
+    """What the journal holds and the record does not: its end was cut off, or went another way."""
+    yield from _states_that_differ(connection, walk.states)
+    for row in connection.execute(select(answers.c.id, answers.c.status)):
+        if ("stored", row.id) not in walk.answers:
+            yield f"answer {row.id} is in the journal, but not in the record"
+        elif row.status not in ("stored", "applied") and (row.status, row.id) not in walk.answers:
+            yield f"answer {row.id} is {row.status}, but the record does not say so"
+    quiet = select(due_reports).where(due_reports.c.settled_as == NOTHING_TO_REPORT)
+    for row in connection.execute(quiet):
+        if (row.provider, row.report, row.period) not in walk.quiet:
+            yield f"{row.report} for {row.period} counts as quiet, but the record does not say so"
 
 
 def _states_that_differ(connection: Connection, recorded: Mapping[int, str]) -> Iterator[str]:

@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, 
 
 from ajpes_reporting.database.tables import due_reports
 from ajpes_reporting.journal import chain
+from ajpes_reporting.journal.chain import NOTHING_TO_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-NOTHING_TO_REPORT = "nothing_to_report"
 REPORTED_LATER = "reported_later"
 
 

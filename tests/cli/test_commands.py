@@ -245,3 +245,33 @@ def test_the_schedule_runs_what_is_due_once(bank: Path, authority: Sandbox) -> N
     assert sorted(one.report for one in authority.book.submissions()) == ["nodurs", "spapp"]
     assert run(["-w", str(bank), "schedule", "--once"]) == 0
     assert len(authority.book.submissions()) == 2
+
+
+def test_an_answer_with_a_namespace_is_checked_by_its_local_names(tmp_path: Path) -> None:
+    """`check` reads an answer as the run does, whatever namespace the authority gives it."""
+    text = sample("answers/psodgovor-accepted.xml").read_text(encoding="utf-8")
+    path = tmp_path / "answer.xml"
+    path.write_text(text.replace("<PsOdgovor>", '<PsOdgovor xmlns="urn:anything">'), encoding="utf-8")
+    assert run(["check", str(path)]) == 0
+    path.write_text(path.read_text("utf-8").replace('iErr="0"', 'iErr="none"'), encoding="utf-8")
+    assert run(["check", str(path)]) == 3
+
+
+def test_a_workspace_can_be_completed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After an update, or for a new database, `init` makes what is missing and leaves the settings."""
+    folder = tmp_path / "bank"
+    assert run(["init", str(folder)]) == 0
+    settings = (folder / "ajpes.toml").read_text(encoding="utf-8")
+    (folder / "ajpes.db").unlink()
+    assert run(["-w", str(folder), "status"]) == 2
+    assert run(["init", str(folder)]) == 0
+    assert "left alone" in capsys.readouterr().out
+    assert (folder / "ajpes.toml").read_text(encoding="utf-8") == settings
+    assert run(["-w", str(folder), "status"]) == 0
+    assert run(["init", str(folder), "--name", "Another"]) == 2
+
+
+def test_a_month_that_has_not_ended_is_not_reported(bank: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report of half a month could never be taken back."""
+    assert run(["-w", str(bank), "run", "spapp", "--month", "299901"]) == 2
+    assert "has not ended yet" in capsys.readouterr().err

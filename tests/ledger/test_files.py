@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
+from ajpes_reporting.database.tables import events
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, KINDS, POSTINGS, Kind
@@ -350,6 +353,19 @@ def test_times_are_kept_as_written_and_meant_in_ljubljana(
     assert event.recorded_as == reported
 
 
+def test_an_imported_time_compares_with_the_times_of_the_program(ledger: Ledger) -> None:
+    """A report takes the events up to its moment; a second before and after must tell on the same day."""
+    ledger.take(EVENTS, {"recorded_at": "2026-11-17T08:05:00"})
+    recorded = datetime(2026, 11, 17, 7, 5, tzinfo=UTC)
+    counted = []
+    with ledger.engine.connect() as connection:
+        for seconds in (-1, 0, 1):
+            cutoff = recorded + timedelta(seconds=seconds)
+            found = connection.scalars(select(events.c.event_id).where(events.c.recorded_at <= cutoff))
+            counted.append(len(found.all()))
+    assert counted == [0, 1, 1]
+
+
 def test_the_same_instant_in_another_time_zone_is_known(ledger: Ledger) -> None:
     """A database that answers in the time zone of the session does not contradict itself."""
     ledger.take(EVENTS, {"recorded_at": "2026-11-17T08:05:00+01:00"})
@@ -520,6 +536,14 @@ def test_nothing_is_cancelled_twice(ledger: Ledger, place: str) -> None:
         ledger.take(EVENTS, *known)
     finding = only_finding(refusal(ledger, EVENTS, *known, {**CANCEL_7, "event_id": "9"}))
     assert (finding.line, finding.record) == (4, "O-314 / event 9")
+    assert "cancelled already, by event 8" in finding.message
+
+
+def test_nothing_is_cancelled_twice_by_a_file_of_its_own(ledger: Ledger) -> None:
+    """Tomorrow's file holds only tomorrow's events, and is refused in words all the same."""
+    ledger.take(EVENTS, {}, CANCEL_7)
+    finding = only_finding(refusal(ledger, EVENTS, {**CANCEL_7, "event_id": "9"}))
+    assert (finding.line, finding.record) == (2, "O-314 / event 9")
     assert "cancelled already, by event 8" in finding.message
 
 

@@ -257,7 +257,7 @@ def _create_journal() -> None:
         sa.Column("id", KEY, nullable=False),
         sa.Column("answer", KEY, nullable=False),
         sa.Column("severity", sa.String(length=7), nullable=False),
-        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("obligation_id", sa.String(length=36)),
         sa.Column("event_id", sa.String(length=36)),
