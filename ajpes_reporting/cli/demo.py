@@ -84,11 +84,11 @@ class Demo:
         self._session.emit({"workspace": self._directory, "steps": self._steps}, lambda: None)
 
     def _import(self, *names: str) -> None:
-        from ajpes_reporting.ledger.files import import_files
+        from ajpes_reporting.pipeline.facts import import_files
         from ajpes_reporting.shipped import sample
 
         paths = [sample(f"ledger/{name}") for name in names]
-        for summary in import_files(self._desk.engine, self._desk.provider, paths, self._desk.rules):
+        for summary in import_files(self._desk, paths):
             rows = counted(summary.rows_new, summary.kind.replace("_", " "))
             self._say(f"  {summary.path.name}: {rows} taken in")
 

@@ -30,11 +30,11 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
     A file goes in whole or not at all. The same rows again change nothing; a known row with other
     content is refused.
     """
-    from ajpes_reporting.ledger.files import import_files
+    from ajpes_reporting.pipeline.facts import import_files
 
     desk = session.desk()
     with session.progress("Importing") as progress:
-        summaries = import_files(desk.engine, desk.provider, files, desk.rules, progress)
+        summaries = import_files(desk, files, progress)
     document = [
         {
             "file": summary.path, "kind": summary.kind, "rows": summary.rows_read, "new": summary.rows_new,
@@ -70,13 +70,10 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
 
     Nothing is edited: AJPES refuses an obligation whose history was altered.
     """
-    from ajpes_reporting.ledger.correct import cancel as cancel_event
+    from ajpes_reporting.pipeline.facts import cancel_event
 
     desk = session.desk()
-    correction = cancel_event(
-        desk.engine, desk.provider, obligation, event,
-        now=desk.clock(), replace=_fields(replacements), rules=desk.rules,
-    )  # fmt: skip
+    correction = cancel_event(desk, obligation, event, _fields(replacements))
     replacement = correction.replacement
     document = {
         "obligation": obligation,
@@ -103,15 +100,13 @@ def show_(session: Session, obligation: str) -> None:
     from ajpes_reporting.journal.answers import rows_about
     from ajpes_reporting.journal.history import reports_of
     from ajpes_reporting.ledger.history import history
+    from ajpes_reporting.ledger.near import unknown_obligation
 
     desk = session.desk()
     with desk.engine.connect() as connection:
         found = history(connection, desk.provider, obligation)
         if found is None:
-            raise UsageError(
-                f"The ledger has no obligation {obligation}.",
-                "check the number; it is written as it was imported",
-            )
+            raise unknown_obligation(connection, desk.provider, obligation)
         head, events = found
         reports = reports_of(connection, desk.provider, obligation)
         answered = rows_about(connection, desk.provider, obligation)

@@ -23,6 +23,7 @@ from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import EVENTS
 from ajpes_reporting.ledger.near import unknown_event, unknown_obligation
+from ajpes_reporting.ledger.note import no_note
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.note import Note
 
 _SOURCE = Source("The correction", "give values that are right with --replace", has_lines=False)
 _CANCELS, _REPLACES = "S", "R"
@@ -55,11 +57,13 @@ def cancel(
     now: datetime,
     replace: Mapping[str, str] | None = None,
     rules: RuleSettings,
+    note: Note[Correction] = no_note,
 ) -> Correction:
     """Appends the cancellation of an event and, with `replace`, the event as it should have been.
 
     `replace` gives texts by the ledger's column names, "" for none; what it does not name stays as
-    it was. Both events are recorded at `now`, one after the other. Raises UsageError for an
+    it was. Both events are recorded at `now`, one after the other; `note` may write down what was done
+    in the same transaction. Raises UsageError for an
     obligation, event or field that there is not, and LedgerRefused for an event that cannot be
     cancelled (any more) or a value that is wrong; nothing is stored then.
     """
@@ -72,9 +76,11 @@ def cancel(
         lines = enumerate(rows, 1)
         taken = take_in(connection, provider, EVENTS, lines, _SOURCE, rules, no_progress)
         _, events = _known(connection, provider, obligation_id)
-    recorded = {event.event_id: event for event in events}
-    cancellation, *rest = (recorded[row[_EVENT_ID]] for row in rows)
-    return Correction(cancellation, rest[0] if rest else None, taken.warnings)
+        recorded = {event.event_id: event for event in events}
+        cancellation, *rest = (recorded[row[_EVENT_ID]] for row in rows)
+        correction = Correction(cancellation, rest[0] if rest else None, taken.warnings)
+        note(connection, correction)
+    return correction
 
 
 _EVENT_ID = EVENTS.columns.index("event_id")

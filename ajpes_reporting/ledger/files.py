@@ -13,6 +13,7 @@ from ajpes_reporting.ledger import csvfile
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import KINDS
+from ajpes_reporting.ledger.note import no_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.kinds import Kind
+    from ajpes_reporting.ledger.note import Note
 
 _REMEDY = "correct the rows and import the file again; what of it the ledger knows already is skipped"
 
@@ -51,10 +53,12 @@ def import_files(
     paths: Sequence[Path],
     rules: RuleSettings,
     progress: Progress = no_progress,
+    note: Note[ImportSummary] = no_note,
 ) -> list[ImportSummary]:
     """Imports CSV files, recognised by their headers; accounts first, whatever the order of `paths`.
 
-    Each file is stored in a transaction of its own. `progress` is told rows. Raises UsageError if
+    Each file is stored in a transaction of its own, in which `note` may write down what was done.
+    `progress` is told rows. Raises UsageError if
     a file cannot be read, and LedgerRefused for the first that is refused, with its findings; the
     message says which files had been stored before it.
     """
@@ -62,7 +66,7 @@ def import_files(
     stored: list[ImportSummary] = []
     for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
         try:
-            stored.append(_import_file(engine, provider, path, kinds[path], rules, progress))
+            stored.append(_import_file(engine, provider, path, kinds[path], rules, progress, note))
         except LedgerRefused as refused:
             message = f"{refused.message}{_stored_before(stored)}"
             raise LedgerRefused(message, refused.remedy, refused.findings) from refused
@@ -70,20 +74,28 @@ def import_files(
 
 
 def _import_file(
-    engine: Engine, provider: str, path: Path, kind: Kind, rules: RuleSettings, progress: Progress
+    engine: Engine,
+    provider: str,
+    path: Path,
+    kind: Kind,
+    rules: RuleSettings,
+    progress: Progress,
+    note: Note[ImportSummary],
 ) -> ImportSummary:
     source = Source(path.name, _REMEDY)
     with writing(engine) as connection, closing(csvfile.rows(path, kind)) as lines:
         taken = take_in(connection, provider, kind, lines, source, rules, progress)
-    return ImportSummary(
-        kind.name,
-        path,
-        taken.rows_read,
-        taken.rows_new,
-        taken.rows_known,
-        taken.warnings,
-        taken.warning_count,
-    )
+        summary = ImportSummary(
+            kind.name,
+            path,
+            taken.rows_read,
+            taken.rows_new,
+            taken.rows_known,
+            taken.warnings,
+            taken.warning_count,
+        )
+        note(connection, summary)
+    return summary
 
 
 def _stored_before(stored: Sequence[ImportSummary]) -> str:

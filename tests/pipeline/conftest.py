@@ -18,11 +18,12 @@ from ajpes_reporting.database.tables import pending_events
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.periods import Day, Month
-from ajpes_reporting.ledger.correct import Correction, cancel
-from ajpes_reporting.ledger.files import ImportSummary, import_files
+from ajpes_reporting.ledger.correct import Correction
+from ajpes_reporting.ledger.files import ImportSummary
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.collect import Taken, collect
 from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.facts import cancel_event, import_files
 from ajpes_reporting.pipeline.run import Result, run
 from ajpes_reporting.pipeline.settle import resubmit
 from ajpes_reporting.reports.registry import by_code
@@ -84,7 +85,7 @@ class Bank:
         """Imports rows of CSV into the ledger."""
         path = self.folder / name
         path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
-        return import_files(self.desk.engine, self.desk.provider, [path], self.desk.rules)
+        return import_files(self.desk, [path])
 
     def run(self, code: str = "NODURS", period: Day | Month = NOV_17, via: str | None = None) -> Result:
         return run(self.desk, by_code(code), period, via)
@@ -93,10 +94,7 @@ class Bank:
         return resubmit(self.desk, key, via, same=same)
 
     def cancel(self, obligation: str, number: str, replace: Mapping[str, str] | None = None) -> Correction:
-        return cancel(
-            self.desk.engine, self.desk.provider, obligation, number,
-            now=self.time(), replace=replace, rules=self.desk.rules,
-        )  # fmt: skip
+        return cancel_event(self.desk, obligation, number, replace)
 
     def collect(self) -> list[Taken]:
         return collect(self.desk)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import due, submissions
+from ajpes_reporting.journal import chain, due, submissions
 from ajpes_reporting.pipeline.build import rehearse
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.reports.registry import by_code
@@ -118,11 +119,9 @@ def test_a_future_day_is_refused(bank: Bank) -> None:
 def test_the_monthly_report_goes_by_sftp_and_is_accepted(bank: Bank) -> None:
     """Section 4.2: SPAPP goes into spapp/v_ajpes, its answer comes out of spapp/iz_ajpes."""
     names = ("accounts.csv", "account-months.csv", "postings.csv")
-    from ajpes_reporting.ledger.files import import_files
+    from ajpes_reporting.pipeline.facts import import_files
 
-    import_files(
-        bank.desk.engine, bank.desk.provider, [sample(f"ledger/{name}") for name in names], bank.desk.rules
-    )
+    import_files(bank.desk, [sample(f"ledger/{name}") for name in names])
     result = bank.run("SPAPP", OCTOBER)
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
@@ -160,3 +159,19 @@ def test_a_row_that_was_edited_is_refused_by_name(bank: Bank) -> None:
     (finding,) = refused.value.findings
     assert (finding.record, finding.field, finding.line) == ("O-1 / event 1", "amount_cents", 2)
     assert bank.pending() == 1
+
+
+def test_the_record_says_when_facts_came_in_and_what_was_corrected(bank: Bank) -> None:
+    """An auditor years later sees which file brought an event, and who was corrected by what."""
+    bank.record(event("O-1", 1))
+    bank.record(event("O-1", 1))
+    bank.cancel("O-1", "1", {"amount_cents": "12000"})
+    with bank.desk.engine.connect() as connection:
+        told = [(entry.kind, json.loads(entry.body)) for entry in chain.entries(connection)]
+    assert [kind for kind, _body in told] == ["import", "correction"]
+    assert (told[0][1]["file"], told[0][1]["new"]) == ("rows.csv", 1)
+    assert (told[1][1]["obligation"], told[1][1]["event"], told[1][1]["replaced"]) == (
+        "O-1",
+        "1",
+        ["amount_cents"],
+    )

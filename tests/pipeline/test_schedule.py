@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 
-from ajpes_reporting.ledger.files import import_files
+from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.schedule.tick import Times, tick
 from ajpes_reporting.shipped import sample
@@ -22,9 +22,7 @@ def play(bank: Bank) -> list[tuple[str, str, Ending]]:
 
 def import_accounts(bank: Bank) -> None:
     names = ("accounts.csv", "account-months.csv", "postings.csv")
-    import_files(
-        bank.desk.engine, bank.desk.provider, [sample(f"ledger/{name}") for name in names], bank.desk.rules
-    )
+    import_files(bank.desk, [sample(f"ledger/{name}") for name in names])
 
 
 def test_nothing_runs_before_its_time(bank: Bank) -> None:

@@ -1,0 +1,17 @@
+"""How the ledger lets somebody write down what it did, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+Note = Callable[[Connection, T], None]
+"""Called with the running transaction and what was done in it, before that is stored."""
+
+
+def no_note(_connection: Connection, _done: object) -> None:
+    """Nobody writes it down."""

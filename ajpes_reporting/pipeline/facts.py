@@ -1,0 +1,63 @@
+"""Facts come into the ledger, and the audit record says when, and from where."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.journal import chain
+from ajpes_reporting.ledger import correct, files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.ledger.correct import Correction
+    from ajpes_reporting.ledger.files import ImportSummary
+    from ajpes_reporting.pipeline.desk import Desk
+
+
+def import_files(desk: Desk, paths: Sequence[Path], progress: Progress = no_progress) -> list[ImportSummary]:
+    """Imports CSV files; see `ledger.files`. A file that brings nothing new leaves no entry."""
+
+    def note(connection: Connection, summary: ImportSummary) -> None:
+        if summary.rows_new:
+            body = {
+                "file": summary.path.name,
+                "sha256": _sha256(summary.path),
+                "kind": summary.kind,
+                "new": summary.rows_new,
+                "known": summary.rows_known,
+            }
+            chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
+
+    return files.import_files(desk.engine, desk.provider, paths, desk.rules, progress, note)
+
+
+def cancel_event(
+    desk: Desk, obligation_id: str, event_id: str, replace: Mapping[str, str] | None = None
+) -> Correction:
+    """Cancels an event, and records the corrected one if asked for; see `ledger.correct`."""
+
+    def note(connection: Connection, correction: Correction) -> None:
+        body = {
+            "obligation": obligation_id,
+            "event": event_id,
+            "cancellation": correction.cancellation.event_id,
+            "replacement": correction.replacement.event_id if correction.replacement else None,
+            "replaced": sorted(replace or {}),
+        }
+        chain.append(connection, at=desk.clock(), provider=desk.provider, kind="correction", body=body)
+
+    return correct.cancel(
+        desk.engine, desk.provider, obligation_id, event_id,
+        now=desk.clock(), replace=replace, rules=desk.rules, note=note,
+    )  # fmt: skip
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
