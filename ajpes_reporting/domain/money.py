@@ -17,17 +17,6 @@ _WHOLE = re.compile("-?[0-9]{1,17}")
 _DECIMAL = re.compile(r"-?[0-9]{1,17}\.[0-9]{2}")
 
 
-def euros_half_away(cents: int) -> int:
-    """Whole euros nearest to `cents`; half a euro goes away from zero (section 3.2)."""
-    euros = (abs(cents) + 50) // 100
-    return -euros if cents < 0 else euros
-
-
-def format_cents(amount: int) -> str:
-    """28843416 as "28843416": whole cents, no separator (section 2.2, rows 3 and 16)."""
-    return str(amount)
-
-
 def format_decimal(cents: int) -> str:
     """28843416 as "288434.16": euros, always with two decimals."""
     euros, rest = divmod(abs(cents), 100)

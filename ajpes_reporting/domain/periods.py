@@ -154,15 +154,6 @@ def file_name(report: str, period: Period, registration_number: str) -> str:
     return f"{report.upper()}_{period.compact}_{registration_number[:7]}.xml"
 
 
-def read_file_name(name: str) -> tuple[str, str, str] | None:
-    """("nodurs", "20261117", "5860571") from the name of a report file.
-
-    None if no report is named so. The report is in lower case, the period compact.
-    """
-    match = _FILE_NAME.fullmatch(name)
-    return (match[1].lower(), match[2], match[3]) if match else None
-
-
 def _numbers(pattern: re.Pattern[str], text: str) -> list[int]:
     match = pattern.fullmatch(text)
     if not match or int(match[1]) not in PLAUSIBLE_YEARS:

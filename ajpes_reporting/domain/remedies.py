@@ -28,11 +28,6 @@ REPLACEABLE = (
 to the obligation, or are set by the ledger."""
 
 
-def correct_row(finding: Finding) -> Finding:
-    """The finding, for a record in a file that the ledger has not taken."""
-    return replace(finding, remedy=f"correct the row{_hint(finding)} and import the file again")
-
-
 def correct_event(finding: Finding, obligation_id: str, event: Event) -> Finding:
     """The finding, for an event that the ledger holds."""
     if finding.field not in REPLACEABLE or event.is_cancellation:

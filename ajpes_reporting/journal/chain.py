@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.database.tables import answers, audit_records, due_reports, submissions
@@ -106,13 +106,6 @@ def verify(connection: Connection) -> ChainReport:
         walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
     walk.problems.extend(_unsealed(connection, walk))
     return ChainReport(walk.seq, walk.previous, tuple(walk.problems))
-
-
-def head(connection: Connection) -> str:
-    """The hash of the newest entry."""
-    newest = select(func.max(audit_records.c.seq)).scalar_subquery()
-    found = connection.execute(select(audit_records.c.hash).where(audit_records.c.seq == newest)).scalar()
-    return found or GENESIS
 
 
 @dataclass(slots=True)

@@ -92,16 +92,6 @@ def open_periods(
     ).all()
 
 
-def settled(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
-    """The periods settled last, newest first."""
-    return connection.execute(
-        select(due_reports)
-        .where(due_reports.c.provider == provider, due_reports.c.settled_as.is_not(None))
-        .order_by(due_reports.c.settled_at.desc())
-        .limit(limit)
-    ).all()
-
-
 def _key(provider: str, report: str, period: str) -> tuple[Any, ...]:
     return (
         due_reports.c.provider == provider,

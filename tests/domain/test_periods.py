@@ -16,7 +16,6 @@ from ajpes_reporting.domain.periods import (
     file_name,
     parse_day,
     parse_month,
-    read_file_name,
 )
 
 days = st.dates(date(1900, 1, 2), date(2999, 12, 30)).map(Day)
@@ -113,32 +112,3 @@ def test_files_are_named_as_the_instruction_says() -> None:
     """The authority finds the report under the name it looks for (sections 2.1 and 3.1)."""
     assert file_name("nodurs", Day(date(2026, 11, 17)), "5860571000") == "NODURS_20261117_5860571.xml"
     assert file_name("spapp", Month(2026, 10), "5860571") == "SPAPP_202610_5860571.xml"
-
-
-@given(
-    st.sampled_from(["nodurs", "spapp"]),
-    st.one_of(days, months),
-    st.from_regex(r"[0-9]{7}([0-9]{3})?", fullmatch=True),
-)
-def test_a_file_name_is_read_again(report: str, period: Period, number: str) -> None:
-    """A file on disk is known by its name for what it is."""
-    expected = (report, period.compact, number[:7])
-    assert read_file_name(file_name(report, period, number)) == expected
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "report.xml",
-        "NODURS_20261117_5860571.XML",
-        "NODURS_20261117_5860571.xml.part",
-        "NODURS_2026111_5860571.xml",
-        "NODURS_20261117_5860571000.xml",
-        "../NODURS_20261117_5860571.xml",
-        "NODURS_20261117_5860571.xml\n",
-    ],
-)
-def test_other_file_names_say_nothing(name: str) -> None:
-    """A file that is named otherwise is not taken for a report by its name."""
-    assert read_file_name(name) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.remedies import correct_event, correct_obligation, correct_row
+from ajpes_reporting.domain.remedies import correct_event, correct_obligation
 from tests.domain.test_rules import CANCELLATION, EVENT
 
 FINDING = Finding(
@@ -16,13 +16,6 @@ FINDING = Finding(
     message="creditor account has 36 characters, at most 34 are allowed",
     remedy="write up to 34 letters and digits",
 )
-
-
-def test_a_row_of_a_file_is_corrected_in_the_file() -> None:
-    """The clerk is not sent to the ledger for what it never took."""
-    assert correct_row(FINDING).remedy == (
-        "correct the row (write up to 34 letters and digits) and import the file again"
-    )
 
 
 def test_an_event_of_the_ledger_is_cancelled_and_replaced() -> None:
