@@ -1,0 +1,57 @@
+"""What is written down must be true: settings, links, commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from ajpes_reporting.cli.main import COMMANDS
+from ajpes_reporting.config import Settings
+from ajpes_reporting.domain.states import State
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+
+
+def settings() -> set[str]:
+    """Every setting there is, as `section.key`."""
+    found = set()
+    for section, field in Settings.model_fields.items():
+        kinds = [kind for kind in [field.annotation, *getattr(field.annotation, "__args__", ())] if kind]
+        (model,) = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+        found |= {f"{section}.{key}" for key in model.model_fields}
+    return found
+
+
+def test_every_setting_is_explained_and_none_that_there_is_not() -> None:
+    """An administrator finds each setting, and finds no setting that does nothing."""
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    sections = "|".join(Settings.model_fields)
+    explained = set(re.findall(rf"`((?:{sections})\.[a-z0-9_]+)`", page))
+    assert explained == settings()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Nobody runs into a page that is not there."""
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_shown_exist(page: Path) -> None:
+    """What a reader copies is a command of this program."""
+    shown = re.findall(r"ajpes-reporting(?: -w \S+| --json)* ([a-z]+)\b", page.read_text(encoding="utf-8"))
+    assert set(shown) - {*COMMANDS, "takes", "is", "as", "writes", "has"} == set()
+
+
+def test_every_state_is_explained_to_the_operator() -> None:
+    """Whatever `status` shows, the operator's page says what to do."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert [
+        state.value for state in State if f"`{state.value}`" not in page and state.label not in page
+    ] == []
