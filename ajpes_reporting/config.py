@@ -91,7 +91,7 @@ class CalendarSection(_Section):
 class ScheduleSection(_Section):
     nodurs_start: time = time(16)
     spapp_start: time = time(9)
-    every_seconds: float = Field(default=60, ge=1)
+    every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
 
 
 class SoapSection(_Section):

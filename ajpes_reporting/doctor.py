@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from ajpes_reporting.database.engine import open_engine
+from ajpes_reporting.database.engine import address, open_engine
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver.tls import certificate_dates
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.domain.rules import check_provider
+from ajpes_reporting.ledger.views import open_views, views_there
 from ajpes_reporting.wiring import sftp_carrier, soap_carrier, tls_settings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def examine(workspace: Workspace, clock: Clock) -> Iterator[Diagnosis]:
     """Looks at one thing after the other; a broken one does not keep the others from being looked at."""
     yield from _guarded("settings", lambda: _settings(workspace))
     yield from _guarded("database", lambda: _database(workspace, clock()))
+    yield from _guarded("ledger", lambda: _views(workspace))
     yield from _guarded("disk", lambda: _disk(workspace))
     yield from _guarded("certificate", lambda: _certificate(workspace, clock()))
     yield from _guarded("SOAP", lambda: _soap(workspace, clock))
@@ -83,8 +85,21 @@ def _database(workspace: Workspace, now: datetime) -> Iterator[Diagnosis]:
         require_current(engine)
         with engine.connect() as connection:
             newest = connection.execute(select(func.max(audit_records.c.at))).scalar()
-        yield Diagnosis("database", Health.OK, engine.url.render_as_string(hide_password=True))
+        yield Diagnosis("database", Health.OK, address(engine.url))
         yield from _clock(now, newest)
+    finally:
+        engine.dispose()
+
+
+def _views(workspace: Workspace) -> Iterator[Diagnosis]:
+    """A bank's own views, if the ledger is fed from them: that they are there and can be read."""
+    url = workspace.ledger_url()
+    if url is None:
+        return
+    engine = open_views(url)
+    try:
+        names = ", ".join(views_there(engine))
+        yield Diagnosis("ledger", Health.OK, f"reads {names} of {address(engine.url)}")
     finally:
         engine.dispose()
 
@@ -132,10 +147,15 @@ def _soap(workspace: Workspace, clock: Clock) -> Iterator[Diagnosis]:
 
 def _sftp(workspace: Workspace) -> Iterator[Diagnosis]:
     sftp = workspace.settings.sftp
-    if sftp is None:
+    if sftp is None and workspace.settings.soap is None:
+        yield Diagnosis(
+            "SFTP", Health.FAILED, "neither [soap] nor [sftp] is in the settings; nothing can be sent",
+            "fill in [soap] and [sftp]", ConfigurationError.exit_code,
+        )  # fmt: skip
+    elif sftp is None:
         yield Diagnosis("SFTP", Health.NOT_SET_UP, "no [sftp] in the settings; SPAPP cannot be sent")
-        return
-    yield Diagnosis("SFTP", Health.OK, sftp_carrier(workspace, sftp).reach())
+    else:
+        yield Diagnosis("SFTP", Health.OK, sftp_carrier(workspace, sftp).reach())
 
 
 def worst(diagnoses: list[Diagnosis]) -> int:

@@ -42,7 +42,7 @@ amounts = "euros"                      # or "decimal", or "cents"
 strict = false                         # true: warnings count as errors
 
 [calendar]
-# extra_days_off = ["2026-12-24"]      # days on which your house does not work
+# extra_days_off = ["2026-12-24"]      # days on which AJPES does not work, beyond the calendars
 
 [schedule]
 # nodurs_start = 16:00:00              # local time; early enough to mend a first refusal by 18:00
@@ -84,7 +84,7 @@ def make_workspace(
             f"There is a workspace in {folder} already. Nothing was changed.", "name another folder"
         )
     values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
-    _make_folder(folder)
+    make_folder(folder)
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     read_settings(text, str(settings))
     settings.write_text(text, encoding="utf-8")
@@ -97,7 +97,7 @@ def complete_workspace(folder: Path) -> Workspace:
     Brings the tables of an older version up to date.
     """
     workspace = open_workspace(folder)
-    _make_folder(workspace.archive)
+    make_folder(workspace.archive)
     engine = open_engine(workspace.database_url())
     try:
         upgrade(engine)
@@ -106,7 +106,8 @@ def complete_workspace(folder: Path) -> Workspace:
     return workspace
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """A folder that only its owner can look into. Raises `UsageError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -33,12 +33,14 @@ def command(session: Session, directory: Path) -> None:
     over SOAP and SFTP, answered and remembered; then one is refused, mended and accepted.
     """
     from ajpes_reporting.sandbox import Sandbox, SandboxError
+    from ajpes_reporting.workspace import make_folder
 
     if (directory / "ajpes.toml").exists():
         raise UsageError(
             f"There is a workspace in {directory} already. Nothing was changed.",
             "name another folder: `ajpes-reporting demo OTHER`",
         )
+    make_folder(directory)
     try:
         with Sandbox(directory / "authority") as authority:
             Demo(session, directory, authority).play()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.wording import as_order
-from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, UsageError
+from ajpes_reporting.cli.errors import of_the_database, of_the_machine, tell, tell_json
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,70 +81,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return leaving.exit_code
     except click.ClickException as error:
         error.show()
-        _tell_json(UsageError(error.format_message()), as_json)
+        if as_json:
+            tell_json(UsageError(error.format_message()))
         return UsageError.exit_code
     except click.Abort:
         click.echo("Stopped.", err=True)
         return INTERRUPTED
     except AjpesReportingError as error:
-        _tell(error, as_json)
+        tell(error, as_json=as_json)
         return error.exit_code
     except OSError as error:
-        _tell(_of_the_machine(error), as_json)
+        tell(of_the_machine(error), as_json=as_json)
         return UNFORESEEN
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "sqlalchemy":
             raise
-        _tell(_of_the_database(error), as_json)
+        tell(of_the_database(error), as_json=as_json)
         return UNFORESEEN
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         return INTERRUPTED
-
-
-def _tell(error: AjpesReportingError, as_json: bool) -> None:
-    findings = error.findings if isinstance(error, ChecksRefused) else ()
-    click.echo(error.message, err=True)
-    for finding in findings:
-        click.echo(f"  {finding}", err=True)
-        if finding.remedy:
-            click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
-    if error.remedy:
-        click.echo(f"Do: {as_order(error.remedy)}.", err=True)
-    _tell_json(error, as_json)
-
-
-def _tell_json(error: AjpesReportingError, as_json: bool) -> None:
-    if not as_json:
-        return
-    from ajpes_reporting.cli.session import finding_json
-
-    findings = error.findings if isinstance(error, ChecksRefused) else ()
-    document = {
-        "error": {
-            "message": error.message,
-            "remedy": error.remedy,
-            "findings": [finding_json(finding) for finding in findings],
-        },
-        "exit_code": error.exit_code,
-    }
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _of_the_machine(error: OSError) -> AjpesReportingError:
-    """A full disk, a missing right: told in words, with the file where it is known."""
-    where = f" ({error.filename})" if error.filename else ""
-    return AjpesReportingError(
-        f"This machine did not allow it: {error.strerror or error}{where}.",
-        "see `ajpes-reporting status` for what was done before that, mend it, then run again",
-    )
-
-
-def _of_the_database(error: Exception) -> AjpesReportingError:
-    """The database is away, full or locked. Its statement is not shown: it may hold names."""
-    original = getattr(error, "orig", None) or error
-    reason = " ".join(str(original).split())
-    return AjpesReportingError(
-        f"The database did not do what was asked: {reason}.",
-        "see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it",
-    )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
 
 @click.command("resolve")
-@click.argument("submission", type=int)
+@click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
 @click.option("--as", "outcome", type=click.Choice(["delivered", "never-arrived"]), required=True)
 @click.option("--reason", required=True, help="Who said so, and when; it stays in the audit record.")
 @with_session

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.cli.telling import leave_with
 
 
 @click.command("resubmit")
-@click.argument("submission", type=int)
+@click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
 @click.option("--via", type=click.Choice(["soap", "sftp"]), help="Go this way only.")
 @click.option("--same", is_flag=True, help="Send the very same bytes instead of building the report again.")
 @with_session

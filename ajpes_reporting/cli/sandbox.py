@@ -26,8 +26,9 @@ def command(session: Session, directory: Path) -> None:
     ajpes.toml for it in the same folder.
     """
     from ajpes_reporting.sandbox import Sandbox, SandboxError
-    from ajpes_reporting.workspace import complete_workspace
+    from ajpes_reporting.workspace import complete_workspace, make_folder
 
+    make_folder(directory)
     try:
         with Sandbox(directory / "authority") as authority:
             authority.write_settings(directory / "ajpes.toml")

@@ -7,7 +7,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
+from ajpes_reporting.cli.errors import error_json, tell_error
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import exit_code, result_json, show_result
 from ajpes_reporting.domain.errors import AjpesReportingError
@@ -41,15 +43,15 @@ def command(session: Session, once: bool) -> None:
 def _once(session: Session, desk: Desk, times: Times) -> None:
     from ajpes_reporting.schedule.tick import tick
 
-    results = []
+    documents: list[dict[str, Any]] = []
+    codes = [0]
     for result in tick(desk, times):
-        results.append(result)
+        codes.append(_code(result))
+        documents.append(_json(desk, result))
         _show(session, desk, result)
-    codes = [exit_code(result) for result in results]
     if session.as_json:
-        documents: list[dict[str, Any]] = [result_json(desk, result) for result in results]
-        session.emit({"runs": documents, "exit_code": max(codes, default=0)}, lambda: None)
-    click.get_current_context().exit(max(codes, default=0))
+        session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
+    click.get_current_context().exit(max(codes))
 
 
 def _until_stopped(session: Session, desk: Desk, times: Times, every_seconds: float) -> None:
@@ -64,12 +66,23 @@ def _until_stopped(session: Session, desk: Desk, times: Times, every_seconds: fl
                 _show(session, desk, result)
                 if stop.is_set():
                     break
-        except AjpesReportingError as error:
-            # The next tick tries again; what is due stays in the table until it is settled.
-            session.say(f"{error.message} {error.remedy}")
+        except (AjpesReportingError, SQLAlchemyError, OSError) as error:
+            # The database is away, or the disk is full. The next tick tries again; what is due
+            # stays in the table until it is settled.
+            session.say(f"{error}")
         stop.wait(every_seconds)
 
 
-def _show(session: Session, desk: Desk, result: Result) -> None:
-    if not session.as_json:
+def _show(session: Session, desk: Desk, result: Result | AjpesReportingError) -> None:
+    if isinstance(result, AjpesReportingError):
+        tell_error(result)
+    elif not session.as_json:
         show_result(desk, result)
+
+
+def _code(result: Result | AjpesReportingError) -> int:
+    return result.exit_code if isinstance(result, AjpesReportingError) else exit_code(result)
+
+
+def _json(desk: Desk, result: Result | AjpesReportingError) -> dict[str, Any]:
+    return error_json(result) if isinstance(result, AjpesReportingError) else result_json(desk, result)

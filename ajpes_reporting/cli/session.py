@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.pipeline.desk import Desk
 
 WORKSPACE_VARIABLE = "AJPES_WORKSPACE"
+MOST_ROWS_EVER = 2**63 - 1  # as far as a database numbers its rows
 _SHOW_PROGRESS_AFTER_SECONDS = 1.0
 _PIPED_WIDTH = 140
 

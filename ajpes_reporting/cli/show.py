@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, local_time, with_session
 from ajpes_reporting.cli.telling import submission_json
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.journal import answers, chain, submissions
@@ -24,7 +24,7 @@ _MOST_ROWS = 20
 
 
 @click.command("show")
-@click.argument("submission", type=int)
+@click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
 @click.option("--answers", "all_answers", is_flag=True, help="Show every row of the answers.")
 @click.option(
     "--file", "target", type=click.Path(path_type=Path), help="Write the exact bytes sent into this file."
@@ -34,7 +34,7 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
     """SUBMISSION with every attempt, file and finding."""
     desk = session.desk()
     with desk.engine.connect() as connection:
-        found = submissions.get(connection, submission)
+        found = submissions.owned(connection, desk.provider, submission)
         tries = submissions.attempts_of(connection, submission)
         findings = submissions.findings_of(connection, submission)
         replies = answers.of_submission(connection, submission)
@@ -43,6 +43,7 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
         history = chain.of_submission(connection, submission)
     if target is not None:
         _write(desk, found.archive_path, target)
+        session.say(f"The exact bytes were written to {target}.")
 
     def show() -> None:
         click.echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")

@@ -136,7 +136,7 @@ def _to_do(item: Submission, held: bool) -> str:
         State.PREPARED: "it was cut off before it was sent: run again",
         State.SENDING: "a run is at work, or was cut off",
         State.DELIVERED: "collect the answer",
-        State.REFUSED: f"see show {item.id}, correct, resubmit {item.id}",
+        State.REFUSED: f"see show {item.id}, correct, resubmit {item.id} (or --same)",
         State.UNREACHABLE: f"nothing arrived: run again, or resubmit {item.id}",
         State.UNKNOWN: f"ask AJPES, then resolve {item.id}",
     }.get(item.state, "")

@@ -10,7 +10,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ajpes_reporting.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +22,25 @@ _BUSY_TIMEOUT_MS = 30_000
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for the database at `url` (any SQLAlchemy URL of SQLite or PostgreSQL)."""
+    """An engine for the database at `url`, of SQLite or PostgreSQL. Raises `ConfigurationError`."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = create_engine(parsed)
+    try:
+        engine = create_engine(parsed)
+    except (ArgumentError, ImportError) as error:
+        raise ConfigurationError(
+            f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"
+        ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def address(url: URL) -> str:
+    """Which database a URL names, without what may be a secret: its password, its options."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager

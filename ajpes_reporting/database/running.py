@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.domain.errors import UsageError
 
@@ -41,7 +42,9 @@ def _alone_on_postgresql(engine: Engine, provider: str) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(select(func.pg_advisory_unlock(*key)))
+            # A connection that was lost has taken its lock with it.
+            with suppress(DBAPIError):
+                connection.execute(select(func.pg_advisory_unlock(*key)))
 
 
 def _taken_soon(connection: Connection, key: tuple[int, int]) -> bool:
@@ -56,7 +59,7 @@ def _taken_soon(connection: Connection, key: tuple[int, int]) -> bool:
 
 @contextmanager
 def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[None]:
-    path = Path(f"{engine.url.database}.{provider}.lock")
+    path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}.lock")
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
+from ajpes_reporting.database.engine import address
 from ajpes_reporting.domain.errors import ConfigurationError
 
 HEAD = "0001"
@@ -104,4 +105,4 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def _address(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+    return address(engine.url)

@@ -111,6 +111,8 @@ def _decompress(source: Path) -> Iterator[bytes]:
             if not (block := packed.read(_PACKED_BLOCK)):
                 raise ValueError("it is cut off")
             yield unpacker.decompress(block)
+        if unpacker.unused_data or packed.read(1):
+            raise ValueError("something follows its end")
 
 
 def _sync(file: BinaryIO) -> None:

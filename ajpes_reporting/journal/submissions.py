@@ -123,7 +123,14 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
 
 
 def begin_attempt(connection: Connection, submission: Submission, via: str, *, at: datetime) -> int:
-    """Moves to `sending` and notes the attempt; commit this before the first byte leaves."""
+    """Moves to `sending` and notes the attempt; commit this before the first byte leaves.
+
+    Raises `UsageError` if another submission has taken the place of this one meanwhile.
+    """
+    current = get(connection, submission.id)
+    if current.superseded_by is not None:
+        newer = current.superseded_by
+        raise UsageError(f"Submission {current.id} was superseded by {newer}; it is not sent.")
     move(connection, submission, State.SENDING, f"by {via}", at=at)
     statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
     key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()
@@ -168,8 +175,16 @@ def get(connection: Connection, key: int) -> Submission:
     """One submission. Raises `UsageError` if there is none with this number."""
     row = connection.execute(select(submissions).where(submissions.c.id == key)).one_or_none()
     if row is None:
-        raise UsageError(f"There is no submission {key}.", "see `ajpes-reporting status` for those there are")
+        raise _unknown(key)
     return _submission(row)
+
+
+def owned(connection: Connection, provider: str, key: int) -> Submission:
+    """One submission of this provider. Raises `UsageError` if it has none with this number."""
+    submission = get(connection, key)
+    if submission.provider != provider:
+        raise _unknown(key)
+    return submission
 
 
 def latest(connection: Connection, provider: str, report: str, period: str) -> Submission | None:
@@ -229,6 +244,10 @@ def findings_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
 def events_of(key: int) -> Select[tuple[int]]:
     """The keys of the events a submission reports."""
     return select(submission_events.c.event).where(submission_events.c.submission == key)
+
+
+def _unknown(key: int) -> UsageError:
+    return UsageError(f"There is no submission {key}.", "see `ajpes-reporting status` for those there are")
 
 
 def _settle_overtaken(connection: Connection, accepted: Submission, *, at: datetime) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import case, column, create_engine, event, inspect, make_url, null, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import snapshot
+from ajpes_reporting.database.engine import address, snapshot
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.ports import no_progress
@@ -87,6 +87,12 @@ def pull(
     return taken
 
 
+def views_there(source_engine: Engine) -> list[str]:
+    """The names of the views that would be read. Raises ConfigurationError if there are none."""
+    with _reading(source_engine), snapshot(source_engine) as source:
+        return [kind.name for kind in _kinds_there(source, ())]
+
+
 def _kinds_there(source: Connection, needed: Collection[str]) -> Sequence[Kind]:
     look = inspect(source)
     kinds = [kind for kind in KINDS if look.has_table(kind.name)]
@@ -136,9 +142,9 @@ def _reading(source_engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        address = source_engine.url.render_as_string(hide_password=True)
+        there = address(source_engine.url)
         raise ConfigurationError(
-            f"The bank's database {address} cannot be read: {_reason(error)}.",
+            f"The bank's database {there} cannot be read: {_reason(error)}.",
             "check [ledger] url in ajpes.toml, that the database runs, and what its user may read",
         ) from error
 

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import FileKind, check_file
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import ConfigurationError, UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
+from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.reports.answers import AnswerRules, read_rows
 from ajpes_reporting.xmlread import Root, UnreadableXml, read_root, without_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from ajpes_reporting.domain.answers import AnswerHead
     from ajpes_reporting.domain.ports import RemoteAnswer
@@ -72,6 +75,7 @@ def collect(desk: Desk) -> list[Taken]:
             "The settings have no [sftp]; there is nothing to collect from.", "fill in [sftp]"
         )
     with desk.exclusive(), desk.working_folder() as folder:
+        settle_interrupted(desk)
         waiting = apply_waiting(desk, folder)
         return waiting + fetch(desk, desk.kinds, folder)
 
@@ -85,6 +89,7 @@ def take_by_hand(desk: Desk, paths: Sequence[Path]) -> list[Taken]:
     if missing:
         raise UsageError(f"There is no file {missing[0]}. Nothing was taken in.", "name files that exist")
     with desk.exclusive(), desk.working_folder() as folder:
+        settle_interrupted(desk)
         return apply_waiting(desk, folder) + [_take_by_hand(desk, path, folder) for path in paths]
 
 
@@ -105,7 +110,11 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
     kinds = tuple(kind for kind in desk.kinds if kind.code == submission.report)
     give_up = time.monotonic() + desk.answer_wait_seconds
     while True:
-        fetch(desk, kinds, folder)
+        try:
+            fetch(desk, kinds, folder)
+        except (NotDelivered, ConfigurationError):
+            # The report is delivered, whatever happens to the folders now; `collect` looks again.
+            return
         with desk.engine.connect() as connection:
             if submissions.get(connection, submission.id).state is not State.DELIVERED:
                 return
@@ -149,13 +158,12 @@ def read_answer(desk: Desk, path: Path, folder: Path) -> Reading:
     return Reading(plain, kind, rules.head, verdict)
 
 
-def apply_rows(desk: Desk, answer: int, submission: Submission, reading: Reading) -> Submission:
+def apply_rows(
+    connection: Connection, desk: Desk, answer: int, submission: Submission, reading: Reading
+) -> Submission:
     """Applies an answer that was read to the submission it belongs to."""
-    with writing(desk.engine) as connection:
-        return answers.apply(
-            connection, answer, submission, reading.verdict, read_rows(reading.path, reading.kind),
-            at=desk.clock(),
-        )  # fmt: skip
+    rows = read_rows(reading.path, reading.kind)
+    return answers.apply(connection, answer, submission, reading.verdict, rows, at=desk.clock())
 
 
 def _known(desk: Desk, remote: RemoteAnswer) -> bool:
@@ -188,7 +196,9 @@ def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: 
                 connection, desk.provider, answer, problem.status, problem.note, at=desk.clock()
             )
         return Taken(name, problem.status, problem.note)
-    return Taken(name, answers.APPLIED, submission=apply_rows(desk, answer, submission, reading))
+    with writing(desk.engine) as connection:
+        applied = apply_rows(connection, desk, answer, submission, reading)
+    return Taken(name, answers.APPLIED, submission=applied)
 
 
 def _refuse_duplicate(desk: Desk, answer: int, sha256: str) -> None:

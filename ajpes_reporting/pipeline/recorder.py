@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import AjpesReportingError, OutcomeUnknown
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_rows, read_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from ajpes_reporting.domain.ports import Carrier
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
+
+
+T = TypeVar("T")
+
+_PATIENCE_ATTEMPTS = 6
+_PATIENCE_SECONDS = 5.0
 
 
 class Recorder:
@@ -37,33 +50,68 @@ class Recorder:
             )
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
-        """Stores what came back, raw, then says what it means: an answer is checked before it counts."""
+        """Stores what came back, raw, then says what it means: an answer is checked before it counts.
+
+        Raises `OutcomeUnknown` if that cannot be recorded, however long it is tried: the report may
+        be with the authority, and the journal says `sending`.
+        """
+        try:
+            self._take_down(carrier, outcome)
+        except (AjpesReportingError, SQLAlchemyError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise OutcomeUnknown(
+                f"Submission {self.submission.id} was handed to {carrier.name}, and what became of it "
+                f"could not be recorded: {reason}",
+                "mend what is named, then run again; it will ask to be settled",
+            ) from error
+
+    def _commit(self, work: Callable[[Connection], T]) -> T:
+        """A database that is busy or away for a moment must not cost an answer that is in our hands."""
+        for _attempt in range(_PATIENCE_ATTEMPTS - 1):
+            try:
+                return self._commit_once(work)
+            except OperationalError:
+                time.sleep(_PATIENCE_SECONDS)
+        return self._commit_once(work)
+
+    def _commit_once(self, work: Callable[[Connection], T]) -> T:
+        with writing(self._desk.engine) as connection:
+            return work(connection)
+
+    def _take_down(self, carrier: Carrier, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered) and outcome.answer is not None:
             self._answered(carrier, outcome.answer, outcome)
         else:
             self._end_attempt(outcome, self._keep_evidence(outcome))
 
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
-        desk = self._desk
+        desk, key = self._desk, self.submission.id
         stored = desk.archive.store(path, f"answer-to-{self.submission.file_name}", desk.clock())
         evidence = self._keep_evidence(outcome)
-        with writing(desk.engine) as connection:
-            answer = answers.store(
-                connection, desk.provider, stored, carrier.name, None, self.submission.id, at=desk.clock()
+        answer = self._commit(
+            lambda connection: answers.store(
+                connection, desk.provider, stored, carrier.name, None, key, at=desk.clock()
             )
+        )
         try:
             reading = read_answer(desk, path, self._folder)
             self._refuse_foreign(reading)
         except AnswerProblem as problem:
-            self._end_attempt(Unknown(f"The authority's answer cannot be used: {problem.note}."), evidence)
-            with writing(desk.engine) as connection:
-                answers.set_aside(
-                    connection, desk.provider, answer, problem.status, problem.note, self.submission.id,
-                    at=desk.clock(),
-                )  # fmt: skip
+            self._set_aside(answer, problem, evidence)
             return
         self._end_attempt(outcome, evidence)
-        self.submission = apply_rows(desk, answer, self.submission, reading)
+        self.submission = self._commit(
+            lambda connection: apply_rows(connection, desk, answer, self.submission, reading)
+        )
+
+    def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
+        desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note
+        self._end_attempt(Unknown(f"The authority's answer cannot be used: {note}."), evidence)
+        self._commit(
+            lambda connection: answers.set_aside(
+                connection, desk.provider, answer, status, note, key, at=desk.clock()
+            )
+        )
 
     def _refuse_foreign(self, reading: Reading) -> None:
         expected = (self._kind, self.submission.period)
@@ -73,10 +121,11 @@ class Recorder:
             )
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None) -> None:
-        with writing(self._desk.engine) as connection:
-            self.submission = submissions.end_attempt(
+        self.submission = self._commit(
+            lambda connection: submissions.end_attempt(
                 connection, self.submission, self._attempt, outcome, evidence, at=self._desk.clock()
             )
+        )
 
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
         if outcome.evidence is None or not outcome.evidence.exists():

@@ -8,7 +8,7 @@ what may have happened. What cannot be decided here is left for a person, never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
+from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -110,18 +111,6 @@ def send(
         wait_for_answer(desk, recorder.submission, folder)
 
 
-def settle_interrupted(desk: Desk) -> None:
-    """A submission still `sending` was cut off: nobody knows whether it arrived.
-
-    Runs exclude one another, so no living run can be in the middle of it.
-    """
-    with writing(desk.engine) as connection:
-        for submission in submissions.in_states(connection, desk.provider, frozenset({State.SENDING})):
-            submissions.move(
-                connection, submission, State.UNKNOWN, "the run was cut off while sending", at=desk.clock()
-            )
-
-
 def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -> list[Carrier]:
     """The ways to the authority for this kind, made now, so that wrong settings show before anything else."""
     if via is not None and via not in kind.ways:
@@ -171,9 +160,18 @@ def _prepare(
                 return Ending.NEEDS_CORRECTION, built
             if ending is Ending.CHECKS_REFUSED:
                 return ending, built
+            if latest.state in (State.PREPARED, State.UNREACHABLE):
+                return ending, _as_archived(desk, latest, built, folder)
         events = kind.reported_events(built.request) if kind.reported_events else None
         submissions.prepare(connection, _draft(desk, kind, built), built.log.shown, events, at=desk.clock())
     return ending, built
+
+
+def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path) -> Built:
+    """Nothing arrived and nothing has changed since: the bytes that are archived go, not new ones."""
+    path = folder / f"archived-{submission.file_name}"
+    desk.archive.extract(submission.archive_path, path)
+    return replace(built, path=path)
 
 
 def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:

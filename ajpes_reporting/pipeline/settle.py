@@ -9,11 +9,12 @@ from ajpes_reporting.domain.errors import OutcomeUnknown, UsageError
 from ajpes_reporting.domain.periods import Period, parse_day, parse_month
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
-from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send, settle_interrupted
+from ajpes_reporting.pipeline.interrupted import settle_interrupted
+from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.desk import Desk
@@ -35,6 +36,7 @@ def resubmit(
     kind = kind_of(desk, submission)
     period = period_of(kind, submission)
     _refuse_closed(submission)
+    _refuse_settled(desk, submission)
     if not same:
         return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
@@ -45,7 +47,7 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
     with desk.exclusive():
         settle_interrupted(desk)
         with writing(desk.engine) as connection:
-            submission = submissions.get(connection, key)
+            submission = submissions.owned(connection, desk.provider, key)
             to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
             if submission.state not in (State.UNKNOWN, State.DELIVERED) or submission.state is to:
                 raise UsageError(
@@ -115,6 +117,17 @@ def _refuse_closed(submission: Submission) -> None:
         raise UsageError(f"Submission {number} is {submission.state.label}; there is nothing to send again.")
 
 
+def _refuse_settled(desk: Desk, submission: Submission) -> None:
+    """A later report has brought all of it home; the same bytes would be old history."""
+    with desk.engine.connect() as connection:
+        known = due.find(connection, submission.provider, submission.report, submission.period)
+    if known is not None and known.settled_as == due.REPORTED_LATER:
+        raise UsageError(
+            f"Everything in submission {submission.id} was accepted with submission {known.submission}.",
+            "there is nothing to send again",
+        )
+
+
 def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
     with desk.engine.connect() as connection:
         findings = submissions.findings_of(connection, submission.id)
@@ -127,4 +140,4 @@ def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
 
 def _find(desk: Desk, key: int) -> Submission:
     with desk.engine.connect() as connection:
-        return submissions.get(connection, key)
+        return submissions.owned(connection, desk.provider, key)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.money import Amounts, format_decimal
 from ajpes_reporting.xmlread import Element, local_name
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 )
+_LONG_AGO = datetime(PLAUSIBLE_YEARS.start, 1, 1, tzinfo=UTC)
 _UNSAFE = re.compile(r'[&<>"\t\n\r]')
 
 
@@ -54,9 +56,14 @@ def description(row: Element) -> str:
 
 
 def read_moment(text: str) -> datetime | None:
-    """A time of preparation, or nothing where it has no time zone or cannot be read."""
+    """A time of preparation; without a zone it is Ljubljana's. None where it cannot be read.
+
+    A year that nobody can mean counts as long ago, so that no report takes it for its answer.
+    """
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None
+    if moment.year not in PLAUSIBLE_YEARS:
+        return _LONG_AGO
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)

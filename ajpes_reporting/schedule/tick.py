@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
+from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.pipeline.collect import collect
@@ -37,21 +37,28 @@ class Times:
     start: dict[str, time]
 
 
-def tick(desk: Desk, times: Times) -> Iterator[Result]:
-    """Runs what is due and open. A period that waits for a person or an answer is left alone."""
+def tick(desk: Desk, times: Times) -> Iterator[Result | AjpesReportingError]:
+    """Runs what is due and open. A period that waits for a person or an answer is left alone.
+
+    A period that fails is given out as its error, and does not keep the others from being run.
+    """
     for kind in desk.kinds:
         _expect(desk, kind, times.start[kind.code])
     if _awaits_answer(desk):
         _look_for_answers(desk)
     for kind, period in list(_open(desk)):
-        yield run(desk, kind, period)
+        try:
+            yield run(desk, kind, period)
+        except AjpesReportingError as error:
+            yield error
 
 
 def _look_for_answers(desk: Desk) -> None:
     try:
         collect(desk)
-    except (NotDelivered, ConfigurationError):
-        # The folders are out of reach now. What is due goes its own way; the next tick looks again.
+    except AjpesReportingError:
+        # The folders are out of reach now, or another run is at work. What is due goes its own way;
+        # the next tick looks again.
         return
 
 

@@ -98,11 +98,11 @@ def test_exit_codes_tell_the_endings_apart(
     authority.faults.add("soap", "html", times=1)
     assert run(["-w", str(bank), "run", "nodurs"]) == 6
     assert "not sent again before this is settled" in capsys.readouterr().out
-    assert run(["-w", str(bank), "resubmit", "2"]) == 6
-    assert run(["-w", str(bank), "resolve", "2", "--as", "never-arrived", "--reason", "AJPES said so"]) == 0
+    assert run(["-w", str(bank), "resubmit", "1"]) == 6
+    assert run(["-w", str(bank), "resolve", "1", "--as", "never-arrived", "--reason", "AJPES said so"]) == 0
     authority.faults.add("soap", "fault", code="Client", times=1)
     assert run(["-w", str(bank), "run", "nodurs"]) == 4
-    assert run(["-w", str(bank), "resubmit", "3", "--same"]) == 0
+    assert run(["-w", str(bank), "resubmit", "1", "--same"]) == 0
     assert run(["-w", str(bank), "run", "nodurs"]) == 0
     assert run(["-w", str(bank), "run", "spapp", "--month", "202610"]) == 0
     assert run(["-w", str(bank), "audit", "verify"]) == 0

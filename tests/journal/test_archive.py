@@ -99,6 +99,15 @@ def test_every_cut_is_found_when_the_file_is_read(archive: Archive) -> None:
             list(archive.blocks(stored.path))
 
 
+@pytest.mark.parametrize("behind", [b"x", b"\x00" * 100_000])
+def test_what_hangs_on_behind_the_end_is_found(archive: Archive, behind: bytes) -> None:
+    """A file that somebody wrote on is not whole, though its beginning is."""
+    stored = keep(archive, b"<Nodurs/>")
+    with (archive.root / stored.path).open("ab") as file:
+        file.write(behind)
+    assert not archive.intact(stored.path, stored.sha256)
+
+
 def test_a_missing_file_is_named(archive: Archive) -> None:
     """Whoever restores the backup knows which file to look for."""
     assert not archive.intact("2026/03/gone.zst", "0" * 64)

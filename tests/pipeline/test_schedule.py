@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.schedule.tick import Times, tick
@@ -14,7 +15,8 @@ TIMES = Times({"NODURS": time(16), "SPAPP": time(9)})
 
 
 def play(bank: Bank) -> list[tuple[str, str, Ending]]:
-    def told(result: Result) -> tuple[str, str, Ending]:
+    def told(result: Result | AjpesReportingError) -> tuple[str, str, Ending]:
+        assert not isinstance(result, AjpesReportingError), result
         return result.kind.code, result.period.key, result.ending
 
     return [told(result) for result in tick(bank.desk, TIMES)]
@@ -80,3 +82,12 @@ def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> N
     bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"))
     bank.authority.faults.add("sftp", "refuse")
     assert ("NODURS", "2026-11-18", Ending.SENT) in play(bank)
+
+
+def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:
+    """No accounts are there for SPAPP: that is told, and NODURS goes all the same."""
+    bank.time.now = bank.time.now.replace(day=5, hour=17)
+    bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
+    results = list(tick(bank.desk, TIMES))
+    assert {type(result) for result in results} == {ChecksRefused, Result}
+    assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sqlalchemy import text
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
+from ajpes_reporting.domain.outcomes import Outcome
+from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.pipeline.collect import take_by_hand
@@ -427,3 +430,97 @@ def test_strict_checks_do_not_stumble_over_what_was_taken_back(bank: Bank) -> No
     assert strict.run().ending is Ending.CHECKS_REFUSED
     bank.cancel("O-1", "1")
     assert strict.run().ending is Ending.SENT
+
+
+class Leaving:
+    """An exchange server that is gone as soon as it has the file."""
+
+    name = "sftp"
+
+    def __init__(self, carrier: Carrier, leave: Callable[[], None]) -> None:
+        self._carrier = carrier
+        self._leave = leave
+
+    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+        outcome = self._carrier.deliver(parcel, progress)
+        self._leave()
+        return outcome
+
+
+def test_folders_that_fail_after_delivery_do_not_undo_it(bank: Bank) -> None:
+    """The file is with the authority, then the server goes down: delivered is what is said."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "delay", seconds=3600, times=1)
+    make = bank.desk.carriers
+
+    def leave() -> None:
+        bank.authority.faults.add("sftp", "refuse")
+
+    def carriers(names: Sequence[str], folder: Path) -> list[Carrier]:
+        return [Leaving(one, leave) for one in make(names, folder)]
+
+    desk = replace(bank.desk, carriers=carriers)
+    result = Bank(bank.folder, desk, bank.time, bank.authority).run(via="sftp")
+    assert state(result) is State.DELIVERED
+
+
+def test_a_killed_upload_whose_answer_came_is_settled_by_collect(bank: Bank) -> None:
+    """The run died while sending, the authority answered: `collect` finds the one and the other."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    key = number(bank.run(via="sftp"))
+    resolve(bank.desk, key, "never-arrived", "to send it again")
+    with writing(bank.desk.engine) as connection:
+        submissions.begin_attempt(connection, submissions.get(connection, key), "sftp", at=bank.time())
+    put_answer(bank, "2026-11-17T17:00:30")
+    (taken,) = bank.collect()
+    assert taken.submission is not None
+    assert taken.submission.state is State.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "2026-11-17T16:00:30", "2026-11-17T16:00:30+01:00"]
+)
+def test_an_answer_older_than_its_report_is_not_believed(bank: Bank, moment: str) -> None:
+    """A late answer to an earlier file, with a zone, without one, or from the year 1, settles nothing."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    result = bank.run(via="sftp")
+    put_answer(bank, moment)
+    (taken,) = bank.collect()
+    assert taken.status == "unmatched"
+    with bank.desk.engine.connect() as connection:
+        assert submissions.get(connection, number(result)).state is State.DELIVERED
+
+
+def test_an_outage_leaves_one_submission_with_every_attempt(bank: Bank) -> None:
+    """Ten looks at a dead server are ten attempts of one submission, not ten files."""
+    bank.authority.faults.add("soap", "refuse")
+    bank.record(event("O-1", 1))
+    first = number(bank.run(via="soap"))
+    bank.time.pass_by(minutes=1)
+    assert number(bank.run(via="soap")) == first
+    bank.authority.faults.clear()
+    result = bank.run()
+    assert (number(result), state(result)) == (first, State.ACCEPTED)
+    assert [outcome for _via, outcome in tries(bank, first)] == ["unreachable", "unreachable", "delivered"]
+
+
+def test_a_submission_that_was_overtaken_is_never_sent(bank: Bank) -> None:
+    """A worker that lost its lock and wakes up finds that another has taken its place."""
+    bank.authority.faults.add("soap", "refuse")
+    bank.record(event("O-1", 1))
+    old = bank.run(via="soap").submission
+    assert old is not None
+    bank.record(event("O-2", 1))
+    bank.run(via="soap")
+    with writing(bank.desk.engine) as connection, pytest.raises(UsageError, match="superseded"):
+        submissions.begin_attempt(connection, old, "soap", at=bank.time())
+
+
+def put_answer(bank: Bank, moment: str) -> None:
+    """An answer that accepts the report of 17 November, made at `moment`."""
+    (bank.authority.folder / "nodurs" / "iz_ajpes" / "a.xml").write_text(
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+        f' datumPriprave="{moment}" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+    )

@@ -61,7 +61,7 @@ def test_an_answer_is_read_to_the_last_field(tmp_path: Path) -> None:
 
 
 def test_an_answer_to_a_month_is_read_to_the_last_field(tmp_path: Path) -> None:
-    """A PsOdgovor names accounts, and its month is written without a hyphen."""
+    """A PsOdgovor names accounts, its month has no hyphen, and its time may have no zone: Ljubljana's."""
     content = (
         '<PsOdgovor><Ident iErr="1" maticnaPonudnika="5860571" datumPriprave="2026-11-05T18:00:00" iWrn="0"'
         ' mesecPodatkov="202610"/><Napaka racun="010000000100187" Id="4" vrsta="ERR"><Opis>x</Opis></Napaka>'
@@ -69,7 +69,7 @@ def test_an_answer_to_a_month_is_read_to_the_last_field(tmp_path: Path) -> None:
     )
     rules, log, rows = read(tmp_path, content, SPAPP)
     assert log.shown == []
-    assert rules.head == AnswerHead("5860571", "2026-10", None, 1, 0)
+    assert rules.head == AnswerHead("5860571", "2026-10", datetime(2026, 11, 5, 17, tzinfo=UTC), 1, 0)
     assert rows == [AnswerRow("error", "4", "x", account="010000000100187")]
 
 

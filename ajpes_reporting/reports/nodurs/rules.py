@@ -125,7 +125,8 @@ class NodursRules(FileRules):
     def _check_event(self, obligation_id: str, event: Event, taken_back: bool) -> Iterator[Finding]:
         """What is wrong with an event; in a report of ours with the way to mend it in the ledger."""
         for finding in rules.check_event(obligation_id, event, self._settings.rules):
-            known = correct_event(finding, obligation_id, event) if self._settings.provider else finding
+            ours = finding.is_error and self._settings.provider
+            known = correct_event(finding, obligation_id, event) if ours else finding
             yield replace(known, taken_back=taken_back)
 
     def _count(self, element: Element, record: str) -> Iterator[Finding]:

@@ -1,0 +1,68 @@
+"""How a failure is told: to a person on stderr, to a program as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ajpes_reporting.cli.wording import as_order
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
+
+
+def tell(error: AjpesReportingError, *, as_json: bool) -> None:
+    """Tells a failure; with `as_json` also as the one document on stdout."""
+    tell_error(error)
+    if as_json:
+        tell_json(error)
+
+
+def tell_error(error: AjpesReportingError) -> None:
+    """What is wrong, record by record, and what to do, on stderr."""
+    click.echo(error.message, err=True)
+    for finding in error.findings if isinstance(error, ChecksRefused) else ():
+        click.echo(f"  {finding}", err=True)
+        if finding.remedy:
+            click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+    if error.remedy:
+        click.echo(f"Do: {as_order(error.remedy)}.", err=True)
+
+
+def tell_json(error: AjpesReportingError) -> None:
+    """The failure as a JSON document on stdout."""
+    click.echo(json.dumps(error_json(error), ensure_ascii=False, indent=2))
+
+
+def error_json(error: AjpesReportingError) -> dict[str, Any]:
+    """The failure as programs read it."""
+    from ajpes_reporting.cli.session import finding_json
+
+    findings = error.findings if isinstance(error, ChecksRefused) else ()
+    return {
+        "error": {
+            "message": error.message,
+            "remedy": error.remedy,
+            "findings": [finding_json(finding) for finding in findings],
+        },
+        "exit_code": error.exit_code,
+    }
+
+
+def of_the_machine(error: OSError) -> AjpesReportingError:
+    """A full disk, a missing right: told in words, with the file where it is known."""
+    where = f" ({error.filename})" if error.filename else ""
+    return AjpesReportingError(
+        f"This machine did not allow it: {error.strerror or error}{where}.",
+        "see `ajpes-reporting status` for what was done before that, mend it, then run again",
+    )
+
+
+def of_the_database(error: Exception) -> AjpesReportingError:
+    """The database is away, full or locked. Its statement is not shown: it may hold names."""
+    original = getattr(error, "orig", None) or error
+    reason = " ".join(str(original).split())
+    return AjpesReportingError(
+        f"The database did not do what was asked: {reason}.",
+        "see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it",
+    )
