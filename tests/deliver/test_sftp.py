@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
@@ -180,11 +181,10 @@ def test_the_pinned_kind_of_key_is_asked_for(sshd: Sshd, sftp_settings: SftpServ
 
 @pytest.mark.parametrize("as_fingerprint", [True, False])
 def test_another_host_key_is_refused_before_the_login(
-    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, tmp_path: Path, as_fingerprint: bool
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, as_fingerprint: bool
 ) -> None:
     """Whoever stands in between gets neither the password nor the report."""
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "k")], check=True)
-    other = (tmp_path / "k.pub").read_text()
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     pinned = _fingerprint(other) if as_fingerprint else other
     outcome = SftpCarrier(replace(odd_settings, host_key=pinned)).deliver(parcel)
     assert isinstance(outcome, Unreachable)
