@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
+import shutil
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.journal.archive import Archive
+
+
+_LONGER_THAN_ANY_RUN_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,17 @@ class Desk:
     def working_folder(self) -> Iterator[Path]:
         """A folder for files in the making, gone afterwards; on the same disk as the archive."""
         self.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._clear_leftovers()
         with TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder)
+
+    def _clear_leftovers(self) -> None:
+        """Removes what a killed run left behind: copies of reports, which hold names."""
+        oldest = self.clock().timestamp() - _LONGER_THAN_ANY_RUN_SECONDS
+        for folder in self.scratch.iterdir():
+            with suppress(FileNotFoundError):  # another run was quicker
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)
 
     def file_kind(self, kind: ReportKind) -> FileKind:
         """How a report of this kind is checked as a file."""

@@ -518,6 +518,18 @@ def test_a_submission_that_was_overtaken_is_never_sent(bank: Bank) -> None:
         submissions.begin_attempt(connection, old, "soap", at=bank.time())
 
 
+def test_what_a_killed_run_left_behind_is_cleared_away(bank: Bank) -> None:
+    """Copies of reports hold names; they do not lie about for ever, and a living run's are left alone."""
+    old, new = bank.desk.scratch / "tmp-old", bank.desk.scratch / "tmp-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "NODURS.xml").write_text("Kovinarstvo Žagar d.o.o.", encoding="utf-8")
+    two_days_ago = bank.time().timestamp() - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+    bank.run()
+    assert [folder.name for folder in bank.desk.scratch.iterdir()] == ["tmp-new"]
+
+
 def put_answer(bank: Bank, moment: str) -> None:
     """An answer that accepts the report of 17 November, made at `moment`."""
     (bank.authority.folder / "nodurs" / "iz_ajpes" / "a.xml").write_text(
