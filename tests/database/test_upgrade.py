@@ -126,3 +126,13 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_password(url: str)
         assert "cannot be used" in refused.value.message
         assert "very-secret" not in refused.value.message
     engine.dispose()
+
+
+def test_a_password_among_the_options_of_a_url_is_not_told() -> None:
+    """Who reads the message over the clerk's shoulder learns no password."""
+    engine = open_engine("postgresql://bank@127.0.0.1:1/books?password=Geslo-91")
+    with pytest.raises(ConfigurationError) as refused:
+        require_current(engine)
+    assert "127.0.0.1" in refused.value.message
+    assert "Geslo-91" not in f"{refused.value.message} {refused.value.remedy}"
+    engine.dispose()
