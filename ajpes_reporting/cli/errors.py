@@ -49,7 +49,16 @@ def error_json(error: AjpesReportingError) -> dict[str, Any]:
     }
 
 
-def of_the_machine(error: OSError) -> AjpesReportingError:
+def in_words(error: Exception) -> AjpesReportingError | None:
+    """A failure of the machine or of its database, as one that can be told; None for a fault of ours."""
+    if isinstance(error, AjpesReportingError):
+        return error
+    if isinstance(error, OSError):
+        return _of_the_machine(error)
+    return _of_the_database(error) if type(error).__module__.startswith("sqlalchemy.") else None
+
+
+def _of_the_machine(error: OSError) -> AjpesReportingError:
     """A full disk, a missing right: told in words, with the file where it is known."""
     where = f" ({error.filename})" if error.filename else ""
     return AjpesReportingError(
@@ -58,11 +67,11 @@ def of_the_machine(error: OSError) -> AjpesReportingError:
     )
 
 
-def of_the_database(error: Exception) -> AjpesReportingError:
+def _of_the_database(error: Exception) -> AjpesReportingError:
     """The database is away, full or locked. Its statement is not shown: it may hold names."""
-    original = getattr(error, "orig", None) or error
-    reason = " ".join(str(original).split())
+    from ajpes_reporting.database.engine import reason
+
     return AjpesReportingError(
-        f"The database did not do what was asked: {reason}.",
+        f"The database did not do what was asked: {reason(error)}.",
         "see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it",
     )

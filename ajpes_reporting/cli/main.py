@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.errors import of_the_database, of_the_machine, tell, tell_json
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.cli.errors import in_words, tell, tell_json
+from ajpes_reporting.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-UNFORESEEN = 1
 INTERRUPTED = 130
 
 # Name, module and one line of help; a module is imported only when its command is called.
@@ -87,17 +86,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("Stopped.", err=True)
         return INTERRUPTED
-    except AjpesReportingError as error:
-        tell(error, as_json=as_json)
-        return error.exit_code
-    except OSError as error:
-        tell(of_the_machine(error), as_json=as_json)
-        return UNFORESEEN
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != "sqlalchemy":
+        told = in_words(error)
+        if told is None:
             raise
-        tell(of_the_database(error), as_json=as_json)
-        return UNFORESEEN
+        tell(told, as_json=as_json)
+        return told.exit_code
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         return INTERRUPTED

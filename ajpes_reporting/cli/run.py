@@ -12,6 +12,7 @@ from ajpes_reporting.cli.telling import leave_with
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.desk import Desk
 
 
 @click.group("run", short_help="Select, build, check, archive, deliver, read the answer.")
@@ -26,7 +27,7 @@ def command() -> None:
 def nodurs(session: Session, day: str | None, via: str | None) -> None:
     """The daily report of changed obligations."""
     desk = session.desk()
-    _run(session, "NODURS", day_or_today(day, desk.clock), via)
+    _run(session, desk, "NODURS", day_or_today(day, desk.clock), via)
 
 
 @command.command("spapp")
@@ -36,14 +37,13 @@ def nodurs(session: Session, day: str | None, via: str | None) -> None:
 def spapp(session: Session, month: str | None, via: str | None) -> None:
     """The monthly report of turnover and balances."""
     desk = session.desk()
-    _run(session, "SPAPP", month_or_last(month, desk.clock), via)
+    _run(session, desk, "SPAPP", month_or_last(month, desk.clock), via)
 
 
-def _run(session: Session, code: str, period: Period, via: str | None) -> None:
+def _run(session: Session, desk: Desk, code: str, period: Period, via: str | None) -> None:
     from ajpes_reporting.pipeline.run import run
     from ajpes_reporting.reports.registry import by_code
 
-    desk = session.desk()
     with session.progress(f"Reporting {code} for {period.spoken}") as progress:
         result = run(desk, by_code(code), period, via, progress)
     leave_with(session, desk, result)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.cli.errors import error_json, tell_error
+from ajpes_reporting.cli.errors import error_json, in_words, tell_error
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import exit_code, result_json, show_result
 from ajpes_reporting.domain.errors import AjpesReportingError
@@ -69,7 +69,8 @@ def _until_stopped(session: Session, desk: Desk, times: Times, every_seconds: fl
         except (AjpesReportingError, SQLAlchemyError, OSError) as error:
             # The database is away, or the disk is full. The next tick tries again; what is due
             # stays in the table until it is settled.
-            session.say(f"{error}")
+            if told := in_words(error):
+                tell_error(told)
         stop.wait(every_seconds)
 
 

@@ -45,6 +45,11 @@ def address(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
+def reason(error: Exception) -> str:
+    """Why a database failed, on one line, without the statement: its parameters may be names."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """A read-only transaction that sees one moment of the database, whatever others write."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.engine import reason, writing
 from ajpes_reporting.domain.errors import AjpesReportingError, OutcomeUnknown
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.journal import answers, submissions
@@ -58,10 +58,9 @@ class Recorder:
         try:
             self._take_down(carrier, outcome)
         except (AjpesReportingError, SQLAlchemyError, OSError) as error:
-            reason = " ".join(str(error).split())
             raise OutcomeUnknown(
                 f"Submission {self.submission.id} was handed to {carrier.name}, and what became of it "
-                f"could not be recorded: {reason}",
+                f"could not be recorded: {reason(error)}",
                 "mend what is named, then run again; it will ask to be settled",
             ) from error
 

@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from ajpes_reporting.cli.errors import in_words
 from ajpes_reporting.cli.main import COMMANDS, run
+from ajpes_reporting.database.engine import reason
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.shipped import sample
 
@@ -275,3 +278,15 @@ def test_a_month_that_has_not_ended_is_not_reported(bank: Path, capsys: pytest.C
     """A report of half a month could never be taken back."""
     assert run(["-w", str(bank), "run", "spapp", "--month", "299901"]) == 2
     assert "has not ended yet" in capsys.readouterr().err
+
+
+def test_a_database_that_fails_tells_no_names() -> None:
+    """What goes to a log at night holds the reason, and not the statement with its customers."""
+    values = {"name": "Kovinarstvo Žagar"}
+    failure = OperationalError("INSERT INTO debtors …", values, Exception("disk is full"))
+    told = in_words(failure)
+    assert told is not None
+    assert "disk is full" in told.message
+    assert "Žagar" not in told.message
+    assert "INSERT" not in told.message
+    assert "Žagar" not in reason(failure)
