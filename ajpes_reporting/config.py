@@ -68,10 +68,16 @@ class LedgerSection(_Section):
 class NodursSection(_Section):
     amounts: Literal["cents", "decimal"] = "cents"
     sftp_above_bytes: int = 50_000_000
+    volume_factor: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
 
 class SpappSection(_Section):
     amounts: Literal["euros", "decimal", "cents"] = "euros"
+    volume_factor: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+
+
+class DeliverySection(_Section):
+    resend_after_unknown: bool = False
 
 
 class ChecksSection(_Section):
@@ -92,12 +98,58 @@ class ScheduleSection(_Section):
     nodurs_start: time = time(16)
     spapp_start: time = time(9)
     every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
+    reports: tuple[Literal["nodurs", "spapp"], ...] = ("nodurs", "spapp")
+    engine: Literal["embedded", "procrastinate"] = "embedded"
+    retry_first_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
+    retry_longest_seconds: float = Field(default=900, ge=1, le=86_400, allow_inf_nan=False)
+    longest_run_seconds: float = Field(default=3600, ge=60, le=86_400, allow_inf_nan=False)
+
+
+class AlarmsSection(_Section):
+    before_deadline_minutes: float = Field(default=60, ge=0, allow_inf_nan=False)
+    answer_after_hours: float = Field(default=3, ge=0, allow_inf_nan=False)
+    expiry_days: int = Field(default=30, ge=0)
+    free_disk_bytes: int = Field(default=1 << 30, ge=0)
+    repeat_hours: float = Field(default=24, gt=0, allow_inf_nan=False)
+
+
+class MailSection(_Section):
+    server: str
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretReference | None = None
+    server_ca: str | None = None
+    sender: str
+    recipients: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
+
+
+class WebhookSection(_Section):
+    url: str
+    secret: SecretReference | None = None
+    server_ca: str | None = None
+    timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
+
+
+class LogSection(_Section):
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class MonitoringSection(_Section):
+    listen: str | None = None
+
+
+class RetentionSection(_Section):
+    keep_months: int = Field(default=24, ge=24)
 
 
 class SoapSection(_Section):
     endpoint: str
     username: str | None = None
     password: SecretReference | None = None
+    password_expires: date | None = None
     authentication: Literal["ident", "basic"] = "ident"
     ident: tuple[str, ...] = ("{registration_number}", "{username}", "{password}")
     client_certificate: str | None = None
@@ -124,9 +176,11 @@ class SftpSection(_Section):
     port: int = 22
     username: str
     password: SecretReference | None = None
+    password_expires: date | None = None
     private_key: str | None = None
     private_key_password: SecretReference | None = None
     host_key: str
+    host_key_expires: date | None = None
     folder: str = ""
     answer_wait_seconds: float = 10.0
     connect_timeout_seconds: float = 20.0
@@ -154,8 +208,15 @@ class Settings(BaseSettings):
     checks: ChecksSection = ChecksSection()
     calendar: CalendarSection = CalendarSection()
     schedule: ScheduleSection = ScheduleSection()
+    delivery: DeliverySection = DeliverySection()
     soap: SoapSection | None = None
     sftp: SftpSection | None = None
+    alarms: AlarmsSection = AlarmsSection()
+    mail: MailSection | None = None
+    webhook: WebhookSection | None = None
+    log: LogSection = LogSection()
+    monitoring: MonitoringSection = MonitoringSection()
+    retention: RetentionSection = RetentionSection()
 
     @classmethod
     def settings_customise_sources(
@@ -260,7 +321,43 @@ def open_workspace(folder: Path) -> Workspace:
         raise ConfigurationError(
             f"{path} cannot be read: {_why(error)}.", "check the file and its rights"
         ) from None
+    if listed := _listed_workspaces(folder):
+        raise UsageError(
+            f"{folder.absolute()} holds {len(listed)} workspaces: {', '.join(listed)}.",
+            f"name one of them with -w {folder / listed[0]}",
+        )
     return Workspace(folder.absolute(), read_settings(text, str(path)))
+
+
+def open_workspaces(folder: Path) -> list[Workspace]:
+    """The workspaces of an installation: those that `folder` lists, or `folder` itself.
+
+    A service bureau's own `ajpes.toml` holds one line, `workspaces = ["bank-a", "bank-b"]`; each of
+    these is a workspace of its own, with its own certificate, folders and calendar.
+    Raises `UsageError` and `ConfigurationError`.
+    """
+    listed = _listed_workspaces(folder)
+    return [open_workspace(folder / name) for name in listed] if listed else [open_workspace(folder)]
+
+
+def _listed_workspaces(folder: Path) -> list[str]:
+    """The workspaces that a bureau's settings list; none for a single workspace."""
+    path = folder / SETTINGS_FILE
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # `open_workspace` says what is wrong
+    listed = values.get("workspaces")
+    if listed is None:
+        return []
+    if len(values) > 1 or not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ConfigurationError(
+            f"{path} cannot be used: beside a list of workspaces nothing else stands in it.",
+            'write only workspaces = ["bank-a", "bank-b"]; the settings stand in each of these folders',
+        )
+    if len(set(listed)) < len(listed) or not listed:
+        raise ConfigurationError(f"{path} lists no workspace, or one twice.", "list each folder once")
+    return listed
 
 
 def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:

@@ -44,6 +44,12 @@ class Session:
 
         return open_workspace(self.folder)
 
+    def workspaces(self) -> list[Workspace]:
+        """All workspaces of a service bureau, or the one. Raises `UsageError` or `ConfigurationError`."""
+        from ajpes_reporting.config import open_workspaces
+
+        return open_workspaces(self.folder)
+
     def desk(self) -> Desk:
         """The workspace's desk, ready to work."""
         from ajpes_reporting.wiring import open_desk

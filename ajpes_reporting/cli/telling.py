@@ -53,7 +53,7 @@ def result_json(desk: Desk, result: Result) -> dict[str, Any]:
 
 def exit_code(result: Result) -> int:
     """The exit code of the contract for what a run did."""
-    if result.ending is Ending.CHECKS_REFUSED:
+    if result.ending in (Ending.CHECKS_REFUSED, Ending.HELD):
         return ChecksRefused.exit_code
     if result.ending is Ending.NOTHING_TO_REPORT or result.submission is None:
         return 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 
 @contextmanager
 def alone(engine: Engine, provider: str) -> Iterator[None]:
-    """Holds the provider's lock. Raises `UsageError` if another run holds it."""
+    """Holds the provider's lock. Raises `Busy` if another run holds it."""
     hold = _alone_on_postgresql if engine.dialect.name == "postgresql" else _alone_on_this_machine
     with hold(engine, provider):
         yield
@@ -68,8 +68,8 @@ def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[None]:
         yield
 
 
-def _busy(provider: str) -> UsageError:
-    return UsageError(
+def _busy(provider: str) -> Busy:
+    return Busy(
         f"Another run for provider {provider} is at work. Nothing was done.",
         "wait until it has ended; see `ajpes-reporting status`",
     )

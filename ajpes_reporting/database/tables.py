@@ -163,6 +163,9 @@ submissions = Table(
     Column("record_count", BigInteger, nullable=False),
     Column("totals", Text, nullable=False),  # JSON, as written into Ident
     Column("superseded_by", Key, ForeignKey("submissions.id")),
+    # Held for a person, and why; empty for one that may go. Its release is a person's word.
+    Column("held_because", Text),
+    Column("released_at", Instant),
     Index(None, "provider", "report", "period"),
     Index(None, "state"),
 )
@@ -202,6 +205,8 @@ attempts = Table(
     Column("detail", Text),
     Column("evidence_path", Text),
     Column("evidence_sha256", String(64)),
+    # The last moment before the authority might have it; empty: provably nothing arrived.
+    Column("handed_over_at", Instant),
 )
 
 answers = Table(
@@ -258,6 +263,53 @@ due_reports = Table(
     Column("settled_at", Instant),
     Column("settled_as", String(30)),  # 'nothing_to_report' or the accepting state
     Column("submission", Key, ForeignKey("submissions.id")),
+    # How often the schedule has tried in vain, and when it tries again.
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_try_at", Instant),
+)
+
+# What is wrong now, or was, and who has been told. One row for each time something went wrong.
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("key", String(80), nullable=False),  # what it is about, such as 'refused NODURS 2026-11-17'
+    Column("severity", String(8), nullable=False),  # 'warning' or 'critical'
+    Column("text", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("cleared_at", Instant),
+    Index(None, "provider", "cleared_at"),
+)
+
+alarm_messages = Table(
+    "alarm_messages",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("alarm", Key, ForeignKey("alarms.id"), nullable=False, index=True),
+    Column("channel", String(20), nullable=False),  # 'mail' or 'webhook'
+    Column("occasion", String(10), nullable=False),  # 'raised', 'reminded' or 'cleared'
+    Column("told_at", Instant, nullable=False),
+)
+
+# What is done now and then, such as checking the audit record, and when it was done last.
+chores = Table(
+    "chores",
+    metadata,
+    Column("provider", Provider, primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("done_at", Instant, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+# Archived files whose time is over. The rows that speak of them stay, with their hashes.
+purged_files = Table(
+    "purged_files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("purged_at", Instant, nullable=False),
 )
 
 # The hash chain: each row seals the one before it.
@@ -283,5 +335,6 @@ APPEND_ONLY = (
     "submission_findings",
     "answer_rows",
     "audit_records",
+    "purged_files",
 )
 """Tables whose rows are never changed or removed; triggers in the database see to it."""

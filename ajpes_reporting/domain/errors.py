@@ -2,7 +2,8 @@
 
 AjpesReportingError            1  anything unforeseen
 ├── UsageError                 2  a command, a path or a submission that does not fit
-│   └── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
+│   ├── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
+│   └── Busy                   2  another run for the same provider is at work
 ├── ChecksRefused              3  our own checks refused, nothing was sent
 │   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
 ├── RefusedByAuthority         4
@@ -43,6 +44,10 @@ class UsageError(AjpesReportingError):
 
 class ConfigurationError(UsageError):
     """A setting, a secret, a certificate or a key is missing or unusable."""
+
+
+class Busy(UsageError):
+    """Another run for the same provider is at work; nothing was done."""
 
 
 class ChecksRefused(AjpesReportingError):

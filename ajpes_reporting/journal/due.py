@@ -65,6 +65,24 @@ def settle_as_nothing(
     )
 
 
+def put_off(
+    connection: Connection, provider: str, report: str, period: str, tries: int, until: datetime | None
+) -> None:
+    """Notes how often a period was tried in vain, and when it is tried again."""
+    connection.execute(
+        update(due_reports).where(*_key(provider, report, period)).values(tries=tries, next_try_at=until)
+    )
+
+
+def try_now(connection: Connection, provider: str) -> None:
+    """Something has changed in the ledger: what was put off is tried at the next tick."""
+    connection.execute(
+        update(due_reports)
+        .where(due_reports.c.provider == provider, due_reports.c.next_try_at.is_not(None))
+        .values(next_try_at=None)
+    )
+
+
 def newest(connection: Connection, provider: str, report: str) -> str | None:
     """The newest period that is known for a kind of report."""
     return connection.execute(

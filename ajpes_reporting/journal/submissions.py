@@ -63,6 +63,13 @@ class Submission:
     record_count: int
     totals: Mapping[str, str]
     superseded_by: int | None
+    held_because: str | None
+    released_at: datetime | None
+
+    @property
+    def is_held(self) -> bool:
+        """It waits for a person's word; see `release`."""
+        return self.held_because is not None and self.released_at is None
 
 
 def prepare(

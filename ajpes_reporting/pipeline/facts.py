@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.journal import chain
+from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger import correct, files
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def import_files(desk: Desk, paths: Sequence[Path], progress: Progress = no_prog
                 "known": summary.rows_known,
             }
             chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
+            due.try_now(connection, desk.provider)
 
     return files.import_files(desk.engine, desk.provider, paths, desk.rules, progress, note)
 
@@ -51,6 +52,7 @@ def cancel_event(
             "replaced": sorted(replace or {}),
         }
         chain.append(connection, at=desk.clock(), provider=desk.provider, kind="correction", body=body)
+        due.try_now(connection, desk.provider)
 
     return correct.cancel(
         desk.engine, desk.provider, obligation_id, event_id,

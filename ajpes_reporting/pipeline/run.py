@@ -46,6 +46,7 @@ class Ending(StrEnum):
     AWAITS_ANSWER = "awaits an answer"
     MUST_BE_SETTLED = "must be settled"
     NEEDS_CORRECTION = "needs a correction"
+    HELD = "held for release"
 
 
 @dataclass(frozen=True, slots=True)

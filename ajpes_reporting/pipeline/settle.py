@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import OutcomeUnknown, UsageError
-from ajpes_reporting.domain.periods import Period, parse_day, parse_month
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
@@ -17,6 +16,7 @@ from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
 
 if TYPE_CHECKING:
+    from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -65,7 +65,7 @@ def kind_of(desk: Desk, submission: Submission) -> ReportKind:
 
 def period_of(kind: ReportKind, submission: Submission) -> Period:
     """The period a submission is about."""
-    return parse_month(submission.period) if kind.monthly else parse_day(submission.period)
+    return kind.parse_period(submission.period)
 
 
 def _send_same(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting.domain.periods import parse_day, parse_month
 from ajpes_reporting.domain.rules import RuleSettings
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ class ReportKind:
     deadline: Callable[[Period, frozenset[date]], datetime]
     nothing_is_an_omission: str = ""
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
+
+    def parse_period(self, key: str) -> Period:
+        """A period as the journal writes it. Raises `UsageError`."""
+        return parse_month(key) if self.monthly else parse_day(key)
 
     @property
     def name(self) -> str:

@@ -1,112 +1,182 @@
-"""One tick: notes what has become due, and runs every period that is open, oldest first.
+"""One tick: notes what has become due, and has every period done that is open, oldest first.
 
 The calendar belongs to the table of due reports, not to whatever calls the tick: after downtime
-the periods that were missed are still in it, each once.
+the periods that were missed are still in it, each once. An engine calls `tick`, and `do` for each
+job; it may do that in one process or on several machines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
-from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import due, submissions
+from ajpes_reporting.journal import chores, due, submissions
 from ajpes_reporting.pipeline.collect import collect
-from ajpes_reporting.pipeline.run import Result, run
+from ajpes_reporting.pipeline.run import Ending, Result, run
+from ajpes_reporting.schedule.duty import Chore, Duty, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
 
+_log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """When, in Ljubljana, each kind of report is started, by its code; early enough to mend a refusal.
+Done = Result | AjpesReportingError
+"""What became of a job; a failure is given out, so that it does not keep others from being done."""
 
-    A daily report starts on its day; a monthly one on the working day before it is due, when the
-    month's figures are there.
+_WAITS_FOR_A_PERSON = frozenset(
+    {Ending.CHECKS_REFUSED, Ending.HELD, Ending.MUST_BE_SETTLED, Ending.NEEDS_CORRECTION}
+)
+_MAY_BE_TRIED = frozenset({State.PREPARED, State.UNREACHABLE, State.SENDING, State.UNKNOWN})
+
+
+def tick(duties: Sequence[Duty], dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[tuple[Duty, Done]]:
+    """Has everything done that is due and open, for each provider; then the chores.
+
+    `dispatch` has a job done: at once, or later by somebody else, and then there is nothing to
+    tell yet. One provider that fails does not keep the others from being served.
     """
-
-    start: dict[str, time]
-
-
-def tick(desk: Desk, times: Times) -> Iterator[Result | AjpesReportingError]:
-    """Runs what is due and open. A period that waits for a person or an answer is left alone.
-
-    A period that fails is given out as its error, and does not keep the others from being run.
-    """
-    for kind in desk.kinds:
-        _expect(desk, kind, times.start[kind.code])
-    if _awaits_answer(desk):
-        _look_for_answers(desk)
-    for kind, period in list(_open(desk)):
+    for duty in duties:
         try:
-            yield run(desk, kind, period)
+            for done in _serve(duty, dispatch):
+                yield duty, done
         except AjpesReportingError as error:
-            yield error
+            yield duty, error
 
 
-def _look_for_answers(desk: Desk) -> None:
+def do(duty: Duty, job: Job) -> Done:
+    """Runs one job, and notes when to try again if it did not succeed."""
+    kind = next(kind for kind in duty.desk.kinds if kind.code == job.report)
     try:
-        collect(desk)
-    except AjpesReportingError:
-        # The folders are out of reach now, or another run is at work. What is due goes its own way;
-        # the next tick looks again.
-        return
+        result: Done = run(duty.desk, kind, kind.parse_period(job.period))
+    except AjpesReportingError as error:
+        result = error
+    _put_off(duty, kind, job, result)
+    return result
 
 
-def _expect(desk: Desk, kind: ReportKind, start: time) -> None:
-    """Fills the table up to now, from the newest period it knows."""
-    now = desk.clock().astimezone(LJUBLJANA)
-    with writing(desk.engine) as connection:
-        newest = due.newest(connection, desk.provider, kind.code)
-        for period in _begun(desk, kind, newest, now, start):
-            deadline = kind.deadline(period, desk.extra_days_off)
-            due.expect(connection, desk.provider, kind.code, period.key, deadline)
+def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[Done]:
+    note_due(duty)
+    if _awaits_answer(duty.desk):
+        _look_for_answers(duty.desk)
+    for job in open_jobs(duty):
+        if (done := dispatch(duty, job)) is not None:
+            yield done
+    for chore in duty.chores:
+        yield from _do_chore(duty, chore)
 
 
-def _begun(desk: Desk, kind: ReportKind, newest: str | None, now: datetime, start: time) -> Iterator[Period]:
+def note_due(duty: Duty) -> None:
+    """Fills the table of due reports up to now, from the newest period it knows."""
+    now = duty.desk.clock().astimezone(LJUBLJANA)
+    for kind in _owed(duty):
+        with writing(duty.desk.engine) as connection:
+            newest = due.newest(connection, duty.desk.provider, kind.code)
+            for period in _begun(duty, kind, newest, now):
+                deadline = kind.deadline(period, duty.desk.extra_days_off)
+                due.expect(connection, duty.desk.provider, kind.code, period.key, deadline)
+
+
+def open_jobs(duty: Duty) -> list[Job]:
+    """What is due, not settled, and to be tried now, the oldest deadline first.
+
+    A day that was quiet stays open until it is due: an event may still come. What was refused
+    waits for a correction; what was delivered, for its answer.
+    """
+    desk, now = duty.desk, duty.desk.clock()
+    jobs = []
+    with desk.engine.connect() as connection:
+        for row in due.open_periods(connection, desk.provider, quiet_until=now):
+            if row.report not in duty.starts or (row.next_try_at and row.next_try_at > now):
+                continue
+            latest = submissions.latest(connection, desk.provider, row.report, row.period)
+            if latest is None or latest.state in _MAY_BE_TRIED:
+                jobs.append(Job(desk.provider, row.report, row.period))
+    return jobs
+
+
+def _owed(duty: Duty) -> Iterator[ReportKind]:
+    return (kind for kind in duty.desk.kinds if kind.code in duty.starts)
+
+
+def _begun(duty: Duty, kind: ReportKind, newest: str | None, now: datetime) -> Iterator[Period]:
     """Periods after `newest` whose start has come; for a new installation only the current one."""
     current = kind.period(now.date())
     if kind.monthly:
         current = current.previous()
-    period = _parsed(kind, newest).next() if newest else current
-    while period.first_day <= current.first_day and _starts_at(desk, kind, period, start) <= now:
+    period = kind.parse_period(newest).next() if newest else current
+    while period.first_day <= current.first_day and _starts_at(duty, kind, period) <= now:
         yield period
         period = period.next()
 
 
-def _starts_at(desk: Desk, kind: ReportKind, period: Period, start: time) -> datetime:
-    day = period.first_day
+def _starts_at(duty: Duty, kind: ReportKind, period: Period) -> datetime:
+    day, days_off = period.first_day, duty.desk.extra_days_off
     if kind.monthly:
-        day = kind.deadline(period, desk.extra_days_off).date() - timedelta(days=1)
-        while not is_working_day(day, desk.extra_days_off):
+        day = kind.deadline(period, days_off).date() - timedelta(days=1)
+        while not is_working_day(day, days_off):
             day -= timedelta(days=1)
-    return datetime.combine(day, start, LJUBLJANA)
+    return datetime.combine(day, duty.starts[kind.code], LJUBLJANA)
 
 
-def _open(desk: Desk) -> Iterator[tuple[ReportKind, Period]]:
-    """Due and not settled. A day that was quiet stays open until it is due: an event may still come."""
-    kinds = {kind.code: kind for kind in desk.kinds}
-    with desk.engine.connect() as connection:
-        for row in due.open_periods(connection, desk.provider, quiet_until=desk.clock()):
-            latest = submissions.latest(connection, desk.provider, row.report, row.period)
-            if latest is None or latest.state in (State.PREPARED, State.UNREACHABLE, State.SENDING):
-                yield kinds[row.report], _parsed(kinds[row.report], row.period)
+def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
+    if isinstance(done, Busy):
+        return  # nothing was tried
+    desk, retries, now = duty.desk, duty.retries, duty.desk.clock()
+    with writing(desk.engine) as connection:
+        row = due.find(connection, job.provider, job.report, job.period)
+        if row is None:
+            return
+        tries = row.tries + 1
+        if isinstance(done, AjpesReportingError) or _unreachable(done):
+            again = retries.after_failure(tries, now, row.deadline)
+        elif done.ending in _WAITS_FOR_A_PERSON:
+            again = retries.after_hold(now, row.deadline)
+        elif done.ending is Ending.NOTHING_TO_REPORT:
+            again = retries.after_quiet(now, row.deadline)
+        else:
+            return
+        due.put_off(connection, job.provider, job.report, job.period, tries, again)
 
 
-def _parsed(kind: ReportKind, key: str) -> Period:
-    return kind.period(date.fromisoformat(f"{key}-01" if kind.monthly else key))
+def _unreachable(result: Result) -> bool:
+    return result.submission is not None and result.submission.state is State.UNREACHABLE
 
 
 def _awaits_answer(desk: Desk) -> bool:
     with desk.engine.connect() as connection:
         waiting = frozenset({State.DELIVERED, State.UNKNOWN})
         return bool(submissions.in_states(connection, desk.provider, waiting))
+
+
+def _look_for_answers(desk: Desk) -> None:
+    """If the folders are out of reach, what is due goes its own way all the same."""
+    try:
+        collect(desk)
+    except Busy:
+        return  # another run is at work, and looks for itself
+    except AjpesReportingError as error:
+        _log.warning("Answers could not be fetched: %s", error.message)
+
+
+def _do_chore(duty: Duty, chore: Chore) -> Iterator[Done]:
+    now = duty.desk.clock()
+    with duty.desk.engine.connect() as connection:
+        last = chores.last_done(connection, duty.desk.provider, chore.name)
+    if last is not None and last <= now < last + chore.every:
+        return
+    try:
+        chore.do()
+    except AjpesReportingError as error:
+        yield error
+        return
+    with writing(duty.desk.engine) as connection:
+        chores.note_done(connection, duty.desk.provider, chore.name, at=now)

@@ -46,8 +46,8 @@ def bank(tmp_path: Path, authority: Sandbox) -> Path:
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
-    """Scripts of others call them by name."""
-    assert tuple(COMMANDS) == CONTRACT
+    """Scripts of others call them by name; there may be more."""
+    assert [name for name in COMMANDS if name in CONTRACT] == list(CONTRACT)
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -244,9 +244,9 @@ def test_the_schedule_runs_what_is_due_once(bank: Path, authority: Sandbox) -> N
     path.write_text(
         path.read_text("utf-8") + "\n[schedule]\nnodurs_start = 00:00:00\nspapp_start = 00:00:00\n", "utf-8"
     )
-    assert run(["-w", str(bank), "schedule", "--once"]) == 0
+    assert run(["-w", str(bank), "tick"]) == 0
     assert sorted(one.report for one in authority.book.submissions()) == ["nodurs", "spapp"]
-    assert run(["-w", str(bank), "schedule", "--once"]) == 0
+    assert run(["-w", str(bank), "tick"]) == 0
     assert len(authority.book.submissions()) == 2
 
 

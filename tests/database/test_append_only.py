@@ -34,6 +34,7 @@ ROWS = (
     " 1, 1, 'p', 1, 'a', 'stored')",
     "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'error', '1', 't')",
     "INSERT INTO audit_records VALUES (1, '2026-11-17', '5860571000', 'k', 1, '{}', 'p', 'h')",
+    "INSERT INTO purged_files VALUES ('2026/11/f.zst', 'a', '2026-11-17 12:00:00')",
 )
 
 
@@ -77,7 +78,7 @@ def _is_refused(bare: Bare, table: str, statement: str) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_a_fact_is_never_updated(bare: Bare, table: str) -> None:
     """An auditor may trust that a row is what was first written."""
-    column = "event" if table == "submission_events" else "hash" if table == "audit_records" else "id"
+    column = {"submission_events": "event", "audit_records": "hash", "purged_files": "path"}.get(table, "id")
     _is_refused(bare, table, f"UPDATE {table} SET {column} = {column}")
 
 

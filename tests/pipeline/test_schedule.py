@@ -7,11 +7,13 @@ from datetime import time
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
-from ajpes_reporting.schedule.tick import Times, tick
+from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.retries import Retries
+from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.shipped import sample
 from tests.pipeline.conftest import Bank, event
 
-TIMES = Times({"NODURS": time(16), "SPAPP": time(9)})
+STARTS = {"NODURS": time(16), "SPAPP": time(9)}
 
 
 def play(bank: Bank) -> list[tuple[str, str, Ending]]:
@@ -19,7 +21,7 @@ def play(bank: Bank) -> list[tuple[str, str, Ending]]:
         assert not isinstance(result, AjpesReportingError), result
         return result.kind.code, result.period.key, result.ending
 
-    return [told(result) for result in tick(bank.desk, TIMES)]
+    return [told(result) for _duty, result in tick([Duty(bank.desk, STARTS, Retries())], do)]
 
 
 def import_accounts(bank: Bank) -> None:
@@ -88,6 +90,6 @@ def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:
     """No accounts are there for SPAPP: that is told, and NODURS goes all the same."""
     bank.time.now = bank.time.now.replace(day=5, hour=17)
     bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
-    results = list(tick(bank.desk, TIMES))
+    results = [done for _duty, done in tick([Duty(bank.desk, STARTS, Retries())], do)]
     assert {type(result) for result in results} == {ChecksRefused, Result}
     assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]

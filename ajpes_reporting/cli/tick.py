@@ -1,0 +1,53 @@
+"""`tick`: does once what is due now, for a systemd timer or cron."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ajpes_reporting.cli.errors import error_json, tell_error
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.telling import exit_code, result_json, show_result
+from ajpes_reporting.domain.errors import AjpesReportingError
+
+if TYPE_CHECKING:
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.schedule.tick import Done
+
+
+@click.command("tick")
+@with_session
+def command(session: Session) -> None:
+    """Does once what is due now, catching up what was missed, and leaves.
+
+    The exit code is the worst of what it ran; 0 if nothing was due.
+    """
+    from ajpes_reporting.schedule.tick import do, tick
+    from ajpes_reporting.unattended import open_duties
+
+    duties = open_duties(session.workspaces())
+    documents: list[dict[str, Any]] = []
+    codes = [0]
+    for duty, done in tick(duties, do):
+        codes.append(_code(done))
+        documents.append(_json(duty.desk, done))
+        _show(session, duty.desk, done)
+    if session.as_json:
+        session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
+    click.get_current_context().exit(max(codes))
+
+
+def _show(session: Session, desk: Desk, done: Done) -> None:
+    if isinstance(done, AjpesReportingError):
+        tell_error(done)
+    elif not session.as_json:
+        show_result(desk, done)
+
+
+def _code(done: Done) -> int:
+    return done.exit_code if isinstance(done, AjpesReportingError) else exit_code(done)
+
+
+def _json(desk: Desk, done: Done) -> dict[str, Any]:
+    return error_json(done) if isinstance(done, AjpesReportingError) else result_json(desk, done)
