@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
@@ -21,7 +21,9 @@ def play(bank: Bank) -> list[tuple[str, str, Ending]]:
         assert not isinstance(result, AjpesReportingError), result
         return result.kind.code, result.period.key, result.ending
 
-    return [told(result) for _duty, result in tick([Duty(bank.desk, STARTS, Retries())], do)]
+    return [
+        told(result) for _duty, result in tick([Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))], do)
+    ]
 
 
 def import_accounts(bank: Bank) -> None:
@@ -90,6 +92,6 @@ def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:
     """No accounts are there for SPAPP: that is told, and NODURS goes all the same."""
     bank.time.now = bank.time.now.replace(day=5, hour=17)
     bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
-    results = [done for _duty, done in tick([Duty(bank.desk, STARTS, Retries())], do)]
+    results = [done for _duty, done in tick([Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))], do)]
     assert {type(result) for result in results} == {ChecksRefused, Result}
     assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]
