@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import Busy
 
@@ -80,7 +80,7 @@ class _Session:
             return False  # somebody may be taking it at this moment
         try:
             held = self._connection.execute(_HELD_HERE, self._key).first() is not None
-        except DBAPIError:
+        except SQLAlchemyError:
             return False
         self._last_sign = _seconds()
         return held
@@ -97,7 +97,7 @@ def _alone_on_postgresql(engine: Engine, provider: str, longest_seconds: float) 
             yield _Session(connection, key, longest_seconds)
         finally:
             # A connection that was lost has taken its lock with it.
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 connection.execute(select(func.pg_advisory_unlock(*key.values())))
 
 

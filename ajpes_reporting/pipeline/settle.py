@@ -53,10 +53,11 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
     """
     with desk.exclusive():
         settle_interrupted(desk)
-        _look_once_more(desk, key)
+        to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
+        if (told := _told_by_the_folders(desk, key)) is not None:
+            return _agreeing(told, to)
         with writing(desk.engine) as connection:
             submission = submissions.owned(connection, desk.provider, key)
-            to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
             if submission.state not in (State.UNKNOWN, State.DELIVERED) or submission.state is to:
                 raise UsageError(
                     f"Submission {key} is {submission.state.label}; "
@@ -90,15 +91,27 @@ def period_of(kind: ReportKind, submission: Submission) -> Period:
     return kind.parse_period(submission.period)
 
 
-def _look_once_more(desk: Desk, key: int) -> None:
-    """A person may have asked the wrong colleague; the folders cannot be reached by everybody, either."""
+def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
+    """What the folders make of an unknown submission; nothing if they do not tell."""
     submission = _find(desk, key)
     if submission.state is not State.UNKNOWN:
-        return
+        return None
     try:
         look_for(desk, submission)
     except NotDelivered as error:
         _log.warning("The authority's folders were not seen: %s", error.message)
+    submission = _find(desk, key)
+    return None if submission.state is State.UNKNOWN else submission
+
+
+def _agreeing(told: Submission, to: State) -> Submission:
+    """The folders go before a person's word, who may have asked the wrong colleague."""
+    if told.state is not to:
+        raise UsageError(
+            f"The authority's folders show that submission {told.id} is {told.state.label}; this is now so.",
+            f"see `ajpes-reporting show {told.id}`",
+        )
+    return told
 
 
 def _send_same(
