@@ -138,9 +138,9 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         if row is None:
             return
         tries = row.tries + 1
-        if isinstance(done, AjpesReportingError) or _unreachable(done):
+        if isinstance(done, AjpesReportingError) or _state(done) is State.UNREACHABLE:
             again = retries.after_failure(tries, now, row.deadline)
-        elif done.ending in _WAITS_FOR_A_PERSON:
+        elif done.ending in _WAITS_FOR_A_PERSON or _state(done) is State.UNKNOWN:
             again = retries.after_hold(now, row.deadline)
         elif done.ending is Ending.NOTHING_TO_REPORT:
             again = retries.after_quiet(now, row.deadline)
@@ -149,8 +149,8 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         due.put_off(connection, job.provider, job.report, job.period, tries, again)
 
 
-def _unreachable(result: Result) -> bool:
-    return result.submission is not None and result.submission.state is State.UNREACHABLE
+def _state(result: Result) -> State | None:
+    return result.submission.state if result.submission else None
 
 
 def _awaits_answer(desk: Desk) -> bool:
