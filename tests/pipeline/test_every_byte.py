@@ -197,8 +197,9 @@ def test_every_insertion_is_found(forger: Connection) -> None:
         rewrite(forger, _renumbered([*original[:place], slipped_in, *original[place:]]))
         assert problems(forger), f"an entry before entry {place + 1}"
     last = original[-1]
-    appended = {**last, "seq": last["seq"] + 1, "kind": "state", "submission": 1, "previous_hash": last["hash"],
-                "body": '{"to": "refused"}'}  # fmt: skip
+    state = {"kind": "state", "submission": 1, "body": '{"to": "refused"}'}
+    state = {"kind": "state", "submission": 1, "body": '{"to": "refused"}'}
+    appended = {**last, **state, "seq": last["seq"] + 1, "previous_hash": last["hash"]}
     rewrite(forger, [*original, _sealed(appended)])
     assert problems(forger), "an entry after the last one tells of a state that is not so"
 
