@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from ajpes_reporting.database.engine import address, open_engine
+from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver.tls import certificate_dates
@@ -25,6 +26,8 @@ from ajpes_reporting.wiring import sftp_carrier, soap_carrier, tls_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Engine
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.ports import Clock
@@ -86,9 +89,19 @@ def _database(workspace: Workspace, now: datetime) -> Iterator[Diagnosis]:
         with engine.connect() as connection:
             newest = connection.execute(select(func.max(audit_records.c.at))).scalar()
         yield Diagnosis("database", Health.OK, address(engine.url))
+        yield from _rights(engine)
         yield from _clock(now, newest)
     finally:
         engine.dispose()
+
+
+def _rights(engine: Engine) -> Iterator[Diagnosis]:
+    """The program keeps the record; it is not to be able to change it."""
+    if excess := what_is_too_much(engine):
+        remedy = (
+            "let the program use a role of its own, with the rights that operating.md names for PostgreSQL"
+        )
+        yield Diagnosis("database", Health.WARNING, excess, remedy)
 
 
 def _views(workspace: Workspace) -> Iterator[Diagnosis]:
