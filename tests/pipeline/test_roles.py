@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 
 import psycopg
@@ -110,7 +110,7 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
     assert resolve(bank.desk, delivered.id, "never-arrived", "asked").state is State.UNREACHABLE
     assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
     assert bank.collect() == []
-    duty = Duty(bank.desk, {"NODURS": time(16), "SPAPP": time(9)}, Retries())
+    duty = Duty(bank.desk, {"NODURS": time(16), "SPAPP": time(9)}, Retries(), timedelta(minutes=5))
     bank.time.pass_by(days=2)
     list(tick([duty], do))
     assert bank.problems() == ()

@@ -155,7 +155,7 @@ class Life:
     def __post_init__(self) -> None:
         self.accepted: Counter[tuple[str, str]] = Counter()
         desk = replace(self.desk, clock=lambda: self.now)
-        self.duty = Duty(desk, STARTS, Retries())
+        self.duty = Duty(desk, STARTS, Retries(), timedelta(minutes=5))
 
     def tick(self, *, may_fail: bool = True) -> None:
         def dispatch(_duty: Duty, job: Job) -> None:
