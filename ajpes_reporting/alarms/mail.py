@@ -40,7 +40,7 @@ class MailServer:
 
 
 class MailChannel:
-    """Tells alarms by e-mail. Raises `ConfigurationError` if a password would go in the clear."""
+    """Tells alarms by e-mail. Raises `ConfigurationError` if login and encryption do not fit."""
 
     def __init__(self, server: MailServer) -> None:
         if server.security == "none" and server.password is not None:
@@ -52,6 +52,11 @@ class MailChannel:
             raise ConfigurationError(
                 "Of mail.username and mail.password only one is set.", "set both of them, or neither"
             )
+        if server.password is not None and not server.password.isascii():
+            raise ConfigurationError(
+                "mail.password holds letters outside ASCII, which many mail servers do not take.",
+                "choose another password, of plain letters, digits and signs",
+            )
         self._server = server
 
     def tell(self, bulletin: Bulletin) -> str:
@@ -60,7 +65,7 @@ class MailChannel:
         with Watchdog(self._server.timeout_seconds * _WAITS_IN_A_CALL) as watchdog:
             try:
                 refused = self._send(mail, watchdog)
-            except (smtplib.SMTPException, OSError) as error:
+            except (smtplib.SMTPException, OSError, UnicodeError) as error:  # the last for a host name
                 raise self._not_told(TimeoutError() if watchdog.expired else error) from None
         if refused:
             _log.warning("%d of %d recipients were refused.", len(refused), len(self._server.recipients))

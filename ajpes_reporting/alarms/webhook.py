@@ -55,7 +55,7 @@ class WebhookChannel:
         with Watchdog(self._receiver.timeout_seconds) as watchdog:
             try:
                 status = self._post(body, headers, watchdog)
-            except (httpx.HTTPError, OSError) as error:
+            except (httpx.HTTPError, OSError, UnicodeError) as error:
                 raise self._not_told(TimeoutError() if watchdog.expired else error) from None
         if not httpx.codes.is_success(status):
             raise AlarmNotTold(
@@ -113,11 +113,16 @@ def signature(secret: str, seconds: str, body: bytes) -> str:
 def _checked(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme != "https" or not url.host or url.userinfo:
-        raise ConfigurationError(
-            "webhook.url must begin with https:// and name a host, and no user.",
-            "write it like https://host/path",
-        )
-    return url
+        if url.scheme == "https" and url.host and not url.userinfo:
+            return url
+    except (httpx.InvalidURL, UnicodeError):
+        raise _unusable() from None
+    raise _unusable()
+
+
+def _unusable() -> ConfigurationError:
+    """The address is not repeated: it may hold a key."""
+    return ConfigurationError(
+        "webhook.url must begin with https:// and name a host, and no user.",
+        "write it like https://host/path",
+    )
