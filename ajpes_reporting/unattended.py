@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.alarms.conditions import AUDIT_CHORE
+from ajpes_reporting.alarms.watch import look_and_tell, verify_record
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import now, open_desk
+from ajpes_reporting.wiring import now, open_desk, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,4 +55,6 @@ def make_engine(
 
 def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     """What is done beside the reports, in this order."""
-    yield from ()
+    watch = open_watch(workspace, desk)
+    yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
+    yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))
