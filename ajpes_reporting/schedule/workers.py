@@ -77,6 +77,7 @@ class WorkersEngine:
         asyncio.run(self._run(stop))
 
     async def _run(self, stop: threading.Event) -> None:
+        asyncio.get_running_loop().set_exception_handler(_log_on_one_line)
         while not stop.is_set():
             try:
                 await self._work(stop)
@@ -193,6 +194,12 @@ async def _pause(stop: threading.Event, seconds: float, worker: asyncio.Task[Non
         await asyncio.sleep(min(_LOOK_SECONDS, seconds))
 
 
+def _log_on_one_line(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Such as: the end of a job could not be noted, as it was taken off the queue in the meantime."""
+    error = context.get("exception")
+    _log.warning("%s", _first_cause(error) if error else context["message"])
+
+
 def _first_cause(error: BaseException) -> str:
-    """Procrastinate wraps what the database said."""
+    """On one line what the database said; Procrastinate wraps it."""
     return " ".join(str(error.__cause__ or error).split())
