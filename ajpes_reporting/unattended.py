@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.alarms.conditions import AUDIT_CHORE
 from ajpes_reporting.alarms.watch import look_and_tell, verify_record
+from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.wiring import now, open_desk, open_watch
@@ -47,10 +48,23 @@ def make_engine(
     alive: Callable[[], None],
 ) -> Engine:
     """The engine that the settings of the first workspace ask for. Raises `ConfigurationError`."""
+    schedule = workspaces[0].settings.schedule
+    if schedule.engine == "procrastinate":
+        _require_one_database(workspaces)
+        from ajpes_reporting.schedule.workers import WorkersEngine
+
+        return WorkersEngine(duties, schedule.every_seconds, tell, alive)
     from ajpes_reporting.schedule.embedded import EmbeddedEngine
 
-    schedule = workspaces[0].settings.schedule
     return EmbeddedEngine(duties, schedule.every_seconds, tell, alive)
+
+
+def _require_one_database(workspaces: Sequence[Workspace]) -> None:
+    if len({workspace.database_url() for workspace in workspaces}) > 1:
+        raise ConfigurationError(
+            "The workspaces of this installation name different databases, and workers share one queue.",
+            'write the same database.url in each of them, or set schedule.engine to "embedded"',
+        )
 
 
 def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:

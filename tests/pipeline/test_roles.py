@@ -38,7 +38,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding=
 def printed_sql() -> tuple[str, str, str]:
     """What an administrator types: as a superuser, then in the new database, then after `init`."""
     section = PAGE.split("\n## PostgreSQL\n")[1].split("\n## ")[0]
-    set_up, grants = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    set_up, grants, _queue = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
     outside, inside = set_up.replace("'…'", "'geslo'").split("\\c ajpes\n")
     return outside, inside, grants
 
