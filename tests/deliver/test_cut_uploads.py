@@ -53,11 +53,12 @@ def line_bytes(sshd: Sshd, settings: SftpServer, report: Parcel) -> int:
 
 
 def offsets(count: int, line_bytes: int, dice: random.Random) -> Iterator[int]:
-    """The first and the last byte; a third among the last steps; the others anywhere."""
-    last_steps = range(line_bytes - LAST_STEPS_BYTES, line_bytes + 1)
-    yield from (1, line_bytes)
+    """The first byte, the last one (the rename is asked for), a third among the last steps, and anywhere."""
+    last_steps = range(line_bytes - LAST_STEPS_BYTES, line_bytes)
+    yield 1
     yield from dice.sample(last_steps, count // 3)
-    for _ in range(count - 2 - count // 3):
+    yield from [line_bytes] * (count // 12)
+    for _ in range(count - 1 - count // 3 - count // 12):
         yield dice.randrange(1, line_bytes - LAST_STEPS_BYTES)
 
 
