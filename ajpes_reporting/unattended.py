@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.schedule.duty import Chore, Duty
@@ -32,6 +33,7 @@ def open_duty(workspace: Workspace, clock: Clock = now) -> Duty:
         desk,
         {code: start for code, start in starts.items() if code.lower() in schedule.reports},
         Retries(schedule.retry_first_seconds, schedule.retry_longest_seconds),
+        timedelta(seconds=schedule.answers_every_seconds),
         tuple(_chores(workspace, desk)),
     )
 

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe, refused
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Parcel, Progress, RemoteAnswer, no_progress
+from ajpes_reporting.domain.ports import (
+    HandOver,
+    Parcel,
+    Progress,
+    RemoteAnswer,
+    Sighting,
+    no_progress,
+    no_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +57,9 @@ class SftpCarrier:
         self._server = server
         self._sessions = SftpSessions(server)
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         """Puts the report into v_ajpes under its name, or says why it is not there.
 
         Raises `UsageError` if the file is not the parcel's.
@@ -61,7 +71,7 @@ class SftpCarrier:
             with self._sessions.open() as sftp:
                 if (outcome := _look_first(sftp, journey)) is not None:
                     return outcome
-                self._upload(sftp, journey, progress)
+                self._upload(sftp, journey, progress, hand_over)
                 trouble = _rename(sftp, journey)
         except NotDelivered as error:
             return Unreachable(error.message, error.remedy)
@@ -84,6 +94,21 @@ class SftpCarrier:
                 local = self._fetch(sftp, posixpath.join(folder, remote.name), remote, into)
                 if local is not None:
                     yield remote, local
+
+    def look(self, parcel: Parcel, waits_as: str) -> Sighting:
+        """Looks whether a parcel has arrived, and takes back what still waits as `waits_as`.
+
+        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        """
+        journey = self._journey(parcel)
+        with self._sessions.open() as sftp:
+            # Taking it back comes first: from then on, a rename still under way must fail.
+            waiting = posixpath.join(posixpath.dirname(journey.final), posixpath.basename(waits_as))
+            was_waiting = bool(waits_as) and _take_away(sftp, waiting)
+            for path in (journey.final, journey.accepted):
+                if _is_ours(sftp, path, parcel):
+                    return Sighting(path, was_waiting)
+        return Sighting(was_waiting=was_waiting)
 
     def reach(self) -> str:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.
@@ -109,8 +134,10 @@ class SftpCarrier:
             accepted=posixpath.join(self._folder(parcel.report, "accepted"), parcel.file_name),
         )
 
-    def _upload(self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress) -> None:
-        """Writes the part file whole; if that fails it is taken away again, as far as possible."""
+    def _upload(
+        self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress, hand_over: HandOver
+    ) -> None:
+        """Writes the part file whole; if it may not stay it is taken away again, as far as possible."""
         try:
             self._write(sftp, journey, progress)
             arrived = sftp.stat(journey.part).st_size
@@ -120,6 +147,7 @@ class SftpCarrier:
                     "Ask the authority whether its disk or our share of it is full.",
                 )
             journey.accepted_before = _state(sftp, journey.accepted)
+            hand_over(posixpath.basename(journey.part))
         except (*TROUBLE, NotDelivered):
             self._clear_away(journey)
             raise

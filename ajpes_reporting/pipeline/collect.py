@@ -17,6 +17,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
+from ajpes_reporting.pipeline.look import look_for_unknown
 from ajpes_reporting.reports.answers import AnswerRules, read_rows
 from ajpes_reporting.xmlread import Root, UnreadableXml, read_root, without_namespace
 
@@ -65,7 +66,7 @@ class Taken:
 
 
 def collect(desk: Desk) -> list[Taken]:
-    """Fetches and applies every answer that has come in over SFTP.
+    """Fetches and applies every answer that has come in over SFTP, and looks for what is unknown.
 
     Raises `ConfigurationError` if there are no folders, and `NotDelivered` if they cannot be reached;
     what was fetched until then is kept.
@@ -77,6 +78,7 @@ def collect(desk: Desk) -> list[Taken]:
     with desk.exclusive(), desk.working_folder() as folder:
         settle_interrupted(desk)
         waiting = apply_waiting(desk, folder)
+        look_for_unknown(desk)
         return waiting + fetch(desk, desk.kinds, folder)
 
 

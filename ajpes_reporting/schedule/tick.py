@@ -35,7 +35,7 @@ Done = Result | AjpesReportingError
 _WAITS_FOR_A_PERSON = frozenset(
     {Ending.CHECKS_REFUSED, Ending.HELD, Ending.MUST_BE_SETTLED, Ending.NEEDS_CORRECTION}
 )
-_MAY_BE_TRIED = frozenset({State.PREPARED, State.UNREACHABLE, State.SENDING, State.UNKNOWN})
+_MAY_BE_TRIED = frozenset({State.PREPARED, State.UNREACHABLE, State.SENDING})
 
 
 def tick(duties: Sequence[Duty], dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[tuple[Duty, Done]]:
@@ -66,7 +66,8 @@ def do(duty: Duty, job: Job) -> Done:
 def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[Done]:
     note_due(duty)
     if _awaits_answer(duty.desk):
-        _look_for_answers(duty.desk)
+        look = Chore("answers", duty.answers_every, lambda: _look_for_answers(duty.desk))
+        yield from _do_chore(duty, look)
     for job in open_jobs(duty):
         if (done := dispatch(duty, job)) is not None:
             yield done
@@ -93,12 +94,13 @@ def open_jobs(duty: Duty) -> list[Job]:
     """
     desk, now = duty.desk, duty.desk.clock()
     jobs = []
+    may_be_tried = _MAY_BE_TRIED | ({State.UNKNOWN} if desk.resend_after_unknown else set())
     with desk.engine.connect() as connection:
         for row in due.open_periods(connection, desk.provider, quiet_until=now):
             if row.report not in duty.starts or (row.next_try_at and row.next_try_at > now):
                 continue
             latest = submissions.latest(connection, desk.provider, row.report, row.period)
-            if latest is None or latest.state in _MAY_BE_TRIED:
+            if latest is None or latest.state in may_be_tried:
                 jobs.append(Job(desk.provider, row.report, row.period))
     return jobs
 
@@ -136,9 +138,9 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         if row is None:
             return
         tries = row.tries + 1
-        if isinstance(done, AjpesReportingError) or _unreachable(done):
+        if isinstance(done, AjpesReportingError) or _state(done) is State.UNREACHABLE:
             again = retries.after_failure(tries, now, row.deadline)
-        elif done.ending in _WAITS_FOR_A_PERSON:
+        elif done.ending in _WAITS_FOR_A_PERSON or _state(done) is State.UNKNOWN:
             again = retries.after_hold(now, row.deadline)
         elif done.ending is Ending.NOTHING_TO_REPORT:
             again = retries.after_quiet(now, row.deadline)
@@ -147,8 +149,8 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         due.put_off(connection, job.provider, job.report, job.period, tries, again)
 
 
-def _unreachable(result: Result) -> bool:
-    return result.submission is not None and result.submission.state is State.UNREACHABLE
+def _state(result: Result) -> State | None:
+    return result.submission.state if result.submission else None
 
 
 def _awaits_answer(desk: Desk) -> bool:
