@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ajpes_reporting.config import open_workspace
+from ajpes_reporting.database import running
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import open_duty
 
@@ -116,6 +117,7 @@ def _hurry() -> None:
     """Pauses are for people and for networks; here they would only cost time."""
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
+    running._PATIENCE_SECONDS = 0.5
 
 
 def _redirect(path: Path) -> None:
