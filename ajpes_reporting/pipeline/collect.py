@@ -69,15 +69,15 @@ def collect(desk: Desk) -> list[Taken]:
     """Fetches and applies every answer that has come in over SFTP, and looks for what is unknown.
 
     Raises `ConfigurationError` if there are no folders, and `NotDelivered` if they cannot be reached;
-    what was fetched until then is kept.
+    answers that were stored before are applied all the same, and what was fetched until then is kept.
     """
-    if desk.answer_box() is None:
-        raise ConfigurationError(
-            "The settings have no [sftp]; there is nothing to collect from.", "fill in [sftp]"
-        )
     with desk.exclusive(), desk.working_folder() as folder:
         settle_interrupted(desk)
         waiting = apply_waiting(desk, folder)
+        if desk.answer_box() is None:
+            raise ConfigurationError(
+                "The settings have no [sftp]; there is nothing to collect from.", "fill in [sftp]"
+            )
         look_for_unknown(desk)
         return waiting + fetch(desk, desk.kinds, folder)
 
