@@ -42,6 +42,8 @@ def configure(format: str, level: str, known: Iterable[str] = (), stream: TextIO
     least = getattr(logging, level.upper())
     root.setLevel(max(least, logging.WARNING))
     logging.getLogger(OURS).setLevel(least)
+    # A tick that takes longer than the pause between two is no trouble; this logger warns of each.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     _log_what_nobody_catches()
 
