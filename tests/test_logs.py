@@ -61,10 +61,16 @@ def test_no_number_survives_in_any_part_of_a_line(format: str, number: str, way:
     except ValueError:
         LOG.exception("failed", stack_info=True)
     shown = stream.getvalue()
-    if format == "json":
-        shown = "\n".join(str(json.loads(line)) for line in shown.splitlines())
     assert shown.count("Traceback") == 2
-    assert not survives(number, shown)
+    # Digits at the end of one line and the time on the next are no number together.
+    lines = [_without_time(line, format) for line in shown.splitlines()]
+    assert [line for line in lines if survives(number, line)] == []
+
+
+def _without_time(line: str, format: str) -> str:
+    if format == "json":
+        return str({key: value for key, value in json.loads(line).items() if key != "time"})
+    return re.sub(r"^\d{4}-\d\d-\d\dT\S+ ", "", line)
 
 
 @given(st.sampled_from(["name", "debtor_name", "creditor_name", "holder_name"]))
