@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.wiring import now, open_desk
@@ -51,4 +53,9 @@ def make_engine(
 
 def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     """What is done beside the reports, in this order."""
-    yield from ()
+    keep_months = workspace.settings.retention.keep_months
+    yield Chore("purge", timedelta(days=1), lambda: _purge(desk, keep_months))
+
+
+def _purge(desk: Desk, keep_months: int) -> None:
+    purge(desk, keep_months)
