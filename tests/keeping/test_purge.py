@@ -20,8 +20,9 @@ from ajpes_reporting.database.tables import answers, attempts, purged_files, sub
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import Busy, UsageError
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers as journal_answers
 from ajpes_reporting.journal import chain, due, purged
-from ajpes_reporting.journal.archive import Archive
+from ajpes_reporting.journal.archive import Archive, Stored
 from ajpes_reporting.journal.submissions import get
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.collect import take_by_hand
@@ -110,6 +111,20 @@ def test_a_file_sent_twice_stays_until_the_younger_report_is_over(bank: Bank) ->
     years_pass(bank, 700)
     purge(bank.desk, KEEP)
     assert files(bank) == set()
+    assert bank.problems() == ()
+
+
+def test_a_file_that_something_younger_shares_stays(bank: Bank) -> None:
+    """Two rows of the journal speak of one file: the younger one decides."""
+    key = reported(bank)
+    years_pass(bank)
+    with writing(bank.desk.engine) as connection:
+        old = get(connection, key)
+        shared = Stored(old.archive_path, old.size_bytes, old.sha256)
+        journal_answers.store(connection, old.provider, shared, "hand", None, None, at=bank.time())
+    gone = {file.path for file in purge(bank.desk, KEEP).files}
+    assert gone
+    assert old.archive_path not in gone
     assert bank.problems() == ()
 
 
