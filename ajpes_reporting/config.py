@@ -143,7 +143,7 @@ class MonitoringSection(_Section):
 
 
 class RetentionSection(_Section):
-    keep_months: int = Field(default=24, ge=24)
+    keep_months: int = Field(default=24, ge=24, le=1200)
 
 
 class SoapSection(_Section):

@@ -10,6 +10,7 @@ from ajpes_reporting.alarms.watch import look_and_tell, verify_record
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.journal import chores
+from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.wiring import now, open_desk, open_watch
@@ -98,3 +99,9 @@ def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     watch = open_watch(workspace, desk)
     yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
     yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))
+    keep_months = workspace.settings.retention.keep_months
+    yield Chore("purge", timedelta(days=1), lambda: _purge(desk, keep_months))
+
+
+def _purge(desk: Desk, keep_months: int) -> None:
+    purge(desk, keep_months)

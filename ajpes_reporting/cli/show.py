@@ -12,10 +12,10 @@ import click
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, local_time, with_session
 from ajpes_reporting.cli.telling import submission_json
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
-from ajpes_reporting.journal import answers, chain, submissions
+from ajpes_reporting.journal import answers, chain, purged, submissions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from ajpes_reporting.pipeline.desk import Desk
 
@@ -41,7 +41,9 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
         limit = _ALL if all_answers else _MOST_ROWS
         rows = {reply.id: answers.rows_of(connection, reply.id, limit) for reply in replies}
         history = chain.of_submission(connection, submission)
+        places = _Places(connection, desk)
     if target is not None:
+        places.refuse_purged(found)
         _write(desk, found.archive_path, target)
         session.say(f"The exact bytes were written to {target}.")
 
@@ -53,16 +55,16 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
                    f"{found.size_bytes:,} bytes")  # fmt: skip
         click.echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
         click.echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
-        click.echo(f"  kept in {desk.archive.root / found.archive_path}")
+        click.echo(f"  {places.of(found.archive_path)}")
         for attempt in tries:
             click.echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
                        f"{f', {attempt.detail}' if attempt.detail else ''}")  # fmt: skip
             if attempt.evidence_path:
-                click.echo(f"    the raw reply: {desk.archive.root / attempt.evidence_path}")
+                click.echo(f"    the raw reply: {places.of(attempt.evidence_path)}")
         for reply in replies:
             click.echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
                        f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip
-            click.echo(f"    kept in {desk.archive.root / reply.archive_path}")
+            click.echo(f"    {places.of(reply.archive_path)}")
         session.table("What happened", ("when", "state", "why"), [_step(entry) for entry in history])
         if findings:
             session.table(
@@ -79,6 +81,29 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
             )
 
     session.emit(submission_json(desk, found), show)
+
+
+class _Places:
+    """Where the files are, or when they were removed."""
+
+    def __init__(self, connection: Connection, desk: Desk) -> None:
+        self._root = desk.archive.root
+        self._gone = purged.times(connection, desk.provider)
+
+    def of(self, path: str) -> str:
+        if path in self._gone:
+            return f"removed on {self._gone[path]:%Y-%m-%d}, when its time was over"
+        return f"kept in {self._root / path}"
+
+    def refuse_purged(self, found: submissions.Submission) -> None:
+        """Raises `UsageError` if the file of a submission was removed."""
+        gone_at = self._gone.get(found.archive_path)
+        if gone_at is not None:
+            raise UsageError(
+                f"The file of submission {found.id} was removed on {gone_at:%Y-%m-%d}, when "
+                "its time was over. Its figures and its SHA-256 stay.",
+                f"see `ajpes-reporting show {found.id}`",
+            )
 
 
 def _step(entry: chain.Entry) -> list[str]:

@@ -309,6 +309,7 @@ chores = Table(
 purged_files = Table(
     "purged_files",
     metadata,
+    Column("provider", Provider, primary_key=True),  # each has an archive of its own
     Column("path", Text, primary_key=True),
     Column("sha256", String(64), nullable=False),
     Column("purged_at", Instant, nullable=False),

@@ -6,16 +6,17 @@ any zstd program reads them.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,55 @@ class Archive:
         except UsageError:
             return False
         return digest.hexdigest() == sha256
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file of this name, whatever is in it."""
+        return (self.root / path).is_file()
+
+    def remove(self, path: str) -> bool:
+        """Removes a file whose time is over; tells whether it was there. See `pipeline.purge`.
+
+        Raises `AjpesReportingError` if the disk does not allow it.
+        """
+        target = self.root / path
+        try:
+            target.unlink()
+            _sync_folder(target.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise AjpesReportingError(
+                f"The archived file {target} could not be removed: {error.strerror}.",
+                "mend the rights of its folder, then purge again",
+            ) from error
+        return True
+
+    @contextmanager
+    def nothing_removed(self) -> Iterator[None]:
+        """While it lasts no file is removed. Raises `Busy` while files are being removed."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def removing(self) -> Iterator[None]:
+        """While it lasts files may be removed. Raises `Busy` while somebody needs all of them."""
+        with self._locked(fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise Busy(
+                f"The files of {self.root} are in use by a backup, or being purged. Nothing was done.",
+                "wait until that has ended, then try again",
+            ) from None
+        finally:
+            os.close(handle)
 
 
 def _compress(source: Path, target: Path) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from ajpes_reporting.database.tables import answers, audit_records, due_reports, submissions
+from ajpes_reporting.database.tables import answers, audit_records, due_reports, purged_files, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,7 @@ ANSWER = "answer "  # and then its status
 NOTHING_TO_REPORT = "nothing_to_report"
 LATE_OUTCOME = "late outcome"
 RELEASED = "released"
+PURGED = "purged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class _Walk:
     states: dict[int, str] = field(default_factory=dict)
     answers: set[tuple[str, Any]] = field(default_factory=set)
     quiet: set[tuple[str, Any, Any]] = field(default_factory=set)
+    purged: dict[tuple[str, Any], Any] = field(default_factory=dict)  # the hash, by provider and path
     problems: list[str] = field(default_factory=list)
 
     def step(self, entry: Entry) -> None:
@@ -135,7 +137,15 @@ class _Walk:
         elif entry.kind == NOTHING_TO_REPORT:
             body = _body(entry)
             self.quiet.add((entry.provider, body.get("report"), body.get("period")))
+        elif entry.kind == PURGED:
+            self._purged(entry.provider, _body(entry))
         self.seq, self.previous = entry.seq, entry.hash
+
+    def _purged(self, provider: str, body: dict[str, Any]) -> None:
+        path = str(body.get("path"))
+        if (provider, path) in self.purged:
+            self.problems.append(f"the record says twice that the file {path} was purged")
+        self.purged[provider, path] = body.get("sha256")
 
 
 def _body(entry: Entry) -> dict[str, Any]:
@@ -159,6 +169,7 @@ def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
     for row in connection.execute(quiet):
         if (row.provider, row.report, row.period) not in walk.quiet:
             yield f"{row.report} for {row.period} counts as quiet, but the record does not say so"
+    yield from _purged_that_differ(connection, walk.purged)
 
 
 def _states_that_differ(connection: Connection, recorded: Mapping[int, str]) -> Iterator[str]:
@@ -172,3 +183,12 @@ def _states_that_differ(connection: Connection, recorded: Mapping[int, str]) -> 
             )
     for missing in sorted(set(recorded) - known):
         yield f"submission {missing} is in the record, but not in the journal"
+
+
+def _purged_that_differ(connection: Connection, recorded: Mapping[tuple[str, Any], Any]) -> Iterator[str]:
+    known = {(row.provider, row.path): row.sha256 for row in connection.execute(select(purged_files))}
+    for key, sha256 in known.items():
+        if recorded.get(key) != sha256:
+            yield f"the file {key[1]} counts as purged, but the record does not say so"
+    for _provider, path in sorted(set(recorded) - set(known)):
+        yield f"the file {path} was purged by the record, but not by the journal"

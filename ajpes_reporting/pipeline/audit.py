@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, exists, select
 
 from ajpes_reporting.database.engine import snapshot
-from ajpes_reporting.database.tables import (
-    answers,
-    attempts,
-    events,
-    pending_events,
-    submission_events,
-    submissions,
-)
+from ajpes_reporting.database.tables import events, pending_events, submission_events, submissions
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
-from ajpes_reporting.journal import chain
+from ajpes_reporting.journal import chain, purged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ajpes_reporting.journal.purged import ArchivedFile
     from ajpes_reporting.pipeline.desk import Desk
 
 _MOST_NAMED = 20
@@ -39,25 +33,38 @@ class AuditReport:
 
 
 def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
-    """Checks the chain, every archived file, and what counts as reported."""
+    """Checks the chain, every archived file of this provider, and what counts as reported."""
     with snapshot(desk.engine) as connection:
-        chained = chain.verify(connection)
-        files = list(_archived(connection))
-        problems = [*chained.problems, *_wrongly_pending(connection)]
-    for name, path, sha256 in files:
-        if not desk.archive.intact(path, sha256):
-            problems.append(f"the archived file of {name} is missing or was changed: {path}")
+        record = verify_record(connection)
+        files = list(purged.archived_files(connection, desk.provider))
+        gone = purged.paths(connection, desk.provider)
+    problems = list(record.problems)
+    for file in files:
+        problems.extend(_wrong_with(desk, file, gone.get(file.path)))
         progress(1)
-    return AuditReport(chained.entries, len(files), chained.head, tuple(problems))
+    kept = sum(file.path not in gone for file in files)
+    return replace(record, files=kept, problems=tuple(problems))
 
 
-def _archived(connection: Connection) -> Iterator[tuple[str, str, str]]:
-    for table, noun in ((submissions, "submission"), (answers, "answer")):
-        for row in connection.execute(select(table.c.id, table.c.archive_path, table.c.sha256)):
-            yield f"{noun} {row.id}", row.archive_path, row.sha256
-    evidence = select(attempts.c.id, attempts.c.evidence_path, attempts.c.evidence_sha256)
-    for row in connection.execute(evidence.where(attempts.c.evidence_path.is_not(None))):
-        yield f"attempt {row.id}", row.evidence_path, row.evidence_sha256
+def verify_record(connection: Connection) -> AuditReport:
+    """Checks the chain and what counts as reported, without the archive."""
+    chained = chain.verify(connection)
+    return AuditReport(chained.entries, 0, chained.head, (*chained.problems, *_wrongly_pending(connection)))
+
+
+def damage(file: ArchivedFile) -> str:
+    """How a file is named that is not what the journal says."""
+    return f"the archived file of {file.owner} is missing or was changed: {file.path}"
+
+
+def _wrong_with(desk: Desk, file: ArchivedFile, purged_sha256: str | None) -> Iterator[str]:
+    if purged_sha256 is None:
+        if not desk.archive.intact(file.path, file.sha256):
+            yield damage(file)
+    elif purged_sha256 != file.sha256:
+        yield f"the file of {file.owner} was purged, but with another hash: {file.path}"
+    elif desk.archive.has(file.path):
+        yield f"the file of {file.owner} was purged, but is still there: {file.path}"
 
 
 def _wrongly_pending(connection: Connection) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""When a report waits for a person before it goes: its volume is far outside the usual.
+"""When a report waits for a person before it goes: its volume, or a restored journal.
 
 A slip in the bank's core system, such as a whole ledger marked as changed, is mended in minutes
 before it is sent, and in weeks afterwards.
@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal.restored import reason_after_restore
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,6 +28,8 @@ def reason_to_hold(
     connection: Connection, desk: Desk, kind: ReportKind, period: Period, record_count: int
 ) -> str | None:
     """Why this report is held for a person's release; nothing if it may go."""
+    if (doubt := reason_after_restore(connection, desk.provider, period)) is not None:
+        return doubt
     if submissions.was_released(connection, desk.provider, kind.code, period.key):
         return None
     return _unusual_volume(connection, desk, kind, record_count)

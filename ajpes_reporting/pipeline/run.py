@@ -21,6 +21,7 @@ from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
+from ajpes_reporting.journal.restored import reason_after_restore
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from ajpes_reporting.database.running import Hold
     from ajpes_reporting.domain.periods import Period
@@ -193,18 +196,31 @@ def _prepare(
         ending = _ending(built, held_because)
         latest = submissions.latest(connection, desk.provider, kind.code, period.key)
         if latest is not None and latest.content_sha256 == built.content_sha256:
-            if latest.state is State.REFUSED:
-                return Ending.NEEDS_CORRECTION, built
-            if ending is Ending.CHECKS_REFUSED:
-                return ending, built
-            if latest.state in (State.PREPARED, State.UNREACHABLE):
-                ending = Ending.HELD if latest.is_held else Ending.SENT
-                return ending, _as_archived(desk, latest, built, folder)
+            before = _as_before(connection, desk, latest, built, ending, folder)
+            if before is not None:
+                return before
         events = kind.reported_events(built.request) if kind.reported_events else None
         submissions.prepare(
             connection, _draft(desk, kind, built, held_because), built.log.shown, events, at=desk.clock()
         )
     return ending, built
+
+
+def _as_before(
+    connection: Connection, desk: Desk, latest: Submission, built: Built, ending: Ending, folder: Path
+) -> tuple[Ending, Built] | None:
+    """What becomes of a report that says what its forerunner said; nothing if it takes its place."""
+    if latest.state is State.REFUSED:
+        return Ending.NEEDS_CORRECTION, built
+    if ending is Ending.CHECKS_REFUSED:
+        return ending, built
+    if latest.is_held:
+        return Ending.HELD, built
+    # A restored journal may not know that they went out after all.
+    is_certain = reason_after_restore(connection, desk.provider, built.request.period) is None
+    if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain:
+        return Ending.SENT, _as_archived(desk, latest, built, folder)
+    return None
 
 
 def _ending(built: Built, held_because: str | None) -> Ending:

@@ -9,7 +9,7 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import due, submissions
+from ajpes_reporting.journal import due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
@@ -41,6 +41,7 @@ def resubmit(
     period = period_of(kind, submission)
     _refuse_closed(submission)
     _refuse_settled(desk, submission)
+    _refuse_purged(desk, submission, same=same)
     if not same:
         return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
@@ -171,6 +172,16 @@ def _refuse_settled(desk: Desk, submission: Submission) -> None:
         raise UsageError(
             f"Everything in submission {submission.id} was accepted with submission {known.submission}.",
             "there is nothing to send again",
+        )
+
+
+def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
+    with desk.engine.connect() as connection:
+        purged_at = purged.times(connection, submission.provider).get(submission.archive_path)
+    if same and purged_at is not None:
+        raise UsageError(
+            f"The file of submission {submission.id} was removed on {purged_at:%Y-%m-%d}; its time was over.",
+            "leave out --same; then the report is built again from the ledger",
         )
 
 

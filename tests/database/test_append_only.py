@@ -34,7 +34,7 @@ ROWS = (
     " 1, 1, 'p', 1, 'a', 'stored')",
     "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'error', '1', 't')",
     "INSERT INTO audit_records VALUES (1, '2026-11-17', '5860571000', 'k', 1, '{}', 'p', 'h')",
-    "INSERT INTO purged_files VALUES ('2026/11/f.zst', 'a', '2026-11-17 12:00:00')",
+    "INSERT INTO purged_files VALUES ('5860571000', '2026/11/f.zst', 'a', '2026-11-17 12:00:00')",
 )
 
 

@@ -75,9 +75,10 @@ def _create_chores() -> None:
 def _create_purged_files() -> None:
     op.create_table(
         "purged_files",
+        sa.Column("provider", sa.String(10), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("purged_at", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("path", name="pk_purged_files"),
+        sa.PrimaryKeyConstraint("provider", "path", name="pk_purged_files"),
     )
-    append_only.keep("purged_files", (("path",),))
+    append_only.keep("purged_files", (("provider", "path"),))

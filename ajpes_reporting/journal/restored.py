@@ -1,0 +1,65 @@
+"""What a restored journal cannot know: whatever was sent after the backup it came from.
+
+A run would send it a second time. So every restoration stands in the audit record, and a report
+that may have gone out in between waits for a person.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, select
+
+from ajpes_reporting.database.tables import submissions
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.journal import chain, chores
+
+if TYPE_CHECKING:
+    from ajpes_reporting.domain.periods import Period
+
+RESTORED = "restored"
+
+
+def note(connection: Connection, provider: str, backed_up_at: datetime, seal: str, *, at: datetime) -> None:
+    """Writes into the audit record that the journal was restored, and from which moment."""
+    body = {"backed_up_at": backed_up_at.isoformat(), "seal": seal}
+    chain.append(connection, at=at, provider=provider, kind=RESTORED, body=body)
+    # Found at once by each run; the audit record would have to be read through.
+    chores.note_done(connection, provider, RESTORED, at=at, note=body["backed_up_at"])
+
+
+def restored_span(connection: Connection, provider: str) -> tuple[datetime, datetime] | None:
+    """The newest stretch of which nothing is known: from a backup to its restoration."""
+    restored_at = chores.last_done(connection, provider, RESTORED)
+    if restored_at is None:
+        return None
+    return datetime.fromisoformat(chores.note(connection, provider, RESTORED)), restored_at
+
+
+def reason_after_restore(connection: Connection, provider: str, period: Period) -> str | None:
+    """Why a report waits for a person after a restoration; nothing if it may go.
+
+    It waits if its period had begun by then, however old it is: the report for October goes out in
+    November, and a day that was open at the backup may have been reported after it. Once a
+    person has released a report for the period since, it waits no longer.
+    """
+    span = restored_span(connection, provider)
+    if span is None or period.first_day > span[1].astimezone(LJUBLJANA).date():
+        return None
+    if _released_since(connection, provider, period, span[1]):
+        return None
+    since, until = (f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" for moment in span)
+    return (
+        f"the journal was restored on {until} from a backup of {since}; "
+        "whether it was sent in between is not known here: ask AJPES"
+    )
+
+
+def _released_since(connection: Connection, provider: str, period: Period, since: datetime) -> bool:
+    released_at: datetime | None = connection.execute(
+        select(func.max(submissions.c.released_at)).where(
+            submissions.c.provider == provider, submissions.c.period == period.key
+        )
+    ).scalar()
+    return released_at is not None and released_at >= since

@@ -1,0 +1,1 @@
+"""Backups of a workspace, and workspaces made from them."""

@@ -1,0 +1,203 @@
+"""A new workspace from a backup. Nothing that exists is overwritten, and every byte is checked first.
+
+Whatever was sent after the backup is unknown to the restored journal. The audit record says that
+it was restored, and reports that may have gone out in between wait for a person; see
+`journal.restored`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from ajpes_reporting.config import SETTINGS_FILE, DatabaseSection, Workspace, read_settings
+from ajpes_reporting.database.engine import open_engine, snapshot, writing
+from ajpes_reporting.database.tables import audit_records, due_reports
+from ajpes_reporting.database.upgrade import HEAD, upgrade
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.journal import restored
+from ajpes_reporting.keeping.database_copy import load, require_empty
+from ajpes_reporting.keeping.files import copy_durably, sha256_of, write_durably
+from ajpes_reporting.keeping.manifest import Manifest, read_manifest
+from ajpes_reporting.pipeline.audit import verify_all, verify_record
+from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.workspace import make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+    from ajpes_reporting.domain.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A workspace that was made from a backup, and what was wrong in it already when it was backed up."""
+
+    workspace: Workspace
+    manifest: Manifest
+    settings_name_another_database: bool
+
+
+def restore(backup: Path, folder: Path, clock: Clock, progress: Progress = no_progress) -> Restored:
+    """Makes a workspace in `folder` from a backup. The settings come last: without them it is none.
+
+    Raises `UsageError` if the backup is damaged or incomplete, if the folder holds a workspace, or if
+    the database is not empty; `ConfigurationError` if the settings do not fit; `AjpesReportingError`
+    if the machine does not allow it.
+    """
+    try:
+        return _restore(backup, folder, clock, progress)
+    except OSError as error:
+        raise AjpesReportingError(
+            f"The backup in {backup} could not be restored into {folder}: {error.strerror}. "
+            f"It has no {SETTINGS_FILE}, so that nobody works with it.",
+            "make room on the disk, or mend the rights, then restore into another folder",
+        ) from error
+
+
+def _restore(backup: Path, folder: Path, clock: Clock, progress: Progress) -> Restored:
+    manifest = read_manifest(backup)
+    _refuse_newer(manifest)
+    _check(backup, manifest, progress)
+    settings = (backup / manifest.settings.name).read_bytes()
+    workspace = _future_workspace(settings, manifest, folder)
+    engine = open_engine(workspace.database_url())
+    try:
+        _refuse_what_is_there(folder, engine, manifest)
+        _fill(backup, manifest, workspace, engine)
+        _verify(workspace, engine, manifest, clock)
+        _note(engine, manifest, clock)
+    finally:
+        engine.dispose()
+    write_durably(workspace.settings_file, settings)
+    return Restored(workspace, manifest, _named_database(settings) != workspace.settings.database.url)
+
+
+def _text(settings: bytes) -> str:
+    try:
+        return settings.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            "The settings in the backup are not UTF-8 text.", "use another backup"
+        ) from None
+
+
+def _named_database(settings: bytes) -> str:
+    """What the file itself says, whatever the environment says."""
+    named: str = tomllib.loads(_text(settings)).get("database", {}).get("url", DatabaseSection().url)
+    return named
+
+
+def _refuse_newer(manifest: Manifest) -> None:
+    if manifest.revision > HEAD:
+        raise UsageError(
+            f"The backup was made by a newer version of this program ({manifest.program}). Nothing was done.",
+            "install that version, or a newer one",
+        )
+
+
+def _check(backup: Path, manifest: Manifest, progress: Progress) -> None:
+    """Every file is there and has its hash, before anything is made from any of them."""
+    _check_file(backup, manifest.database.name, manifest.database.sha256)
+    _check_file(backup, manifest.settings.name, manifest.settings.sha256)
+    for file in manifest.archive:
+        _check_file(backup, f"archive/{file.path}", file.sha256)
+        progress(1)
+
+
+def _check_file(backup: Path, name: str, sha256: str) -> None:
+    path = backup / name
+    # A link, at any place below the backup, leads to what is not part of it.
+    is_ours = path.is_file() and path.resolve() == backup.resolve() / name
+    if not is_ours or sha256_of(path) != sha256:
+        raise UsageError(
+            f"The backup is damaged: {path} is missing or was changed. Nothing was done.",
+            "use another backup, or mend that file from another copy",
+        )
+
+
+def _future_workspace(settings: bytes, manifest: Manifest, folder: Path) -> Workspace:
+    workspace = Workspace(folder.absolute(), read_settings(_text(settings), SETTINGS_FILE))
+    if workspace.settings.provider.registration_number != manifest.provider:
+        raise ConfigurationError(
+            f"The settings are of provider {workspace.settings.provider.registration_number}, the backup is "
+            f"of {manifest.provider}.",
+            "take AJPES_REPORTING_PROVIDER__… out of the environment",
+        )
+    return workspace
+
+
+def _refuse_what_is_there(folder: Path, engine: Engine, manifest: Manifest) -> None:
+    if (folder / SETTINGS_FILE).exists():
+        raise UsageError(
+            f"There is a workspace in {folder} already. Nothing was changed.", "name another folder"
+        )
+    if engine.dialect.name != manifest.database.kind:
+        raise ConfigurationError(
+            f"The backup is of a database of {manifest.database.kind}; the settings name one of "
+            f"{engine.dialect.name}.",
+            f"name one of {manifest.database.kind} in AJPES_REPORTING_DATABASE__URL",
+        )
+    require_empty(engine)
+
+
+def _fill(backup: Path, manifest: Manifest, workspace: Workspace, engine: Engine) -> None:
+    make_folder(workspace.folder)
+    make_folder(workspace.archive)
+    for file in manifest.archive:
+        target = workspace.archive / file.path
+        make_folder(target.parent.parent)
+        make_folder(target.parent)
+        _refuse_changed(file.path, copy_durably(backup / "archive" / file.path, target), file.sha256)
+    load(engine, backup / manifest.database.name)
+
+
+def _refuse_changed(name: str, copied: str, expected: str) -> None:
+    if copied != expected:
+        raise UsageError(f"{name} changed while it was restored.", "let nobody write into the backup")
+
+
+def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clock) -> None:
+    """The record is whole and ends with the seal; the archive has every file; nothing new is wrong."""
+    with snapshot(engine) as connection:
+        record = verify_record(connection)
+    if (record.head, record.entries) != (manifest.seal, manifest.entries):
+        raise _not_usable(workspace, "its audit record does not end with the seal of the backup")
+    if manifest.revision < HEAD:
+        upgrade(engine)
+    desk = open_desk(workspace, clock)
+    try:
+        wrong = [problem for problem in verify_all(desk).problems if problem not in manifest.problems]
+    finally:
+        desk.engine.dispose()
+    if wrong:
+        raise _not_usable(workspace, wrong[0])
+
+
+def _note(engine: Engine, manifest: Manifest, clock: Clock) -> None:
+    with writing(engine) as connection:
+        for provider in sorted({manifest.provider, *_providers(connection)}):
+            restored.note(connection, provider, manifest.made_at, manifest.seal, at=clock())
+
+
+def _providers(connection: Connection) -> set[str]:
+    """Several may share one database; it was restored for all of them."""
+    return {
+        provider
+        for table in (audit_records, due_reports)
+        for provider in connection.execute(select(table.c.provider).distinct()).scalars()
+    }
+
+
+def _not_usable(workspace: Workspace, problem: str) -> AjpesReportingError:
+    return AjpesReportingError(
+        f"What was restored into {workspace.folder} is not what was backed up: {problem}. It has no "
+        f"{SETTINGS_FILE}, so that nobody works with it.",
+        "remove it, and use another backup",
+    )

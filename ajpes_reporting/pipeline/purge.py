@@ -1,0 +1,70 @@
+"""Retention: archived files whose time is over are removed, and the record says so first.
+
+What is recorded is committed before anything is removed. A purge that was cut off in between is
+finished by the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.database.engine import snapshot, writing
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.periods import Month
+from ajpes_reporting.journal import purged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ajpes_reporting.journal.purged import ArchivedFile
+    from ajpes_reporting.pipeline.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was removed, or would be: everything is over that happened before `before`."""
+
+    before: datetime
+    files: tuple[ArchivedFile, ...]
+    leftovers: int = 0
+
+
+def purge(desk: Desk, keep_months: int) -> Purged:
+    """Removes every file whose time is over. Raises `Busy` while a backup is at work."""
+    before = end_of_keeping(desk.clock(), keep_months)
+    with desk.archive.removing():
+        leftovers = _remove(desk, _already_noted(desk))
+        with writing(desk.engine) as connection:
+            files = purged.over(connection, desk.provider, before)
+            purged.note(connection, desk.provider, files, at=desk.clock())
+        _remove(desk, (file.path for file in files))
+    return Purged(before, tuple(files), leftovers)
+
+
+def would_purge(desk: Desk, keep_months: int) -> Purged:
+    """What a purge would remove now; nothing is changed."""
+    before = end_of_keeping(desk.clock(), keep_months)
+    with snapshot(desk.engine) as connection:
+        return Purged(before, tuple(purged.over(connection, desk.provider, before)))
+
+
+def end_of_keeping(now: datetime, keep_months: int) -> datetime:
+    """The midnight in Ljubljana before which everything is over: that many months ago, or a bit more."""
+    today = now.astimezone(LJUBLJANA).date()
+    month = Month(today.year, today.month)
+    for _ in range(keep_months):
+        month = month.previous()
+    day = month.first_day.replace(day=min(today.day, month.last_day.day))
+    return datetime.combine(day, time(), LJUBLJANA)
+
+
+def _already_noted(desk: Desk) -> list[str]:
+    """What a purge that was cut off may have left behind."""
+    with snapshot(desk.engine) as connection:
+        return list(purged.paths(connection, desk.provider))
+
+
+def _remove(desk: Desk, paths: Iterable[str]) -> int:
+    return sum(desk.archive.remove(path) for path in paths)

@@ -1,0 +1,1 @@
+"""Backups, restorations, retention."""

@@ -1,0 +1,56 @@
+"""A restored journal does not know what was sent after its backup, and sends nothing twice."""
+
+from __future__ import annotations
+
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.pipeline.run import Ending
+from ajpes_reporting.pipeline.settle import release
+from tests.keeping.conftest import Vault
+from tests.pipeline.conftest import NOV_17, NOV_18, event
+
+
+def test_what_went_out_after_the_backup_is_not_sent_again(vault: Vault) -> None:
+    """The day was reported after the backup; the restored bank imports its facts again, and runs."""
+    bank = vault.bank
+    vault.back_up()
+    bank.record(event("O-1", 1))
+    assert bank.run().ending is Ending.SENT
+    bank.time.pass_by(minutes=30)
+    again = vault.restore()
+    again.record(event("O-1", 1))
+    held = again.run()
+    assert held.ending is Ending.HELD
+    assert held.submission is not None
+    assert "restored" in str(held.submission.held_because)
+    assert again.run().ending is Ending.HELD
+    assert len(bank.authority.book.submissions()) == 1
+    bank.time.pass_by(days=1)
+    assert again.run(period=NOV_18).ending is Ending.SENT
+    assert again.pending() == 0
+    assert again.problems() == ()
+    again.desk.engine.dispose()
+
+
+def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) -> None:
+    """Unreachable when it was backed up, accepted later: the restored bank asks before it sends that."""
+    bank = vault.bank
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    first = bank.run().submission
+    assert first is not None
+    assert first.state is State.UNREACHABLE
+    vault.back_up()
+    again = vault.restore()
+    held = again.run()
+    assert held.ending is Ending.HELD
+    assert bank.authority.book.submissions() == []
+    assert held.submission is not None
+    bank.time.pass_by(minutes=1)
+    release(again.desk, held.submission.id, "AJPES has nothing")
+    sent = again.run(period=NOV_17).submission
+    assert sent is not None
+    assert (sent.id, sent.state) == (held.submission.id, State.ACCEPTED)
+    assert len(bank.authority.book.submissions()) == 1
+    assert again.problems() == ()
+    again.desk.engine.dispose()
