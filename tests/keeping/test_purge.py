@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
@@ -92,6 +92,16 @@ def test_a_period_that_is_open_is_kept_for_ever(bank: Bank, fault: str) -> None:
     years_pass(bank, 4000)
     assert purge(bank.desk, KEEP).files == ()
     assert bank.problems() == ()
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.DELIVERED, State.UNKNOWN])
+def test_a_settled_period_with_something_unsettled_in_it_is_kept(bank: Bank, state: State) -> None:
+    """Whatever the period counts as: a report whose fate is not known is evidence."""
+    key = reported(bank)
+    with writing(bank.desk.engine) as connection:
+        connection.execute(update(submissions).where(submissions.c.id == key).values(state=state.value))
+    years_pass(bank)
+    assert purge(bank.desk, KEEP).files == ()
 
 
 def test_a_file_sent_twice_stays_until_the_younger_report_is_over(bank: Bank) -> None:
