@@ -45,7 +45,7 @@ def answering_slowly(pause_seconds: float) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 line, _ = listener.accept()
                 with line:
-                    for letter in b"220 " + b"x" * 1000:
+                    for letter in b"220 " + b"x" * 80:
                         line.sendall(bytes([letter]))
                         time.sleep(pause_seconds)
 
