@@ -100,6 +100,7 @@ class ScheduleSection(_Section):
     every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
     reports: tuple[Literal["nodurs", "spapp"], ...] = ("nodurs", "spapp")
     engine: Literal["embedded", "procrastinate"] = "embedded"
+    answers_every_seconds: float = Field(default=300, ge=1, le=86_400, allow_inf_nan=False)
     retry_first_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
     retry_longest_seconds: float = Field(default=900, ge=1, le=86_400, allow_inf_nan=False)
     longest_run_seconds: float = Field(default=3600, ge=60, le=86_400, allow_inf_nan=False)

@@ -15,6 +15,7 @@ from ajpes_reporting.alarms.bulletin import trial
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.alarms.machine import Look, certificate, clock, disk, expiries
 from ajpes_reporting.database.engine import address, open_engine
+from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.domain.rules import check_provider
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.config import Workspace
@@ -98,11 +99,21 @@ def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     try:
         require_current(engine)
         yield Diagnosis("database", Health.OK, address(engine.url))
+        yield from _rights(engine)
         with engine.connect() as connection:
             yield from _found(clock(connection, time()))
             yield from _alarms(workspace, connection, time)
     finally:
         engine.dispose()
+
+
+def _rights(engine: Engine) -> Iterator[Diagnosis]:
+    """The program keeps the record; it is not to be able to change it."""
+    if excess := what_is_too_much(engine):
+        remedy = (
+            "let the program use a role of its own, with the rights that operating.md names for PostgreSQL"
+        )
+        yield Diagnosis("database", Health.WARNING, excess, remedy)
 
 
 def _views(workspace: Workspace) -> Iterator[Diagnosis]:

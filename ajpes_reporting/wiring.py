@@ -79,7 +79,11 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         answer_box=lambda: _answer_box(workspace),
         answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
         refresh_ledger=_refresher(workspace),
-        exclusive=lambda: alone(engine, settings.provider.registration_number),
+        exclusive=lambda: alone(
+            engine, settings.provider.registration_number, settings.schedule.longest_run_seconds
+        ),
+        volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
+        resend_after_unknown=settings.delivery.resend_after_unknown,
     )
 
 

@@ -155,6 +155,8 @@ def _row(item: Submission, held: bool) -> list[str]:
 def _to_do(item: Submission, held: bool) -> str:
     if item.superseded_by:
         return f"superseded by {item.superseded_by}"
+    if item.state is State.PREPARED and item.is_held:
+        return f"held for its volume: see show {item.id}, then release {item.id}"
     if item.state is State.PREPARED and held:
         return f"our own checks refused it: see show {item.id}, correct, run again"
     return {

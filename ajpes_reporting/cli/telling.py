@@ -110,6 +110,8 @@ def show_result(desk: Desk, result: Result) -> None:
             click.echo(f"{name} was not sent.")
             show_log(result.log)
             click.echo(f"Nothing left this machine. {due_in_words(result.deadline, desk.clock())}")
+        case Ending.HELD if submission:
+            _show_hold(desk, result, submission, name)
         case Ending.NEEDS_CORRECTION if submission:
             click.echo(
                 f"{name} was refused before (submission {submission.id}), and nothing has changed since."
@@ -125,6 +127,15 @@ def show_result(desk: Desk, result: Result) -> None:
                 click.echo("What was recorded since then goes with the next day's report.")
         case _ if submission:
             _show_submission(desk, result, submission, name)
+
+
+def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) -> None:
+    number = submission.id
+    click.echo(f"{name} was not sent: {submission.held_because} (submission {number}).")
+    click.echo("It waits for a person's release. Nothing left this machine.")
+    click.echo(f"Do: look at it with `ajpes-reporting show {number}`; if it is right, let it go with")
+    click.echo(f"  ajpes-reporting release {number} --reason …")
+    click.echo(due_in_words(result.deadline, desk.clock()))
 
 
 def _show_submission(desk: Desk, result: Result, submission: Submission, name: str) -> None:

@@ -1,19 +1,22 @@
-"""One run at a time for each provider, whatever started it.
+"""One run at a time for each provider, whatever started it, and the right to send that goes with it.
 
 The lock belongs to a living process, not to a row: it is gone when the process is, even if that
-was killed. On PostgreSQL it holds across machines.
+was killed. On PostgreSQL it holds across machines; a process that lives and shows no sign of it
+(paused, or its machine cut off) loses the lock after a while to one that does work. So whoever
+holds it asks once more, at the last moment, whether it is still theirs.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import Busy
 
@@ -23,49 +26,128 @@ if TYPE_CHECKING:
 _OURS = 0x414A5052  # "AJPR": keeps our locks apart from those of others in the same database
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
+LONGEST_RUN_SECONDS = 3600.0
+
+# The session of a machine that is gone ends after about a minute.
+_KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+
+_HELD_HERE = text(
+    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :ours AND objid = :provider"
+    " AND objsubid = 2 AND granted AND pid = pg_backend_pid()"
+)
+# Each sign of life is a statement, and moves `state_change`; the server's clock is the same for all.
+_WITHOUT_LIFE = text(
+    "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.classid = :ours AND l.objid = :provider AND l.objsubid = 2"
+    " AND l.granted AND a.datname = current_database() AND a.state = 'idle'"
+    " AND a.state_change < clock_timestamp() - make_interval(secs => :longest)"
+)
+
+
+class Hold(Protocol):
+    """The lock of a provider, while it is held."""
+
+    def is_still_ours(self) -> bool:
+        """Whether nobody else can have taken it meanwhile. Asking is a sign of life."""
+        ...
 
 
 @contextmanager
-def alone(engine: Engine, provider: str) -> Iterator[None]:
-    """Holds the provider's lock. Raises `Busy` if another run holds it."""
-    hold = _alone_on_postgresql if engine.dialect.name == "postgresql" else _alone_on_this_machine
-    with hold(engine, provider):
-        yield
+def alone(engine: Engine, provider: str, longest_seconds: float = LONGEST_RUN_SECONDS) -> Iterator[Hold]:
+    """Holds the provider's lock. Raises `Busy` if another run holds it.
+
+    A run that shows no sign of life for `longest_seconds` has lost it.
+    """
+    if engine.dialect.name == "postgresql":
+        with _alone_on_postgresql(engine, provider, longest_seconds) as hold:
+            yield hold
+    else:
+        with _alone_on_this_machine(engine, provider) as hold:
+            yield hold
+
+
+class _Session:
+    """A session of PostgreSQL that holds the lock."""
+
+    def __init__(self, connection: Connection, key: dict[str, int], longest_seconds: float) -> None:
+        self._connection = connection
+        self._key = key
+        self._longest_seconds = longest_seconds
+        self._last_sign = _seconds()
+
+    def is_still_ours(self) -> bool:
+        if _seconds() - self._last_sign > self._longest_seconds:
+            return False  # somebody may be taking it at this moment
+        try:
+            held = self._connection.execute(_HELD_HERE, self._key).first() is not None
+        except SQLAlchemyError:
+            return False
+        self._last_sign = _seconds()
+        return held
 
 
 @contextmanager
-def _alone_on_postgresql(engine: Engine, provider: str) -> Iterator[None]:
-    key = (_OURS, int(provider) % (2**31))
+def _alone_on_postgresql(engine: Engine, provider: str, longest_seconds: float) -> Iterator[Hold]:
+    key = {"ours": _OURS, "provider": int(provider) % (2**31)}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not _taken_soon(connection, key):
+        connection.exec_driver_sql(_KEEP_ALIVE)
+        if not _taken_soon(connection, key) and not _taken_over(connection, key, longest_seconds):
             raise _busy(provider)
         try:
-            yield
+            yield _Session(connection, key, longest_seconds)
         finally:
             # A connection that was lost has taken its lock with it.
-            with suppress(DBAPIError):
-                connection.execute(select(func.pg_advisory_unlock(*key)))
+            with suppress(SQLAlchemyError):
+                connection.execute(select(func.pg_advisory_unlock(*key.values())))
 
 
-def _taken_soon(connection: Connection, key: tuple[int, int]) -> bool:
+def _taken_soon(connection: Connection, key: dict[str, int]) -> bool:
     """The server needs a moment to notice that a process which held the lock was killed."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
-    while not connection.execute(select(func.pg_try_advisory_lock(*key))).scalar():
+    while not connection.execute(select(func.pg_try_advisory_lock(*key.values()))).scalar():
         if time.monotonic() > give_up:
             return False
         time.sleep(_POLL_SECONDS)
     return True
 
 
+def _taken_over(connection: Connection, key: dict[str, int], longest_seconds: float) -> bool:
+    """Ends the session of a run without any sign of life; it finds out when it wants to send."""
+    lifeless = connection.execute(_WITHOUT_LIFE, {**key, "longest": longest_seconds}).scalars().all()
+    for pid in lifeless:
+        connection.execute(select(func.pg_terminate_backend(pid)))
+    return bool(lifeless) and _taken_soon(connection, key)
+
+
+class _File:
+    """An open file that holds the lock on this machine."""
+
+    def __init__(self, number: int, path: Path) -> None:
+        self._number = number
+        self._path = path
+
+    def is_still_ours(self) -> bool:
+        """Nobody takes it from a living process, unless the file itself was put away."""
+        try:
+            return os.path.samestat(os.fstat(self._number), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+
 @contextmanager
-def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[None]:
+def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[Hold]:
     path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}.lock")
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _busy(provider) from None
-        yield
+        yield _File(file.fileno(), path)
+
+
+def _seconds() -> float:
+    """A clock that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _busy(provider: str) -> Busy:

@@ -207,6 +207,8 @@ attempts = Table(
     Column("evidence_sha256", String(64)),
     # The last moment before the authority might have it; empty: provably nothing arrived.
     Column("handed_over_at", Instant),
+    # Over SFTP, the name under which the whole file waited for its final one.
+    Column("handed_over_as", Text),
 )
 
 answers = Table(

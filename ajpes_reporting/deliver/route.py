@@ -24,6 +24,10 @@ class Log(Protocol):
         """Before the first byte leaves by this way."""
         ...
 
+    def handing_over(self, waits_as: str) -> None:
+        """At the last moment before it might arrive; raises `NotDelivered` if it may not go any more."""
+        ...
+
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
         """As soon as it is known what became of it."""
         ...
@@ -39,7 +43,7 @@ def deliver(
     failed: list[tuple[Carrier, Unreachable]] = []
     for carrier in carriers:
         log.started(carrier)
-        outcome = carrier.deliver(parcel, progress)
+        outcome = carrier.deliver(parcel, progress, log.handing_over)
         log.ended(carrier, outcome)
         if not isinstance(outcome, Unreachable):
             return outcome

@@ -17,10 +17,19 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.deliver import listing
 from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe, refused
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Parcel, Progress, RemoteAnswer, no_progress
+from ajpes_reporting.domain.ports import (
+    HandOver,
+    Parcel,
+    Progress,
+    RemoteAnswer,
+    Sighting,
+    no_progress,
+    no_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +58,9 @@ class SftpCarrier:
         self._server = server
         self._sessions = SftpSessions(server)
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         """Puts the report into v_ajpes under its name, or says why it is not there.
 
         Raises `UsageError` if the file is not the parcel's.
@@ -61,7 +72,7 @@ class SftpCarrier:
             with self._sessions.open() as sftp:
                 if (outcome := _look_first(sftp, journey)) is not None:
                     return outcome
-                self._upload(sftp, journey, progress)
+                self._upload(sftp, journey, progress, hand_over)
                 trouble = _rename(sftp, journey)
         except NotDelivered as error:
             return Unreachable(error.message, error.remedy)
@@ -78,12 +89,27 @@ class SftpCarrier:
         into.mkdir(parents=True, exist_ok=True)
         folder = self._folder(report, "iz_ajpes")
         with self._sessions.open() as sftp:
-            for remote in _listed(sftp, folder, report):
+            for remote, name in _listed(sftp, folder, report):
                 if already_fetched(remote):
                     continue
-                local = self._fetch(sftp, posixpath.join(folder, remote.name), remote, into)
+                local = self._fetch(sftp, posixpath.join(folder.encode(), name), remote, into)
                 if local is not None:
                     yield remote, local
+
+    def look(self, parcel: Parcel, waits_as: str) -> Sighting:
+        """Looks whether a parcel has arrived, and takes back what still waits as `waits_as`.
+
+        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        """
+        journey = self._journey(parcel)
+        with self._sessions.open() as sftp:
+            # Taking it back comes first: from then on, a rename still under way must fail.
+            waiting = posixpath.join(posixpath.dirname(journey.final), posixpath.basename(waits_as))
+            was_waiting = bool(waits_as) and _take_away(sftp, waiting)
+            for path in (journey.final, journey.accepted):
+                if _is_ours(sftp, path, parcel):
+                    return Sighting(path, was_waiting)
+        return Sighting(was_waiting=was_waiting)
 
     def reach(self) -> str:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.
@@ -93,7 +119,7 @@ class SftpCarrier:
         with self._sessions.open() as sftp:
             for report in ("nodurs", "spapp"):
                 sftp.stat(self._folder(report, "v_ajpes"))
-                sftp.listdir_attr(self._folder(report, "iz_ajpes"))
+                list(listing.entries(sftp, self._folder(report, "iz_ajpes")))
             return describe(sftp)
 
     def _folder(self, report: str, name: str) -> str:
@@ -109,8 +135,10 @@ class SftpCarrier:
             accepted=posixpath.join(self._folder(parcel.report, "accepted"), parcel.file_name),
         )
 
-    def _upload(self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress) -> None:
-        """Writes the part file whole; if that fails it is taken away again, as far as possible."""
+    def _upload(
+        self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress, hand_over: HandOver
+    ) -> None:
+        """Writes the part file whole; if it may not stay it is taken away again, as far as possible."""
         try:
             self._write(sftp, journey, progress)
             arrived = sftp.stat(journey.part).st_size
@@ -120,6 +148,7 @@ class SftpCarrier:
                     "Ask the authority whether its disk or our share of it is full.",
                 )
             journey.accepted_before = _state(sftp, journey.accepted)
+            hand_over(posixpath.basename(journey.part))
         except (*TROUBLE, NotDelivered):
             self._clear_away(journey)
             raise
@@ -149,7 +178,7 @@ class SftpCarrier:
         except NotDelivered as error:
             return _unknown(journey, f"and the server could not be asked again. {error.message}")
 
-    def _fetch(self, sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, into: Path) -> Path | None:
+    def _fetch(self, sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, into: Path) -> Path | None:
         if remote.size_bytes > self._server.largest_answer_bytes:
             _log.warning("%r has %d bytes, too many to fetch", path, remote.size_bytes)
             return None
@@ -230,7 +259,7 @@ def _unknown(journey: _Journey, what: str) -> Unknown:
     )
 
 
-def _state(sftp: paramiko.SFTPClient, path: str) -> tuple[int | None, int | None] | None:
+def _state(sftp: paramiko.SFTPClient, path: str | bytes) -> tuple[int | None, int | None] | None:
     """Size in bytes and time of change of a file; None if there is none."""
     try:
         found = sftp.stat(path)
@@ -260,7 +289,7 @@ def _is_ours(sftp: paramiko.SFTPClient, path: str, parcel: Parcel) -> bool:
     return digest.hexdigest() == parcel.sha256
 
 
-def _blocks(sftp: paramiko.SFTPClient, path: str, size_bytes: int) -> Iterator[bytes]:
+def _blocks(sftp: paramiko.SFTPClient, path: str | bytes, size_bytes: int) -> Iterator[bytes]:
     """The first `size_bytes` of a file, and one more block if it is longer."""
     with sftp.open(path, "rb") as remote:
         remote.prefetch(size_bytes, max_concurrent_requests=_READS_UNDER_WAY)
@@ -270,13 +299,14 @@ def _blocks(sftp: paramiko.SFTPClient, path: str, size_bytes: int) -> Iterator[b
             yield block
 
 
-def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[RemoteAnswer]:
+def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[tuple[RemoteAnswer, bytes]]:
+    """The files of a folder, the oldest first, each with its name as the server has it."""
     answers = [
-        RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0)
-        for each in sftp.listdir_attr(folder)
+        (RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0), name)
+        for name, each in listing.entries(sftp, folder)
         if _may_be_answer(each)
     ]
-    return sorted(answers, key=lambda each: (each.modified_at, each.name))
+    return sorted(answers, key=lambda each: (each[0].modified_at, each[0].name))
 
 
 def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
@@ -287,7 +317,7 @@ def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
     return is_file and not entry.filename.lower().endswith(_UNFINISHED)
 
 
-def _download(sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, to: Path) -> bool:
+def _download(sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, to: Path) -> bool:
     """Copies a file; False if it is not the file that was listed, because it is being written."""
     written = 0
     with to.open("wb") as local:

@@ -26,7 +26,7 @@ from ajpes_reporting.deliver.trouble import (
 from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Parcel, Progress, no_progress
+from ajpes_reporting.domain.ports import HandOver, Parcel, Progress, no_progress, no_record
 
 if TYPE_CHECKING:
     import ssl
@@ -94,7 +94,9 @@ class SoapCarrier:
         self._replies = replies
         self._envelope = make_envelope(endpoint.wsdl, endpoint.names, endpoint.ident)
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         """Sends the report and says what became of it.
 
         Raises `UsageError` if the file is not the parcel's, or not in UTF-8.
@@ -104,9 +106,11 @@ class SoapCarrier:
         stem = f"{parcel.file_name.removesuffix('.xml')}.{secrets.token_hex(4)}"
         reply = self._replies / f"{stem}.envelope.xml"
         with Watchdog(self._endpoint.call_timeout_seconds) as watchdog:
-            call = _Call(watchdog)
+            call = _Call(watchdog, hand_over)
             try:
                 status = self._post(message, call, reply)
+            except NotDelivered as error:
+                return Unreachable(error.message, error.remedy)
             except (httpx.HTTPError, OSError, _OversizeError) as error:
                 return self._broken(call, error, reply if reply.exists() else None)
         return self._judge(status, reply, self._replies / f"{stem}.xml")
@@ -241,8 +245,9 @@ class _OversizeError(Exception):
 class _Call:
     """How far a call has come; httpcore tells us, exactly."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
+    def __init__(self, watchdog: Watchdog, hand_over: HandOver) -> None:
         self.watchdog = watchdog
+        self._hand_over = hand_over
         self.request_begun = False
         self.reply_begun = False
         self._line: ssl.SSLSocket | None = None
@@ -260,6 +265,7 @@ class _Call:
     def _begin(self) -> None:
         if self._line is not None:
             hear_objection(self._line)
+        self._hand_over("")
         self.request_begun = True
 
 

@@ -23,6 +23,18 @@ def no_progress(_amount: int) -> None:
     """Progress that nobody watches."""
 
 
+HandOver = Callable[[str], None]
+"""Called by a carrier at the last moment before the authority might have the parcel.
+
+It is told the name under which the file waits on the server, if it does. It returns when that
+moment is on record, and raises `NotDelivered` if the parcel may not go any more.
+"""
+
+
+def no_record(_waits_as: str) -> None:
+    """A hand-over that nobody records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A report on its way out: the exact bytes, and under which name the authority wants them.
@@ -43,9 +55,23 @@ class Carrier(Protocol):
 
     name: str
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         """Hands over the parcel and says what became of it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the authority's folders tell of a parcel that may have arrived.
+
+    `place` is where its very bytes lie, empty if nowhere. `was_waiting` says that it still waited
+    for its final name, and was taken back: it has not arrived, and cannot arrive any more.
+    """
+
+    place: str = ""
+    was_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +85,15 @@ class RemoteAnswer:
 
 
 class AnswerBox(Protocol):
-    """The folders where the authority puts its answers. Fetching removes nothing there."""
+    """The authority's folders: what has arrived there, and its answers. Nothing of it is removed."""
+
+    def look(self, parcel: Parcel, waits_as: str) -> Sighting:
+        """Looks whether a parcel has arrived: in the folder for reports, then in that for accepted ones.
+
+        A file that waits as `waits_as` for its final name is ours, and is taken back.
+        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        """
+        ...
 
     def fetch_new(
         self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path

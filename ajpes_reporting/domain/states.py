@@ -41,8 +41,9 @@ NEXT: dict[State, frozenset[State]] = {
     State.SENDING: frozenset({State.DELIVERED, State.UNREACHABLE, State.UNKNOWN, State.REFUSED}),
     # An answer, or the authority's word that it has nothing.
     State.DELIVERED: _ANSWERED | {State.UNREACHABLE},
-    # An answer that arrives, or a person's word, settles what was unknown.
-    State.UNKNOWN: _ANSWERED | {State.DELIVERED, State.UNREACHABLE},
+    # An answer, the authority's folders or a person's word settle what was unknown. The same bytes go
+    # again only for those who have said in the settings that this is harmless.
+    State.UNKNOWN: _ANSWERED | {State.DELIVERED, State.UNREACHABLE, State.SENDING},
     # The other way, or the same one again, after provably nothing arrived.
     State.UNREACHABLE: frozenset({State.SENDING}),
     State.REFUSED: frozenset(),

@@ -26,6 +26,8 @@ GENESIS = "0" * 64
 STATE_CHANGED = "state"
 ANSWER = "answer "  # and then its status
 NOTHING_TO_REPORT = "nothing_to_report"
+LATE_OUTCOME = "late outcome"
+RELEASED = "released"
 
 
 @dataclass(frozen=True, slots=True)

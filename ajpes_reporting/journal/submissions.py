@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 
 from ajpes_reporting.database.tables import (
     attempts,
@@ -17,7 +17,7 @@ from ajpes_reporting.database.tables import (
 )
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable
-from ajpes_reporting.domain.states import NEXT, State
+from ajpes_reporting.domain.states import ACCEPTED_STATES, NEXT, State
 from ajpes_reporting.journal import chain, due
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Draft:
     content_sha256: str
     record_count: int
     totals: Mapping[str, str]
+    held_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def prepare(
         "archive_path": draft.stored.path, "size_bytes": draft.stored.size_bytes,
         "sha256": draft.stored.sha256, "content_sha256": draft.content_sha256,
         "record_count": draft.record_count, "totals": json.dumps(dict(draft.totals)),
+        "held_because": draft.held_because,
     }  # fmt: skip
     key: int = connection.execute(insert(submissions).values(values).returning(submissions.c.id)).scalar_one()
     if reported_events is not None:
@@ -97,6 +99,8 @@ def prepare(
     _supersede_earlier(connection, draft, key)
     body = {"to": State.PREPARED.value, "sha256": draft.stored.sha256, "file_name": draft.file_name,
             "records": draft.record_count, "totals": dict(draft.totals)}  # fmt: skip
+    if draft.held_because:
+        body["held_because"] = draft.held_because
     chain.append(
         connection, at=at, provider=draft.provider, kind=chain.STATE_CHANGED, body=body, submission=key
     )
@@ -144,6 +148,22 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
     return key
 
 
+def hand_over(
+    connection: Connection, submission: Submission, attempt: int, waits_as: str, *, at: datetime
+) -> None:
+    """Notes that from now on the authority may have it; commit this before it can.
+
+    Raises `UsageError` if the submission is no longer being sent by this attempt.
+    """
+    if not _is_under_way(connection, get(connection, submission.id), attempt):
+        raise UsageError(f"Submission {submission.id} was settled meanwhile; it is not sent.")
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt)
+        .values(handed_over_at=at, handed_over_as=waits_as or None)
+    )
+
+
 def end_attempt(
     connection: Connection,
     submission: Submission,
@@ -153,7 +173,11 @@ def end_attempt(
     *,
     at: datetime,
 ) -> Submission:
-    """Notes what became of the attempt and moves the submission accordingly."""
+    """Notes what became of the attempt and moves the submission accordingly.
+
+    An outcome that comes when the submission has been settled otherwise is put on record, and
+    changes nothing.
+    """
     detail = outcome.detail if isinstance(outcome, Delivered) else outcome.reason
     connection.execute(
         update(attempts)
@@ -166,7 +190,19 @@ def end_attempt(
             evidence_sha256=evidence.sha256 if evidence else None,
         )
     )
-    return move(connection, submission, state_after(outcome), detail, at=at)
+    current = get(connection, submission.id)
+    if _is_under_way(connection, current, attempt):
+        return move(connection, submission, state_after(outcome), detail, at=at)
+    body = {"attempt": attempt, "outcome": type(outcome).__name__.lower(), "detail": detail}
+    chain.append(
+        connection,
+        at=at,
+        provider=current.provider,
+        kind=chain.LATE_OUTCOME,
+        body=body,
+        submission=current.id,
+    )
+    return current
 
 
 def state_after(outcome: Outcome) -> State:
@@ -176,6 +212,53 @@ def state_after(outcome: Outcome) -> State:
     if isinstance(outcome, Refused):
         return State.REFUSED
     return State.UNREACHABLE if isinstance(outcome, Unreachable) else State.UNKNOWN
+
+
+def release(connection: Connection, submission: Submission, why: str, *, at: datetime) -> Submission:
+    """Lets a submission go that was held for a person."""
+    connection.execute(update(submissions).where(submissions.c.id == submission.id).values(released_at=at))
+    chain.append(
+        connection, at=at, provider=submission.provider, kind=chain.RELEASED, body={"why": why},
+        submission=submission.id,
+    )  # fmt: skip
+    return get(connection, submission.id)
+
+
+def was_released(connection: Connection, provider: str, report: str, period: str) -> bool:
+    """Whether a person has let a report for this period go."""
+    statement = select(submissions.c.id).where(
+        submissions.c.provider == provider,
+        submissions.c.report == report,
+        submissions.c.period == period,
+        submissions.c.released_at.is_not(None),
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def usual_counts(connection: Connection, provider: str, report: str, most: int) -> list[int]:
+    """How many records the newest accepted reports of a kind had."""
+    return list(
+        connection.execute(
+            select(submissions.c.record_count)
+            .where(
+                submissions.c.provider == provider,
+                submissions.c.report == report,
+                submissions.c.state.in_([state.value for state in ACCEPTED_STATES]),
+            )
+            .order_by(submissions.c.id.desc())
+            .limit(most)
+        ).scalars()
+    )
+
+
+def has_earlier_twin(connection: Connection, submission: Submission) -> bool:
+    """Whether the very same bytes were sent before, as another submission."""
+    statement = (
+        select(attempts.c.id)
+        .join(submissions, submissions.c.id == attempts.c.submission)
+        .where(submissions.c.sha256 == submission.sha256, submissions.c.id < submission.id)
+    )
+    return connection.execute(statement.limit(1)).first() is not None
 
 
 def get(connection: Connection, key: int) -> Submission:
@@ -251,6 +334,15 @@ def findings_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
 def events_of(key: int) -> Select[tuple[int]]:
     """The keys of the events a submission reports."""
     return select(submission_events.c.event).where(submission_events.c.submission == key)
+
+
+def _is_under_way(connection: Connection, current: Submission, attempt: int) -> bool:
+    newest = select(func.max(attempts.c.id)).where(attempts.c.submission == current.id)
+    return (
+        current.state is State.SENDING
+        and current.superseded_by is None
+        and connection.execute(newest).scalar() == attempt
+    )
 
 
 def _unknown(key: int) -> UsageError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from ajpes_reporting.database.running import Hold
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
@@ -34,7 +35,8 @@ class Desk:
     `carriers` makes the ways with these names ("soap", "sftp") that are configured, and is given
     a folder for what comes back; it raises `ConfigurationError` if settings are wrong. `ways` puts
     them in order for one parcel. `refresh_ledger` brings the ledger up to date for a kind of report
-    and a period: a bank's own views, months closed from postings.
+    and a period: a bank's own views, months closed from postings. `volume_factors` say, by code of
+    the report, how far from the usual volume one may be before it is held for a person; 0: never.
     """
 
     provider: str
@@ -54,7 +56,9 @@ class Desk:
     answer_box: Callable[[], AnswerBox | None]
     answer_wait_seconds: float
     refresh_ledger: Callable[[Connection, ReportKind, str], None]
-    exclusive: Callable[[], AbstractContextManager[None]]
+    exclusive: Callable[[], AbstractContextManager[Hold]]
+    volume_factors: Mapping[str, float]
+    resend_after_unknown: bool = False
 
     @contextmanager
     def working_folder(self) -> Iterator[Path]:

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def settle_interrupted(desk: Desk) -> None:
-    """A submission still `sending` was cut off: nobody knows whether it arrived.
+    """A submission still `sending` was cut off: what became of it depends on how far it had come.
 
-    Runs exclude one another, so no living run can be in the middle of it.
+    Runs exclude one another, so no living run can be in the middle of it; one that lost its right
+    to send finds that out before it hands anything over.
     """
     with writing(desk.engine) as connection:
         for submission in submissions.in_states(connection, desk.provider, frozenset({State.SENDING})):
-            submissions.move(
-                connection, submission, State.UNKNOWN, "the run was cut off while sending", at=desk.clock()
-            )
+            attempt = submissions.attempts_of(connection, submission.id)[-1]
+            to, why = State.UNKNOWN, "the run was cut off while sending"
+            if attempt.handed_over_at is None:
+                to, why = State.UNREACHABLE, "the run was cut off before it had handed anything over"
+            submissions.move(connection, submission, to, why, at=desk.clock())

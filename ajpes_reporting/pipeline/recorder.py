@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ajpes_reporting.database.engine import reason, writing
-from ajpes_reporting.domain.errors import AjpesReportingError, OutcomeUnknown
+from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
+from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_rows, read_answer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ajpes_reporting.database.running import Hold
     from ajpes_reporting.domain.ports import Carrier
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
@@ -35,8 +37,11 @@ _PATIENCE_SECONDS = 5.0
 class Recorder:
     """The journal's side of a delivery; see `deliver.route.Log`."""
 
-    def __init__(self, desk: Desk, kind: ReportKind, submission: Submission, folder: Path) -> None:
+    def __init__(
+        self, desk: Desk, kind: ReportKind, submission: Submission, folder: Path, hold: Hold
+    ) -> None:
         self._desk = desk
+        self._hold = hold
         self._kind = kind
         self._folder = folder
         self._attempt = 0
@@ -48,6 +53,29 @@ class Recorder:
             self._attempt = submissions.begin_attempt(
                 connection, self.submission, carrier.name, at=self._desk.clock()
             )
+
+    def handing_over(self, waits_as: str) -> None:
+        """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more.
+
+        A run that was away for long, paused or cut off, may have been replaced by another one.
+        """
+        if not self._hold.is_still_ours():
+            raise NotDelivered(
+                "This run was away for so long that another one may have taken its place.",
+                "run again; the schedule does so by itself",
+            )
+        try:
+            with writing(self._desk.engine) as connection:
+                submissions.hand_over(
+                    connection, self.submission, self._attempt, waits_as, at=self._desk.clock()
+                )
+        except UsageError as error:
+            raise NotDelivered(error.message) from None
+        except SQLAlchemyError as error:
+            raise NotDelivered(
+                f"That it was about to be handed over could not be recorded: {reason(error)}.",
+                "mend the database, then run again",
+            ) from None
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
         """Stores what came back, raw, then says what it means: an answer is checked before it counts.
@@ -99,6 +127,14 @@ class Recorder:
             self._set_aside(answer, problem, evidence)
             return
         self._end_attempt(outcome, evidence)
+        if self.submission.state is not State.DELIVERED:
+            note = f"the submission was {self.submission.state.label} by then"
+            self._commit(
+                lambda connection: answers.set_aside(
+                    connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock()
+                )
+            )
+            return
         self.submission = self._commit(
             lambda connection: apply_rows(connection, desk, answer, self.submission, reading)
         )

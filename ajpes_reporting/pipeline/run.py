@@ -8,6 +8,7 @@ what may have happened. What cannot be decided here is left for a person, never 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -23,7 +24,9 @@ from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
+from ajpes_reporting.pipeline.hold import reason_to_hold
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
+from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -31,9 +34,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ajpes_reporting.database.running import Hold
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
+
+
+_log = logging.getLogger(__name__)
 
 
 class Ending(StrEnum):
@@ -80,17 +87,19 @@ def run(
     is no exception but part of the result.
     """
     _refuse_future(desk, kind, period)
-    with desk.exclusive(), desk.working_folder() as folder:
+    with desk.exclusive() as hold, desk.working_folder() as folder:
         carriers = make_carriers(desk, kind, via, folder)
         settle_interrupted(desk)
         _expect(desk, kind, period)
         apply_waiting(desk, folder)
         standing = _standing(desk, kind, period, folder)
+        if standing is Ending.MUST_BE_SETTLED and desk.resend_after_unknown:
+            return _resend(desk, kind, period, carriers, folder, hold, progress)
         if standing is not None:
             return _result(desk, standing, kind, period)
         ending, built = _prepare(desk, kind, period, folder, progress, as_it_stands)
         if built is not None and ending is Ending.SENT:
-            send(desk, kind, _latest(desk, kind, period), built.path, carriers, folder, progress)
+            send(desk, kind, _latest(desk, kind, period), built.path, carriers, folder, hold, progress)
         return _result(desk, ending, kind, period, built.log if built else None)
 
 
@@ -101,12 +110,13 @@ def send(
     path: Path,
     carriers: Sequence[Carrier],
     folder: Path,
+    hold: Hold,
     progress: Progress = no_progress,
 ) -> None:
     """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP."""
     assert submission is not None, "a submission was prepared in the step before"  # noqa: S101
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
-    recorder = Recorder(desk, kind, submission, folder)
+    recorder = Recorder(desk, kind, submission, folder, hold)
     route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
     if recorder.submission.state is State.DELIVERED:
         wait_for_answer(desk, recorder.submission, folder)
@@ -125,11 +135,10 @@ def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -
 def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> Ending | None:
     """What stands in the way of a new submission; nothing if the period is open."""
     latest = _latest(desk, kind, period)
-    if latest is not None and latest.state.awaits_answer:
-        _look_for_answer(desk, kind, folder)
-        latest = _latest(desk, kind, period)
     if latest is None:
         return None
+    if latest.state.awaits_answer:
+        latest = _look_first(desk, latest, folder)
     if latest.state.is_accepted:
         return Ending.ALREADY_REPORTED
     if latest.state is State.DELIVERED:
@@ -137,12 +146,38 @@ def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> End
     return Ending.MUST_BE_SETTLED if latest.state is State.UNKNOWN else None
 
 
-def _look_for_answer(desk: Desk, kind: ReportKind, folder: Path) -> None:
+def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
+    """Settles what the authority's folders and answers tell of a submission; returns it as it stands then."""
     try:
-        fetch(desk, (kind,), folder)
-    except NotDelivered:
-        # The folders cannot be reached now; the submission stays as it is and is shown so.
-        return
+        if submission.state is not State.DELIVERED:
+            look_for(desk, submission)
+        fetch(desk, tuple(kind for kind in desk.kinds if kind.code == submission.report), folder)
+    except NotDelivered as error:
+        # They cannot be reached now; the submission stays as it is and is shown so.
+        _log.warning("The authority's folders were not seen: %s", error.message)
+    with desk.engine.connect() as connection:
+        return submissions.get(connection, submission.id)
+
+
+def _resend(
+    desk: Desk,
+    kind: ReportKind,
+    period: Period,
+    carriers: Sequence[Carrier],
+    folder: Path,
+    hold: Hold,
+    progress: Progress,
+) -> Result:
+    """Sends the very same bytes again, the same way: the settings say that this is harmless."""
+    submission = _latest(desk, kind, period)
+    assert submission is not None, "its outcome is unknown"  # noqa: S101
+    with desk.engine.connect() as connection:
+        last = submissions.attempts_of(connection, submission.id)[-1]
+    path = folder / submission.file_name
+    desk.archive.extract(submission.archive_path, path)
+    same_way = [carrier for carrier in carriers if carrier.name == last.via]
+    send(desk, kind, submission, path, same_way, folder, hold, progress)
+    return _result(desk, Ending.SENT, kind, period)
 
 
 def _prepare(
@@ -154,7 +189,8 @@ def _prepare(
         if built is None:
             due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
             return Ending.NOTHING_TO_REPORT, None
-        ending = Ending.CHECKS_REFUSED if built.log.error_count else Ending.SENT
+        held_because = reason_to_hold(connection, desk, kind, period, built.record_count)
+        ending = _ending(built, held_because)
         latest = submissions.latest(connection, desk.provider, kind.code, period.key)
         if latest is not None and latest.content_sha256 == built.content_sha256:
             if latest.state is State.REFUSED:
@@ -162,10 +198,19 @@ def _prepare(
             if ending is Ending.CHECKS_REFUSED:
                 return ending, built
             if latest.state in (State.PREPARED, State.UNREACHABLE):
+                ending = Ending.HELD if latest.is_held else Ending.SENT
                 return ending, _as_archived(desk, latest, built, folder)
         events = kind.reported_events(built.request) if kind.reported_events else None
-        submissions.prepare(connection, _draft(desk, kind, built), built.log.shown, events, at=desk.clock())
+        submissions.prepare(
+            connection, _draft(desk, kind, built, held_because), built.log.shown, events, at=desk.clock()
+        )
     return ending, built
+
+
+def _ending(built: Built, held_because: str | None) -> Ending:
+    if built.log.error_count:
+        return Ending.CHECKS_REFUSED
+    return Ending.HELD if held_because else Ending.SENT
 
 
 def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path) -> Built:
@@ -175,7 +220,7 @@ def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path)
     return replace(built, path=path)
 
 
-def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:
+def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None) -> Draft:
     return Draft(
         provider=desk.provider,
         report=kind.code,
@@ -186,6 +231,7 @@ def _draft(desk: Desk, kind: ReportKind, built: Built) -> Draft:
         content_sha256=built.content_sha256,
         record_count=built.record_count,
         totals=built.totals,
+        held_because=held_because,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import OutcomeUnknown, UsageError
+from ajpes_reporting.domain.errors import NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
@@ -13,12 +14,15 @@ from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
+from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
+
+_log = logging.getLogger(__name__)
 
 DELIVERED, NEVER_ARRIVED = "delivered", "never-arrived"
 _OPEN = frozenset({State.REFUSED, State.UNREACHABLE, State.PREPARED})
@@ -43,19 +47,38 @@ def resubmit(
 
 
 def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
-    """Settles an unknown outcome by a person's word, with the reason, in the audit record."""
+    """Settles an unknown outcome by a person's word, with the reason, in the audit record.
+
+    Raises `UsageError` if there is nothing to settle, also when the authority's folders tell.
+    """
     with desk.exclusive():
         settle_interrupted(desk)
+        to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
+        if (told := _told_by_the_folders(desk, key)) is not None:
+            return _agreeing(told, to)
         with writing(desk.engine) as connection:
             submission = submissions.owned(connection, desk.provider, key)
-            to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
             if submission.state not in (State.UNKNOWN, State.DELIVERED) or submission.state is to:
                 raise UsageError(
                     f"Submission {key} is {submission.state.label}; "
                     "only what AJPES has not answered is settled by hand.",
                     f"see `ajpes-reporting show {key}`",
                 )
+            due.try_now(connection, desk.provider)
             return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
+
+
+def release(desk: Desk, key: int, reason: str) -> Submission:
+    """Lets a report go that was held for a person, with the reason, in the audit record.
+
+    Raises `UsageError` if it is not held.
+    """
+    with writing(desk.engine) as connection:
+        submission = submissions.owned(connection, desk.provider, key)
+        if not submission.is_held or submission.superseded_by is not None:
+            raise UsageError(f"Submission {key} is not held.", f"see `ajpes-reporting show {key}`")
+        due.try_now(connection, desk.provider)
+        return submissions.release(connection, submission, f"a person's word: {reason}", at=desk.clock())
 
 
 def kind_of(desk: Desk, submission: Submission) -> ReportKind:
@@ -68,10 +91,33 @@ def period_of(kind: ReportKind, submission: Submission) -> Period:
     return kind.parse_period(submission.period)
 
 
+def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
+    """What the folders make of an unknown submission; nothing if they do not tell."""
+    submission = _find(desk, key)
+    if submission.state is not State.UNKNOWN:
+        return None
+    try:
+        look_for(desk, submission)
+    except NotDelivered as error:
+        _log.warning("The authority's folders were not seen: %s", error.message)
+    submission = _find(desk, key)
+    return None if submission.state is State.UNKNOWN else submission
+
+
+def _agreeing(told: Submission, to: State) -> Submission:
+    """The folders go before a person's word, who may have asked the wrong colleague."""
+    if told.state is not to:
+        raise UsageError(
+            f"The authority's folders show that submission {told.id} is {told.state.label}; this is now so.",
+            f"see `ajpes-reporting show {told.id}`",
+        )
+    return told
+
+
 def _send_same(
     desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
 ) -> Result:
-    with desk.exclusive(), desk.working_folder() as folder:
+    with desk.exclusive() as hold, desk.working_folder() as folder:
         carriers = make_carriers(desk, kind, via, folder)
         settle_interrupted(desk)
         apply_waiting(desk, folder)
@@ -82,7 +128,7 @@ def _send_same(
         desk.archive.extract(submission.archive_path, path)
         if submission.state is State.REFUSED:
             submission = _again(desk, submission)
-        send(desk, kind, submission, path, carriers, folder, progress)
+        send(desk, kind, submission, path, carriers, folder, hold, progress)
         deadline = kind.deadline(period, desk.extra_days_off)
         return Result(Ending.SENT, kind, period, deadline, _find(desk, submission.id))
 

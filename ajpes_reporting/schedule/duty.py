@@ -40,9 +40,11 @@ class Duty:
 
     `starts` is by code of the report; one that is not in it is not owed. A daily report starts on
     its day; a monthly one on the working day before it is due, when the month's figures are there.
+    `answers_every` is how often the authority's folders are looked into while an answer is awaited.
     """
 
     desk: Desk
     starts: Mapping[str, time]
     retries: Retries
+    answers_every: timedelta
     chores: tuple[Chore, ...] = ()

@@ -10,7 +10,7 @@ import pytest
 from ajpes_reporting.deliver.route import deliver, ways
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, no_progress, no_record
 
 PARCEL = Parcel(Path("report.xml"), "NODURS_20261117_5860571.xml", "nodurs", 1, "00")
 
@@ -23,7 +23,9 @@ class Way:
     outcome: Outcome
     story: list[str]
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         self.story.append(f"{self.name} sends")
         return self.outcome
 
@@ -34,6 +36,9 @@ class Log:
 
     def started(self, carrier: Carrier) -> None:
         self.story.append(f"{carrier.name} is written down")
+
+    def handing_over(self, waits_as: str) -> None:
+        raise AssertionError("these carriers hand nothing over")
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
         self.story.append(f"{carrier.name}: {type(outcome).__name__}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
@@ -16,12 +16,16 @@ from tests.pipeline.conftest import Bank, event
 STARTS = {"NODURS": time(16), "SPAPP": time(9)}
 
 
+def duties(bank: Bank) -> list[Duty]:
+    return [Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))]
+
+
 def play(bank: Bank) -> list[tuple[str, str, Ending]]:
     def told(result: Result | AjpesReportingError) -> tuple[str, str, Ending]:
         assert not isinstance(result, AjpesReportingError), result
         return result.kind.code, result.period.key, result.ending
 
-    return [told(result) for _duty, result in tick([Duty(bank.desk, STARTS, Retries())], do)]
+    return [told(result) for _duty, result in tick(duties(bank), do)]
 
 
 def import_accounts(bank: Bank) -> None:
@@ -74,6 +78,35 @@ def test_the_month_starts_on_the_working_day_before_it_is_due(bank: Bank) -> Non
     assert [item for item in play(bank) if item[0] == "SPAPP"] == [("SPAPP", "2026-10", Ending.SENT)]
 
 
+def test_while_nothing_is_reached_the_pauses_grow(bank: Bank) -> None:
+    """Every minute a tick, and AJPES is down for two hours: it is tried a dozen times, not 120 times."""
+    import_accounts(bank)
+    bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
+    bank.authority.faults.add("soap", "refuse")
+    bank.authority.faults.add("sftp", "refuse")
+    bank.time.now = bank.time.now.replace(hour=16)
+    tried = []
+    for minute in range(120):
+        if any(code == "NODURS" for code, _period, _ending in play(bank)):
+            tried.append(minute)
+        bank.time.pass_by(minutes=1)
+    # 1, 2, 4, 8 minutes apart, then 15; and once more five minutes before six.
+    assert tried == [0, 1, 3, 7, 15, 30, 45, 60, 75, 90, 105, 115]
+    bank.authority.faults.clear()
+    bank.time.pass_by(minutes=15)
+    assert ("NODURS", "2026-11-17", Ending.SENT) in play(bank)
+    assert len(bank.authority.book.submissions("nodurs")) == 1
+
+
+def test_a_correction_is_tried_at_once(bank: Bank) -> None:
+    """Whoever has mended the ledger does not wait for the pause to end."""
+    bank.time.now = bank.time.now.replace(day=5, hour=17)
+    assert [type(done) for _duty, done in tick(duties(bank), do)][-1] is ChecksRefused
+    assert play(bank) == []
+    import_accounts(bank)
+    assert ("SPAPP", "2026-10", Ending.SENT) in play(bank)
+
+
 def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> None:
     """SFTP is down while an answer is awaited: NODURS goes by SOAP all the same."""
     import_accounts(bank)
@@ -90,6 +123,6 @@ def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:
     """No accounts are there for SPAPP: that is told, and NODURS goes all the same."""
     bank.time.now = bank.time.now.replace(day=5, hour=17)
     bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
-    results = [done for _duty, done in tick([Duty(bank.desk, STARTS, Retries())], do)]
+    results = [done for _duty, done in tick(duties(bank), do)]
     assert {type(result) for result in results} == {ChecksRefused, Result}
     assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]

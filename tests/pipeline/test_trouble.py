@@ -17,7 +17,7 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Outcome
-from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, no_progress, no_record
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.pipeline.collect import take_by_hand
@@ -268,14 +268,34 @@ def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
     assert state(bank.run()) is State.ACCEPTED_WITH_WARNINGS
 
 
+def begin_attempt(bank: Bank, key: int, via: str, *, handed_over: bool) -> None:
+    """What a run leaves behind that is killed before, or after, it has handed the report over."""
+    with writing(bank.desk.engine) as connection:
+        submission = submissions.get(connection, key)
+        attempt = submissions.begin_attempt(connection, submission, via, at=bank.time())
+        if handed_over:
+            submissions.hand_over(connection, submission, attempt, "", at=bank.time())
+
+
+def test_a_run_that_was_cut_off_before_the_hand_over_is_run_again(bank: Bank) -> None:
+    """A machine that died before the first byte left has sent nothing, and the next run knows it."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    key = number(bank.run())
+    begin_attempt(bank, key, "soap", handed_over=False)
+    result = bank.run()
+    assert (number(result), state(result)) == (key, State.ACCEPTED)
+    assert len(bank.authority.book.submissions()) == 1
+
+
 def test_a_run_that_was_cut_off_while_sending_is_unknown(bank: Bank) -> None:
     """A machine that died with the report on the wire does not know; the next run says so."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("soap", "refuse")
     bank.authority.faults.add("sftp", "refuse")
     key = number(bank.run())
-    with writing(bank.desk.engine) as connection:
-        submissions.begin_attempt(connection, submissions.get(connection, key), "soap", at=bank.time())
+    begin_attempt(bank, key, "soap", handed_over=True)
     assert bank.run().ending is Ending.MUST_BE_SETTLED
     with bank.desk.engine.connect() as connection:
         assert submissions.get(connection, key).state is State.UNKNOWN
@@ -441,7 +461,9 @@ class Leaving:
         self._carrier = carrier
         self._leave = leave
 
-    def deliver(self, parcel: Parcel, progress: Progress = no_progress) -> Outcome:
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
         outcome = self._carrier.deliver(parcel, progress)
         self._leave()
         return outcome
@@ -470,8 +492,7 @@ def test_a_killed_upload_whose_answer_came_is_settled_by_collect(bank: Bank) -> 
     bank.authority.faults.add("sftp", "no_answer", times=1)
     key = number(bank.run(via="sftp"))
     resolve(bank.desk, key, "never-arrived", "to send it again")
-    with writing(bank.desk.engine) as connection:
-        submissions.begin_attempt(connection, submissions.get(connection, key), "sftp", at=bank.time())
+    begin_attempt(bank, key, "sftp", handed_over=True)
     put_answer(bank, "2026-11-17T17:00:30")
     (taken,) = bank.collect()
     assert taken.submission is not None

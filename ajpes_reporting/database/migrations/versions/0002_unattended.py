@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("submissions", sa.Column("held_because", sa.Text()))
     op.add_column("submissions", sa.Column("released_at", INSTANT))
     op.add_column("attempts", sa.Column("handed_over_at", INSTANT))
+    op.add_column("attempts", sa.Column("handed_over_as", sa.Text()))
     op.add_column("due_reports", sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("due_reports", sa.Column("next_try_at", INSTANT))
     _hand_over_what_was_under_way()

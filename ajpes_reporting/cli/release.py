@@ -1,0 +1,30 @@
+"""`release SUBMISSION`: lets a report go that was held for a person."""
+
+from __future__ import annotations
+
+import click
+
+from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
+from ajpes_reporting.domain.errors import UsageError
+
+
+@click.command("release")
+@click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
+@click.option(
+    "--reason", required=True, help="Who looked at it, and why it is right; it stays in the record."
+)
+@with_session
+def command(session: Session, submission: int, reason: str) -> None:
+    """Lets SUBMISSION go, which was held because its volume is far outside the usual. Look at it first."""
+    from ajpes_reporting.pipeline.settle import release
+
+    if not reason.strip():
+        raise UsageError("--reason is empty.", "say who looked at it and why it is right")
+    released = release(session.desk(), submission, reason.strip())
+    document = {"submission": released.id, "state": released.state.value, "released_at": released.released_at}
+
+    def show() -> None:
+        click.echo(f"Submission {released.id} may go. Nothing was sent yet.")
+        click.echo("Do: run it now, or leave it to the schedule, which sends it at its next tick.")
+
+    session.emit(document, show)

@@ -1,0 +1,47 @@
+"""When a report waits for a person before it goes: its volume is far outside the usual.
+
+A slip in the bank's core system, such as a whole ledger marked as changed, is mended in minutes
+before it is sent, and in weeks afterwards.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.journal import submissions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
+
+_COMPARED_WITH = 20
+_TOO_FEW_TO_COMPARE = 5
+_NEVER_TOO_MANY = 1_000
+
+
+def reason_to_hold(
+    connection: Connection, desk: Desk, kind: ReportKind, period: Period, record_count: int
+) -> str | None:
+    """Why this report is held for a person's release; nothing if it may go."""
+    if submissions.was_released(connection, desk.provider, kind.code, period.key):
+        return None
+    return _unusual_volume(connection, desk, kind, record_count)
+
+
+def _unusual_volume(connection: Connection, desk: Desk, kind: ReportKind, record_count: int) -> str | None:
+    factor = desk.volume_factors.get(kind.code)
+    counts = submissions.usual_counts(connection, desk.provider, kind.code, _COMPARED_WITH)
+    if not factor or len(counts) < _TOO_FEW_TO_COMPARE:
+        return None
+    usual = median(counts)
+    is_too_many = record_count > max(usual * factor, _NEVER_TOO_MANY)
+    # A day may be quiet, but each month has every account.
+    is_too_few = kind.monthly and record_count < usual / factor
+    if not (is_too_many or is_too_few):
+        return None
+    middle = f"half of the last {len(counts)} accepted reports had at most {usual:,.0f}"
+    return f"it has {record_count:,} records; {middle}"

@@ -1,0 +1,66 @@
+"""Look into the authority's folders before anything is sent again: it may have arrived.
+
+First into the folder for reports, then into that for accepted ones. What these and the answers do
+not settle is left for a person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.ports import Parcel, Sighting
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import submissions
+
+if TYPE_CHECKING:
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
+
+
+def look_for_unknown(desk: Desk) -> None:
+    """Looks for every submission of which nobody knows whether it arrived.
+
+    Raises `NotDelivered` if the folders cannot be reached.
+    """
+    with desk.engine.connect() as connection:
+        unknown = submissions.in_states(connection, desk.provider, frozenset({State.UNKNOWN}))
+    for submission in unknown:
+        look_for(desk, submission)
+
+
+def look_for(desk: Desk, submission: Submission) -> None:
+    """Settles what the folders tell of one submission. Raises `NotDelivered` if they cannot be reached."""
+    box = desk.answer_box()
+    if box is None:
+        return
+    with desk.engine.connect() as connection:
+        last = submissions.attempts_of(connection, submission.id)[-1]
+        has_twin = submissions.has_earlier_twin(connection, submission)
+    waits_as = last.handed_over_as or ""
+    sighting = box.look(_parcel(desk, submission), waits_as)
+    _settle(desk, submission, sighting, has_twin)
+
+
+def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool) -> None:
+    to, why = None, ""
+    if sighting.was_waiting:
+        to, why = State.UNREACHABLE, "it still waited for its final name, and was taken back"
+    elif sighting.place and not has_twin:  # of the twin nobody could tell it apart
+        to, why = State.DELIVERED, f"it lies in {sighting.place}"
+    if to is None or to is submission.state:
+        return
+    with writing(desk.engine) as connection:
+        submissions.move(connection, submission, to, why, at=desk.clock())
+
+
+def _parcel(desk: Desk, submission: Submission) -> Parcel:
+    """The parcel as far as looking for it goes: its name, its size and its hash."""
+    kind = next(kind for kind in desk.kinds if kind.code == submission.report)
+    return Parcel(
+        desk.archive.root / submission.archive_path,
+        submission.file_name,
+        kind.name,
+        submission.size_bytes,
+        submission.sha256,
+    )
