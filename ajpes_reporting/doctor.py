@@ -1,6 +1,6 @@
 """Looks whether a run would work: settings, database, clock, certificate, disk, reachability.
 
-Sends no report, and no message either.
+Sends no report, and no message either, except where the channels for alarms are tried.
 """
 
 from __future__ import annotations

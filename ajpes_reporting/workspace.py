@@ -71,6 +71,18 @@ strict = false                         # true: warnings count as errors
 # private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password"
 # host_key = "ssh-ed25519 AAAA…"           # the server's public key, from AJPES; no other is accepted
 # folder = ""                              # your folder there; nodurs/v_ajpes lies below it
+
+# Who is told when something needs a person: by e-mail, and by a POST of JSON.
+# [mail]
+# server = "…"
+# username = "…"
+# password = "file:keys/mail-password"
+# sender = "ajpes@…"
+# recipients = ["…"]
+
+# [webhook]
+# url = "https://…"
+# secret = "file:keys/webhook-secret"      # signs each message
 """
 
 _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."

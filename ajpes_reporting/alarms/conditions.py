@@ -88,7 +88,7 @@ def _not_sent(connection: Connection, row: Row[Any], latest: Submission | None) 
         yield Alarm(f"checks {name}", Severity.CRITICAL, text, remedy)
     elif latest is not None and latest.state is State.PREPARED and latest.is_held:
         text = f"{row.report} for {row.period} is held for release: {latest.held_because}."
-        remedy = f"see `ajpes-reporting show {latest.id}`; if it is right, release it"
+        remedy = f"if `ajpes-reporting show {latest.id}` is right, `ajpes-reporting release {latest.id}`"
         yield Alarm(f"held {name}", Severity.CRITICAL, text, remedy)
     elif row.tries >= _MANY_TRIES:
         text = f"{row.report} for {row.period} does not get through; it was tried {row.tries} times."

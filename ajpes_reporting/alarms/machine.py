@@ -96,7 +96,7 @@ def expiries(machine: Machine, now: datetime) -> Iterator[Look]:
 
 def disk(machine: Machine) -> Iterator[Look]:
     """How much room is left where the workspace and its archive lie."""
-    free = min(shutil.disk_usage(folder).free for folder in machine.folders if folder.exists())
+    free = min((shutil.disk_usage(folder).free for folder in machine.folders if folder.exists()), default=0)
     detail = f"{free / _GIB:.1f} GiB free"
     if free >= machine.free_disk_bytes:
         yield Look("disk", detail)

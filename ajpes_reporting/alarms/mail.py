@@ -67,9 +67,10 @@ class MailChannel:
                 refused = self._send(mail, watchdog)
             except (smtplib.SMTPException, OSError, UnicodeError) as error:  # the last for a host name
                 raise self._not_told(TimeoutError() if watchdog.expired else error) from None
+        wanted = len(self._server.recipients)
         if refused:
-            _log.warning("%d of %d recipients were refused.", len(refused), len(self._server.recipients))
-        return f"{self._server.host} took it for {len(self._server.recipients) - len(refused)} recipients"
+            _log.warning("%d of %d recipients of alarms were refused.", len(refused), wanted)
+        return f"{self._server.host} took it for {wanted - len(refused)} of {wanted} recipients"
 
     def _send(self, mail: EmailMessage, watchdog: Watchdog) -> dict[str, tuple[int, bytes]]:
         server = self._server
