@@ -34,7 +34,7 @@ from tests.servers.postgres import Cluster, find_programs
 __all__ = ["authority", "clock"]  # fixtures
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 DEAD_WORKER = """
 INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id
 """
@@ -50,7 +50,7 @@ class Office:
 
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
-        self.duty = Duty(bank.desk, {"NODURS": clock_time(16)}, Retries())
+        self.duty = Duty(bank.desk, {"NODURS": clock_time(16)}, Retries(), timedelta(minutes=5))
         self.told: list[Result | Exception] = []
         self.beats = 0
 
@@ -183,8 +183,9 @@ def test_workers_find_back_to_a_database_that_was_away(
         with office.worker():
             until(lambda: office.beats)
             own_cluster.restart(seconds_down=2)
-            bank.desk.engine.dispose()
-            bank.record(event("O-1", 1))
+            clerk = Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+            clerk.record(event("O-1", 1))
+            clerk.desk.engine.dispose()
             clock.now = clock.now.replace(hour=17)
             until(lambda: Ending.SENT in office.endings())
         bank.desk.engine.dispose()
