@@ -50,7 +50,7 @@ class Office:
 
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
-        self.duty = Duty(bank.desk, {"NODURS": clock_time(16)}, Retries(), timedelta(minutes=5))
+        self.duty = Duty(bank.desk, {"NODURS": clock_time(16)}, Retries(), timedelta(seconds=1))
         self.told: list[Result | Exception] = []
         self.beats = 0
 

@@ -1,0 +1,135 @@
+"""A campaign: every step, every scene, so many rounds, on both databases and by both ways."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .auditor import UNEXPLAINED, Finding
+from .faults import DATABASE, FILE, KILL, LOST_COMMIT, PARTITION, PAUSE, Strike
+from .trial import BAD_LINE, ONE_WORKER, RESTART, TWO_WORKERS, Outcome, Station, Trial, play, steps_of
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
+
+SCENES = (KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE)
+# The n-th call is one of a hundred and the steps are the better part of them: fewer rounds will do.
+_ROUNDS_PER_CALL = 20
+_station: list[Station] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign tries; `scenes` are names of `SCENES`."""
+
+    databases: tuple[str, ...]
+    ways: tuple[str, ...]
+    scenes: tuple[str, ...]
+    rounds: int
+    seed: int
+    naive: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the trials of one row of the table."""
+
+    trials: int = 0
+    struck: int = 0
+    asked: int = 0
+    seconds: float = 0
+    findings: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        self.trials += 1
+        self.struck += outcome.struck
+        self.asked += outcome.asked
+        self.seconds += outcome.seconds
+        self.findings.update({finding.kind for finding in outcome.findings})
+
+
+@contextmanager
+def open_pool(jobs: int, server: str | None) -> Iterator[Pool]:
+    """Processes that play trials, each at a station of its own. `server` is a PostgreSQL server's URL."""
+    folder = tempfile.mkdtemp(prefix="ajpes-simulation-", dir=_disk_in_memory())
+    try:
+        with multiprocessing.get_context("spawn").Pool(jobs, _open_station, (folder, server)) as pool:
+            yield pool
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def trials_of(plan: Plan, pool: Pool) -> list[Trial]:
+    """Every trial of a campaign; the steps are those of a worker to whom nothing happens."""
+    cells = [(database, via) for database in plan.databases for via in plan.ways]
+    trials: list[Trial] = []
+    for cell, seen in zip(cells, pool.map(_steps_of, cells, chunksize=1), strict=True):
+        trials += (
+            Trial(*cell, scene, strike, number, plan.seed, plan.naive)
+            for scene, strike, rounds in _scenes(plan, seen)
+            for number in range(rounds)
+        )
+    return trials
+
+
+def play_all(pool: Pool, trials: Iterable[Trial]) -> Iterator[Outcome]:
+    """Plays the trials; the outcomes come as they are ready."""
+    return pool.imap_unordered(play_one, trials, chunksize=1)
+
+
+def play_one(trial: Trial) -> Outcome:
+    """Plays one trial at the station of this process. A mistake of the simulation itself is a finding, too."""
+    try:
+        return play(_station[0], trial)
+    except Exception:
+        finding = Finding(UNEXPLAINED, f"the simulation itself failed: {traceback.format_exc()}")
+        return Outcome(trial, (finding,), struck=False, asked=0, ticks=0, seconds=0)
+
+
+def _scenes(plan: Plan, seen: Steps) -> Iterator[tuple[str, Strike | None, int]]:
+    for scene in plan.scenes:
+        if scene in (TWO_WORKERS, RESTART, BAD_LINE):
+            yield scene, None, plan.rounds
+        elif scene in (DATABASE, FILE):
+            for number in range(1, seen.calls[scene] + 1):
+                for for_ever in (False, True):
+                    rounds = -(-plan.rounds // _ROUNDS_PER_CALL)
+                    yield ONE_WORKER, Strike(scene, "", number, for_ever), rounds
+        else:
+            for step, number in seen.steps:
+                if scene != LOST_COMMIT or step.startswith("after commit"):
+                    yield ONE_WORKER, Strike(scene, step, number), plan.rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What a worker to whom nothing happened has gone through."""
+
+    steps: Sequence[tuple[str, int]]
+    calls: dict[str, int]
+
+
+def _steps_of(cell: tuple[str, str]) -> Steps:
+    seen = steps_of(_station[0], *cell)
+    return Steps([(step, number) for step, number in seen["steps"]], seen["calls"])
+
+
+def _open_station(folder: str, server: str | None) -> None:
+    own = Path(folder) / str(os.getpid())
+    own.mkdir()
+    _station.append(Station(own, server))
+
+
+def _disk_in_memory() -> str | None:
+    """Trials are about order, not about what a disk forgets in a power cut; memory is quicker."""
+    path = Path("/dev/shm")  # noqa: S108
+    return str(path) if path.is_dir() and os.access(path, os.W_OK) else None

@@ -1,0 +1,281 @@
+"""What goes wrong: at which step of a worker, and how; and what the authority does badly.
+
+The product has no hooks for this. A step is seen from outside: a commit, a file that gets its name, a
+connection, the bytes that pass. Each has a name that says what it is for, such as
+"before commit: state sending", and a number, for it may come more than once.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import OperationalError
+
+from ajpes_reporting.deliver.sftp import SftpCarrier
+from ajpes_reporting.deliver.soap import SoapCarrier
+from ajpes_reporting.journal.archive import Archive
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from ajpes_reporting.sandbox.faults import Faults
+
+KILL, PAUSE, PARTITION, LOST_COMMIT = "kill", "pause", "partition", "commit reported lost"
+DATABASE, FILE = "database", "file"
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What happens to a worker: at the `number`-th time that `step` is reached.
+
+    For `DATABASE` and `FILE` the step is the call itself, which fails; with `for_ever` all that
+    follow fail, too, until the worker is started again.
+    """
+
+    kind: str
+    step: str = ""
+    number: int = 1
+    for_ever: bool = False
+
+    def __str__(self) -> str:
+        how = " and all that follow" if self.for_ever else ""
+        return f"{self.kind} at {self.step or 'call'} #{self.number}{how}"
+
+
+# --- What the authority does badly ----------------------------------------------------------------
+
+SOAP_MOODS: tuple[dict[str, Any], ...] = (
+    {"kind": "refuse"}, {"kind": "drop_request"}, {"kind": "drop_answer"},
+    {"kind": "slow", "seconds": 0.2}, {"kind": "slow", "seconds": 1.5},
+    {"kind": "html", "status": 502}, {"kind": "html", "status": 502, "processed": True},
+    {"kind": "fault", "code": "Server", "processed": True}, {"kind": "fault", "code": "Client"},
+    {"kind": "empty"}, {"kind": "truncated"}, {"kind": "drip", "seconds": 0.001},
+)  # fmt: skip
+SFTP_MOODS: tuple[dict[str, Any], ...] = (
+    {"kind": "refuse"}, {"kind": "cut", "bytes": 0}, {"kind": "cut", "bytes": 700}, {"kind": "silent"},
+    {"kind": "silent_login"}, {"kind": "delay", "seconds": 0.3}, {"kind": "delay", "seconds": 1.0},
+    {"kind": "no_answer"},
+)  # fmt: skip
+
+
+def spoil(faults: Faults, via: str, rng: random.Random) -> str:
+    """Gives the authority a bad day, or a good one; says which."""
+    if rng.random() < 0.5:
+        return "well"
+    mood = dict(rng.choice(SOAP_MOODS if via == "soap" else SFTP_MOODS))
+    faults.add(via, mood.pop("kind"), **mood, times=1)
+    return ", ".join(f"{fault.channel} {fault.kind}" for fault in faults._load())
+
+
+def bad_line(rng: random.Random) -> dict[str, Any]:
+    """How the lines to the authority break: after how many bytes, in which direction."""
+    side = rng.choice(("cut_after_sent", "cut_after_received"))
+    return {side: rng.randint(1, 9_000), "silent": rng.random() < 0.2, "faulty_connections": rng.randint(1, 3)}
+
+
+# --- What happens to a worker ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Steps:
+    """Counts the steps of this process, and strikes when the one has come."""
+
+    strike: Strike | None
+    private: Path
+    seen: list[tuple[str, int]] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    lines: list[socket.socket] = field(default_factory=list)
+    is_cut_off: bool = False
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def reach(self, step: str) -> None:
+        self._counts[step] += 1
+        number = self._counts[step]
+        self.seen.append((step, number))
+        if self.strike is not None and (self.strike.step, self.strike.number) == (step, number):
+            self._strike_now(self.strike.kind)
+
+    def call(self, kind: str) -> bool:
+        """Whether this call, the n-th of its kind, is to fail."""
+        self.calls[kind] += 1
+        strike = self.strike
+        if strike is None or strike.kind != kind:
+            return False
+        count = self.calls[kind]
+        return count == strike.number or (strike.for_ever and count > strike.number)
+
+    def write_down(self, path: Path) -> None:
+        path.write_text(json.dumps({"steps": self.seen, "calls": self.calls}))
+
+    def _strike_now(self, kind: str) -> None:
+        if kind == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif kind == PAUSE:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif kind == PARTITION:
+            self.is_cut_off = True
+            for line in self.lines:
+                _shut_down(line)
+        elif kind == LOST_COMMIT:
+            raise _database_failure("the connection broke in the commit")
+
+
+def watch(steps: Steps) -> None:
+    """Puts the eyes in. Once in the life of a process; they cannot be taken out again."""
+    _watch_database(steps)
+    _watch_files(steps)
+    _watch_lines(steps)
+
+
+def _watch_database(steps: Steps) -> None:
+    written: list[str] = []
+
+    @event.listens_for(Engine, "begin")
+    def begun(_connection: Connection) -> None:
+        written.clear()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def executes(
+        _connection: Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+    ) -> None:
+        if steps.call(DATABASE):
+            raise _database_failure("disk I/O error")
+        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            written.append(_purpose(statement, context))
+
+    commit = DefaultDialect.do_commit
+
+    def do_commit(dialect: DefaultDialect, connection: Any) -> None:
+        if steps.call(DATABASE):
+            raise _database_failure("disk I/O error")
+        if not written:
+            commit(dialect, connection)
+            return
+        name = max(written, key=lambda purpose: (not purpose.startswith("table"), -written.index(purpose)))
+        written.clear()
+        steps.reach(f"before commit: {name}")
+        commit(dialect, connection)
+        steps.reach(f"after commit: {name}")
+
+    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _purpose(statement: str, context: Any) -> str:
+    """What a write is for: the entry of the audit record says it best."""
+    words = statement.split()
+    table = words[2] if words[0].upper() in ("INSERT", "DELETE") else words[1]
+    values = context.compiled_parameters[0] if context is not None and context.compiled else {}
+    if table != "audit_records":
+        handed_over = "handed_over_at" in statement and table == "attempts"
+        return "handed over" if handed_over and words[0].upper() == "UPDATE" and "outcome" not in statement else f"table {table}"  # noqa: E501
+    body = json.loads(values.get("body", "{}"))
+    return f"{values.get('kind')} {body.get('to', '')}".strip()
+
+
+def _watch_files(steps: Steps) -> None:
+    def heard(name: str, arguments: tuple[Any, ...]) -> None:
+        if name == "open" and _is_writing(arguments[2]) and _lies_in(arguments[0], steps.private):
+            _file_call(steps)
+        elif name in ("os.rename", "os.remove", "os.mkdir") and _lies_in(arguments[0], steps.private):
+            _file_call(steps)
+
+    sync = os.fsync
+
+    def fsync(handle: int) -> None:
+        _file_call(steps)
+        sync(handle)
+
+    sys.addaudithook(heard)
+    os.fsync = fsync
+    _around(steps, Archive, "store", lambda arguments: f"archive: {_sort_of(arguments[2])}")
+
+
+def _file_call(steps: Steps) -> None:
+    if steps.call(FILE):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _watch_lines(steps: Steps) -> None:
+    def heard(name: str, arguments: tuple[Any, ...]) -> None:
+        if name != "socket.connect" or arguments[0].family != socket.AF_INET:
+            return
+        if steps.strike is not None and steps.strike.kind == PARTITION:
+            steps.lines.append(arguments[0].dup())
+        steps.reach("before connecting")
+        if steps.is_cut_off:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    sys.addaudithook(heard)
+    for carrier in (SoapCarrier, SftpCarrier):
+        _around(steps, carrier, "deliver", lambda arguments: f"delivery by {arguments[0].name}")
+    _around(steps, ssl.SSLSocket, "send", lambda _arguments: "block of the SOAP request")
+    _before_first(steps, ssl.SSLSocket, "recv", "before the SOAP reply is read")
+    _around(steps, paramiko.SFTPClient, "rename", lambda _arguments: "rename on the server")
+    _around(steps, paramiko.SFTPClient, "open", lambda arguments: f"opening on the server, {arguments[2]}")
+
+
+def _around(steps: Steps, owner: type, name: str, told: Callable[[tuple[Any, ...]], str]) -> None:
+    original = getattr(owner, name)
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        what = told(arguments)
+        steps.reach(f"before {what}")
+        result = original(*arguments, **named)
+        steps.reach(f"after {what}")
+        return result
+
+    setattr(owner, name, watched)
+
+
+def _before_first(steps: Steps, owner: type, name: str, step: str) -> None:
+    original = getattr(owner, name)
+    met: list[object] = []
+
+    def watched(connection: Any, *arguments: Any, **named: Any) -> Any:
+        if connection not in met and any(seen.startswith("after block") for seen, _ in steps.seen):
+            met.append(connection)
+            steps.reach(step)
+        return original(connection, *arguments, **named)
+
+    setattr(owner, name, watched)
+
+
+def _sort_of(name: str) -> str:
+    if name.startswith(("answer", "reply")):
+        return name.partition("-")[0]
+    return "report" if name.startswith(("NODURS", "SPAPP")) else "answer"
+
+
+def _is_writing(flags: int) -> bool:
+    return bool(flags & _WRITES)
+
+
+def _lies_in(path: object, folder: Path) -> bool:
+    text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+    return text.startswith(str(folder))
+
+
+def _database_failure(why: str) -> OperationalError:
+    return OperationalError("", {}, Exception(why))
+
+
+def _shut_down(line: socket.socket) -> None:
+    try:
+        line.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it was over already

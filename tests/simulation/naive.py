@@ -1,0 +1,94 @@
+"""What a naive program would do. A simulation that does not catch these sins would prove nothing."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver import sftp, soap
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import submissions
+from ajpes_reporting.pipeline import collect, run, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
+    from ajpes_reporting.pipeline.desk import Desk
+
+_TRIES = 3
+
+
+def become(sin: str) -> None:
+    """Makes this process commit a sin, for the rest of its life; none if `sin` is empty."""
+    if sin:
+        SINS[sin]()
+
+
+def _retry_on_any_error() -> None:
+    """Whatever went wrong, the report is sent once more."""
+    send = soap.SoapCarrier.deliver
+
+    def deliver(carrier: soap.SoapCarrier, parcel: Parcel, *more: Any) -> Outcome:
+        outcome: Outcome = Unreachable("not tried", "")
+        for _ in range(_TRIES):
+            outcome = send(carrier, parcel, *more)
+            if not isinstance(outcome, Unknown | Unreachable):
+                break
+        return outcome
+
+    soap.SoapCarrier.deliver = deliver  # type: ignore[method-assign]
+
+
+def _start_again_after_a_crash() -> None:
+    """What was being sent when the machine went down counts as not sent."""
+
+    def settle_interrupted(desk: Desk) -> None:
+        with writing(desk.engine) as connection:
+            cut_off = submissions.in_states(connection, desk.provider, frozenset({State.SENDING}))
+            for submission in cut_off:
+                submissions.move(connection, submission, State.UNREACHABLE, "cut off", at=desk.clock())
+
+    for module in (run, collect, settle):
+        module.settle_interrupted = settle_interrupted  # type: ignore[attr-defined]
+
+
+def _delete_before_storing() -> None:
+    """An answer is taken off the server as soon as it was fetched, and stored afterwards."""
+    fetch = sftp.SftpCarrier.fetch_new
+
+    def fetch_new(
+        carrier: sftp.SftpCarrier, report: str, known: Callable[[RemoteAnswer], bool], into: Path
+    ) -> Iterator[tuple[RemoteAnswer, Path]]:
+        for remote, path in fetch(carrier, report, known, into):
+            with carrier._sessions.open() as session:
+                session.remove(posixpath.join(carrier._folder(report, "iz_ajpes"), remote.name))
+            yield remote, path
+
+    sftp.SftpCarrier.fetch_new = fetch_new  # type: ignore[method-assign]
+
+
+def _write_under_the_final_name() -> None:
+    """The file is put where the authority looks for it, without another name first."""
+
+    def deliver(carrier: sftp.SftpCarrier, parcel: Parcel, *_more: Any) -> Outcome:
+        journey = carrier._journey(parcel)
+        try:
+            with carrier._sessions.open() as session, session.open(journey.final, "w") as remote:
+                remote.write(parcel.path.read_bytes())
+        except Exception as error:
+            return Unreachable(str(error), "")
+        return Delivered(detail="put")
+
+    sftp.SftpCarrier.deliver = deliver  # type: ignore[method-assign]
+
+
+SINS: dict[str, Callable[[], None]] = {
+    "retry on any error": _retry_on_any_error,
+    "start again after a crash": _start_again_after_a_crash,
+    "delete before storing": _delete_before_storing,
+    "write under the final name": _write_under_the_final_name,
+}

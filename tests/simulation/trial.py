@@ -1,0 +1,205 @@
+"""One trial: a world, something that goes wrong, the days after it, and the auditor's findings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from . import faults, workload
+from .auditor import UNEXPLAINED, Finding, audit
+from .authority import Authority
+from .faults import KILL, PAUSE, Strike
+from .worker import wait, wait_for
+from .world import POSTGRESQL, VARIANTS, Ledger, World, open_world, read_steps
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+ONE_WORKER, TWO_WORKERS, BAD_LINE, RESTART = "one worker", "two workers", "bad line", "authority restarts"
+_FIRST, _SECOND = "2026-11-17", "2026-11-18"
+_MOST_TICKS = 8
+_WAITS_FOR_ANOTHER_SECONDS = 1.0
+_SECOND_CRASH, _SECOND_DAY = 0.25, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried. Everything that is left to chance follows from `seed` and `round`."""
+
+    database: str
+    via: str
+    scene: str
+    strike: Strike | None
+    round: int
+    seed: int
+    naive: str = ""
+
+    def rng(self) -> random.Random:
+        text = f"{self.database} {self.via} {self.scene} {self.strike} {self.round} {self.seed}"
+        return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a trial ended. `struck` tells whether what was planned did happen."""
+
+    trial: Trial
+    findings: tuple[Finding, ...]
+    struck: bool
+    asked: int
+    ticks: int
+    seconds: float
+    mood: str = ""
+    log: str = ""
+
+
+@dataclass(slots=True)
+class Station:
+    """What the trials of one process share: the authority's process, and ledgers to copy from."""
+
+    folder: Path
+    server: str | None
+    authority: Authority = field(default_factory=Authority)
+    ledgers: dict[tuple[str, int], Ledger] = field(default_factory=dict)
+    played: int = 0
+
+    def ledger(self, kind: str, variant: int) -> Ledger:
+        if (kind, variant) not in self.ledgers:
+            server = self.server if kind == POSTGRESQL else None
+            self.ledgers[kind, variant] = Ledger(self.folder, kind, variant, server)
+        return self.ledgers[kind, variant]
+
+    def new_folder(self) -> Path:
+        self.played += 1
+        return self.folder / f"trial-{self.played}"
+
+
+def steps_of(station: Station, database: str, via: str) -> dict[str, Any]:
+    """The steps and calls of a worker to whom nothing happens."""
+    with open_world(station.new_folder(), station.ledger(database, 0), station.authority, via) as world:
+        ended = wait(world.start(writes_steps=True))
+        assert ended == "0", world.log()
+        return read_steps(world.folder)
+
+
+def play(station: Station, trial: Trial) -> Outcome:
+    """Plays one trial from beginning to end.
+
+    Where the authority's bad day kept the worker from the step at which it was to be struck, the trial
+    is played once more on a good day.
+    """
+    outcome = _play(station, trial, trial.scene in (ONE_WORKER, TWO_WORKERS))
+    if outcome.struck or outcome.findings:
+        return outcome
+    again = _play(station, trial, spoiled=False)
+    return replace(again, seconds=outcome.seconds + again.seconds)
+
+
+def _play(station: Station, trial: Trial, spoiled: bool) -> Outcome:
+    rng, began = trial.rng(), time.monotonic()
+    ledger = station.ledger(trial.database, rng.randrange(VARIANTS))
+    line = faults.bad_line(rng) if trial.scene == BAD_LINE else None
+    other_way_too = rng.random() < 0.5
+    with open_world(
+        station.new_folder(), ledger, station.authority, trial.via, line=line, other_way_too=other_way_too
+    ) as world:
+        world.naive = trial.naive
+        play = _Play(world, trial, rng)
+        play.all(spoiled)
+        recorded = [*ledger.rows, *play.recorded]
+        findings = [*play.findings, *audit(world, play.days, recorded)]
+        seconds = time.monotonic() - began
+        log = world.log() if findings else ""
+        return Outcome(
+            trial, tuple(findings), play.struck, play.asked, play.ticks, seconds, f"{play.mood} {line or ''}", log
+        )
+
+
+class _Play:
+    """The days of one trial."""
+
+    def __init__(self, world: World, trial: Trial, rng: random.Random) -> None:
+        self._world, self._trial, self._rng = world, trial, rng
+        self.days = [_FIRST]
+        self.recorded: list[str] = []
+        self.findings: list[Finding] = []
+        self.mood = "well"
+        self.struck = False
+        self.asked = self.ticks = 0
+
+    def all(self, spoiled: bool) -> None:
+        if spoiled:
+            self.mood = faults.spoil(self._world.faults, self._trial.via, self._rng)
+        self._go_wrong()
+        self._recover(self._rng.random() < _SECOND_CRASH)
+        if self._rng.random() < _SECOND_DAY:
+            self._second_day()
+
+    def _go_wrong(self) -> None:
+        strike = self._trial.strike
+        first = self._world.start(strike)
+        second = self._world.start() if self._trial.scene == TWO_WORKERS else None
+        if self._trial.scene == RESTART:
+            time.sleep(self._rng.uniform(0, 0.4))
+            self._world.authority.die_and_return()
+        ended = wait(first)
+        if ended == "stopped":
+            self._world.pass_by(minutes=5)
+            second = self._take_turns(first)
+            self.struck = True
+            ended = wait(first)
+        if second is not None:
+            self._expect(wait(second), "the second worker")
+        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE)
+        self._expect(ended, "the first worker")
+        self.ticks += 1
+
+    def _take_turns(self, paused: int) -> int | None:
+        """Another worker takes its turn; where it waits for the paused one, that one has to go on first."""
+        second = self._world.start()
+        ended = wait_for(second, _WAITS_FOR_ANOTHER_SECONDS)
+        os.kill(paused, signal.SIGCONT)
+        self._expect(ended, "the second worker")
+        return None if ended else second
+
+    def _expect(self, ended: str, who: str) -> None:
+        if ended == "hangs":
+            self.findings.append(Finding(UNEXPLAINED, f"{who} did not come to an end"))
+
+    def _recover(self, crashes_again: bool) -> None:
+        """Later workers, and a person beside them, until everything due is settled."""
+        for tick in range(_MOST_TICKS):
+            self._world.pass_by(minutes=12)
+            strike = self._again() if crashes_again and tick == 0 else None
+            self._expect(self._world.work(strike), "a later worker")
+            self.ticks += 1
+            self._world.authority.rest()
+            if workload.is_settled(self._world, self.days) and tick > 0:
+                return
+            if tick > 0:
+                self.asked += workload.attend(self._world, self._rng)
+
+    def _again(self) -> Strike:
+        return Strike(KILL, self._rng.choice(_ANY_STEP), 1)
+
+    def _second_day(self) -> None:
+        self.days.append(_SECOND)
+        self.recorded = workload.second_day(self._rng)
+        start: datetime = self._world.now.replace(day=18, hour=15, minute=50)
+        self._world.pass_by(seconds=(start - self._world.now).total_seconds())
+        workload.record(self._world, self.recorded)
+        self._recover(crashes_again=False)
+
+
+_ANY_STEP = (
+    "before connecting", "before commit: state sending", "after commit: state sending",
+    "before commit: state unknown", "after commit: answer stored", "before commit: state accepted",
+    "after rename on the server", "before the SOAP reply is read", "after archive: answer",
+)  # fmt: skip
+

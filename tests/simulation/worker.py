@@ -1,0 +1,126 @@
+"""The worker: one process that opens a desk and does what is due, as the schedule would. It may be killed.
+
+It is forked from a process that has loaded everything already, so that starting one costs little.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ajpes_reporting.config import open_workspace
+from ajpes_reporting.database import running
+from ajpes_reporting.schedule.tick import do, tick
+from ajpes_reporting.unattended import open_duty
+
+# Whatever a run would load in the middle of its work, for the processes forked from this one.
+import ajpes_reporting.deliver.envelope
+import ajpes_reporting.deliver.tls
+import psycopg
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite.pysqlite
+import zeep
+
+from . import faults, naive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.schedule.duty import Duty
+
+    from .faults import Strike
+
+_LONGEST_PAUSE_SECONDS = 0.02
+_LONGEST_LIFE_SECONDS = 25.0
+LOG = "workers.log"
+STEPS = "steps.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is told: where it works, what time it is, what will happen to it."""
+
+    folder: Path
+    now: datetime
+    strike: Strike | None = None
+    naive: str = ""
+    writes_steps: bool = False
+
+
+def start(order: Order, work: Callable[[Duty], None] | None = None) -> int:
+    """Forks a worker that does `work`, else what is due; gives its process id."""
+    if (process := os.fork()) != 0:
+        return process
+    _live(order, work or _tick)
+
+
+def wait(process: int) -> str:
+    """Waits until a worker has ended or has been stopped; says "0" or what ended it."""
+    ended = wait_for(process, _LONGEST_LIFE_SECONDS)
+    if not ended:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    return ended or "hangs"
+
+
+def wait_for(process: int, seconds: float) -> str:
+    """The same, but not for long; empty if the worker is still at work."""
+    give_up = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG | os.WUNTRACED)
+        if found:
+            return _told(status)
+        if time.monotonic() > give_up:
+            return ""
+        time.sleep(0.002)
+
+
+def _told(status: int) -> str:
+    if os.WIFSTOPPED(status):
+        return "stopped"
+    return "killed" if os.WIFSIGNALED(status) else str(os.WEXITSTATUS(status))
+
+
+def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
+    """A worker's whole life. It leaves without the clean-up of the process it was forked from."""
+    code = 1
+    try:
+        _redirect(order.folder.parent / LOG)
+        steps = faults.Steps(order.strike, order.folder)
+        _hurry()
+        naive.become(order.naive)
+        duty = open_duty(open_workspace(order.folder), lambda: order.now.astimezone(UTC))
+        faults.watch(steps)
+        work(duty)
+        if order.writes_steps:
+            steps.write_down(order.folder.parent / STEPS)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _tick(duty: Duty) -> None:
+    for _duty, done in tick([duty], do):
+        print(f"{duty.desk.clock():%H:%M}", getattr(done, "ending", None) or repr(done), flush=True)
+
+
+def _hurry() -> None:
+    """Pauses are for people and for networks; here they would only cost time."""
+    sleep = time.sleep
+    time.sleep = lambda seconds: sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
+    running._PATIENCE_SECONDS = 0.5
+
+
+def _redirect(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for handle in (1, 2):
+        os.dup2(log, handle)
