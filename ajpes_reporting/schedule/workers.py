@@ -112,7 +112,13 @@ class WorkersEngine:
         for provider in self._duties:
             await self._sweep(app, provider)
             await self._ask_for_tick(app, provider)
-        self._alive()
+        await asyncio.to_thread(self._show_life)
+
+    def _show_life(self) -> None:
+        try:
+            self._alive()
+        except _TROUBLE as error:
+            self._tell(next(iter(self._duties.values())), error)
 
     async def _sweep(self, app: App, provider: str) -> None:
         jobs = await app.job_manager.get_stalled_jobs(

@@ -34,7 +34,7 @@ from tests.servers.postgres import Cluster, find_programs
 __all__ = ["authority", "clock"]  # fixtures
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 DEAD_WORKER = """
 INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id
 """
@@ -94,6 +94,9 @@ class Office:
         self.told.append(done)
 
     def _beat(self) -> None:
+        """Asks the database, as the note for the monitoring does."""
+        with self.duty.desk.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
         self.beats += 1
 
 
@@ -130,12 +133,13 @@ def test_each_period_is_received_once_whatever_happens_to_the_workers(
     tmp_path: Path, own_cluster: Cluster
 ) -> None:
     """The authority gets no report twice, and the bank owes none, though workers are killed and paused."""
-    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(8)]
-    with own_cluster.database() as url, opened(tmp_path, own_cluster, url, seed=4, workers=2) as year:
+    # With this seed a worker is killed on one day and cut off on another, and one day is quiet.
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(4)]
+    with own_cluster.database() as url, opened(tmp_path, own_cluster, url, seed=22, workers=2) as year:
         for day in days:
             year.live(day)
         assert year.audit(days) == []
-        assert year.counts.killed + year.counts.paused + year.counts.cut_off > 0
+        assert (year.counts.killed, year.counts.cut_off) == (1, 1)
 
 
 def test_a_job_of_a_dead_worker_is_done_by_another(office: Office) -> None:
@@ -183,8 +187,9 @@ def test_workers_find_back_to_a_database_that_was_away(
         with office.worker():
             until(lambda: office.beats)
             own_cluster.restart(seconds_down=2)
-            bank.desk.engine.dispose()
-            bank.record(event("O-1", 1))
+            clerk = Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+            clerk.record(event("O-1", 1))
+            clerk.desk.engine.dispose()
             clock.now = clock.now.replace(hour=17)
             until(lambda: Ending.SENT in office.endings())
         bank.desk.engine.dispose()
