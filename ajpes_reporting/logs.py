@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 OURS = "ajpes_reporting"
+# What these tell below is told by the outcome of the job, or is no trouble at all.
+_SPEAKS_TOO_SOON = {
+    "paramiko.transport": logging.CRITICAL,  # a connection that was refused, as a traceback line by line
+    "apscheduler.scheduler": logging.ERROR,  # a tick that takes longer than the pause between two
+}
 _STANDARD = frozenset({*RESERVED_ATTRS, "message", "asctime"})
 
 
@@ -42,8 +47,8 @@ def configure(format: str, level: str, known: Iterable[str] = (), stream: TextIO
     least = getattr(logging, level.upper())
     root.setLevel(max(least, logging.WARNING))
     logging.getLogger(OURS).setLevel(least)
-    # A tick that takes longer than the pause between two is no trouble; this logger warns of each.
-    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+    for name, loud in _SPEAKS_TOO_SOON.items():
+        logging.getLogger(name).setLevel(loud)
     logging.captureWarnings(True)
     _log_what_nobody_catches()
 

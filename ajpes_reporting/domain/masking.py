@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _HIDDEN = "…"
 _KEPT = 3
+_LONGEST = 10_000  # of one text; more is cut, so that a hostile one cannot hold the program
+_CUT_NUMBER = 50  # at the cut a number may be too short to be known as one
 
 # What people put between the groups of a number, also as Python shows it in quotes.
 _GAP = r"(?:[ \t\u00a0\u2009\u202f-]|\\t|\\xa0|\\u2009|\\u202f)"
@@ -74,6 +76,8 @@ def mask(text: str, known: frozenset[str] = frozenset()) -> str:
     `known` are numbers that may be read by anybody, such as a provider's registration number.
     Obligation ids stay where they stand as "O-314 / event 7" or "obligation O-314".
     """
+    if len(text) > _LONGEST:
+        return mask(text[:_LONGEST], known)[:-_CUT_NUMBER] + _HIDDEN
     for pattern in _NAMES:
         text = pattern.sub(_without_value, text)
     text = _URL_QUERY.sub(rf"\g<url>{_HIDDEN}", _URL_LOGIN.sub(_HIDDEN, text))

@@ -131,3 +131,11 @@ def test_numbers_that_say_nothing_keep_their_type() -> None:
     assert mask_value("f", {"submission": 12, "ok": True, "none": None}) == {
         "submission": 12, "ok": True, "none": None,
     }  # fmt: skip
+
+
+@given(st.integers(9_900, 10_100))
+def test_a_text_without_end_is_cut_and_still_masked(length: int) -> None:
+    """A reply of a million characters holds nobody up, and no number shows at the cut."""
+    shown = mask("x" * length + " 010000000100187 " + "y" * 1_000_000)
+    assert len(shown) <= 10_000
+    assert not survives("010000000100187", shown)
