@@ -49,7 +49,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="what is left to chance follows from it (1)")
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), help="one of them; both by default")
     parser.add_argument("--via", choices=("soap", "sftp"), help="one way; both by default")
-    parser.add_argument("--scene", choices=SCENES, action="append", help="one kind of trouble; all by default")
+    parser.add_argument(
+        "--scene", choices=SCENES, action="append", help="one kind of trouble; all by default"
+    )
     parser.add_argument("--naive", choices=tuple(SINS), default="", help="let the workers commit a sin")
     parser.add_argument("--jobs", type=int, default=2, help="how many trials at a time (2)")
     parser.add_argument("--again", metavar="TRIAL", help="play one trial again, as a failure printed it")
@@ -93,7 +95,10 @@ def _show(console: Console, outcomes: Sequence[Outcome], seconds: float, options
     failed = [outcome for outcome in outcomes if outcome.findings]
     for outcome in failed[:_MOST_SHOWN]:
         _show_failure(console, outcome, whole=bool(options.again))
-    console.print(f"{len(outcomes)} trials in {seconds:.0f} s, seed {options.seed}; {len(failed)} failed.")
+    console.print(
+        f"{len(outcomes)} trials in {seconds:.0f} s, seed {options.seed}; {len(failed)} failed. "
+        f"The longest trial took {max(outcome.seconds for outcome in outcomes):.1f} s."
+    )
 
 
 def _row(trial: Trial) -> str:
@@ -108,7 +113,11 @@ def _row(trial: Trial) -> str:
 def _table(console: Console, title: str, rows: Iterable[tuple[str, Tally]]) -> None:
     table = Table(title, "trials", "struck", LOST, DOUBLED, UNEXPLAINED, "settled by a person")
     for name, tally in rows:
-        counts = (tally.trials, tally.struck, *(tally.findings[kind] for kind in (LOST, DOUBLED, UNEXPLAINED)))
+        counts = (
+            tally.trials,
+            tally.struck,
+            *(tally.findings[kind] for kind in (LOST, DOUBLED, UNEXPLAINED)),
+        )
         table.add_row(name, *(str(count) for count in counts), str(tally.asked))
     console.print(table)
 

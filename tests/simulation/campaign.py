@@ -87,7 +87,7 @@ def play_all(pool: Pool, trials: Iterable[Trial]) -> Iterator[Outcome]:
 
 
 def play_one(trial: Trial) -> Outcome:
-    """Plays one trial at the station of this process. A mistake of the simulation itself is a finding, too."""
+    """Plays one trial at the station of this process. A mistake of the simulation is a finding, too."""
     try:
         return play(_station[0], trial)
     except Exception:
@@ -126,10 +126,12 @@ def _steps_of(cell: tuple[str, str]) -> Steps:
 def _open_station(folder: str, server: str | None) -> None:
     own = Path(folder) / str(os.getpid())
     own.mkdir()
-    _station.append(Station(own, server))
+    station = Station(own, server)
+    station.warm_up()
+    _station.append(station)
 
 
 def _disk_in_memory() -> str | None:
     """Trials are about order, not about what a disk forgets in a power cut; memory is quicker."""
-    path = Path("/dev/shm")  # noqa: S108
+    path = Path("/dev/shm")
     return str(path) if path.is_dir() and os.access(path, os.W_OK) else None
