@@ -116,7 +116,7 @@ class AlarmsSection(_Section):
 
 class MailSection(_Section):
     server: str
-    port: int = 587
+    port: int = Field(default=587, ge=1, le=65_535)
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str | None = None
     password: SecretReference | None = None

@@ -5,33 +5,32 @@ Sends no report, and no message either.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-
+from ajpes_reporting.alarms.alarm import Severity
+from ajpes_reporting.alarms.bulletin import trial
+from ajpes_reporting.alarms.conditions import conditions
+from ajpes_reporting.alarms.machine import Look, certificate, clock, disk, expiries
 from ajpes_reporting.database.engine import address, open_engine
-from ajpes_reporting.database.tables import audit_records
+from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.upgrade import require_current
-from ajpes_reporting.deliver.tls import certificate_dates
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.ledger.views import open_views, views_there
-from ajpes_reporting.wiring import sftp_carrier, soap_carrier, tls_settings
+from ajpes_reporting.wiring import alarm_channels, machine, sftp_carrier, soap_carrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
+    from sqlalchemy import Connection, Engine
+
+    from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.ports import Clock
-
-_WARN_DAYS = 30
-_WARN_FREE_BYTES = 1 << 30
-_CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 class Health(StrEnum):
@@ -40,6 +39,7 @@ class Health(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
+    ALARM = "alarm"
     NOT_SET_UP = "not set up"
 
 
@@ -54,15 +54,30 @@ class Diagnosis:
     exit_code: int = 0
 
 
-def examine(workspace: Workspace, clock: Clock) -> Iterator[Diagnosis]:
+def examine(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     """Looks at one thing after the other; a broken one does not keep the others from being looked at."""
     yield from _guarded("settings", lambda: _settings(workspace))
-    yield from _guarded("database", lambda: _database(workspace, clock()))
+    yield from _guarded("database", lambda: _database(workspace, time))
     yield from _guarded("ledger", lambda: _views(workspace))
-    yield from _guarded("disk", lambda: _disk(workspace))
-    yield from _guarded("certificate", lambda: _certificate(workspace, clock()))
-    yield from _guarded("SOAP", lambda: _soap(workspace, clock))
+    yield from _guarded("disk", lambda: _found(disk(machine(workspace))))
+    yield from _guarded("certificate", lambda: _found(certificate(machine(workspace), time())))
+    yield from _guarded("passwords", lambda: _found(expiries(machine(workspace), time())))
+    yield from _guarded("SOAP", lambda: _soap(workspace, time))
     yield from _guarded("SFTP", lambda: _sftp(workspace))
+    yield from _guarded("telling", lambda: _channels(workspace))
+
+
+def try_channels(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
+    """Sends a test message by every channel that alarms are told by."""
+    provider = workspace.settings.provider.registration_number
+    channels = alarm_channels(workspace)
+    if not channels:
+        raise ConfigurationError(
+            f"{workspace.settings_file} has neither [mail] nor [webhook]; nothing was sent.",
+            "fill in one of them, or both",
+        )
+    for name, make in channels.items():
+        yield from _guarded(name, partial(_try, name, make, provider, time()))
 
 
 def _guarded(subject: str, look: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagnosis]:
@@ -79,16 +94,26 @@ def _settings(workspace: Workspace) -> Iterator[Diagnosis]:
         yield Diagnosis("provider", Health.WARNING, finding.message, finding.remedy)
 
 
-def _database(workspace: Workspace, now: datetime) -> Iterator[Diagnosis]:
+def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     engine = open_engine(workspace.database_url())
     try:
         require_current(engine)
-        with engine.connect() as connection:
-            newest = connection.execute(select(func.max(audit_records.c.at))).scalar()
         yield Diagnosis("database", Health.OK, address(engine.url))
-        yield from _clock(now, newest)
+        yield from _rights(engine)
+        with engine.connect() as connection:
+            yield from _found(clock(connection, time()))
+            yield from _alarms(workspace, connection, time)
     finally:
         engine.dispose()
+
+
+def _rights(engine: Engine) -> Iterator[Diagnosis]:
+    """The program keeps the record; it is not to be able to change it."""
+    if excess := what_is_too_much(engine):
+        remedy = (
+            "let the program use a role of its own, with the rights that operating.md names for PostgreSQL"
+        )
+        yield Diagnosis("database", Health.WARNING, excess, remedy)
 
 
 def _views(workspace: Workspace) -> Iterator[Diagnosis]:
@@ -104,44 +129,47 @@ def _views(workspace: Workspace) -> Iterator[Diagnosis]:
         engine.dispose()
 
 
-def _clock(now: datetime, newest: str | None) -> Iterator[Diagnosis]:
-    """The record cannot be from the future: then this clock was put back, or was wrong before."""
-    if newest is not None and datetime.fromisoformat(newest) > now + _CLOCK_TOLERANCE:
-        detail = f"the audit record has an entry of {newest}, which is later than this clock says"
-        yield Diagnosis("clock", Health.WARNING, detail, "set the clock of this machine")
+def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:
+    """What is wrong with the reports. It is no fault of this machine, so it decides no exit code."""
+    settings = workspace.settings
+    for alarm in conditions(connection, settings.provider.registration_number, settings.alarms, time()):
+        yield Diagnosis(alarm.kind, Health.ALARM, alarm.text, alarm.remedy)
+
+
+def _found(looks: Iterator[Look]) -> Iterator[Diagnosis]:
+    for look in looks:
+        if look.alarm is None:
+            yield Diagnosis(look.subject, Health.OK, look.detail)
+        elif look.alarm.severity is Severity.CRITICAL:
+            yield Diagnosis(
+                look.subject, Health.FAILED, look.detail, look.alarm.remedy, ConfigurationError.exit_code
+            )
+        else:
+            yield Diagnosis(look.subject, Health.WARNING, look.detail, look.alarm.remedy)
+
+
+def _channels(workspace: Workspace) -> Iterator[Diagnosis]:
+    channels = alarm_channels(workspace)
+    for make in channels.values():
+        make()
+    if channels:
+        yield Diagnosis("telling", Health.OK, f"alarms go by {' and '.join(channels)}")
     else:
-        yield Diagnosis("clock", Health.OK, f"{now.astimezone(LJUBLJANA):%Y-%m-%d %H:%M:%S} in Ljubljana")
+        yield Diagnosis(
+            "telling", Health.NOT_SET_UP, "no [mail] and no [webhook]; alarms stand in status only"
+        )
 
 
-def _disk(workspace: Workspace) -> Iterator[Diagnosis]:
-    free = shutil.disk_usage(workspace.folder).free
-    health = Health.OK if free > _WARN_FREE_BYTES else Health.WARNING
-    yield Diagnosis(
-        "disk", health, f"{free / (1 << 30):.1f} GiB free", "make room" if health != Health.OK else ""
-    )
+def _try(name: str, make: Callable[[], Channel], provider: str, now: datetime) -> Iterator[Diagnosis]:
+    yield Diagnosis(name, Health.OK, make().tell(trial(provider, now)))
 
 
-def _certificate(workspace: Workspace, now: datetime) -> Iterator[Diagnosis]:
-    if workspace.settings.soap is None:
-        return
-    dates = certificate_dates(tls_settings(workspace, workspace.settings.soap))
-    left = dates.days_left(now)
-    until = dates.not_after.astimezone(LJUBLJANA)
-    detail = f"{dates.subject}, valid until {until:%Y-%m-%d}, {left} days left"
-    if left < 0:
-        yield Diagnosis("certificate", Health.FAILED, detail, "ask its issuer for a new one", 2)
-    elif left < _WARN_DAYS:
-        yield Diagnosis("certificate", Health.WARNING, detail, "ask its issuer for a new one")
-    else:
-        yield Diagnosis("certificate", Health.OK, detail)
-
-
-def _soap(workspace: Workspace, clock: Clock) -> Iterator[Diagnosis]:
+def _soap(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     soap = workspace.settings.soap
     if soap is None:
         yield Diagnosis("SOAP", Health.NOT_SET_UP, "no [soap] in the settings; NODURS goes by SFTP only")
         return
-    carrier = soap_carrier(workspace, soap, workspace.archive / "work", clock)
+    carrier = soap_carrier(workspace, soap, workspace.archive / "work", time)
     yield Diagnosis("SOAP", Health.OK, carrier.reach())
 
 

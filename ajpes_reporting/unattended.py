@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.alarms.conditions import AUDIT_CHORE
+from ajpes_reporting.alarms.watch import look_and_tell, verify_record
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.journal import chores
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import now, open_desk
+from ajpes_reporting.wiring import now, open_desk, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.monitoring.metrics import Watched
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.schedule.engine import Engine
     from ajpes_reporting.schedule.tick import Done
@@ -45,12 +51,50 @@ def make_engine(
     alive: Callable[[], None],
 ) -> Engine:
     """The engine that the settings of the first workspace ask for. Raises `ConfigurationError`."""
+    schedule = workspaces[0].settings.schedule
+    if schedule.engine == "procrastinate":
+        _require_one_database(workspaces)
+        from ajpes_reporting.schedule.workers import WorkersEngine
+
+        return WorkersEngine(duties, schedule.every_seconds, tell, alive)
     from ajpes_reporting.schedule.embedded import EmbeddedEngine
 
-    schedule = workspaces[0].settings.schedule
     return EmbeddedEngine(duties, schedule.every_seconds, tell, alive)
+
+
+def _require_one_database(workspaces: Sequence[Workspace]) -> None:
+    if len({workspace.database_url() for workspace in workspaces}) > 1:
+        raise ConfigurationError(
+            "The workspaces of this installation name different databases, and workers share one queue.",
+            'write the same database.url in each of them, or set schedule.engine to "embedded"',
+        )
+
+
+def note_tick(duties: Sequence[Duty]) -> None:
+    """Notes for each provider that a tick got through, so that its monitoring can see it."""
+    from ajpes_reporting.monitoring.metrics import TICK
+
+    for duty in duties:
+        with writing(duty.desk.engine) as connection:
+            chores.note_done(connection, duty.desk.provider, TICK, at=duty.desk.clock())
+
+
+def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:
+    """What monitoring is told of a workspace. Raises `ConfigurationError`."""
+    from ajpes_reporting.deliver.tls import certificate_dates
+    from ajpes_reporting.monitoring.metrics import Watched
+    from ajpes_reporting.wiring import tls_settings
+
+    soap = workspace.settings.soap
+    reports = frozenset(name.upper() for name in workspace.settings.schedule.reports)
+    desk = open_desk(workspace, clock)
+    if soap is None:
+        return Watched(desk, reports)
+    return Watched(desk, reports, lambda: certificate_dates(tls_settings(workspace, soap)).days_left(clock()))
 
 
 def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     """What is done beside the reports, in this order."""
-    yield from ()
+    watch = open_watch(workspace, desk)
+    yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
+    yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))

@@ -25,15 +25,25 @@ from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 from ajpes_reporting.reports.registry import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.config import Settings, SftpSection, SoapSection, Workspace
+    from ajpes_reporting.alarms.bulletin import Channel
+    from ajpes_reporting.alarms.machine import Expiry, Machine
+    from ajpes_reporting.alarms.watch import Watch
+    from ajpes_reporting.config import (
+        MailSection,
+        Settings,
+        SftpSection,
+        SoapSection,
+        WebhookSection,
+        Workspace,
+    )
     from ajpes_reporting.deliver.sftp import SftpCarrier
     from ajpes_reporting.deliver.soap import SoapCarrier
-    from ajpes_reporting.deliver.tls import TlsSettings
+    from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
 
 
@@ -185,6 +195,93 @@ def sftp_carrier(workspace: Workspace, sftp: SftpSection) -> SftpCarrier:
             largest_answer_bytes=sftp.max_answer_bytes,
         )
     )
+
+
+def open_watch(workspace: Workspace, desk: Desk) -> Watch:
+    """What looks for alarms and tells them. A channel is made only when there is something to tell."""
+    from ajpes_reporting.alarms.watch import Watch
+
+    settings = workspace.settings
+    return Watch(
+        desk.provider, desk.engine, machine(workspace), settings.alarms, alarm_channels(workspace), desk.clock
+    )
+
+
+def machine(workspace: Workspace) -> Machine:
+    """What is asked about this machine, by the alarms and by the doctor."""
+    from ajpes_reporting.alarms.machine import Machine
+
+    settings = workspace.settings
+    soap = settings.soap
+    return Machine(
+        folders=(workspace.folder, workspace.archive),
+        certificate=(lambda: _own_certificate(workspace, soap)) if soap else None,
+        expiries=tuple(_expiries(settings)),
+        expiry_days=settings.alarms.expiry_days,
+        free_disk_bytes=settings.alarms.free_disk_bytes,
+    )
+
+
+def alarm_channels(workspace: Workspace) -> Mapping[str, Callable[[], Channel]]:
+    """By whom alarms are told, by name; making one raises `ConfigurationError`."""
+    mail, webhook = workspace.settings.mail, workspace.settings.webhook
+    channels: dict[str, Callable[[], Channel]] = {}
+    if mail is not None:
+        channels["mail"] = lambda: _mail_channel(workspace, mail)
+    if webhook is not None:
+        channels["webhook"] = lambda: _webhook_channel(workspace, webhook)
+    return channels
+
+
+def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
+    from ajpes_reporting.alarms.mail import MailChannel, MailServer
+    from ajpes_reporting.alarms.trust import trusting
+
+    return MailChannel(
+        MailServer(
+            host=mail.server,
+            port=mail.port,
+            security=mail.security,
+            sender=mail.sender,
+            recipients=mail.recipients,
+            context=trusting(_path(workspace, mail.server_ca), "mail.server_ca"),
+            username=mail.username,
+            password=workspace.secret("mail.password", mail.password) if mail.password else None,
+            timeout_seconds=mail.timeout_seconds,
+        )
+    )
+
+
+def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
+    from ajpes_reporting.alarms.trust import trusting
+    from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
+
+    return WebhookChannel(
+        WebhookReceiver(
+            url=webhook.url,
+            context=trusting(_path(workspace, webhook.server_ca), "webhook.server_ca"),
+            secret=workspace.secret("webhook.secret", webhook.secret) if webhook.secret else None,
+            timeout_seconds=webhook.timeout_seconds,
+        )
+    )
+
+
+def _own_certificate(workspace: Workspace, soap: SoapSection) -> CertificateDates:
+    from ajpes_reporting.deliver.tls import certificate_dates
+
+    return certificate_dates(tls_settings(workspace, soap))
+
+
+def _expiries(settings: Settings) -> Iterator[Expiry]:
+    from ajpes_reporting.alarms.machine import Expiry
+
+    soap, sftp = settings.soap, settings.sftp
+    if soap and soap.password_expires:
+        yield Expiry("password", "soap.password", soap.password_expires)
+    if sftp and sftp.password_expires:
+        yield Expiry("password", "sftp.password", sftp.password_expires)
+    if sftp and sftp.host_key_expires:
+        yield Expiry("host-key", "sftp.host_key", sftp.host_key_expires)
 
 
 def _answer_box(workspace: Workspace) -> AnswerBox | None:

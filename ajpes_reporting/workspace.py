@@ -12,6 +12,8 @@ from ajpes_reporting.domain.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Engine
+
 _TEMPLATE = """\
 # Settings of this workspace. What is commented out shows the default or an example.
 # Passwords are never written here, only where they lie:
@@ -94,13 +96,15 @@ def make_workspace(
 def complete_workspace(folder: Path) -> Workspace:
     """Makes what the settings of `folder` ask for and is not there yet: database, tables, archive.
 
-    Brings the tables of an older version up to date.
+    Brings the tables of an older version up to date, and with several workers also their queue.
     """
     workspace = open_workspace(folder)
     make_folder(workspace.archive)
     engine = open_engine(workspace.database_url())
     try:
         upgrade(engine)
+        if workspace.settings.schedule.engine == "procrastinate":
+            _make_queue(engine)
     finally:
         engine.dispose()
     return workspace
@@ -112,6 +116,12 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise UsageError(f"{folder} could not be made: {error.strerror}.", "name another folder") from None
+
+
+def _make_queue(engine: Engine) -> None:
+    from ajpes_reporting.schedule.queue import make_queue  # slow to load, and needed by few
+
+    make_queue(engine)
 
 
 def _toml(text: str) -> str:

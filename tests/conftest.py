@@ -1,8 +1,13 @@
-"""Databases for the tests: each test its own, on SQLite and on PostgreSQL. In CI nothing is skipped."""
+"""Databases for the tests: each test its own, on SQLite and on PostgreSQL. In CI nothing is skipped.
+
+Proofs that try many cases take a sample of them, and all of them with `--full`. Chance is seeded;
+a failure shows the seed, and `--seed` repeats it.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -24,6 +29,11 @@ KINDS = ("sqlite", "postgresql")
 MIGRATED = "migrated"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="try every case of the proofs, not a sample")
+    parser.addoption("--seed", type=int, help="repeat the proofs that rest on chance with this seed")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A skipped test is a server that CI did not install: there it is a failure."""
@@ -32,6 +42,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether every case of a proof is to be tried, which takes minutes."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that can be repeated: pytest shows the seed with a failure."""
+    seed = request.config.getoption("--seed")
+    seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    print(f"repeat this with --seed {seed}")  # noqa: T201
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

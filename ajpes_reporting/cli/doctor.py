@@ -11,14 +11,15 @@ from ajpes_reporting.cli.wording import as_order
 
 
 @click.command("doctor")
+@click.option("--test-alarm", is_flag=True, help="Send a test message by mail and webhook; look at nothing.")
 @with_session
-def command(session: Session) -> None:
+def command(session: Session, test_alarm: bool) -> None:
     """Checks settings, database, clock, disk, certificate and reachability. Sends no report."""
-    from ajpes_reporting.doctor import Health, examine, worst
+    from ajpes_reporting.doctor import Health, examine, try_channels, worst
     from ajpes_reporting.wiring import now
 
     workspace = session.workspace()
-    found = list(examine(workspace, now))
+    found = list(try_channels(workspace, now) if test_alarm else examine(workspace, now))
     document = {"checks": [asdict(item) for item in found], "exit_code": worst(found)}
 
     def show() -> None:

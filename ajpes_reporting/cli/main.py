@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "One submission with every attempt, file and finding."),
     "schedule": ("schedule", "Run the daily and monthly jobs at their times."),
     "tick": ("tick", "Do once what is due now; for a systemd timer or cron."),
+    "metrics": ("metrics", "Figures for a monitoring that reads files."),
     "doctor": ("doctor", "Check settings, database, clock, certificates, reachability."),
     "sandbox": ("sandbox", "The bundled authority on loopback, with keys and settings."),
     "audit": ("audit", "Prove that the record is whole; hand it to an auditor."),

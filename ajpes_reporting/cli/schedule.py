@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.errors import in_words, tell_error
+from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.cli.telling import show_result
 
 if TYPE_CHECKING:
-    from ajpes_reporting.pipeline.run import Result
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.monitoring.pulse import Pulse
     from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.tick import Done
 
 
 @click.command("schedule")
@@ -24,19 +28,45 @@ def command(session: Session) -> None:
 
     A stop (Ctrl-C, SIGTERM) waits for a report that is on its way.
     """
-    from ajpes_reporting.unattended import make_engine, open_duties
+    from ajpes_reporting.monitoring.systemd import supervised
+    from ajpes_reporting.unattended import make_engine, note_tick, open_duties
 
     workspaces = session.workspaces()
-    duties = open_duties(workspaces)
+    log = JobLog(session, workspaces)
+    pulse = _pulse(workspaces[0])
+    duties = [replace(duty, desk=pulse.watch(duty.desk)) for duty in open_duties(workspaces)]
 
-    def tell(duty: Duty, done: Result | Exception) -> None:
-        if isinstance(done, Exception):
-            if told := in_words(done):
-                tell_error(told)
-        elif not session.as_json:
-            show_result(duty.desk, done)
+    def tell(duty: Duty, done: Done | Exception) -> None:
+        pulse.stir()
+        log.tell(duty, done)
+
+    def alive() -> None:
+        note_tick(duties)
+        pulse.beat()
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    make_engine(workspaces, duties, tell, lambda: None).run(stop)
+    engine = make_engine(workspaces, duties, tell, alive)
+    with ExitStack() as open_while_it_runs:
+        _serve(open_while_it_runs, workspaces, pulse)
+        open_while_it_runs.enter_context(supervised(pulse.hangs))
+        engine.run(stop)
+
+
+def _pulse(workspace: Workspace) -> Pulse:
+    from ajpes_reporting.monitoring.pulse import Pulse
+
+    schedule = workspace.settings.schedule
+    return Pulse(schedule.every_seconds, schedule.longest_run_seconds, time.monotonic)
+
+
+def _serve(stack: ExitStack, workspaces: list[Workspace], pulse: Pulse) -> None:
+    """Answers `/metrics` and `/health`, if the settings of the first workspace say where."""
+    listen = workspaces[0].settings.monitoring.listen
+    if listen is None:
+        return
+    from ajpes_reporting.monitoring.server import served
+    from ajpes_reporting.unattended import watch_workspace
+
+    stack.enter_context(served(listen, [watch_workspace(workspace) for workspace in workspaces], pulse))

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words
+from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
@@ -16,6 +18,7 @@ from ajpes_reporting.journal import answers, due, submissions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ajpes_reporting.alarms.alarm import Standing
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
 
@@ -26,14 +29,19 @@ _MOST = 20
 @with_session
 def command(session: Session) -> None:
     """What is due, late, waiting or refused, and the newest submissions."""
-    desk = session.desk()
+    from ajpes_reporting.wiring import open_desk
+
+    workspace = session.workspace()
+    desk = open_desk(workspace)
     with desk.engine.connect() as connection:
+        alarms = standing(connection, desk.provider, workspace.settings.alarms, desk.clock())
         newest = submissions.recent(connection, desk.provider, _MOST)
         aside = answers.set_aside_answers(connection, desk.provider, _MOST)
         held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}
     periods = _due(desk)
     document = {
         "provider": desk.provider,
+        "alarms": [_alarm_json(item) for item in alarms],
         "due": periods,
         "submissions": [_submission_json(item, item.id in held) for item in newest],
         "answers_set_aside": [
@@ -42,6 +50,10 @@ def command(session: Session) -> None:
     }
 
     def show() -> None:
+        if alarms:
+            session.table(
+                "Alarms", ("since", "severity", "what", "do"), [_alarm_row(item) for item in alarms]
+            )
         session.table(
             "Due", ("report", "period", "deadline", "standing"), [_due_row(desk, item) for item in periods]
         )
@@ -57,6 +69,19 @@ def command(session: Session) -> None:
             session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
 
     session.emit(document, show)
+
+
+def _alarm_json(item: Standing) -> dict[str, Any]:
+    alarm = item.alarm
+    return {
+        "key": alarm.key, "severity": alarm.severity.value, "since": item.since,
+        "text": alarm.text, "remedy": alarm.remedy,
+    }  # fmt: skip
+
+
+def _alarm_row(item: Standing) -> list[str]:
+    alarm = item.alarm
+    return [local_time(item.since), alarm.severity.value, alarm.text, as_order(alarm.remedy)]
 
 
 def _due(desk: Desk) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.cli.errors import error_json, tell_error
+from ajpes_reporting.cli.errors import error_json
+from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.cli.telling import exit_code, result_json, show_result
+from ajpes_reporting.cli.telling import exit_code, result_json
 from ajpes_reporting.domain.errors import AjpesReportingError
 
 if TYPE_CHECKING:
@@ -24,25 +25,21 @@ def command(session: Session) -> None:
     The exit code is the worst of what it ran; 0 if nothing was due.
     """
     from ajpes_reporting.schedule.tick import do, tick
-    from ajpes_reporting.unattended import open_duties
+    from ajpes_reporting.unattended import note_tick, open_duties
 
-    duties = open_duties(session.workspaces())
+    workspaces = session.workspaces()
+    log = JobLog(session, workspaces)
+    duties = open_duties(workspaces)
     documents: list[dict[str, Any]] = []
     codes = [0]
     for duty, done in tick(duties, do):
         codes.append(_code(done))
         documents.append(_json(duty.desk, done))
-        _show(session, duty.desk, done)
+        log.tell(duty, done)
+    note_tick(duties)
     if session.as_json:
         session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
     click.get_current_context().exit(max(codes))
-
-
-def _show(session: Session, desk: Desk, done: Done) -> None:
-    if isinstance(done, AjpesReportingError):
-        tell_error(done)
-    elif not session.as_json:
-        show_result(desk, done)
 
 
 def _code(done: Done) -> int:

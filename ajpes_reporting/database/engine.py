@@ -68,7 +68,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Writers queue, one at a time, and each reads one snapshot of the database: the record of what
     happened is a chain, and a report records exactly the events it selected. SQLite takes its
-    write lock at once; PostgreSQL locks the chain before it takes its snapshot (a LOCK takes none).
+    write lock at once; PostgreSQL locks a table before it takes its snapshot (a LOCK takes none).
+    Not the record itself: to lock it so, the program's role would need the right to change it.
     """
     with _writing_connection(engine) as connection, connection.begin():
         _queue_up(connection)
@@ -96,7 +97,7 @@ def _writing_connection(engine: Engine) -> Connection:
 
 def _queue_up(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE audit_records IN SHARE ROW EXCLUSIVE MODE")
+        connection.exec_driver_sql("LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

@@ -6,11 +6,17 @@ tables: the second waits here until the first is done, and then finds nothing le
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.database.engine import address
 from ajpes_reporting.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEAD = "0002"
 """The newest revision; written down, so that asking for it costs no import of Alembic."""
@@ -33,11 +39,21 @@ def upgrade(engine: Engine) -> None:
         raise _too_new(engine, revision)
     config = Config()
     config.set_main_option("script_location", "ajpes_reporting.database:migrations")
+    with upgrading(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def upgrading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that makes or alters tables; whoever else does so waits for its end.
+
+    Raises ConfigurationError if the user may not make tables.
+    """
     try:
         with engine.connect().execution_options(ajpes_immediate=True) as connection, connection.begin():
             _queue_up(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            yield connection
     except DBAPIError as error:
         raise ConfigurationError(
             f"The tables of the database {_address(engine)} were not made: {_first_line(error)}.",

@@ -154,8 +154,8 @@ class SftpSessions:
             return self._not_admitted(error)
         if isinstance(error, UnicodeDecodeError):
             return NotDelivered(
-                f"{self._name} sent a file name that is not in UTF-8.",
-                "Ask the authority to rename that file.",
+                f"{self._name} sent a text that is not in UTF-8.",
+                "Ask the authority in which language its server speaks; it must be UTF-8.",
             )
         if refused(error):
             return NotDelivered(

@@ -17,6 +17,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.deliver import listing
 from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe, refused
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
@@ -88,10 +89,10 @@ class SftpCarrier:
         into.mkdir(parents=True, exist_ok=True)
         folder = self._folder(report, "iz_ajpes")
         with self._sessions.open() as sftp:
-            for remote in _listed(sftp, folder, report):
+            for remote, name in _listed(sftp, folder, report):
                 if already_fetched(remote):
                     continue
-                local = self._fetch(sftp, posixpath.join(folder, remote.name), remote, into)
+                local = self._fetch(sftp, posixpath.join(folder.encode(), name), remote, into)
                 if local is not None:
                     yield remote, local
 
@@ -118,7 +119,7 @@ class SftpCarrier:
         with self._sessions.open() as sftp:
             for report in ("nodurs", "spapp"):
                 sftp.stat(self._folder(report, "v_ajpes"))
-                sftp.listdir_attr(self._folder(report, "iz_ajpes"))
+                list(listing.entries(sftp, self._folder(report, "iz_ajpes")))
             return describe(sftp)
 
     def _folder(self, report: str, name: str) -> str:
@@ -177,7 +178,7 @@ class SftpCarrier:
         except NotDelivered as error:
             return _unknown(journey, f"and the server could not be asked again. {error.message}")
 
-    def _fetch(self, sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, into: Path) -> Path | None:
+    def _fetch(self, sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, into: Path) -> Path | None:
         if remote.size_bytes > self._server.largest_answer_bytes:
             _log.warning("%r has %d bytes, too many to fetch", path, remote.size_bytes)
             return None
@@ -258,7 +259,7 @@ def _unknown(journey: _Journey, what: str) -> Unknown:
     )
 
 
-def _state(sftp: paramiko.SFTPClient, path: str) -> tuple[int | None, int | None] | None:
+def _state(sftp: paramiko.SFTPClient, path: str | bytes) -> tuple[int | None, int | None] | None:
     """Size in bytes and time of change of a file; None if there is none."""
     try:
         found = sftp.stat(path)
@@ -288,7 +289,7 @@ def _is_ours(sftp: paramiko.SFTPClient, path: str, parcel: Parcel) -> bool:
     return digest.hexdigest() == parcel.sha256
 
 
-def _blocks(sftp: paramiko.SFTPClient, path: str, size_bytes: int) -> Iterator[bytes]:
+def _blocks(sftp: paramiko.SFTPClient, path: str | bytes, size_bytes: int) -> Iterator[bytes]:
     """The first `size_bytes` of a file, and one more block if it is longer."""
     with sftp.open(path, "rb") as remote:
         remote.prefetch(size_bytes, max_concurrent_requests=_READS_UNDER_WAY)
@@ -298,13 +299,14 @@ def _blocks(sftp: paramiko.SFTPClient, path: str, size_bytes: int) -> Iterator[b
             yield block
 
 
-def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[RemoteAnswer]:
+def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[tuple[RemoteAnswer, bytes]]:
+    """The files of a folder, the oldest first, each with its name as the server has it."""
     answers = [
-        RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0)
-        for each in sftp.listdir_attr(folder)
+        (RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0), name)
+        for name, each in listing.entries(sftp, folder)
         if _may_be_answer(each)
     ]
-    return sorted(answers, key=lambda each: (each.modified_at, each.name))
+    return sorted(answers, key=lambda each: (each[0].modified_at, each[0].name))
 
 
 def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
@@ -315,7 +317,7 @@ def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
     return is_file and not entry.filename.lower().endswith(_UNFINISHED)
 
 
-def _download(sftp: paramiko.SFTPClient, path: str, remote: RemoteAnswer, to: Path) -> bool:
+def _download(sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, to: Path) -> bool:
     """Copies a file; False if it is not the file that was listed, because it is being written."""
     written = 0
     with to.open("wb") as local:

@@ -6,6 +6,7 @@ AjpesReportingError            1  anything unforeseen
 │   └── Busy                   2  another run for the same provider is at work
 ├── ChecksRefused              3  our own checks refused, nothing was sent
 │   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
+├── AlarmNotTold               1  a channel did not take an alarm; it is tried again
 ├── RefusedByAuthority         4
 ├── NotDelivered               5  provably nothing arrived
 └── OutcomeUnknown             6  a person or the next run must settle it
@@ -68,6 +69,10 @@ class RefusedByAuthority(AjpesReportingError):
     """AJPES did not take the report."""
 
     exit_code = 4
+
+
+class AlarmNotTold(AjpesReportingError):
+    """A mail server or a webhook did not take an alarm; it is tried again at the next tick."""
 
 
 class NotDelivered(AjpesReportingError):

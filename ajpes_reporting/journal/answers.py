@@ -111,13 +111,13 @@ def waiting(connection: Connection, provider: str) -> Sequence[Row[Any]]:
     ).all()
 
 
-def is_duplicate(connection: Connection, provider: str, answer: int, sha256: str) -> bool:
-    """Whether the very same bytes were dealt with before."""
+def is_duplicate(connection: Connection, provider: str, answer: int, sha256: str, status: str) -> bool:
+    """Whether the very same bytes came before, and had this status in the end."""
     earlier = select(answers.c.id).where(
         answers.c.provider == provider,
         answers.c.sha256 == sha256,
         answers.c.id < answer,
-        answers.c.status.in_([APPLIED, UNMATCHED]),
+        answers.c.status == status,
     )
     return connection.execute(earlier.limit(1)).first() is not None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
@@ -26,9 +26,11 @@ def note(connection: Connection, provider: str, name: str) -> str:
     return found or ""
 
 
-def note_done(connection: Connection, provider: str, name: str, *, at: datetime, note: str = "") -> None:
-    """Notes that a chore was done, and what came of it."""
-    values = {"done_at": at, "note": note}
+def note_done(
+    connection: Connection, provider: str, name: str, *, at: datetime, note: str | None = None
+) -> None:
+    """Notes that a chore was done, and what came of it; without a `note` the one before stands."""
+    values: dict[str, Any] = {"done_at": at} if note is None else {"done_at": at, "note": note}
     if connection.execute(update(chores).where(*_key(provider, name)).values(values)).rowcount == 0:
         connection.execute(insert(chores).values(provider=provider, name=name, **values))
 

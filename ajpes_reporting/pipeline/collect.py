@@ -192,7 +192,8 @@ def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: 
         _refuse_duplicate(desk, answer, sha256)
         reading = read_answer(desk, path, folder)
         submission = _owner(desk, reading)
-    except AnswerProblem as problem:
+    except AnswerProblem as found:
+        problem = _as_before(desk, answer, sha256, found)
         with writing(desk.engine) as connection:
             answers.set_aside(
                 connection, desk.provider, answer, problem.status, problem.note, at=desk.clock()
@@ -204,9 +205,21 @@ def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: 
 
 
 def _refuse_duplicate(desk: Desk, answer: int, sha256: str) -> None:
+    """An answer counts once: a copy of it says nothing about a submission that was sent later."""
+    if _came_before(desk, answer, sha256, answers.APPLIED):
+        raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
+
+
+def _as_before(desk: Desk, answer: int, sha256: str, problem: AnswerProblem) -> AnswerProblem:
+    """A copy of an answer that fitted nothing, and still does not, is not shown a second time."""
+    if problem.status == answers.UNMATCHED and _came_before(desk, answer, sha256, answers.UNMATCHED):
+        return AnswerProblem(answers.DUPLICATE, f"the same answer came before; {problem.note}")
+    return problem
+
+
+def _came_before(desk: Desk, answer: int, sha256: str, status: str) -> bool:
     with desk.engine.connect() as connection:
-        if answers.is_duplicate(connection, desk.provider, answer, sha256):
-            raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
+        return answers.is_duplicate(connection, desk.provider, answer, sha256, status)
 
 
 def _owner(desk: Desk, reading: Reading) -> Submission:

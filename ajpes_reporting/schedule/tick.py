@@ -23,6 +23,8 @@ from ajpes_reporting.schedule.duty import Chore, Duty, Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sqlalchemy import Connection
+
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
@@ -76,14 +78,16 @@ def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator
 
 
 def note_due(duty: Duty) -> None:
-    """Fills the table of due reports up to now, from the newest period it knows."""
+    """Fills the table of due reports up to now, from where the schedule left it."""
     now = duty.desk.clock().astimezone(LJUBLJANA)
     for kind in _owed(duty):
         with writing(duty.desk.engine) as connection:
-            newest = due.newest(connection, duty.desk.provider, kind.code)
-            for period in _begun(duty, kind, newest, now):
+            noted = _noted_until(connection, duty, kind, now)
+            for period in _begun(duty, kind, noted, now):
                 deadline = kind.deadline(period, duty.desk.extra_days_off)
                 due.expect(connection, duty.desk.provider, kind.code, period.key, deadline)
+                noted = period
+            _remember(connection, duty, kind, noted, now)
 
 
 def open_jobs(duty: Duty) -> list[Job]:
@@ -109,15 +113,40 @@ def _owed(duty: Duty) -> Iterator[ReportKind]:
     return (kind for kind in duty.desk.kinds if kind.code in duty.starts)
 
 
-def _begun(duty: Duty, kind: ReportKind, newest: str | None, now: datetime) -> Iterator[Period]:
-    """Periods after `newest` whose start has come; for a new installation only the current one."""
-    current = kind.period(now.date())
-    if kind.monthly:
-        current = current.previous()
-    period = kind.parse_period(newest).next() if newest else current
+def _noted_until(connection: Connection, duty: Duty, kind: ReportKind, now: datetime) -> Period:
+    """The last period that the schedule needs not look at again.
+
+    It keeps its own mark: a period that was run by hand says nothing about the days before it. A new
+    installation begins with the current period, also if that has not started at the first tick.
+    """
+    provider = duty.desk.provider
+    mark = chores.note(connection, provider, _mark(kind)) or due.newest(connection, provider, kind.code)
+    return kind.parse_period(mark) if mark else _current(kind, now).previous()
+
+
+def _remember(connection: Connection, duty: Duty, kind: ReportKind, noted: Period, now: datetime) -> None:
+    provider = duty.desk.provider
+    if chores.note(connection, provider, _mark(kind)) != noted.key:
+        chores.note_done(connection, provider, _mark(kind), at=now, note=noted.key)
+
+
+def _mark(kind: ReportKind) -> str:
+    return f"{kind.code} is noted as due until"
+
+
+def _begun(duty: Duty, kind: ReportKind, noted: Period, now: datetime) -> Iterator[Period]:
+    """The periods after the one that was noted last whose start has come."""
+    current = _current(kind, now)
+    period = noted.next()
     while period.first_day <= current.first_day and _starts_at(duty, kind, period) <= now:
         yield period
         period = period.next()
+
+
+def _current(kind: ReportKind, now: datetime) -> Period:
+    """The day that it is; for a monthly report, the month that is over."""
+    period = kind.period(now.date())
+    return period.previous() if kind.monthly else period
 
 
 def _starts_at(duty: Duty, kind: ReportKind, period: Period) -> datetime:

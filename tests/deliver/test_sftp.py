@@ -559,12 +559,17 @@ def test_an_answer_beyond_measure_is_not_fetched(
     ]
 
 
-def test_a_name_that_is_not_utf_8_is_told(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:
-    """Somebody has to rename it; it is not passed over in silence."""
+def test_a_name_that_is_not_utf_8_is_fetched_under_a_legible_one(
+    sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path
+) -> None:
+    """An answer is not lost, nor any beside it, for the alphabet in which it was named."""
     box = os.fsencode(sshd.box("nodurs", "iz_ajpes"))
     Path(os.fsdecode(box + b"/odgovor\xe8.xml")).write_bytes(b"x")
-    with pytest.raises(NotDelivered, match="UTF-8"):
-        list(SftpCarrier(sftp_settings).fetch_new("nodurs", nothing_known, tmp_path))
+    carrier = SftpCarrier(sftp_settings)
+    [(remote, path)] = carrier.fetch_new("nodurs", lambda _: False, tmp_path / "got")
+    assert remote.name == "odgovor\\xe8.xml"
+    assert path.read_bytes() == b"x"
+    assert carrier.reach()
 
 
 def test_a_folder_out_of_reach_is_told(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:

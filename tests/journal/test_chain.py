@@ -9,11 +9,12 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, insert, text, update
 
 from ajpes_reporting.database.engine import rehearsing, snapshot, writing
 from ajpes_reporting.database.tables import audit_records, submissions
 from ajpes_reporting.journal import chain
+from tests.journal.forging import rewrite, rows, unlock
 
 AT = datetime(2026, 11, 17, 17, 30, tzinfo=UTC)
 BANK = "5860571000"
@@ -53,23 +54,8 @@ def record(engine: Engine) -> Engine:
 def forger(record: Engine) -> Iterator[Connection]:
     """Somebody who can get past the triggers; what he does is undone."""
     with rehearsing(record) as connection:
-        if record.dialect.name == "postgresql":
-            connection.execute(text("ALTER TABLE audit_records DISABLE TRIGGER USER"))
-        else:
-            for event in ("update", "delete", "replace"):
-                connection.execute(text(f"DROP TRIGGER audit_records_no_{event}"))
+        unlock(connection)
         yield connection
-
-
-def rows(connection: Connection) -> list[dict[str, Any]]:
-    found = connection.execute(select(audit_records).order_by(audit_records.c.seq)).mappings()
-    return [dict(row) for row in found]
-
-
-def rewrite(connection: Connection, entries: list[dict[str, Any]]) -> None:
-    connection.execute(delete(audit_records))
-    if entries:
-        connection.execute(insert(audit_records), entries)
 
 
 def problems(connection: Connection) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,7 @@ class CuttingProxy:
 
     `cut_after_sent` counts bytes from client to server, `cut_after_received` those back; the byte
     at the limit still passes. With `silent` the line stays open there, but nothing passes any more.
+    `at_limit` is called there, and the line left alone, where somebody else is to be the cause.
     `sent` and `received` count what passed over the first connection.
     """
 
@@ -27,11 +29,13 @@ class CuttingProxy:
         cut_after_sent: int | None = None,
         cut_after_received: int | None = None,
         silent: bool = False,
+        at_limit: Callable[[], None] | None = None,
         faulty_connections: int = 1,
     ) -> None:
         self._target_port = target_port
         self._limits = {"sent": cut_after_sent, "received": cut_after_received}
         self._silent = silent
+        self._at_limit = at_limit
         self._faulty = faulty_connections
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lines: list[socket.socket] = []
@@ -67,16 +71,21 @@ class CuttingProxy:
     def _forward(self, direction: str, source: socket.socket, target: socket.socket, number: int) -> None:
         limit = self._limits[direction] if number < self._faulty else None
         passed = 0
-        with contextlib.suppress(OSError):
+        try:
             while block := source.recv(65536 if limit is None else max(1, min(65536, limit - passed))):
                 target.sendall(block)
                 passed += len(block)
                 if number == 0:
                     setattr(self, direction, passed)
                 if limit is not None and passed >= limit:
-                    self._break(source, target)
-                    return
+                    limit = None
+                    if self._at_limit is None:
+                        self._break(source, target)
+                        return
+                    self._at_limit()
             target.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._break(source, target)  # one end has failed, and the other is to notice
 
     def _break(self, *lines: socket.socket) -> None:
         if not self._silent:

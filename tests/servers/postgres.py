@@ -73,6 +73,12 @@ class Cluster:
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def restart(self, seconds_down: float = 0) -> None:
+        """Ends every session and starts anew, as after an update of the server."""
+        self._stop()
+        time.sleep(seconds_down)
+        self._start()
+
     def execute(self, statement: str) -> None:
         """Runs one statement outside of any of the tests' databases."""
         with psycopg.connect(self._address, autocommit=True) as connection:
@@ -123,10 +129,13 @@ class Cluster:
                     raise RuntimeError((self._folder / "log").read_text(errors="replace")) from None
                 time.sleep(0.05)
 
-    def _remove(self) -> None:
+    def _stop(self) -> None:
         if self._process:
             self._process.send_signal(signal.SIGINT)  # "fast": ends the sessions, then stops
             self._process.wait(_START_SECONDS)
+
+    def _remove(self) -> None:
+        self._stop()
         shutil.rmtree(self._folder)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shutil
 import signal
 import socket
@@ -52,6 +53,7 @@ class Sshd:
     private_key: Path
     host_key: str
     rsa_host_key: str
+    pid: int
 
     def clear(self) -> None:
         """Empties the folders, so that the next test finds them as a new provider does."""
@@ -61,6 +63,12 @@ class Sshd:
 
     def box(self, report: str, name: str) -> Path:
         return self.root / report / name
+
+    def kill_sessions(self) -> None:
+        """Ends everything that serves a login, as a crash would; the server itself goes on listening."""
+        for pid in _descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def find_sshd() -> str | None:
@@ -76,7 +84,8 @@ def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
         subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(folder / name)], check=True)
     port = _free_port()
     configuration = folder / "sshd_config"
-    configuration.write_text(_CONFIGURATION.format(port=port, folder=folder, root=root))
+    text = _CONFIGURATION.format(port=port, folder=folder, root=root)
+    configuration.write_text(text + _penalties(program))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks its unprivileged part
     with (folder / "log").open("wb") as log:
@@ -85,12 +94,30 @@ def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
         _await_banner(port, process, folder / "log")
         public = (folder / "host_ed25519.pub").read_text().strip()
         rsa = (folder / "host_rsa.pub").read_text().strip()
-        server = Sshd(port, getpass.getuser(), root, folder / "client", public, rsa)
+        server = Sshd(port, getpass.getuser(), root, folder / "client", public, rsa, process.pid)
         server.clear()
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return
+    for child in map(int, children):
+        yield from _descendants(child)
+        yield child
+
+
+def _penalties(program: str) -> str:
+    """Newer servers shut out an address whose logins break off, which is what the tests do to them."""
+    said = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said)
+    is_newer = found is not None and (int(found[1]), int(found[2])) >= (9, 8)
+    return "PerSourcePenalties no\n" if is_newer else ""
 
 
 def _free_port() -> int:

@@ -1,0 +1,103 @@
+"""What a channel is told at one time, and how it reads: all alarms of one tick together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ajpes_reporting.alarms.alarm import Alarm, Severity
+from ajpes_reporting.domain.calendar import LJUBLJANA
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Occasion(StrEnum):
+    """Why an alarm is told; the values are public."""
+
+    RAISED = "raised"
+    REMINDED = "reminded"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One alarm to be told. With its `id` and occasion a receiver knows one that comes twice."""
+
+    id: int
+    occasion: Occasion
+    alarm: Alarm
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """Everything a channel is told at one time, for one provider."""
+
+    provider: str
+    at: datetime
+    messages: tuple[Message, ...]
+
+    @property
+    def subject(self) -> str:
+        """One line: the first alarm, and how many more there are."""
+        first, more = self.messages[0], len(self.messages) - 1
+        what = "over" if first.occasion is Occasion.CLEARED else first.alarm.severity.value
+        others = f" and {more} more" if more else ""
+        return f"[ajpes-reporting {self.provider}] {what}: {first.alarm.key}{others}"
+
+    @property
+    def text(self) -> str:
+        """All of it, for a person."""
+        return "\n\n".join(_paragraph(item) for item in self.messages) + "\n"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it, for a program."""
+        alarms = [_document(item) for item in self.messages]
+        return {"provider": self.provider, "at": self.at.isoformat(), "alarms": alarms}
+
+
+class Channel(Protocol):
+    """A way to tell a person."""
+
+    def tell(self, bulletin: Bulletin) -> str:
+        """Tells all of it, and returns in words who has taken it.
+
+        Raises `AlarmNotTold` or `ConfigurationError`, neither of them with a secret in it.
+        """
+        ...
+
+
+def trial(provider: str, at: datetime) -> Bulletin:
+    """A bulletin to try a channel with."""
+    alarm = Alarm("test", Severity.WARNING, "This is a test. Nothing is wrong.", "nothing")
+    return Bulletin(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
+
+
+_HEADINGS = {Occasion.RAISED: "", Occasion.REMINDED: "Still: ", Occasion.CLEARED: "Over: "}
+
+
+def _paragraph(message: Message) -> str:
+    alarm, since = message.alarm, _local(message.since)
+    if message.until is not None:
+        return f"{_HEADINGS[message.occasion]}{alarm.text}\n  since {since}, over at {_local(message.until)}"
+    lines = [
+        f"{_HEADINGS[message.occasion]}{alarm.text}", f"  {alarm.severity.value}, since {since}",
+    ]  # fmt: skip
+    return "\n".join([*lines, f"  Do: {alarm.remedy.rstrip('.')}."] if alarm.remedy else lines)
+
+
+def _document(message: Message) -> dict[str, Any]:
+    alarm, until = message.alarm, message.until
+    return {
+        "id": message.id, "occasion": message.occasion.value, "key": alarm.key,
+        "severity": alarm.severity.value, "text": alarm.text, "remedy": alarm.remedy,
+        "since": message.since.isoformat(), "until": until.isoformat() if until else None,
+    }  # fmt: skip
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"

@@ -1,0 +1,170 @@
+"""What is wrong with the reports now, as the journal tells it.
+
+Everything here is read from the database alone, so `status` can look at it at any moment.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ajpes_reporting.alarms.alarm import Alarm, Severity
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.findings import Severity as FindingSeverity
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, chores, due, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+    from ajpes_reporting.config import AlarmsSection
+    from ajpes_reporting.journal.submissions import Submission
+
+AUDIT_CHORE = "audit record"
+"""The chore that checks the record; its note says what was wrong, and is empty if nothing was."""
+
+TELLING_CHORE = "telling by {channel}"
+"""Its note says why a channel fails, since the time that stands with it; empty if it works."""
+
+CHANNELS = ("mail", "webhook")
+
+_MANY_TRIES = 5
+_ASIDE_IS_NEWS_FOR = timedelta(days=3)
+_MOST_ASIDE = 20
+_CHANNEL_MAY_FAIL_FOR = timedelta(minutes=15)
+_NOT_THROUGH = frozenset({State.PREPARED, State.SENDING, State.UNREACHABLE})
+
+
+def conditions(
+    connection: Connection, provider: str, settings: AlarmsSection, now: datetime
+) -> Iterator[Alarm]:
+    """Everything that is wrong now with the reports of a provider and with their record."""
+    for row in due.open_periods(connection, provider, quiet_until=now):
+        latest = submissions.latest(connection, provider, row.report, row.period)
+        if not _is_settled(row, latest):
+            yield from _deadline(row, latest, settings, now)
+            yield from _not_sent(connection, row, latest)
+    yield from _sent(connection, provider, settings, now)
+    yield from _set_aside(connection, provider, now)
+    yield from _record(connection, provider)
+    yield from _channels(connection, provider, now)
+
+
+def _is_settled(row: Row[Any] | None, latest: Submission | None) -> bool:
+    """A day that was quiet is open again if something was prepared for it after that."""
+    if row is None or row.settled_at is None:
+        return False
+    return latest is None or latest.prepared_at <= row.settled_at
+
+
+def _deadline(
+    row: Row[Any], latest: Submission | None, settings: AlarmsSection, now: datetime
+) -> Iterator[Alarm]:
+    if now < row.deadline - timedelta(minutes=settings.before_deadline_minutes):
+        return
+    is_late = now >= row.deadline
+    standing = latest.state.label if latest else "not sent yet"
+    when = f"{row.deadline.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+    due_at = f"{'was' if is_late else 'is'} due {when}"
+    yield Alarm(
+        f"deadline {row.report} {row.period}",
+        Severity.CRITICAL if is_late else Severity.WARNING,
+        f"{row.report} for {row.period} {due_at} and is not accepted: {standing}.",
+        f"see `ajpes-reporting status`{f' and `show {latest.id}`' if latest else ''}",
+    )
+
+
+def _not_sent(connection: Connection, row: Row[Any], latest: Submission | None) -> Iterator[Alarm]:
+    """What keeps a report from leaving: our own checks, a person's release, or the network."""
+    name = f"{row.report} {row.period}"
+    if latest is not None and latest.state not in _NOT_THROUGH:
+        return
+    if latest is not None and latest.state is State.PREPARED and _has_errors(connection, latest):
+        text = f"{row.report} for {row.period} was not sent: our own checks refused it."
+        remedy = f"see `ajpes-reporting show {latest.id}`, correct the ledger"
+        yield Alarm(f"checks {name}", Severity.CRITICAL, text, remedy)
+    elif latest is not None and latest.state is State.PREPARED and latest.is_held:
+        text = f"{row.report} for {row.period} is held for release: {latest.held_because}."
+        remedy = f"see `ajpes-reporting show {latest.id}`; if it is right, release it"
+        yield Alarm(f"held {name}", Severity.CRITICAL, text, remedy)
+    elif row.tries >= _MANY_TRIES:
+        text = f"{row.report} for {row.period} does not get through; it was tried {row.tries} times."
+        remedy = "see `ajpes-reporting status` and `ajpes-reporting doctor`"
+        yield Alarm(f"tries {name}", Severity.WARNING, text, remedy)
+
+
+def _has_errors(connection: Connection, submission: Submission) -> bool:
+    found = submissions.findings_of(connection, submission.id)
+    return any(row.severity == FindingSeverity.ERROR for row in found)
+
+
+def _sent(connection: Connection, provider: str, settings: AlarmsSection, now: datetime) -> Iterator[Alarm]:
+    states = frozenset({State.REFUSED, State.UNKNOWN, State.DELIVERED})
+    for item in submissions.in_states(connection, provider, states):
+        if item.state is State.REFUSED:
+            row = due.find(connection, provider, item.report, item.period)
+            if not _is_settled(row, item):
+                yield _refused(item)
+        elif item.state is State.UNKNOWN:
+            yield _unknown(item)
+        elif now - _sent_at(connection, item) > timedelta(hours=settings.answer_after_hours):
+            yield _unanswered(item)
+
+
+def _refused(item: Submission) -> Alarm:
+    text = f"AJPES refused {item.report} for {item.period} (submission {item.id})."
+    remedy = (
+        f"see `ajpes-reporting show {item.id}`, correct the ledger, then `ajpes-reporting resubmit {item.id}`"
+    )
+    return Alarm(_key("refused", item), Severity.CRITICAL, text, remedy)
+
+
+def _unknown(item: Submission) -> Alarm:
+    text = f"It is not known whether {item.report} for {item.period} arrived (submission {item.id})."
+    remedy = f"ask AJPES, then `ajpes-reporting resolve {item.id}`; do not send it by hand"
+    return Alarm(_key("unknown", item), Severity.CRITICAL, text, remedy)
+
+
+def _unanswered(item: Submission) -> Alarm:
+    text = f"{item.report} for {item.period} was delivered (submission {item.id}), and no answer has come."
+    remedy = "ask AJPES for the answer; one that came by e-mail goes in with `ajpes-reporting collect FILE`"
+    return Alarm(_key("answer", item), Severity.WARNING, text, remedy)
+
+
+def _key(kind: str, item: Submission) -> str:
+    """With its number: a report that is refused a second time is told a second time."""
+    return f"{kind} {item.report} {item.period} no. {item.id}"
+
+
+def _sent_at(connection: Connection, item: Submission) -> datetime:
+    tries = submissions.attempts_of(connection, item.id)
+    return max((row.finished_at or row.started_at for row in tries), default=item.prepared_at)
+
+
+def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
+    """Nothing can settle such an answer, so after some days it stands in `status` only."""
+    for row in answers.set_aside_answers(connection, provider, _MOST_ASIDE):
+        if row.received_at > now - _ASIDE_IS_NEWS_FOR:
+            text = f"Answer {row.id} from AJPES was kept and not applied: it is {row.status}."
+            remedy = "see `ajpes-reporting status` for the reason, then ask AJPES what it belongs to"
+            yield Alarm(f"aside {row.id}", Severity.WARNING, text, remedy)
+
+
+def _record(connection: Connection, provider: str) -> Iterator[Alarm]:
+    if problem := chores.note(connection, provider, AUDIT_CHORE):
+        text = f"The audit record is not whole: {problem}."
+        remedy = "leave everything as it is, `ajpes-reporting audit verify`, and tell your auditor"
+        yield Alarm("audit", Severity.CRITICAL, text, remedy)
+
+
+def _channels(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
+    for channel in CHANNELS:
+        name = TELLING_CHORE.format(channel=channel)
+        problem = chores.note(connection, provider, name)
+        since = chores.last_done(connection, provider, name)
+        if problem and since is not None and now - since >= _CHANNEL_MAY_FAIL_FOR:
+            remedy = f"correct [{channel}], and try it with `ajpes-reporting doctor --test-alarm`"
+            yield Alarm(f"channel {channel}", Severity.WARNING, f"Alarms are not told: {problem}", remedy)

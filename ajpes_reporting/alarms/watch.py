@@ -1,0 +1,125 @@
+"""Looks for what is wrong, enters it into the book, and tells whoever is to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.alarms import book
+from ajpes_reporting.alarms.alarm import MACHINE_KINDS, Severity, Standing
+from ajpes_reporting.alarms.bulletin import Bulletin
+from ajpes_reporting.alarms.conditions import AUDIT_CHORE, TELLING_CHORE, conditions
+from ajpes_reporting.alarms.machine import machine_alarms
+from ajpes_reporting.alarms.turn import our_turn
+from ajpes_reporting.database.engine import snapshot, writing
+from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold
+from ajpes_reporting.journal import chain, chores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from ajpes_reporting.alarms.alarm import Alarm
+    from ajpes_reporting.alarms.bulletin import Channel
+    from ajpes_reporting.alarms.machine import Machine
+    from ajpes_reporting.config import AlarmsSection
+    from ajpes_reporting.domain.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked at, and who is told.
+
+    `channels` are made only when there is something to tell: one that cannot be made, because its
+    password is missing, say, counts as one that failed, and stops nothing else.
+    """
+
+    provider: str
+    engine: Engine
+    machine: Machine
+    settings: AlarmsSection
+    channels: Mapping[str, Callable[[], Channel]]
+    clock: Clock
+
+
+def look_and_tell(watch: Watch) -> None:
+    """Raises what is wrong, clears what is over, and tells each channel what it does not know yet.
+
+    Raises `AlarmNotTold` if a channel failed; all the others have been told then.
+    """
+    with our_turn(watch.engine, watch.provider) as ours:
+        if not ours:
+            return
+        _look(watch)
+        failures = [error for name in watch.channels if (error := _tell(watch, name))]
+    if failures:
+        told = " ".join(error.message for error in failures)
+        raise AlarmNotTold(told, failures[0].remedy)
+
+
+def verify_record(watch: Watch) -> None:
+    """Checks the whole audit record, and keeps the verdict: the alarm stands until one is clean."""
+    with snapshot(watch.engine) as connection:
+        problems = chain.verify(connection).problems
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    verdict = f"{problems[0]}{more}" if problems else ""
+    with writing(watch.engine) as connection:
+        chores.note_done(connection, watch.provider, AUDIT_CHORE, at=watch.clock(), note=verdict)
+
+
+def standing(connection: Connection, provider: str, settings: AlarmsSection, now: datetime) -> list[Standing]:
+    """What is wrong now, the critical first.
+
+    The reports are looked at afresh; about the machine the book is asked, which the schedule keeps:
+    whoever calls `status` need not be able to read the certificate.
+    """
+    booked = {row.key: row for row in book.standing_rows(connection, provider)}
+    found: dict[str, Alarm] = {item.key: item for item in conditions(connection, provider, settings, now)}
+    for key, row in booked.items():
+        if (alarm := book.alarm_in(row)).kind in MACHINE_KINDS:
+            found[key] = alarm
+    result = [
+        Standing(alarm, booked[key].raised_at if key in booked else now) for key, alarm in found.items()
+    ]
+    return sorted(result, key=lambda item: (item.alarm.severity is not Severity.CRITICAL, item.since))
+
+
+def _look(watch: Watch) -> None:
+    now = watch.clock()
+    with snapshot(watch.engine) as connection:
+        found = [
+            *conditions(connection, watch.provider, watch.settings, now),
+            *machine_alarms(watch.machine, connection, now),
+        ]
+    with writing(watch.engine) as connection:
+        book.enter(connection, watch.provider, found, at=now)
+
+
+def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
+    """What a channel has taken is noted only afterwards: after a crash it is told once more, not never."""
+    now = watch.clock()
+    repeat = timedelta(hours=watch.settings.repeat_hours)
+    with watch.engine.connect() as connection:
+        messages = book.to_tell(connection, watch.provider, name, repeat, now)
+    if not messages:
+        return None
+    try:
+        watch.channels[name]().tell(Bulletin(watch.provider, now, tuple(messages)))
+    except AjpesReportingError as error:
+        _note_failure(watch, name, error.message, now)
+        return error
+    with writing(watch.engine) as connection:
+        book.note_told(connection, name, messages, at=now)
+        chores.note_done(connection, watch.provider, TELLING_CHORE.format(channel=name), at=now, note="")
+    return None
+
+
+def _note_failure(watch: Watch, name: str, reason: str, now: datetime) -> None:
+    """Since when a channel fails, and why."""
+    chore = TELLING_CHORE.format(channel=name)
+    with writing(watch.engine) as connection:
+        if not chores.note(connection, watch.provider, chore):
+            chores.note_done(connection, watch.provider, chore, at=now, note=reason)

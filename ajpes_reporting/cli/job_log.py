@@ -1,0 +1,134 @@
+"""What unattended commands tell of each job: a line in the log, or words for a person who watches."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ajpes_reporting import logs
+from ajpes_reporting.cli.errors import in_words, tell_error
+from ajpes_reporting.cli.telling import exit_code, show_result
+from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.domain.errors import Busy, ChecksRefused, NotDelivered
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import submissions
+from ajpes_reporting.pipeline.run import Ending, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ajpes_reporting.cli.session import Session
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.schedule.duty import Duty
+
+_log = logging.getLogger(__name__)
+
+_MOST_FINDINGS = 20
+_ENDINGS = {
+    Ending.NOTHING_TO_REPORT: (logging.INFO, "had nothing to report"),
+    Ending.ALREADY_REPORTED: (logging.INFO, "is reported already"),
+    Ending.CHECKS_REFUSED: (logging.ERROR, "was not sent: our own checks found errors"),
+    Ending.AWAITS_ANSWER: (logging.WARNING, "awaits its answer"),
+    Ending.MUST_BE_SETTLED: (logging.ERROR, "must be settled by a person"),
+    Ending.NEEDS_CORRECTION: (logging.ERROR, "was refused, and nothing has changed since"),
+    Ending.HELD: (logging.ERROR, "is held for a person to release"),
+}
+_STATES = {
+    State.ACCEPTED: (logging.INFO, "was accepted"),
+    State.ACCEPTED_WITH_WARNINGS: (logging.INFO, "was accepted with warnings"),
+    State.DELIVERED: (logging.INFO, "was delivered and awaits its answer"),
+    State.REFUSED: (logging.ERROR, "was refused by AJPES"),
+    State.UNREACHABLE: (logging.WARNING, "was not delivered, provably nothing arrived"),
+}
+_WHY_IT_MATTERS = (State.UNREACHABLE, State.UNKNOWN)
+_UNKNOWN = (logging.ERROR, "has an unknown outcome; a person must settle it")
+
+
+class JobLog:
+    """Tells what became of each job: to a person at a terminal in words, elsewhere in one line of the log."""
+
+    def __init__(self, session: Session, workspaces: Sequence[Workspace]) -> None:
+        settings = workspaces[0].settings.log
+        numbers = [workspace.settings.provider.registration_number for workspace in workspaces]
+        logs.configure(settings.format, settings.level, numbers)
+        self._for_a_person = settings.format == "text" and sys.stdout.isatty() and not session.as_json
+
+    def tell(self, duty: Duty, done: Result | Exception) -> None:
+        """Tells of one job that is done, or that failed."""
+        if self._for_a_person:
+            _say(duty, done)
+        elif isinstance(done, Result):
+            _log_result(duty, done)
+        else:
+            _log_failure(duty, done)
+
+
+def _say(duty: Duty, done: Result | Exception) -> None:
+    if isinstance(done, Result):
+        show_result(duty.desk, done)
+    elif told := in_words(done):
+        tell_error(told)
+
+
+def _log_result(duty: Duty, done: Result) -> None:
+    level, words = _verdict(done)
+    submission = done.submission
+    fields: dict[str, Any] = {
+        "provider": duty.desk.provider,
+        "report": done.kind.code,
+        "period": done.period.key,
+        "ending": done.ending.value,
+        "state": submission.state.value if submission else None,
+        "submission": submission.id if submission else None,
+        "exit_code": exit_code(done),
+    }
+    if submission and submission.state in _WHY_IT_MATTERS:
+        fields["detail"] = _last_detail(duty.desk, submission)
+    if done.ending is Ending.CHECKS_REFUSED:
+        fields["findings"] = _findings([item for item in done.log.shown if item.is_error])
+    _log.log(level, "%s for %s %s.", done.kind.code, done.period.key, words, extra=fields)
+
+
+def _verdict(done: Result) -> tuple[int, str]:
+    if done.ending in _ENDINGS:
+        return _ENDINGS[done.ending]
+    return _STATES.get(done.submission.state, _UNKNOWN) if done.submission else _UNKNOWN
+
+
+def _last_detail(desk: Desk, submission: Submission) -> str:
+    """How the last attempt ended."""
+    with desk.engine.connect() as connection:
+        tries = submissions.attempts_of(connection, submission.id)
+    return tries[-1].detail or "" if tries else ""
+
+
+def _log_failure(duty: Duty, error: Exception) -> None:
+    told = in_words(error)
+    if told is None:
+        _log.error("A job failed.", extra={"provider": duty.desk.provider}, exc_info=error)
+        return
+    fields: dict[str, Any] = {
+        "provider": duty.desk.provider,
+        "ending": "failed",
+        "remedy": told.remedy,
+        "exit_code": told.exit_code,
+    }
+    if isinstance(told, ChecksRefused) and told.findings:
+        fields["findings"] = _findings(told.findings)
+    level = logging.WARNING if isinstance(told, Busy | NotDelivered) else logging.ERROR
+    _log.log(level, "%s", told.message, extra=fields)
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    """Record and rule of each. What a finding says may quote a name; `show` tells it."""
+    shown = [f"{_record(item.record)}: {item.rule}" for item in findings[:_MOST_FINDINGS]]
+    more = len(findings) - len(shown)
+    return [*shown, f"and {counted(more, 'findings')} more"] if more > 0 else shown
+
+
+def _record(record: str) -> str:
+    return record if " " in record else f"obligation {record}"

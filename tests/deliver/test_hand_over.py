@@ -1,0 +1,126 @@
+"""The last moment before the authority could have a report: it is told, and it may say no."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+import pytest
+
+from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.domain.outcomes import Delivered, Unreachable
+from ajpes_reporting.domain.ports import Parcel, Sighting, no_progress
+from tests.deliver.conftest import MakeCarrier, MakeServer
+from tests.servers.sshd import Sshd
+
+NAME = "NODURS_20261117_5860571.xml"
+
+
+def refuse(_waits_as: str) -> None:
+    raise NotDelivered("another run has taken its place")
+
+
+def files(sshd: Sshd, name: str = "v_ajpes") -> list[Path]:
+    return sorted(sshd.box("nodurs", name).iterdir())
+
+
+# --- SOAP ---
+
+
+def test_over_soap_no_byte_of_the_request_has_left_by_then(
+    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel
+) -> None:
+    """A run that dies before this moment has sent nothing; after it, nobody knows."""
+    server = make_server()
+    seen: list[int] = []
+    outcome = make_carrier(server.port).deliver(
+        parcel, no_progress, lambda _waits_as: seen.append(len(server.requests))
+    )
+    assert isinstance(outcome, Delivered)
+    assert (seen, len(server.requests)) == ([0], 1)
+
+
+def test_over_soap_a_refused_hand_over_sends_nothing(
+    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel
+) -> None:
+    """Whoever has lost the right to send hangs up."""
+    server = make_server()
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, refuse)
+    assert isinstance(outcome, Unreachable)
+    assert "taken its place" in outcome.reason
+    assert server.requests == []
+
+
+# --- SFTP ---
+
+
+def test_over_sftp_the_whole_file_waits_under_the_name_that_is_told(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """Whoever looks later knows by that name whether the rename has happened."""
+    seen: list[tuple[str, list[str], int]] = []
+
+    def note(waits_as: str) -> None:
+        seen.append((waits_as, [path.name for path in files(sshd)], files(sshd)[0].stat().st_size))
+
+    assert isinstance(SftpCarrier(sftp_settings).deliver(parcel, no_progress, note), Delivered)
+    ((waits_as, names, size),) = seen
+    assert names == [waits_as]
+    assert size == parcel.size_bytes
+    assert [path.name for path in files(sshd)] == [NAME]
+
+
+def test_over_sftp_a_refused_hand_over_leaves_nothing(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """The file that waited is taken away again."""
+    outcome = SftpCarrier(sftp_settings).deliver(parcel, no_progress, refuse)
+    assert isinstance(outcome, Unreachable)
+    assert files(sshd) == []
+
+
+def test_a_file_taken_back_while_it_waits_cannot_arrive_any_more(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """The sleeper wakes up after another run has looked: its rename fails, and it claims nothing."""
+    carrier = SftpCarrier(sftp_settings)
+
+    def taken_back(waits_as: str) -> None:
+        assert SftpCarrier(sftp_settings).look(parcel, waits_as) == Sighting(was_waiting=True)
+
+    outcome = carrier.deliver(parcel, no_progress, taken_back)
+    assert not isinstance(outcome, Delivered)
+    assert files(sshd) == []
+
+
+@pytest.mark.parametrize("name", ["v_ajpes", "accepted"])
+def test_the_very_bytes_are_seen_where_they_lie(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel, name: str
+) -> None:
+    """First in the folder for reports, then in that for accepted ones."""
+    sshd.box("nodurs", name).mkdir(exist_ok=True)
+    (sshd.box("nodurs", name) / NAME).write_bytes(parcel.path.read_bytes())
+    sighting = SftpCarrier(sftp_settings).look(parcel, "gone.part")
+    assert posixpath.normpath(sighting.place).endswith(f"nodurs/{name}/{NAME}")
+    assert not sighting.was_waiting
+
+
+def test_another_file_of_that_name_is_not_seen_as_ours(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """Yesterday's refused report under the same name says nothing of today's."""
+    other = parcel.path.read_bytes().replace(b"5860571", b"5860572")
+    (sshd.box("nodurs", "v_ajpes") / NAME).write_bytes(other)
+    assert SftpCarrier(sftp_settings).look(parcel, "") == Sighting()
+    assert len(files(sshd)) == 1
+
+
+def test_a_name_that_is_a_path_takes_nothing_away_elsewhere(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """What the journal holds is data, too."""
+    victim = sshd.box("nodurs", "iz_ajpes") / "answer.xml"
+    victim.write_bytes(b"<BlokOdgovor/>")
+    SftpCarrier(sftp_settings).look(parcel, "../iz_ajpes/answer.xml")
+    assert victim.exists()
