@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -129,8 +128,7 @@ def _show_failure(console: Console, outcome: Outcome, *, whole: bool) -> None:
     console.print(f"authority: {outcome.mood}", markup=False, highlight=False)
     log = outcome.log if whole else outcome.log[-600:]
     console.print(log, markup=False, highlight=False)
-    trial = json.dumps(asdict(replace(outcome.trial)), ensure_ascii=False)
-    console.print(f"--again '{trial}'", markup=False, highlight=False, soft_wrap=True)
+    console.print(outcome.trial.command(), markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

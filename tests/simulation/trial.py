@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import os
 import random
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import faults, worker, workload
@@ -45,6 +46,10 @@ class Trial:
     seed: int
     naive: str = ""
     mood: str = ""
+
+    def command(self) -> str:
+        """What plays this trial again."""
+        return f"python -m tests.simulation --again '{json.dumps(asdict(self))}'"
 
     def rng(self) -> random.Random:
         text = f"{self.database} {self.via} {self.scene} {self.strike} {self.round} {self.seed}"
