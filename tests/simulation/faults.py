@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.sandbox.faults import Faults
 
 KILL, PAUSE, PARTITION, LOST_COMMIT = "kill", "pause", "partition", "commit reported lost"
+LONG_PAUSE = "long pause"
 DATABASE, FILE = "database", "file"
 _GOOD_DAYS = 0.5
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -132,7 +133,7 @@ class Steps:
     def _strike_now(self, kind: str) -> None:
         if kind == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif kind == PAUSE:
+        elif kind in (PAUSE, LONG_PAUSE):
             os.kill(os.getpid(), signal.SIGSTOP)
         elif kind == PARTITION:
             self.is_cut_off = True

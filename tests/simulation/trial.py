@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from . import faults, worker, workload
 from .auditor import UNEXPLAINED, Finding, audit
 from .authority import Authority
-from .faults import KILL, PAUSE, Strike
+from .faults import KILL, LONG_PAUSE, PAUSE, Strike
 from .worker import Order, wait, wait_for
 from .world import POSTGRESQL, SQLITE, VARIANTS, Ledger, World, open_world, read_steps
 
@@ -28,7 +28,7 @@ _FIRST, _SECOND = "2026-11-17", "2026-11-18"
 _MOST_TICKS = 8
 _WAITS_FOR_ANOTHER_SECONDS = 1.5
 _SECOND_CRASH, _SECOND_DAY, _ONE_MORE_TICK, _TAKES_OVER = 0.25, 0.2, 0.3, 0.5
-_SHORT_PAUSE_SECONDS, _AN_HOUR_SECONDS = 0.2, 3600.0
+_SHORT_PAUSE_SECONDS, _AN_HOUR_SECONDS = 0.3, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,25 +169,31 @@ class _Play:
 
     def _go_wrong(self) -> None:
         strike = self._trial.strike
-        if strike is not None and strike.kind == PAUSE and self._rng.random() < _TAKES_OVER:
-            self._world.longest_run_seconds = _SHORT_PAUSE_SECONDS
         first = self._world.start(strike)
         second = self._world.start() if self._trial.scene == TWO_WORKERS else None
         if self._trial.scene == RESTART:
             time.sleep(self._rng.uniform(0, 0.4))
             self._world.authority.die_and_return()
         ended = wait(first)
-        if ended == "stopped":
+        if ended == "stopped" and strike is not None:
+            self._world.longest_run_seconds = self._patience_with(strike)
             self._world.pass_by(minutes=5)
+            if strike.kind == LONG_PAUSE:
+                self._recover(crashes_again=False)
             second = self._take_turns(first)
             self.struck = True
             ended = wait(first)
             self._world.longest_run_seconds = _AN_HOUR_SECONDS
         if second is not None:
             self._expect(wait(second), "the second worker")
-        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE)
+        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE, LONG_PAUSE)
         self._expect(ended, "the first worker")
         self.ticks += 1
+
+    def _patience_with(self, strike: Strike) -> float:
+        """After how long others may take the place of a paused worker, where the database allows it."""
+        is_short = strike.kind == LONG_PAUSE or self._rng.random() < _TAKES_OVER
+        return _SHORT_PAUSE_SECONDS if is_short else _AN_HOUR_SECONDS
 
     def _take_turns(self, paused: int) -> int | None:
         """Another worker takes its turn; where it waits for the paused one, that one has to go on first.
