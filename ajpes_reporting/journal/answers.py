@@ -68,7 +68,14 @@ def store(
     *,
     at: datetime,
 ) -> int:
-    """Records an answer that has come in and lies in the archive; not yet applied."""
+    """Records an answer that has come in and lies in the archive; not yet applied.
+
+    Asked again for the same archived file, whose first record was reported as lost, it adds nothing.
+    """
+    same = (answers.c.provider == provider, answers.c.sha256 == stored.sha256)
+    recorded = select(answers.c.id).where(*same, answers.c.archive_path == stored.path)
+    if (known := connection.execute(recorded).scalar()) is not None:
+        return int(known)
     values = {
         "provider": provider, "submission": submission, "received_at": at, "via": via,
         "remote_name": f"{remote.report}/{remote.name}" if remote else "",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from contextlib import ExitStack, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,7 +18,7 @@ from rich.table import Table
 from tests.servers.postgres import Cluster, find_programs
 
 from .auditor import DOUBLED, LOST, UNEXPLAINED
-from .campaign import SCENES, Plan, Tally, open_pool, play_all, trials_of
+from .campaign import MORE_SCENES, SCENES, Plan, Tally, open_pool, play_all, trials_of
 from .faults import Strike
 from .naive import SINS
 from .trial import Outcome, Trial
@@ -29,7 +29,11 @@ _PLAIN_WIDTH = 130
 
 
 def main() -> int:
-    """Gives the exit code: 0 if nothing was lost, doubled or left unexplained."""
+    """Gives the exit code: 0 if nothing was lost, doubled or left unexplained.
+
+    Stopped with Ctrl-C or SIGTERM it shows what it has got until then.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options()
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
     with ExitStack() as stack:
@@ -37,10 +41,13 @@ def main() -> int:
         pool = stack.enter_context(open_pool(options.jobs, server))
         trials = [_again(options.again)] if options.again else trials_of(_plan(options), pool)
         began = time.monotonic()
-        with _progress(console) as progress:
-            outcomes = list(progress.track(play_all(pool, trials), len(trials), description="trials"))
+        outcomes: list[Outcome] = []
+        with _progress(console) as progress, suppress(KeyboardInterrupt):
+            for outcome in progress.track(play_all(pool, trials), len(trials), description="trials"):
+                outcomes.append(outcome)
     _show(console, outcomes, time.monotonic() - began, options)
-    return 1 if any(outcome.findings for outcome in outcomes) else 0
+    is_whole = len(outcomes) == len(trials)
+    return 0 if is_whole and not any(outcome.findings for outcome in outcomes) else 1
 
 
 def _options() -> argparse.Namespace:
@@ -49,7 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="what is left to chance follows from it (1)")
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), help="one of them; both by default")
     parser.add_argument("--via", choices=("soap", "sftp"), help="one way; both by default")
-    parser.add_argument("--scene", choices=SCENES, action="append", help="one kind of trouble; all by default")
+    parser.add_argument(
+        "--scene", choices=SCENES + MORE_SCENES, action="append", help="one kind of trouble; all by default"
+    )
     parser.add_argument("--naive", choices=tuple(SINS), default="", help="let the workers commit a sin")
     parser.add_argument("--jobs", type=int, default=2, help="how many trials at a time (2)")
     parser.add_argument("--again", metavar="TRIAL", help="play one trial again, as a failure printed it")
@@ -93,7 +102,10 @@ def _show(console: Console, outcomes: Sequence[Outcome], seconds: float, options
     failed = [outcome for outcome in outcomes if outcome.findings]
     for outcome in failed[:_MOST_SHOWN]:
         _show_failure(console, outcome, whole=bool(options.again))
-    console.print(f"{len(outcomes)} trials in {seconds:.0f} s, seed {options.seed}; {len(failed)} failed.")
+    console.print(
+        f"{len(outcomes)} trials in {seconds:.0f} s, seed {options.seed}; {len(failed)} failed. "
+        f"The longest trial took {max((outcome.seconds for outcome in outcomes), default=0):.1f} s."
+    )
 
 
 def _row(trial: Trial) -> str:
@@ -108,7 +120,11 @@ def _row(trial: Trial) -> str:
 def _table(console: Console, title: str, rows: Iterable[tuple[str, Tally]]) -> None:
     table = Table(title, "trials", "struck", LOST, DOUBLED, UNEXPLAINED, "settled by a person")
     for name, tally in rows:
-        counts = (tally.trials, tally.struck, *(tally.findings[kind] for kind in (LOST, DOUBLED, UNEXPLAINED)))
+        counts = (
+            tally.trials,
+            tally.struck,
+            *(tally.findings[kind] for kind in (LOST, DOUBLED, UNEXPLAINED)),
+        )
         table.add_row(name, *(str(count) for count in counts), str(tally.asked))
     console.print(table)
 
@@ -120,8 +136,7 @@ def _show_failure(console: Console, outcome: Outcome, *, whole: bool) -> None:
     console.print(f"authority: {outcome.mood}", markup=False, highlight=False)
     log = outcome.log if whole else outcome.log[-600:]
     console.print(log, markup=False, highlight=False)
-    trial = json.dumps(asdict(replace(outcome.trial)), ensure_ascii=False)
-    console.print(f"--again '{trial}'", markup=False, highlight=False, soft_wrap=True)
+    console.print(outcome.trial.command(), markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

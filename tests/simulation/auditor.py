@@ -139,7 +139,9 @@ def _states(world: World, book: Sequence[Submission], days: Sequence[str]) -> It
     late = world.rows("SELECT period FROM due_reports WHERE settled_at IS NULL OR settled_at > deadline")
     for row in late:
         yield Finding(UNEXPLAINED, f"{row.period} is late")
-    settled = {row.period for row in world.rows("SELECT period FROM due_reports WHERE submission IS NOT NULL")}
+    settled = {
+        row.period for row in world.rows("SELECT period FROM due_reports WHERE submission IS NOT NULL")
+    }
     for day in set(days) - settled:
         yield Finding(LOST, f"{day} is not settled")
     if pending := world.rows("SELECT event FROM pending_events"):
@@ -157,7 +159,9 @@ def _record(world: World) -> Iterator[Finding]:
         at[row.submission] = after
     for row in world.rows("SELECT id, state FROM submissions"):
         if at.get(row.id) != row.state:
-            yield Finding(UNEXPLAINED, f"submission {row.id} is {row.state}, the record ends with {at.get(row.id)}")
+            yield Finding(
+                UNEXPLAINED, f"submission {row.id} is {row.state}, the record ends with {at.get(row.id)}"
+            )
     desk = open_desk(open_workspace(world.bank))
     try:
         yield from (Finding(UNEXPLAINED, problem) for problem in verify_all(desk).problems)

@@ -6,6 +6,7 @@ It reads one order per line of JSON, and replies with one line. It ends when its
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -138,4 +139,6 @@ class _Service:
 
 
 if __name__ == "__main__":
+    # What is said of a session that ended in the middle: that is what the trials are about.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     _Service().serve(sys.stdin, sys.stdout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 import traceback
 from collections import Counter
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .auditor import UNEXPLAINED, Finding
-from .faults import DATABASE, FILE, KILL, LOST_COMMIT, PARTITION, PAUSE, Strike
+from .faults import DATABASE, FILE, KILL, LONG_PAUSE, LOST_COMMIT, PARTITION, PAUSE, Strike
 from .trial import BAD_LINE, ONE_WORKER, RESTART, TWO_WORKERS, Outcome, Station, Trial, play, steps_of
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
 SCENES = (KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE)
+# What nobody but the authority can tell apart is in it, so it is played only when it is asked for.
+MORE_SCENES = (LONG_PAUSE,)
 # The n-th call is one of a hundred and the steps are the better part of them: fewer rounds will do.
 _ROUNDS_PER_CALL = 20
 _station: list[Station] = []
@@ -87,7 +90,7 @@ def play_all(pool: Pool, trials: Iterable[Trial]) -> Iterator[Outcome]:
 
 
 def play_one(trial: Trial) -> Outcome:
-    """Plays one trial at the station of this process. A mistake of the simulation itself is a finding, too."""
+    """Plays one trial at the station of this process. A mistake of the simulation is a finding, too."""
     try:
         return play(_station[0], trial)
     except Exception:
@@ -124,12 +127,15 @@ def _steps_of(cell: tuple[str, str]) -> Steps:
 
 
 def _open_station(folder: str, server: str | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the first process's affair
     own = Path(folder) / str(os.getpid())
     own.mkdir()
-    _station.append(Station(own, server))
+    station = Station(own, server)
+    station.warm_up()
+    _station.append(station)
 
 
 def _disk_in_memory() -> str | None:
     """Trials are about order, not about what a disk forgets in a power cut; memory is quicker."""
-    path = Path("/dev/shm")  # noqa: S108
+    path = Path("/dev/shm")
     return str(path) if path.is_dir() and os.access(path, os.W_OK) else None

@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from ajpes_reporting.sandbox.faults import Faults
 
 KILL, PAUSE, PARTITION, LOST_COMMIT = "kill", "pause", "partition", "commit reported lost"
+LONG_PAUSE = "long pause"
 DATABASE, FILE = "database", "file"
+_GOOD_DAYS = 0.5
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_CHANGES = ("os.rename", "os.remove", "os.mkdir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,12 @@ SFTP_MOODS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-def spoil(faults: Faults, via: str, rng: random.Random) -> str:
-    """Gives the authority a bad day, or a good one; says which."""
-    if rng.random() < 0.5:
+def spoil(faults: Faults, via: str, kind: str, rng: random.Random) -> str:
+    """Gives the authority a bad day of this kind, or, if it is empty, any day; says which."""
+    if not kind and rng.random() < _GOOD_DAYS:
         return "well"
-    mood = dict(rng.choice(SOAP_MOODS if via == "soap" else SFTP_MOODS))
+    moods = SOAP_MOODS if via == "soap" else SFTP_MOODS
+    mood = dict(rng.choice([mood for mood in moods if kind in ("", mood["kind"])]))
     faults.add(via, mood.pop("kind"), **mood, times=1)
     return ", ".join(f"{fault.channel} {fault.kind}" for fault in faults._load())
 
@@ -85,7 +89,11 @@ def spoil(faults: Faults, via: str, rng: random.Random) -> str:
 def bad_line(rng: random.Random) -> dict[str, Any]:
     """How the lines to the authority break: after how many bytes, in which direction."""
     side = rng.choice(("cut_after_sent", "cut_after_received"))
-    return {side: rng.randint(1, 9_000), "silent": rng.random() < 0.2, "faulty_connections": rng.randint(1, 3)}
+    return {
+        side: rng.randint(1, 9_000),
+        "silent": rng.random() < 0.2,
+        "faulty_connections": rng.randint(1, 3),
+    }
 
 
 # --- What happens to a worker ---------------------------------------------------------------------
@@ -125,7 +133,7 @@ class Steps:
     def _strike_now(self, kind: str) -> None:
         if kind == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif kind == PAUSE:
+        elif kind in (PAUSE, LONG_PAUSE):
             os.kill(os.getpid(), signal.SIGSTOP)
         elif kind == PARTITION:
             self.is_cut_off = True
@@ -177,21 +185,19 @@ def _watch_database(steps: Steps) -> None:
 
 def _purpose(statement: str, context: Any) -> str:
     """What a write is for: the entry of the audit record says it best."""
-    words = statement.split()
-    table = words[2] if words[0].upper() in ("INSERT", "DELETE") else words[1]
+    if "handed_over_at=" in statement:
+        return "handed over"
     values = context.compiled_parameters[0] if context is not None and context.compiled else {}
-    if table != "audit_records":
-        handed_over = "handed_over_at" in statement and table == "attempts"
-        return "handed over" if handed_over and words[0].upper() == "UPDATE" and "outcome" not in statement else f"table {table}"  # noqa: E501
-    body = json.loads(values.get("body", "{}"))
-    return f"{values.get('kind')} {body.get('to', '')}".strip()
+    if "audit_records" in statement and "kind" in values:
+        return f"{values['kind']} {json.loads(values['body']).get('to', '')}".strip()
+    words = statement.split()
+    return f"table {words[1] if words[0].upper() == 'UPDATE' else words[2]}"
 
 
 def _watch_files(steps: Steps) -> None:
     def heard(name: str, arguments: tuple[Any, ...]) -> None:
-        if name == "open" and _is_writing(arguments[2]) and _lies_in(arguments[0], steps.private):
-            _file_call(steps)
-        elif name in ("os.rename", "os.remove", "os.mkdir") and _lies_in(arguments[0], steps.private):
+        writes = bool(arguments[2] & _WRITES) if name == "open" else name in _CHANGES
+        if writes and _lies_in(arguments[0], steps.private):
             _file_call(steps)
 
     sync = os.fsync
@@ -259,10 +265,6 @@ def _sort_of(name: str) -> str:
     if name.startswith(("answer", "reply")):
         return name.partition("-")[0]
     return "report" if name.startswith(("NODURS", "SPAPP")) else "answer"
-
-
-def _is_writing(flags: int) -> bool:
-    return bool(flags & _WRITES)
 
 
 def _lies_in(path: object, folder: Path) -> bool:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import json
 import os
 import random
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import faults, workload
+from . import faults, worker, workload
 from .auditor import UNEXPLAINED, Finding, audit
 from .authority import Authority
-from .faults import KILL, PAUSE, Strike
-from .worker import wait, wait_for
-from .world import POSTGRESQL, VARIANTS, Ledger, World, open_world, read_steps
+from .faults import KILL, LONG_PAUSE, PAUSE, Strike
+from .worker import Order, wait, wait_for
+from .world import POSTGRESQL, SQLITE, VARIANTS, Ledger, World, open_world, read_steps
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
 ONE_WORKER, TWO_WORKERS, BAD_LINE, RESTART = "one worker", "two workers", "bad line", "authority restarts"
 _FIRST, _SECOND = "2026-11-17", "2026-11-18"
 _MOST_TICKS = 8
-_WAITS_FOR_ANOTHER_SECONDS = 1.0
-_SECOND_CRASH, _SECOND_DAY = 0.25, 0.2
+_WAITS_FOR_ANOTHER_SECONDS = 1.5
+_SECOND_CRASH, _SECOND_DAY, _ONE_MORE_TICK, _TAKES_OVER = 0.25, 0.2, 0.3, 0.5
+_SHORT_PAUSE_SECONDS, _AN_HOUR_SECONDS = 0.3, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is tried. Everything that is left to chance follows from `seed` and `round`."""
+    """What is tried. Everything that is left to chance follows from `seed` and `round`.
+
+    `mood` is what the authority does badly, once; if it is empty, chance decides.
+    """
 
     database: str
     via: str
@@ -39,6 +45,11 @@ class Trial:
     round: int
     seed: int
     naive: str = ""
+    mood: str = ""
+
+    def command(self) -> str:
+        """What plays this trial again."""
+        return f"python -m tests.simulation --again '{json.dumps(asdict(self))}'"
 
     def rng(self) -> random.Random:
         text = f"{self.database} {self.via} {self.scene} {self.strike} {self.round} {self.seed}"
@@ -74,6 +85,14 @@ class Station:
             server = self.server if kind == POSTGRESQL else None
             self.ledgers[kind, variant] = Ledger(self.folder, kind, variant, server)
         return self.ledgers[kind, variant]
+
+    def warm_up(self) -> None:
+        """Before the first fork."""
+        kind = POSTGRESQL if self.server else SQLITE
+        for via in ("soap", "sftp"):
+            with open_world(self.new_folder(), self.ledger(kind, 0), self.authority, via) as world:
+                worker.rehearse(Order(world.bank, world.now))
+        gc.freeze()  # what never changes need not be copied into each worker
 
     def new_folder(self) -> Path:
         self.played += 1
@@ -117,7 +136,14 @@ def _play(station: Station, trial: Trial, spoiled: bool) -> Outcome:
         seconds = time.monotonic() - began
         log = world.log() if findings else ""
         return Outcome(
-            trial, tuple(findings), play.struck, play.asked, play.ticks, seconds, f"{play.mood} {line or ''}", log
+            trial,
+            tuple(findings),
+            play.struck,
+            play.asked,
+            play.ticks,
+            seconds,
+            f"{play.mood} {line or ''}",
+            log,
         )
 
 
@@ -135,7 +161,7 @@ class _Play:
 
     def all(self, spoiled: bool) -> None:
         if spoiled:
-            self.mood = faults.spoil(self._world.faults, self._trial.via, self._rng)
+            self.mood = faults.spoil(self._world.faults, self._trial.via, self._trial.mood, self._rng)
         self._go_wrong()
         self._recover(self._rng.random() < _SECOND_CRASH)
         if self._rng.random() < _SECOND_DAY:
@@ -149,19 +175,32 @@ class _Play:
             time.sleep(self._rng.uniform(0, 0.4))
             self._world.authority.die_and_return()
         ended = wait(first)
-        if ended == "stopped":
+        if ended == "stopped" and strike is not None:
+            self._world.longest_run_seconds = self._patience_with(strike)
             self._world.pass_by(minutes=5)
+            if strike.kind == LONG_PAUSE:
+                self._recover(crashes_again=False)
             second = self._take_turns(first)
             self.struck = True
             ended = wait(first)
+            self._world.longest_run_seconds = _AN_HOUR_SECONDS
         if second is not None:
             self._expect(wait(second), "the second worker")
-        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE)
+        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE, LONG_PAUSE)
         self._expect(ended, "the first worker")
         self.ticks += 1
 
+    def _patience_with(self, strike: Strike) -> float:
+        """After how long others may take the place of a paused worker, where the database allows it."""
+        is_short = strike.kind == LONG_PAUSE or self._rng.random() < _TAKES_OVER
+        return _SHORT_PAUSE_SECONDS if is_short else _AN_HOUR_SECONDS
+
     def _take_turns(self, paused: int) -> int | None:
-        """Another worker takes its turn; where it waits for the paused one, that one has to go on first."""
+        """Another worker takes its turn; where it waits for the paused one, that one has to go on first.
+
+        On PostgreSQL it may take the other's place, if that one has been away for too long.
+        """
+        time.sleep(1.5 * min(self._world.longest_run_seconds, _SHORT_PAUSE_SECONDS))
         second = self._world.start()
         ended = wait_for(second, _WAITS_FOR_ANOTHER_SECONDS)
         os.kill(paused, signal.SIGCONT)
@@ -174,15 +213,16 @@ class _Play:
 
     def _recover(self, crashes_again: bool) -> None:
         """Later workers, and a person beside them, until everything due is settled."""
+        fewest = 1 if crashes_again or self._rng.random() < _ONE_MORE_TICK else 0
         for tick in range(_MOST_TICKS):
             self._world.pass_by(minutes=12)
             strike = self._again() if crashes_again and tick == 0 else None
             self._expect(self._world.work(strike), "a later worker")
             self.ticks += 1
             self._world.authority.rest()
-            if workload.is_settled(self._world, self.days) and tick > 0:
+            if workload.is_settled(self._world, self.days) and tick >= fewest:
                 return
-            if tick > 0:
+            if tick >= 1:
                 self.asked += workload.attend(self._world, self._rng)
 
     def _again(self) -> Strike:
@@ -202,4 +242,3 @@ _ANY_STEP = (
     "before commit: state unknown", "after commit: answer stored", "before commit: state accepted",
     "after rename on the server", "before the SOAP reply is read", "after archive: answer",
 )  # fmt: skip
-

@@ -5,8 +5,10 @@ It is forked from a process that has loaded everything already, so that starting
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -14,30 +16,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ajpes_reporting import wiring
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database import running
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import open_duty
-
-# Whatever a run would load in the middle of its work, for the processes forked from this one.
-import ajpes_reporting.deliver.envelope
-import ajpes_reporting.deliver.tls
-import psycopg
-import sqlalchemy.dialects.postgresql.psycopg
-import sqlalchemy.dialects.sqlite.pysqlite
-import zeep
 
 from . import faults, naive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.schedule.duty import Duty
 
     from .faults import Strike
 
 _LONGEST_PAUSE_SECONDS = 0.02
+_PATIENCE_SECONDS = 0.5
 _LONGEST_LIFE_SECONDS = 25.0
 LOG = "workers.log"
 STEPS = "steps.json"
@@ -45,20 +40,32 @@ STEPS = "steps.json"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is told: where it works, what time it is, what will happen to it."""
+    """What a worker is told: where it works, what time it is, what will happen to it.
+
+    `longest_run_seconds` is after how long without a sign of life another may take its place.
+    """
 
     folder: Path
     now: datetime
     strike: Strike | None = None
     naive: str = ""
     writes_steps: bool = False
+    longest_run_seconds: float = 3600.0
 
 
 def start(order: Order, work: Callable[[Duty], None] | None = None) -> int:
     """Forks a worker that does `work`, else what is due; gives its process id."""
-    if (process := os.fork()) != 0:
-        return process
-    _live(order, work or _tick)
+    if (process := os.fork()) == 0:
+        _live(order, work or _tick)
+    return process
+
+
+def rehearse(order: Order) -> None:
+    """Does a worker's work in this process, so that those forked from it find everything loaded and warm."""
+    duty = open_duty(open_workspace(order.folder), lambda: order.now.astimezone(UTC))
+    for _ in tick([duty], do):
+        pass
+    duty.desk.engine.dispose()
 
 
 def wait(process: int) -> str:
@@ -91,10 +98,11 @@ def _told(status: int) -> str:
 def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
     """A worker's whole life. It leaves without the clean-up of the process it was forked from."""
     code = 1
+    gc.disable()
     try:
         _redirect(order.folder.parent / LOG)
         steps = faults.Steps(order.strike, order.folder)
-        _hurry()
+        _hurry(order.longest_run_seconds)
         naive.become(order.naive)
         duty = open_duty(open_workspace(order.folder), lambda: order.now.astimezone(UTC))
         faults.watch(steps)
@@ -110,14 +118,16 @@ def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
 
 def _tick(duty: Duty) -> None:
     for _duty, done in tick([duty], do):
-        print(f"{duty.desk.clock():%H:%M}", getattr(done, "ending", None) or repr(done), flush=True)
+        told = getattr(done, "ending", None) or repr(done)
+        sys.stderr.write(f"{duty.desk.clock():%H:%M} {told}\n")
 
 
-def _hurry() -> None:
+def _hurry(longest_run_seconds: float) -> None:
     """Pauses are for people and for networks; here they would only cost time."""
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
-    running._PATIENCE_SECONDS = 0.5
+    running._PATIENCE_SECONDS = _PATIENCE_SECONDS
+    wiring.alone = lambda engine, provider, _setting: running.alone(engine, provider, longest_run_seconds)
 
 
 def _redirect(path: Path) -> None:

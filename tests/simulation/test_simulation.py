@@ -1,0 +1,86 @@
+"""A short campaign for every change; the long one is `python -m tests.simulation` (docs/reliability.md)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from multiprocessing.pool import Pool
+
+import pytest
+
+from tests.servers.postgres import Cluster, find_programs
+
+from .auditor import DOUBLED, LOST, UNEXPLAINED
+from .campaign import SCENES, Plan, open_pool, play_all, trials_of
+from .faults import KILL, LOST_COMMIT, PARTITION, PAUSE, Strike
+from .trial import BAD_LINE, ONE_WORKER, RESTART, TWO_WORKERS, Outcome, Trial
+from .world import POSTGRESQL, SQLITE
+
+SEED = 20261117
+PER_SCENE = 2
+WAYS = ("soap", "sftp")
+
+
+@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
+def database(request: pytest.FixtureRequest) -> str:
+    if request.param == POSTGRESQL and find_programs() is None:
+        pytest.skip("install postgresql")
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def pool(database: str) -> Iterator[Pool]:
+    """Two processes that play trials."""
+    with ExitStack() as stack:
+        server = None
+        if database == POSTGRESQL:
+            server = stack.enter_context(Cluster(find_programs())).url("postgres")  # type: ignore[arg-type]
+        yield stack.enter_context(open_pool(2, server))
+
+
+def told(outcomes: Sequence[Outcome]) -> list[str]:
+    """What was found, and how the trial is played again."""
+    return [f"{finding}; {outcome.trial.command()}" for outcome in outcomes for finding in outcome.findings]
+
+
+def test_nothing_is_lost_or_doubled_wherever_a_worker_is_struck(database: str, pool: Pool) -> None:
+    """Killed, paused, cut off, started twice, with failing calls: each due report arrives exactly once."""
+    trials = trials_of(Plan((database,), WAYS, SCENES, 1, SEED), pool)
+    chosen = random.Random(SEED)
+    some = [trial for scene in SCENES for trial in _some(trials, scene, chosen)]
+    assert {trial.scene for trial in some} == {ONE_WORKER, TWO_WORKERS, RESTART, BAD_LINE}
+    assert told(list(play_all(pool, some))) == []
+
+
+def test_every_step_of_a_run_is_known(database: str, pool: Pool) -> None:
+    """A step that is no longer seen is no longer tried, and nobody would notice."""
+    steps = {trial.strike.step for trial in trials_of(Plan((database,), WAYS, (KILL,), 1, SEED), pool)}
+    assert steps >= {
+        "after commit: state prepared", "after commit: state sending", "after commit: handed over",
+        "before block of the SOAP request", "before the SOAP reply is read", "before rename on the server",
+        "after rename on the server", "after commit: answer stored", "before commit: state accepted",
+    }  # fmt: skip
+
+
+SINS = [
+    ("retry on any error", "soap", None, "drop_answer", DOUBLED),
+    ("start again after a crash", "soap", Strike(KILL, "after block of the SOAP request", 4), "", DOUBLED),
+    ("delete before storing", "sftp", Strike(KILL, "before archive: answer"), "", LOST),
+    ("write under the final name", "sftp", None, "cut", UNEXPLAINED),
+]
+
+
+@pytest.mark.parametrize(("sin", "via", "strike", "mood", "kind"), SINS)
+def test_a_naive_program_is_caught(
+    database: str, pool: Pool, sin: str, via: str, strike: Strike | None, mood: str, kind: str
+) -> None:
+    """An auditor who lets a sinner pass proves nothing about anybody."""
+    trials = [Trial(database, via, ONE_WORKER, strike, number, SEED, sin, mood) for number in range(2)]
+    assert kind in {finding.kind for outcome in play_all(pool, trials) for finding in outcome.findings}
+
+
+def _some(trials: Sequence[Trial], scene: str, chosen: random.Random) -> Sequence[Trial]:
+    kinds = (KILL, PAUSE, PARTITION, LOST_COMMIT)
+    fitting = [trial for trial in trials if scene in (trial.scene, trial.strike and trial.strike.kind)]
+    return chosen.sample(fitting, min(len(fitting), PER_SCENE * (3 if scene in kinds else 1)))
