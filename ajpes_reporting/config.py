@@ -337,8 +337,12 @@ def open_workspaces(folder: Path) -> list[Workspace]:
     these is a workspace of its own, with its own certificate, folders and calendar.
     Raises `UsageError` and `ConfigurationError`.
     """
-    listed = _listed_workspaces(folder)
-    return [open_workspace(folder / name) for name in listed] if listed else [open_workspace(folder)]
+    return [open_workspace(one) for one in workspace_folders(folder)]
+
+
+def workspace_folders(folder: Path) -> list[Path]:
+    """Where these workspaces lie. Raises `ConfigurationError` if the list is none."""
+    return [folder / name for name in _listed_workspaces(folder)] or [folder]
 
 
 def _listed_workspaces(folder: Path) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.alarms.conditions import AUDIT_CHORE
 from ajpes_reporting.alarms.watch import look_and_tell, verify_record
-from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import ConfigurationError
-from ajpes_reporting.journal import chores
+from ajpes_reporting.config import open_workspace, workspace_folders
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
@@ -17,6 +17,7 @@ from ajpes_reporting.wiring import now, open_desk, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.ports import Clock
@@ -26,9 +27,33 @@ if TYPE_CHECKING:
     from ajpes_reporting.schedule.tick import Done
 
 
-def open_duties(workspaces: Sequence[Workspace], clock: Clock = now) -> list[Duty]:
-    """What is to be done for each workspace. Raises `ConfigurationError`."""
-    return [open_duty(workspace, clock) for workspace in workspaces]
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is to be done for every workspace. The `broken` ones could not be opened."""
+
+    workspaces: tuple[Workspace, ...]
+    duties: tuple[Duty, ...]
+    broken: tuple[AjpesReportingError, ...] = ()
+
+
+def open_installation(folder: Path, clock: Clock = now) -> Installation:
+    """The workspaces of a service bureau, or the one in `folder`.
+
+    One that is broken does not keep the others from being served. Raises `UsageError` or
+    `ConfigurationError` if none can be.
+    """
+    opened: list[tuple[Workspace, Duty]] = []
+    broken: list[AjpesReportingError] = []
+    for one in workspace_folders(folder):
+        try:
+            workspace = open_workspace(one)
+            opened.append((workspace, open_duty(workspace, clock)))
+        except AjpesReportingError as error:
+            broken.append(error)
+    if not opened:
+        raise broken[0]
+    workspaces, duties = zip(*opened, strict=True)
+    return Installation(workspaces, duties, tuple(broken))
 
 
 def open_duty(workspace: Workspace, clock: Clock = now) -> Duty:
@@ -46,21 +71,20 @@ def open_duty(workspace: Workspace, clock: Clock = now) -> Duty:
 
 
 def make_engine(
-    workspaces: Sequence[Workspace],
-    duties: Sequence[Duty],
+    installation: Installation,
     tell: Callable[[Duty, Done | Exception], None],
     alive: Callable[[], None],
 ) -> Engine:
     """The engine that the settings of the first workspace ask for. Raises `ConfigurationError`."""
-    schedule = workspaces[0].settings.schedule
+    schedule = installation.workspaces[0].settings.schedule
     if schedule.engine == "procrastinate":
-        _require_one_database(workspaces)
+        _require_one_database(installation.workspaces)
         from ajpes_reporting.schedule.workers import WorkersEngine
 
-        return WorkersEngine(duties, schedule.every_seconds, tell, alive)
+        return WorkersEngine(installation.duties, schedule.every_seconds, tell, alive)
     from ajpes_reporting.schedule.embedded import EmbeddedEngine
 
-    return EmbeddedEngine(duties, schedule.every_seconds, tell, alive)
+    return EmbeddedEngine(installation.duties, schedule.every_seconds, tell, alive)
 
 
 def _require_one_database(workspaces: Sequence[Workspace]) -> None:
@@ -69,15 +93,6 @@ def _require_one_database(workspaces: Sequence[Workspace]) -> None:
             "The workspaces of this installation name different databases, and workers share one queue.",
             'write the same database.url in each of them, or set schedule.engine to "embedded"',
         )
-
-
-def note_tick(duties: Sequence[Duty]) -> None:
-    """Notes for each provider that a tick got through, so that its monitoring can see it."""
-    from ajpes_reporting.monitoring.metrics import TICK
-
-    for duty in duties:
-        with writing(duty.desk.engine) as connection:
-            chores.note_done(connection, duty.desk.provider, TICK, at=duty.desk.clock())
 
 
 def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:

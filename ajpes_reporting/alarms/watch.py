@@ -11,9 +11,9 @@ from ajpes_reporting.alarms.alarm import MACHINE_KINDS, Severity, Standing
 from ajpes_reporting.alarms.bulletin import Bulletin
 from ajpes_reporting.alarms.conditions import AUDIT_CHORE, TELLING_CHORE, conditions
 from ajpes_reporting.alarms.machine import machine_alarms
-from ajpes_reporting.alarms.turn import our_turn
 from ajpes_reporting.database.engine import snapshot, writing
-from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold
+from ajpes_reporting.database.running import Purpose, alone
+from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold, Busy
 from ajpes_reporting.journal import chain, chores
 
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ def look_and_tell(watch: Watch) -> None:
 
     Raises `AlarmNotTold` if a channel failed; all the others have been told then.
     """
-    with our_turn(watch.engine, watch.provider) as ours:
-        if not ours:
-            return
-        _look(watch)
-        failures = [error for name in watch.channels if (error := _tell(watch, name))]
+    try:
+        with alone(watch.engine, watch.provider, purpose=Purpose.ALARMS):
+            _look(watch)
+            failures = [error for name in watch.channels if (error := _tell(watch, name))]
+    except Busy:
+        return  # another machine is telling at this moment
     if failures:
         told = " ".join(error.message for error in failures)
         raise AlarmNotTold(told, failures[0].remedy)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.errors import tell_error
+from ajpes_reporting.cli.session import Part, Session, with_session
+from ajpes_reporting.domain.errors import AjpesReportingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ajpes_reporting.pipeline.collect import Taken
 
 
 @click.command("collect")
@@ -17,10 +25,35 @@ def command(session: Session, files: tuple[Path, ...]) -> None:
 
     With FILES it takes in those instead: answers that came by e-mail or in another way.
     """
-    from ajpes_reporting.pipeline.collect import collect, take_by_hand
+    from ajpes_reporting.pipeline.collect import take_by_hand
 
-    desk = session.desk()
-    taken = take_by_hand(desk, files) if files else collect(desk)
+    if files:
+        session.emit_each([_part("", take_by_hand(session.desk(), files))])
+    else:
+        _collect_all(session)
+
+
+def _collect_all(session: Session) -> None:
+    """One bank's folders that are out of reach do not keep the others' answers from being fetched."""
+    from ajpes_reporting.pipeline.collect import collect
+    from ajpes_reporting.wiring import open_desk
+
+    workspaces = session.workspaces()
+    parts, codes = [], [0]
+    for workspace in workspaces:
+        try:
+            parts.append(_part(workspace.folder.name, collect(open_desk(workspace))))
+        except AjpesReportingError as error:
+            if len(workspaces) == 1:
+                raise
+            tell_error(error)
+            codes.append(error.exit_code)
+    session.emit_each(parts)
+    if max(codes):
+        click.get_current_context().exit(max(codes))
+
+
+def _part(title: str, taken: Sequence[Taken]) -> Part:
     document = [
         {
             "name": item.name, "status": item.status, "note": item.note,
@@ -29,16 +62,16 @@ def command(session: Session, files: tuple[Path, ...]) -> None:
         }
         for item in taken
     ]  # fmt: skip
+    return Part(title, document, lambda: _show(taken))
 
-    def show() -> None:
-        if not taken:
-            click.echo("No new answers.")
-        for item in taken:
-            if item.submission:
-                one = item.submission
-                click.echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
-                click.echo(f"  See `ajpes-reporting show {one.id}`.")
-            else:
-                click.echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")
 
-    session.emit(document, show)
+def _show(taken: Sequence[Taken]) -> None:
+    if not taken:
+        click.echo("No new answers.")
+    for item in taken:
+        if item.submission:
+            one = item.submission
+            click.echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
+            click.echo(f"  See `ajpes-reporting show {one.id}`.")
+        else:
+            click.echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.session import Part, Session, with_session
 from ajpes_reporting.cli.wording import as_order
+
+if TYPE_CHECKING:
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.doctor import Diagnosis
 
 
 @click.command("doctor")
@@ -15,23 +20,25 @@ from ajpes_reporting.cli.wording import as_order
 @with_session
 def command(session: Session, test_alarm: bool) -> None:
     """Checks settings, database, clock, disk, certificate and reachability. Sends no report."""
-    from ajpes_reporting.doctor import Health, examine, try_channels, worst
+    from ajpes_reporting.doctor import examine, try_channels, worst
     from ajpes_reporting.wiring import now
 
-    workspace = session.workspace()
-    found = list(try_channels(workspace, now) if test_alarm else examine(workspace, now))
-    document = {"checks": [asdict(item) for item in found], "exit_code": worst(found)}
+    look = try_channels if test_alarm else examine
+    found = {workspace: list(look(workspace, now)) for workspace in session.workspaces()}
+    session.emit_each([_part(session, workspace, checks) for workspace, checks in found.items()])
+    if code := worst([check for checks in found.values() for check in checks]):
+        click.get_current_context().exit(code)
+
+
+def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Part:
+    from ajpes_reporting.doctor import Health, worst
 
     def show() -> None:
-        session.table(
-            "",
-            ("what", "found", "detail"),
-            [[item.subject, item.health.value, item.detail] for item in found],
-        )
-        for item in found:
+        rows = [[item.subject, item.health.value, item.detail] for item in checks]
+        session.table("", ("what", "found", "detail"), rows)
+        for item in checks:
             if item.remedy and item.health is not Health.OK:
                 click.echo(f"{item.subject}. Do: {as_order(item.remedy)}.")
 
-    session.emit(document, show)
-    if worst(found):
-        click.get_current_context().exit(worst(found))
+    document = {"checks": [asdict(item) for item in checks], "exit_code": worst(checks)}
+    return Part(workspace.folder.name, document, show)

@@ -10,7 +10,7 @@ from ajpes_reporting import logs
 from ajpes_reporting.cli.errors import in_words, tell_error
 from ajpes_reporting.cli.telling import exit_code, show_result
 from ajpes_reporting.cli.wording import counted
-from ajpes_reporting.domain.errors import Busy, ChecksRefused, NotDelivered
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy, ChecksRefused, NotDelivered
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.run import Ending, Result
@@ -65,6 +65,13 @@ class JobLog:
             _log_result(duty, done)
         else:
             _log_failure(duty, done)
+
+    def tell_broken(self, error: AjpesReportingError) -> None:
+        """Tells of a workspace that cannot be served."""
+        if self._for_a_person:
+            tell_error(error)
+        else:
+            _log.error("%s", error.message, extra={"remedy": error.remedy, "exit_code": error.exit_code})
 
 
 def _say(duty: Duty, done: Result | Exception) -> None:

@@ -15,6 +15,8 @@ from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.monitoring.pulse import Pulse
     from ajpes_reporting.schedule.duty import Duty
@@ -29,25 +31,24 @@ def command(session: Session) -> None:
     A stop (Ctrl-C, SIGTERM) waits for a report that is on its way.
     """
     from ajpes_reporting.monitoring.systemd import supervised
-    from ajpes_reporting.unattended import make_engine, note_tick, open_duties
+    from ajpes_reporting.unattended import make_engine, open_installation
 
-    workspaces = session.workspaces()
+    installation = open_installation(session.folder)
+    workspaces = installation.workspaces
     log = JobLog(session, workspaces)
+    for error in installation.broken:
+        log.tell_broken(error)
     pulse = _pulse(workspaces[0])
-    duties = [replace(duty, desk=pulse.watch(duty.desk)) for duty in open_duties(workspaces)]
+    watched = tuple(replace(duty, desk=pulse.watch(duty.desk)) for duty in installation.duties)
 
     def tell(duty: Duty, done: Done | Exception) -> None:
         pulse.stir()
         log.tell(duty, done)
 
-    def alive() -> None:
-        note_tick(duties)
-        pulse.beat()
-
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    engine = make_engine(workspaces, duties, tell, alive)
+    engine = make_engine(replace(installation, duties=watched), tell, pulse.beat)
     with ExitStack() as open_while_it_runs:
         _serve(open_while_it_runs, workspaces, pulse)
         open_while_it_runs.enter_context(supervised(pulse.hangs))
@@ -61,7 +62,7 @@ def _pulse(workspace: Workspace) -> Pulse:
     return Pulse(schedule.every_seconds, schedule.longest_run_seconds, time.monotonic)
 
 
-def _serve(stack: ExitStack, workspaces: list[Workspace], pulse: Pulse) -> None:
+def _serve(stack: ExitStack, workspaces: Sequence[Workspace], pulse: Pulse) -> None:
     """Answers `/metrics` and `/health`, if the settings of the first workspace say where."""
     listen = workspaces[0].settings.monitoring.listen
     if listen is None:

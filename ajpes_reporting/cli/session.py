@@ -31,6 +31,15 @@ _SHOW_PROGRESS_AFTER_SECONDS = 1.0
 _PIPED_WIDTH = 140
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a command has to say of one workspace: its name, a document, and how a person is shown it."""
+
+    title: str
+    document: Any
+    show: Callable[[], None]
+
+
 @dataclass
 class Session:
     """One call of the command line."""
@@ -70,6 +79,20 @@ class Session:
         except BrokenPipeError:
             # Whoever read it has gone (`| head`); the exit code must still tell what happened.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def emit_each(self, parts: Sequence[Part]) -> None:
+        """The same for each workspace of a service bureau, one after the other; or for the one."""
+        if len(parts) == 1:
+            self.emit(parts[0].document, parts[0].show)
+            return
+
+        def show() -> None:
+            for part in parts:
+                click.echo(click.style(f"{part.title}", bold=True))
+                part.show()
+                click.echo()
+
+        self.emit({"workspaces": {part.title: part.document for part in parts}}, show)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on stdout; columns whose name begins with ">" are aligned right."""

@@ -8,7 +8,7 @@ import click
 
 from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Part, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words
 from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.findings import Severity
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ajpes_reporting.alarms.alarm import Standing
+    from ajpes_reporting.config import Workspace
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
 
@@ -28,10 +29,13 @@ _MOST = 20
 @click.command("status")
 @with_session
 def command(session: Session) -> None:
-    """What is due, late, waiting or refused, and the newest submissions."""
+    """What is wrong, due, late, waiting or refused, and the newest submissions."""
+    session.emit_each([_part(session, workspace) for workspace in session.workspaces()])
+
+
+def _part(session: Session, workspace: Workspace) -> Part:
     from ajpes_reporting.wiring import open_desk
 
-    workspace = session.workspace()
     desk = open_desk(workspace)
     with desk.engine.connect() as connection:
         alarms = standing(connection, desk.provider, workspace.settings.alarms, desk.clock())
@@ -68,7 +72,7 @@ def command(session: Session) -> None:
             rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
             session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
 
-    session.emit(document, show)
+    return Part(workspace.folder.name, document, show)
 
 
 def _alarm_json(item: Standing) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def _to_do(item: Submission, held: bool) -> str:
     if item.superseded_by:
         return f"superseded by {item.superseded_by}"
     if item.state is State.PREPARED and item.is_held:
-        return f"held for its volume: see show {item.id}, then release {item.id}"
+        return f"held, {item.held_because}: show {item.id}, then release {item.id}"
     if item.state is State.PREPARED and held:
         return f"our own checks refused it: see show {item.id}, correct, run again"
     return {

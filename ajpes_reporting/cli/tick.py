@@ -25,18 +25,20 @@ def command(session: Session) -> None:
     The exit code is the worst of what it ran; 0 if nothing was due.
     """
     from ajpes_reporting.schedule.tick import do, tick
-    from ajpes_reporting.unattended import note_tick, open_duties
+    from ajpes_reporting.unattended import open_installation
 
-    workspaces = session.workspaces()
-    log = JobLog(session, workspaces)
-    duties = open_duties(workspaces)
+    installation = open_installation(session.folder)
+    log = JobLog(session, installation.workspaces)
     documents: list[dict[str, Any]] = []
     codes = [0]
-    for duty, done in tick(duties, do):
+    for error in installation.broken:
+        codes.append(error.exit_code)
+        documents.append(error_json(error))
+        log.tell_broken(error)
+    for duty, done in tick(installation.duties, do):
         codes.append(_code(done))
         documents.append(_json(duty.desk, done))
         log.tell(duty, done)
-    note_tick(duties)
     if session.as_json:
         session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
     click.get_current_context().exit(max(codes))

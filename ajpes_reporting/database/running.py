@@ -1,4 +1,4 @@
-"""One run at a time for each provider, whatever started it, and the right to send that goes with it.
+"""One at a time for each provider, whatever started it, and the right to send that goes with it.
 
 The lock belongs to a living process, not to a row: it is gone when the process is, even if that
 was killed. On PostgreSQL it holds across machines; a process that lives and shows no sign of it
@@ -12,6 +12,7 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,14 @@ from ajpes_reporting.domain.errors import Busy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OURS = 0x414A5052  # "AJPR": keeps our locks apart from those of others in the same database
+
+class Purpose(Enum):
+    """What is done by one at a time; the number keeps our locks apart from those of others."""
+
+    RUN = 0x414A5052  # "AJPR"
+    ALARMS = 0x414A5041  # "AJPA"; telling waits for no run, and no run for it
+
+
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
 LONGEST_RUN_SECONDS = 3600.0
@@ -53,16 +61,21 @@ class Hold(Protocol):
 
 
 @contextmanager
-def alone(engine: Engine, provider: str, longest_seconds: float = LONGEST_RUN_SECONDS) -> Iterator[Hold]:
-    """Holds the provider's lock. Raises `Busy` if another run holds it.
+def alone(
+    engine: Engine,
+    provider: str,
+    longest_seconds: float = LONGEST_RUN_SECONDS,
+    purpose: Purpose = Purpose.RUN,
+) -> Iterator[Hold]:
+    """Holds the provider's lock for that purpose. Raises `Busy` if somebody else holds it.
 
-    A run that shows no sign of life for `longest_seconds` has lost it.
+    Whoever shows no sign of life for `longest_seconds` has lost it.
     """
     if engine.dialect.name == "postgresql":
-        with _alone_on_postgresql(engine, provider, longest_seconds) as hold:
+        with _alone_on_postgresql(engine, provider, longest_seconds, purpose) as hold:
             yield hold
     else:
-        with _alone_on_this_machine(engine, provider) as hold:
+        with _alone_on_this_machine(engine, provider, purpose) as hold:
             yield hold
 
 
@@ -87,8 +100,10 @@ class _Session:
 
 
 @contextmanager
-def _alone_on_postgresql(engine: Engine, provider: str, longest_seconds: float) -> Iterator[Hold]:
-    key = {"ours": _OURS, "provider": int(provider) % (2**31)}
+def _alone_on_postgresql(
+    engine: Engine, provider: str, longest_seconds: float, purpose: Purpose
+) -> Iterator[Hold]:
+    key = {"ours": purpose.value, "provider": int(provider) % (2**31)}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(_KEEP_ALIVE)
         if not _taken_soon(connection, key) and not _taken_over(connection, key, longest_seconds):
@@ -135,8 +150,9 @@ class _File:
 
 
 @contextmanager
-def _alone_on_this_machine(engine: Engine, provider: str) -> Iterator[Hold]:
-    path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}.lock")
+def _alone_on_this_machine(engine: Engine, provider: str, purpose: Purpose) -> Iterator[Hold]:
+    mark = "" if purpose is Purpose.RUN else f".{purpose.name.lower()}"
+    path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}{mark}.lock")
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

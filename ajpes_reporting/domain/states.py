@@ -37,7 +37,8 @@ AWAITING_STATES = frozenset({State.SENDING, State.DELIVERED, State.UNKNOWN})
 _ANSWERED = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS, State.REFUSED})
 
 NEXT: dict[State, frozenset[State]] = {
-    State.PREPARED: frozenset({State.SENDING}),
+    # By a person's word, if it was held since a restored journal may not know that it went out.
+    State.PREPARED: frozenset({State.SENDING, State.DELIVERED}),
     State.SENDING: frozenset({State.DELIVERED, State.UNREACHABLE, State.UNKNOWN, State.REFUSED}),
     # An answer, or the authority's word that it has nothing.
     State.DELIVERED: _ANSWERED | {State.UNREACHABLE},

@@ -22,6 +22,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.states import AWAITING_STATES, State
 from ajpes_reporting.journal import chores, due
+from ajpes_reporting.schedule.tick import TICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-TICK = "tick"
 """The chore whose time is that of the last tick that got through."""
 
 _SEVERITIES = ("warning", "critical")

@@ -11,6 +11,7 @@ from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
+from ajpes_reporting.journal.restored import reason_after_restore
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
@@ -42,6 +43,7 @@ def resubmit(
     _refuse_closed(submission)
     _refuse_settled(desk, submission)
     _refuse_purged(desk, submission, same=same)
+    _refuse_uncertain(desk, submission, period, same=same)
     if not same:
         return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
@@ -59,7 +61,7 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
             return _agreeing(told, to)
         with writing(desk.engine) as connection:
             submission = submissions.owned(connection, desk.provider, key)
-            if submission.state not in (State.UNKNOWN, State.DELIVERED) or submission.state is to:
+            if not _may_be_settled(submission) or submission.state is to:
                 raise UsageError(
                     f"Submission {key} is {submission.state.label}; "
                     "only what AJPES has not answered is settled by hand.",
@@ -103,6 +105,13 @@ def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
         _log.warning("The authority's folders were not seen: %s", error.message)
     submission = _find(desk, key)
     return None if submission.state is State.UNKNOWN else submission
+
+
+def _may_be_settled(submission: Submission) -> bool:
+    """AJPES has it, or may have it, and has not answered; or it is held since nobody knows."""
+    return submission.state in (State.UNKNOWN, State.DELIVERED) or (
+        submission.is_held and submission.superseded_by is None
+    )
 
 
 def _agreeing(told: Submission, to: State) -> Submission:
@@ -185,9 +194,25 @@ def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
         )
 
 
+def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, same: bool) -> None:
+    """A run holds what a restored journal cannot know; the same bytes must not slip past it."""
+    with desk.engine.connect() as connection:
+        doubt = reason_after_restore(connection, submission.provider, period)
+    if same and doubt and submission.state is not State.REFUSED:
+        raise OutcomeUnknown(
+            f"Submission {submission.id} may have gone out: {doubt}.",
+            "run the period without --same; it is held then, and `release` lets it go",
+        )
+
+
 def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
     with desk.engine.connect() as connection:
         findings = submissions.findings_of(connection, submission.id)
+    if submission.is_held:
+        raise UsageError(
+            f"Submission {submission.id} is held: {submission.held_because}.",
+            f"let it go with `ajpes-reporting release {submission.id}`, then run again without --same",
+        )
     if submission.state is State.PREPARED and any(row.severity == "error" for row in findings):
         raise UsageError(
             f"Submission {submission.id} was held back by our own checks; the same bytes are not sent.",

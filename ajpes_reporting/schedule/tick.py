@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+TICK = "tick"
+"""The chore that a tick itself is: when one got through last, for monitoring."""
+
 Done = Result | AjpesReportingError
 """What became of a job; a failure is given out, so that it does not keep others from being done."""
 
@@ -75,6 +78,8 @@ def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator
             yield done
     for chore in duty.chores:
         yield from _do_chore(duty, chore)
+    with writing(duty.desk.engine) as connection:
+        chores.note_done(connection, duty.desk.provider, TICK, at=duty.desk.clock())
 
 
 def note_due(duty: Duty) -> None:
@@ -166,8 +171,9 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         row = due.find(connection, job.provider, job.report, job.period)
         if row is None:
             return
-        tries = row.tries + 1
+        tries = row.tries
         if isinstance(done, AjpesReportingError) or _state(done) is State.UNREACHABLE:
+            tries += 1
             again = retries.after_failure(tries, now, row.deadline)
         elif done.ending in _WAITS_FOR_A_PERSON or _state(done) is State.UNKNOWN:
             again = retries.after_hold(now, row.deadline)

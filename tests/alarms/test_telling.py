@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,12 @@ from sqlalchemy import Engine, insert
 
 from ajpes_reporting.alarms.bulletin import Bulletin
 from ajpes_reporting.alarms.machine import Expiry
-from ajpes_reporting.alarms.turn import our_turn
 from ajpes_reporting.alarms.watch import Watch, look_and_tell, standing, verify_record
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.running import Hold, Purpose, alone
 from ajpes_reporting.database.tables import audit_records
-from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.domain.errors import AlarmNotTold, Busy, ConfigurationError
 from ajpes_reporting.journal import chain
 from tests.alarms.conftest import NOW, PROVIDER, Notebook, watch
 
@@ -175,14 +177,18 @@ def test_two_machines_that_look_at_once_tell_once(office: Office) -> None:
     assert [item.alarm.key for item in slow.told] == ["password soap"]
 
 
+def assert_busy(lock: AbstractContextManager[Hold]) -> None:
+    with pytest.raises(Busy), lock:
+        pass
+
+
 def test_the_turn_is_per_provider_and_ends(engine: Engine) -> None:
     """One bank of a service bureau does not wait for another, nor for itself afterwards."""
-    with our_turn(engine, PROVIDER) as ours, our_turn(engine, PROVIDER) as again:
-        assert (ours, again) == (True, False)
-        with our_turn(engine, "5860580000") as other:
-            assert other
-    with our_turn(engine, PROVIDER) as ours:
-        assert ours
+    alarms = partial(alone, engine, purpose=Purpose.ALARMS)
+    with alarms(PROVIDER), alarms("5860580000"), alone(engine, PROVIDER):
+        assert_busy(alarms(PROVIDER))
+    with alarms(PROVIDER):
+        pass
 
 
 def test_a_broken_record_stands_until_a_check_is_clean(office: Office, engine: Engine) -> None:

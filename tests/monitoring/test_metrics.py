@@ -21,7 +21,7 @@ from ajpes_reporting.monitoring.metrics import Watched, figures_as_text
 from ajpes_reporting.schedule.duty import Duty
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
-from ajpes_reporting.unattended import note_tick, watch_workspace
+from ajpes_reporting.unattended import watch_workspace
 from tests.pipeline.conftest import Bank, event
 
 BOTH = frozenset({"NODURS", "SPAPP"})
@@ -42,10 +42,9 @@ def of(bank: Bank, reports: frozenset[str] = BOTH) -> dict[tuple[str, ...], floa
     return figures(Watched(bank.desk, reports))
 
 
-def play(bank: Bank) -> Duty:
+def play(bank: Bank) -> None:
     duty = Duty(bank.desk, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
     assert [done for _duty, done in tick([duty], do)]
-    return duty
 
 
 def test_an_empty_bank_tells_every_figure(bank: Bank) -> None:
@@ -63,7 +62,7 @@ def test_an_empty_bank_tells_every_figure(bank: Bank) -> None:
 def test_what_was_accepted_counts_and_the_next_deadline_is_tomorrows(bank: Bank) -> None:
     """After the day's report the clock runs for the next day's."""
     bank.record(event("O-1", 1))
-    note_tick([play(bank)])
+    play(bank)
     found = of(bank)
     assert found[("submissions", "NODURS", "accepted")] == 1
     assert found[("reports_open", "NODURS")] == found[("reports_late", "NODURS")] == 0

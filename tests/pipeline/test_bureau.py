@@ -19,7 +19,7 @@ from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.schedule.duty import Duty
 from ajpes_reporting.schedule.tick import do, tick
-from ajpes_reporting.unattended import open_duties
+from ajpes_reporting.unattended import open_installation
 from tests.pipeline.conftest import HEADER, Time, event
 
 BANKS = {"bank-a": ("5860571000", "Banka A d.d."), "bank-b": ("1572814000", "Banka B d.d.")}
@@ -59,7 +59,7 @@ def bureau(tmp_path: Path, database_url: str, authorities: dict[str, Sandbox]) -
 
 @pytest.fixture
 def duties(bureau: Path, clock: Time) -> Iterator[list[Duty]]:
-    duties = open_duties(open_workspaces(bureau), clock)
+    duties = list(open_installation(bureau, clock).duties)
     yield duties
     for duty in duties:
         duty.desk.engine.dispose()
@@ -103,12 +103,27 @@ def test_one_provider_in_trouble_does_not_keep_the_other(
     (bureau / "bank-a" / "ajpes.toml").write_text(
         re.sub("host_key = .*", 'host_key = "nonsense"', (bureau / "bank-a" / "ajpes.toml").read_text()),
     )
-    broken = open_duties(open_workspaces(bureau), duties[0].desk.clock)
+    broken = list(open_installation(bureau, duties[0].desk.clock).duties)
     (first, what), (second, ending) = told(broken)
     assert (first, second, ending) == ("5860571000", "1572814000", Ending.SENT)
     assert what is ConfigurationError
     for duty in broken:
         duty.desk.engine.dispose()
+
+
+def test_settings_that_cannot_be_read_do_not_keep_the_other_bank(
+    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+) -> None:
+    """A slip in one bank's file, made in the night: the other bank is served, and the slip is told."""
+    record(duties[1], bureau, event("O-1", 1))
+    (bureau / "bank-a" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
+    installation = open_installation(bureau, duties[0].desk.clock)
+    assert [type(error) for error in installation.broken] == [ConfigurationError]
+    assert told(list(installation.duties)) == [("1572814000", Ending.SENT)]
+    installation.duties[0].desk.engine.dispose()
+    (bureau / "bank-b" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
+    with pytest.raises(ConfigurationError):
+        open_installation(bureau)
 
 
 def test_a_command_for_one_provider_wants_to_know_which(bureau: Path) -> None:

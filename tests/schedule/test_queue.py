@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from ajpes_reporting.config import open_workspace, open_workspaces
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.schedule import queue
 from ajpes_reporting.schedule.queue import SCHEMA, make_queue, require_queue
-from ajpes_reporting.unattended import make_engine, open_duties
+from ajpes_reporting.unattended import make_engine, open_installation
 from ajpes_reporting.workspace import complete_workspace
 from tests.servers.postgres import Cluster
 
@@ -93,11 +92,10 @@ def test_workers_need_their_queue(tmp_path: Path, empty: Engine) -> None:
     _write(tmp_path, "5860571000", url, engine="embedded")
     complete_workspace(tmp_path)
     _write(tmp_path, "5860571000", url)
-    workspaces = [open_workspace(tmp_path)]
-    (duty,) = open_duties(workspaces)
+    installation = open_installation(tmp_path)
     with pytest.raises(ConfigurationError, match="queue") as refused:
-        make_engine(workspaces, [duty], lambda _duty, _done: None, lambda: None)
-    duty.desk.engine.dispose()
+        make_engine(installation, lambda _duty, _done: None, lambda: None)
+    installation.duties[0].desk.engine.dispose()
     assert "init" in refused.value.remedy
 
 
@@ -108,11 +106,10 @@ def test_workspaces_that_share_workers_share_a_database(tmp_path: Path, postgres
         for name, number, url in (("a", "5860571000", one), ("b", "5860580000", other)):
             _write(tmp_path / name, number, url)
             complete_workspace(tmp_path / name)
-        workspaces = open_workspaces(tmp_path)
-        duties = open_duties(workspaces)
+        installation = open_installation(tmp_path)
         with pytest.raises(ConfigurationError, match="different databases"):
-            make_engine(workspaces, duties, lambda _duty, _done: None, lambda: None)
-        for duty in duties:
+            make_engine(installation, lambda _duty, _done: None, lambda: None)
+        for duty in installation.duties:
             duty.desk.engine.dispose()
 
 

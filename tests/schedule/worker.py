@@ -9,11 +9,10 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from ajpes_reporting.config import open_workspaces
 from ajpes_reporting.schedule.duty import Duty
 from ajpes_reporting.schedule.tick import Done
 from ajpes_reporting.schedule.workers import WorkersEngine
-from ajpes_reporting.unattended import open_duties
+from ajpes_reporting.unattended import open_installation
 
 
 def main(folder: str, clock_file: str, every_seconds: str, silent_seconds: str) -> None:
@@ -21,8 +20,13 @@ def main(folder: str, clock_file: str, every_seconds: str, silent_seconds: str) 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    duties = open_duties(open_workspaces(Path(folder)), lambda: read_clock(Path(clock_file)))
-    WorkersEngine(duties, float(every_seconds), tell, lambda: None, float(silent_seconds)).run(stop)
+    installation = open_installation(Path(folder), lambda: read_clock(Path(clock_file)))
+    engine = WorkersEngine(
+        installation.duties, float(every_seconds), tell, lambda: None, float(silent_seconds)
+    )
+    engine.run(stop)
+        stop
+    )
 
 
 def read_clock(path: Path) -> datetime:
