@@ -127,17 +127,21 @@ class Recorder:
             self._set_aside(answer, problem, evidence)
             return
         self._end_attempt(outcome, evidence)
-        if self.submission.state is not State.DELIVERED:
-            note = f"the submission was {self.submission.state.label} by then"
-            self._commit(
-                lambda connection: answers.set_aside(
-                    connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock()
-                )
-            )
+        if self.submission.state not in (State.DELIVERED, State.UNKNOWN):
+            self._commit(lambda connection: self._came_late(connection, answer))
             return
         self.submission = self._commit(
             lambda connection: apply_rows(connection, desk, answer, self.submission, reading)
         )
+
+    def _came_late(self, connection: Connection, answer: int) -> None:
+        """Another run took this one's place meanwhile; it may have applied this very answer."""
+        desk, key = self._desk, self.submission.id
+        if answer in [row.id for row in answers.waiting(connection, desk.provider)]:
+            note = f"the submission was {self.submission.state.label} by then"
+            answers.set_aside(
+                connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock()
+            )
 
     def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
         desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note
