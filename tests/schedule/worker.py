@@ -25,8 +25,6 @@ def main(folder: str, clock_file: str, every_seconds: str, silent_seconds: str) 
         installation.duties, float(every_seconds), tell, lambda: None, float(silent_seconds)
     )
     engine.run(stop)
-        stop
-    )
 
 
 def read_clock(path: Path) -> datetime:
