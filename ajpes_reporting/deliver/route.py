@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Outcome, Unreachable
-from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
+from ajpes_reporting.domain.ports import Carrier, LastCall, Parcel, Progress, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Log(Protocol):
         """Before the first byte leaves by this way."""
         ...
 
-    def handing_over(self, waits_as: str) -> None:
+    def handing_over(self, waits_as: str) -> LastCall:
         """At the last moment before it might arrive; raises `NotDelivered` if it may not go any more."""
         ...
 

@@ -26,7 +26,7 @@ from ajpes_reporting.deliver.trouble import (
 from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import HandOver, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.domain.ports import HandOver, LastCall, Parcel, Progress, no_progress, no_record
 
 if TYPE_CHECKING:
     import ssl
@@ -110,6 +110,8 @@ class SoapCarrier:
             try:
                 status = self._post(message, call, reply)
             except NotDelivered as error:
+                if call.request_begun:
+                    return Unknown(f"{error.message} The message was cut before its end.", _SETTLE)
                 return Unreachable(error.message, error.remedy)
             except (httpx.HTTPError, OSError, _OversizeError) as error:
                 return self._broken(call, error, reply if reply.exists() else None)
@@ -133,7 +135,7 @@ class SoapCarrier:
             client.stream(
                 "POST",
                 self._url,
-                content=message.stream(),
+                content=message.stream(call.before_last_byte),
                 headers=self._headers(message),
                 extensions={"trace": call.trace},
             ) as response,
@@ -248,6 +250,7 @@ class _Call:
     def __init__(self, watchdog: Watchdog, hand_over: HandOver) -> None:
         self.watchdog = watchdog
         self._hand_over = hand_over
+        self._last_call: LastCall = no_record("")
         self.request_begun = False
         self.reply_begun = False
         self._line: ssl.SSLSocket | None = None
@@ -262,10 +265,14 @@ class _Call:
         elif event == "http11.receive_response_headers.complete":
             self.reply_begun = True
 
+    def before_last_byte(self) -> None:
+        """A run that was paused in the middle of the call may have been replaced."""
+        self._last_call()
+
     def _begin(self) -> None:
         if self._line is not None:
             hear_objection(self._line)
-        self._hand_over("")
+        self._last_call = self._hand_over("")
         self.request_begun = True
 
 
@@ -280,7 +287,7 @@ class _Message:
         report_bytes = parcel.size_bytes - self._skipped_bytes
         self.size_bytes = len(envelope.head) + report_bytes + len(envelope.tail)
 
-    def stream(self) -> Iterator[bytes]:
+    def stream(self, before_last_byte: LastCall) -> Iterator[bytes]:
         yield self._envelope.head
         self._progress(self._skipped_bytes)
         with self._path.open("rb") as report:
@@ -288,6 +295,8 @@ class _Message:
             while block := report.read(_BLOCK_BYTES):
                 yield block
                 self._progress(len(block))
+        # Without its end nobody can read the message.
+        before_last_byte()
         yield self._envelope.tail
 
 

@@ -23,16 +23,21 @@ def no_progress(_amount: int) -> None:
     """Progress that nobody watches."""
 
 
-HandOver = Callable[[str], None]
+LastCall = Callable[[], None]
+"""Called right before the last byte of a call; raises `NotDelivered` if another run may have taken over."""
+
+HandOver = Callable[[str], LastCall]
 """Called by a carrier at the last moment before the authority might have the parcel.
 
 It is told the name under which the file waits on the server, if it does. It returns when that
-moment is on record, and raises `NotDelivered` if the parcel may not go any more.
+moment is on record, and raises `NotDelivered` if the parcel may not go any more. What it gives
+back is for carriers to whom a message is nothing without its end.
 """
 
 
-def no_record(_waits_as: str) -> None:
+def no_record(_waits_as: str) -> LastCall:
     """A hand-over that nobody records."""
+    return lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.database.running import Hold
-    from ajpes_reporting.domain.ports import Carrier
+    from ajpes_reporting.domain.ports import Carrier, LastCall
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
@@ -54,16 +54,9 @@ class Recorder:
                 connection, self.submission, carrier.name, at=self._desk.clock()
             )
 
-    def handing_over(self, waits_as: str) -> None:
-        """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more.
-
-        A run that was away for long, paused or cut off, may have been replaced by another one.
-        """
-        if not self._hold.is_still_ours():
-            raise NotDelivered(
-                "This run was away for so long that another one may have taken its place.",
-                "run again; the schedule does so by itself",
-            )
+    def handing_over(self, waits_as: str) -> LastCall:
+        """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more."""
+        self._refuse_if_replaced()
         try:
             with writing(self._desk.engine) as connection:
                 submissions.hand_over(
@@ -76,6 +69,15 @@ class Recorder:
                 f"That it was about to be handed over could not be recorded: {reason(error)}.",
                 "mend the database, then run again",
             ) from None
+        return self._refuse_if_replaced
+
+    def _refuse_if_replaced(self) -> None:
+        """A run that was away for long, paused or cut off, may have been replaced by another one."""
+        if not self._hold.is_still_ours():
+            raise NotDelivered(
+                "This run was away for so long that another one may have taken its place.",
+                "run again; the schedule does so by itself",
+            )
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
         """Stores what came back, raw, then says what it means: an answer is checked before it counts.

@@ -9,15 +9,15 @@ import pytest
 
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotDelivered
-from ajpes_reporting.domain.outcomes import Delivered, Unreachable
-from ajpes_reporting.domain.ports import Parcel, Sighting, no_progress
+from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
+from ajpes_reporting.domain.ports import LastCall, Parcel, Sighting, no_progress, no_record
 from tests.deliver.conftest import MakeCarrier, MakeServer
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
 
 
-def refuse(_waits_as: str) -> None:
+def refuse(_waits_as: str) -> LastCall:
     raise NotDelivered("another run has taken its place")
 
 
@@ -34,11 +34,14 @@ def test_over_soap_no_byte_of_the_request_has_left_by_then(
     """A run that dies before this moment has sent nothing; after it, nobody knows."""
     server = make_server()
     seen: list[int] = []
-    outcome = make_carrier(server.port).deliver(
-        parcel, no_progress, lambda _waits_as: seen.append(len(server.requests))
-    )
+
+    def note(_waits_as: str) -> LastCall:
+        seen.append(len(server.requests))
+        return lambda: seen.append(len(server.requests))
+
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, note)
     assert isinstance(outcome, Delivered)
-    assert (seen, len(server.requests)) == ([0], 1)
+    assert (seen, len(server.requests)) == ([0, 0], 1)
 
 
 def test_over_soap_a_refused_hand_over_sends_nothing(
@@ -52,6 +55,18 @@ def test_over_soap_a_refused_hand_over_sends_nothing(
     assert server.requests == []
 
 
+def test_over_soap_a_run_that_was_replaced_does_not_end_its_message(
+    make_server: MakeServer, make_carrier: MakeCarrier, parcel: Parcel
+) -> None:
+    """It was paused in the middle of the call, and somebody else has settled the report: half a message
+    is none."""
+    server = make_server()
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, lambda _waits_as: lambda: refuse(""))
+    assert isinstance(outcome, Unknown)
+    assert "cut before its end" in outcome.reason
+    assert server.requests == []
+
+
 # --- SFTP ---
 
 
@@ -61,8 +76,9 @@ def test_over_sftp_the_whole_file_waits_under_the_name_that_is_told(
     """Whoever looks later knows by that name whether the rename has happened."""
     seen: list[tuple[str, list[str], int]] = []
 
-    def note(waits_as: str) -> None:
+    def note(waits_as: str) -> LastCall:
         seen.append((waits_as, [path.name for path in files(sshd)], files(sshd)[0].stat().st_size))
+        return no_record(waits_as)
 
     assert isinstance(SftpCarrier(sftp_settings).deliver(parcel, no_progress, note), Delivered)
     ((waits_as, names, size),) = seen
@@ -86,8 +102,9 @@ def test_a_file_taken_back_while_it_waits_cannot_arrive_any_more(
     """The sleeper wakes up after another run has looked: its rename fails, and it claims nothing."""
     carrier = SftpCarrier(sftp_settings)
 
-    def taken_back(waits_as: str) -> None:
+    def taken_back(waits_as: str) -> LastCall:
         assert SftpCarrier(sftp_settings).look(parcel, waits_as) == Sighting(was_waiting=True)
+        return no_record(waits_as)
 
     outcome = carrier.deliver(parcel, no_progress, taken_back)
     assert not isinstance(outcome, Delivered)

@@ -10,7 +10,7 @@ import pytest
 from ajpes_reporting.deliver.route import deliver, ways
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.domain.ports import Carrier, HandOver, LastCall, Parcel, Progress, no_progress, no_record
 
 PARCEL = Parcel(Path("report.xml"), "NODURS_20261117_5860571.xml", "nodurs", 1, "00")
 
@@ -37,7 +37,7 @@ class Log:
     def started(self, carrier: Carrier) -> None:
         self.story.append(f"{carrier.name} is written down")
 
-    def handing_over(self, waits_as: str) -> None:
+    def handing_over(self, waits_as: str) -> LastCall:
         raise AssertionError("these carriers hand nothing over")
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
