@@ -11,6 +11,7 @@ from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words
 from ajpes_reporting.cli.wording import as_order
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
@@ -118,7 +119,11 @@ def _standing(connection: Any, desk: Desk, item: tuple[str, str, Any]) -> str:
         return str(known.settled_as).replace("_", " ")
     latest = submissions.latest(connection, desk.provider, report, period)
     standing = latest.state.label if latest else "not sent yet"
-    return f"{standing}, late" if desk.clock() > deadline else standing
+    if desk.clock() > deadline:
+        standing += ", late"
+    if known is not None and known.next_try_at and known.next_try_at > desk.clock():
+        standing += f"; tried {known.tries} times, again at {known.next_try_at.astimezone(LJUBLJANA):%H:%M}"
+    return standing
 
 
 def _due_row(desk: Desk, item: dict[str, Any]) -> list[str]:

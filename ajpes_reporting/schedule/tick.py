@@ -122,11 +122,16 @@ def _noted_until(connection: Connection, duty: Duty, kind: ReportKind, now: date
     """The last period that the schedule needs not look at again.
 
     It keeps its own mark: a period that was run by hand says nothing about the days before it. A new
-    installation begins with the current period, also if that has not started at the first tick.
+    installation begins with the current period, also if that has not started at the first tick; but a
+    month that was due before it came was reported by others.
     """
     provider = duty.desk.provider
     mark = chores.note(connection, provider, _mark(kind)) or due.newest(connection, provider, kind.code)
-    return kind.parse_period(mark) if mark else _current(kind, now).previous()
+    if mark:
+        return kind.parse_period(mark)
+    current = _current(kind, now)
+    is_over = kind.monthly and kind.deadline(current, duty.desk.extra_days_off) < now
+    return current if is_over else current.previous()
 
 
 def _remember(connection: Connection, duty: Duty, kind: ReportKind, noted: Period, now: datetime) -> None:

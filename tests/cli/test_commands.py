@@ -240,15 +240,16 @@ def test_a_wrong_host_key_is_named_and_nothing_is_sent(
 
 
 def test_the_schedule_runs_what_is_due_once(bank: Path, authority: Sandbox) -> None:
-    """A tick from cron: the day's report and the month's, and a second tick sends nothing."""
+    """A tick from cron: the day's report, early in a month also the month's; a second tick sends nothing."""
     path = bank / "ajpes.toml"
     path.write_text(
         path.read_text("utf-8") + "\n[schedule]\nnodurs_start = 00:00:00\nspapp_start = 00:00:00\n", "utf-8"
     )
     assert run(["-w", str(bank), "tick"]) == 0
-    assert sorted(one.report for one in authority.book.submissions()) == ["nodurs", "spapp"]
+    sent = [one.report for one in authority.book.submissions()]
+    assert sent.count("nodurs") == 1
     assert run(["-w", str(bank), "tick"]) == 0
-    assert len(authority.book.submissions()) == 2
+    assert [one.report for one in authority.book.submissions()] == sent
 
 
 def test_an_answer_with_a_namespace_is_checked_by_its_local_names(tmp_path: Path) -> None:

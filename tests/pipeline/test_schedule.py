@@ -107,6 +107,15 @@ def test_a_correction_is_tried_at_once(bank: Bank) -> None:
     assert ("SPAPP", "2026-10", Ending.SENT) in play(bank)
 
 
+def test_a_month_that_was_due_before_we_came_is_not_ours(bank: Bank) -> None:
+    """A bank that installs on the 17th has sent last month's SPAPP by other means; it is not sent twice."""
+    import_accounts(bank)
+    bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    bank.time.now = bank.time.now.replace(month=12, day=4, hour=17)
+    assert [period for code, period, _ending in play(bank) if code == "SPAPP"] == ["2026-11"]
+
+
 def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> None:
     """SFTP is down while an answer is awaited: NODURS goes by SOAP all the same."""
     import_accounts(bank)

@@ -87,6 +87,8 @@ def expected(first: datetime, last: datetime) -> dict[tuple[str, str], datetime]
         periods["NODURS", day.isoformat()] = in_ljubljana(day, 18)
         day += ONE_DAY
     month = (first.date().replace(day=1) - ONE_DAY).replace(day=1)
+    if in_ljubljana(_due_day(month), 18) < first:  # others have reported it
+        month = _next(month)
     while _month_begins(month) <= last:
         periods["SPAPP", f"{month:%Y-%m}"] = in_ljubljana(_due_day(month), 18)
         month = _next(month)
