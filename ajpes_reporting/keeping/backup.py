@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.journal.purged import ArchivedFile
     from ajpes_reporting.pipeline.desk import Desk
 
-_OURS = re.compile(r"(database|settings)-[0-9TZ]+-[0-9a-f]{8}(\.part|-journal)*")
+_OURS = re.compile(r"(database|settings)-[0-9TZ]+-[0-9a-f]{8}(\.part|-journal|-wal|-shm)*")
 
 
 @dataclass(frozen=True, slots=True)

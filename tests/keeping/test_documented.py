@@ -84,13 +84,21 @@ def test_every_kind_of_file_in_a_backup_is_explained(bank: Bank, tmp_path: Path)
 
 def make_database(cluster: Cluster, *, roles: bool) -> None:
     """The SQL of the page, as the owner of the server."""
-    (sql,) = blocks("PostgreSQL", "sql")
+    sql, _rights, _queue = blocks("PostgreSQL", "sql")
     outside, inside = sql.replace("'…'", "'secret'").split("\\c ajpes\n")
     for statement in outside.strip().splitlines():
         if roles or not statement.startswith("CREATE ROLE"):
             cluster.execute(statement)
     with psycopg.connect(cluster.url("ajpes").replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(inside.encode())
+
+
+def give_rights(cluster: Cluster) -> None:
+    """The SQL of the page, as the owner of the tables."""
+    _sql, rights, _queue = blocks("PostgreSQL", "sql")
+    address = f"postgresql://ajpes_owner@127.0.0.1:{cluster.port}/ajpes"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(rights.encode())
 
 
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="install postgresql-client")
@@ -107,6 +115,7 @@ def test_with_the_two_roles_of_the_page_a_database_is_backed_up_and_restored(
     ajpes("init", tmp_path / "bank")
     (making,) = blocks("PostgreSQL", "sh")
     follow(making, places)
+    give_rights(postgres)
     working = {URL: f"postgresql://ajpes@{server}/ajpes"}
     rows = tmp_path / "rows.csv"
     rows.write_text(f"{HEADER}\n{event('O-1', 1)}\n", encoding="utf-8")
@@ -117,6 +126,7 @@ def test_with_the_two_roles_of_the_page_a_database_is_backed_up_and_restored(
     new = {**places, "/srv/ajpes": str(tmp_path / "new")}
     _sqlite, restoring = blocks("Restoring", "sh")
     assert "is restored" in follow(restoring, new)
+    give_rights(postgres)
     assert "The record is whole." in follow("ajpes-reporting -w /srv/ajpes audit verify", new, working)
     rows.write_text(f"{HEADER}\n{event('O-2', 1)}\n", encoding="utf-8")
     assert "1 new" in follow(f"ajpes-reporting -w /srv/ajpes ledger import {rows}", new, working)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from ajpes_reporting.pipeline.settle import resubmit
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.wiring import open_desk
+
+ANSWER_WAIT_SECONDS = 3.0  # long enough for an answer that comes, short for one that does not
 
 NAMESPACE = {"n": "http://www.ajpes.si/xml_sheme/nodurs/nodurs-20100601"}
 NOV_17 = Day(datetime(2026, 11, 17).date())
@@ -153,4 +155,5 @@ def make_bank(folder: Path, database_url: str, clock: Time, authority: Sandbox, 
     engine = open_engine(database_url)
     upgrade(engine)
     engine.dispose()
-    return Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+    desk = replace(open_desk(open_workspace(folder), clock), answer_wait_seconds=ANSWER_WAIT_SECONDS)
+    return Bank(folder, desk, clock, authority)

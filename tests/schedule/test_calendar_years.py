@@ -241,7 +241,7 @@ def test_a_first_day_on_which_the_machine_goes_down_is_not_missed(desk: Desk, di
     life.tick()
     life.now = in_ljubljana(date(2026, 11, 18), 10)
     life.tick(may_fail=False)
-    assert life.accepted == {("NODURS", "2026-11-17"): 1, ("SPAPP", "2026-10"): 1}
+    assert life.accepted == {("NODURS", "2026-11-17"): 1}
 
 
 def test_a_day_that_a_clerk_runs_does_not_hide_those_before_it(desk: Desk, dice: random.Random) -> None:
