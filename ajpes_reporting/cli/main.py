@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("collect", "Fetch and apply answers that have come in over SFTP."),
     "resubmit": ("resubmit", "Send a report again, corrected or the very same bytes."),
     "resolve": ("resolve", "Settle an unknown outcome by a person's word."),
-    "release": ("release", "Let a report go that was held for its unusual volume."),
+    "release": ("release", "Let a report go that was held for a person."),
     "status": ("status", "What is due, late, waiting, refused."),
     "show": ("show", "One submission with every attempt, file and finding."),
     "schedule": ("schedule", "Run the daily and monthly jobs at their times."),

@@ -15,7 +15,7 @@ from ajpes_reporting.domain.errors import UsageError
 )
 @with_session
 def command(session: Session, submission: int, reason: str) -> None:
-    """Lets SUBMISSION go, which was held because its volume is far outside the usual. Look at it first."""
+    """Lets SUBMISSION go, which was held: its volume is unusual, or the journal was restored. Look first."""
     from ajpes_reporting.pipeline.settle import release
 
     if not reason.strip():
