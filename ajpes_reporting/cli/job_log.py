@@ -79,6 +79,8 @@ def _say(duty: Duty, done: Result | Exception) -> None:
         show_result(duty.desk, done)
     elif told := in_words(done):
         tell_error(told)
+    else:
+        _log_failure(duty, done)
 
 
 def _log_result(duty: Duty, done: Result) -> None:

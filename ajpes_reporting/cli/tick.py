@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.cli.errors import error_json
+from ajpes_reporting.cli.errors import error_json, in_words
 from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import exit_code, result_json
@@ -45,8 +45,12 @@ def command(session: Session) -> None:
 
 
 def _code(done: Done) -> int:
-    return done.exit_code if isinstance(done, AjpesReportingError) else exit_code(done)
+    return _told(done).exit_code if isinstance(done, Exception) else exit_code(done)
 
 
 def _json(desk: Desk, done: Done) -> dict[str, Any]:
-    return error_json(done) if isinstance(done, AjpesReportingError) else result_json(desk, done)
+    return error_json(_told(done)) if isinstance(done, Exception) else result_json(desk, done)
+
+
+def _told(error: Exception) -> AjpesReportingError:
+    return in_words(error) or AjpesReportingError(f"A job failed of something unforeseen: {error!r}.")

@@ -72,6 +72,7 @@ class SftpCarrier:
             with self._sessions.open() as sftp:
                 if (outcome := _look_first(sftp, journey)) is not None:
                     return outcome
+                _clear_leftovers(sftp, journey)
                 self._upload(sftp, journey, progress, hand_over)
                 trouble = _rename(sftp, journey)
         except NotDelivered as error:
@@ -215,6 +216,15 @@ def _look_first(sftp: paramiko.SFTPClient, journey: _Journey) -> Outcome | None:
     if _is_ours(sftp, journey.final, journey.parcel):
         return Delivered(detail=f"{journey.final} was already there, the same bytes")
     return _taken(journey)
+
+
+def _clear_leftovers(sftp: paramiko.SFTPClient, journey: _Journey) -> None:
+    """What killed runs have left of this report. One that is only paused finds its file gone, too."""
+    folder, name = posixpath.split(journey.final)
+    ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}\.part".encode())
+    for found, _attributes in listing.entries(sftp, folder):
+        if ours.fullmatch(found):
+            _take_away(sftp, posixpath.join(folder, found.decode("ascii")))
 
 
 def _rename(sftp: paramiko.SFTPClient, journey: _Journey) -> Exception | None:

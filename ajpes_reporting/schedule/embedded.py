@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.pipeline.run import Result
 from ajpes_reporting.schedule.tick import Done, do, tick
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class EmbeddedEngine:
             scheduler.shutdown(wait=True)
 
     def _tick(self) -> None:
-        try:
-            for duty, done in tick(self._duties, do):
-                self._tell(duty, done)
-                if self._stop is not None and self._stop.is_set():
-                    return
-            self._alive()
-        except (AjpesReportingError, SQLAlchemyError, OSError) as error:
+        got_through = True
+        for duty, done in tick(self._duties, do):
+            self._tell(duty, done)
             # The database is away, or the disk is full. What is due stays in the table.
-            self._tell(self._duties[0], error)
+            got_through &= isinstance(done, Result | AjpesReportingError)
+            if self._stop is not None and self._stop.is_set():
+                return
+        if got_through:
+            self._alive()

@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 TICK = "tick"
 """The chore that a tick itself is: when one got through last, for monitoring."""
 
-Done = Result | AjpesReportingError
-"""What became of a job; a failure is given out, so that it does not keep others from being done."""
+Done = Result | Exception
+"""What became of a job. Whatever it failed of is given out, and told with its traceback if nobody
+foresaw it: one job, one bank, must not keep others from being reported in time."""
 
 _WAITS_FOR_A_PERSON = frozenset(
     {Ending.CHECKS_REFUSED, Ending.HELD, Ending.MUST_BE_SETTLED, Ending.NEEDS_CORRECTION}
@@ -53,7 +54,7 @@ def tick(duties: Sequence[Duty], dispatch: Callable[[Duty, Job], Done | None]) -
         try:
             for done in _serve(duty, dispatch):
                 yield duty, done
-        except AjpesReportingError as error:
+        except Exception as error:
             yield duty, error
 
 
@@ -62,7 +63,7 @@ def do(duty: Duty, job: Job) -> Done:
     kind = next(kind for kind in duty.desk.kinds if kind.code == job.report)
     try:
         result: Done = run(duty.desk, kind, kind.parse_period(job.period))
-    except AjpesReportingError as error:
+    except Exception as error:
         result = error
     _put_off(duty, kind, job, result)
     return result
@@ -177,7 +178,7 @@ def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
         if row is None:
             return
         tries = row.tries
-        if isinstance(done, AjpesReportingError) or _state(done) is State.UNREACHABLE:
+        if isinstance(done, Exception) or _state(done) is State.UNREACHABLE:
             tries += 1
             again = retries.after_failure(tries, now, row.deadline)
         elif done.ending in _WAITS_FOR_A_PERSON or _state(done) is State.UNKNOWN:
@@ -217,7 +218,7 @@ def _do_chore(duty: Duty, chore: Chore) -> Iterator[Done]:
         return
     try:
         chore.do()
-    except AjpesReportingError as error:
+    except Exception as error:
         yield error
         return
     with writing(duty.desk.engine) as connection:

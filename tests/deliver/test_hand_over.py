@@ -123,6 +123,18 @@ def test_the_very_bytes_are_seen_where_they_lie(
     assert not sighting.was_waiting
 
 
+def test_what_killed_runs_have_left_of_a_report_is_cleared_away(
+    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+) -> None:
+    """They hold names and fill the authority's disk; files of other reports, and of others, stay."""
+    box = sshd.box("nodurs", "v_ajpes")
+    others = {"NODURS_20261116_5860571.xml.0123abcd.part", f"{NAME}.txt", f"{NAME}.other.part"}
+    for name in {f"{NAME}.0123abcd.part", *others}:
+        (box / name).write_bytes(b"half")
+    assert isinstance(SftpCarrier(sftp_settings).deliver(parcel), Delivered)
+    assert {path.name for path in files(sshd)} == {NAME, *others}
+
+
 def test_another_file_of_that_name_is_not_seen_as_ours(
     sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
 ) -> None:

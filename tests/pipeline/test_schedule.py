@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time, timedelta
+from pathlib import Path
 
+from sqlalchemy import Connection
+
+from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.shipped import sample
@@ -114,6 +120,37 @@ def test_a_month_that_was_due_before_we_came_is_not_ours(bank: Bank) -> None:
     assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
     bank.time.now = bank.time.now.replace(month=12, day=4, hour=17)
     assert [period for code, period, _ending in play(bank) if code == "SPAPP"] == ["2026-11"]
+
+
+def test_a_fault_of_ours_stops_neither_other_reports_nor_the_chores(bank: Bank) -> None:
+    """Nobody foresaw it: it is told, tried again later, and alarms are looked for all the same."""
+    bank.time.now = bank.time.now.replace(day=5, hour=17)
+    import_accounts(bank)
+    bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
+
+    def refresh(_connection: Connection, kind: ReportKind, _period: str) -> None:
+        if kind.code == "SPAPP":
+            raise ZeroDivisionError("a fault of ours")
+
+    looked: list[str] = []
+    chore = Chore("alarms", timedelta(0), lambda: looked.append("looked"))
+    duty = replace(duties(bank)[0], desk=replace(bank.desk, refresh_ledger=refresh), chores=(chore,))
+    results = [done for _duty, done in tick([duty], do)]
+    assert sorted(type(done).__name__ for done in results) == ["Result", "ZeroDivisionError"]
+    assert looked == ["looked"]
+    assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]
+    assert [done for _duty, done in tick([duty], do)] == []  # put off
+
+
+def test_a_database_that_is_away_does_not_keep_another_bank(bank: Bank, tmp_path: Path) -> None:
+    """A bureau's banks may lie in two databases: one is down, the other bank reports in time."""
+    import_accounts(bank)
+    bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
+    away = open_engine(f"sqlite:///{tmp_path / 'nowhere' / 'ajpes.db'}")
+    broken = replace(duties(bank)[0], desk=replace(bank.desk, engine=away))
+    results = [done for _duty, done in tick([broken, *duties(bank)], do)]
+    assert [type(done).__name__ for done in results] == ["OperationalError", "Result"]
+    assert len(bank.authority.book.submissions()) == 1
 
 
 def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> None:
