@@ -103,8 +103,18 @@ def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
         with engine.connect() as connection:
             yield from _found(clock(connection, time()))
             yield from _alarms(workspace, connection, time)
+        if workspace.settings.schedule.engine == "procrastinate":
+            yield from _guarded("queue", lambda: _queue(engine))
     finally:
         engine.dispose()
+
+
+def _queue(engine: Engine) -> Iterator[Diagnosis]:
+    """What the workers of several machines share."""
+    from ajpes_reporting.schedule.queue import require_queue
+
+    require_queue(engine)
+    yield Diagnosis("queue", Health.OK, "of the version that is installed here")
 
 
 def _rights(engine: Engine) -> Iterator[Diagnosis]:

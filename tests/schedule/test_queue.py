@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine
+from ajpes_reporting.doctor import Health, examine
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.schedule import queue
 from ajpes_reporting.schedule.queue import SCHEMA, make_queue, require_queue
 from ajpes_reporting.unattended import make_engine, open_installation
+from ajpes_reporting.wiring import now
 from ajpes_reporting.workspace import complete_workspace
 from tests.servers.postgres import Cluster
 
@@ -97,6 +100,11 @@ def test_workers_need_their_queue(tmp_path: Path, empty: Engine) -> None:
         make_engine(installation, lambda _duty, _done: None, lambda: None)
     installation.duties[0].desk.engine.dispose()
     assert "init" in refused.value.remedy
+    seen = {item.subject: item.health for item in examine(open_workspace(tmp_path), now)}
+    assert seen["queue"] is Health.FAILED
+    complete_workspace(tmp_path)
+    seen = {item.subject: item.health for item in examine(open_workspace(tmp_path), now)}
+    assert seen["queue"] is Health.OK
 
 
 def test_workspaces_that_share_workers_share_a_database(tmp_path: Path, postgres: Cluster) -> None:
