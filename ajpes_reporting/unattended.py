@@ -70,6 +70,17 @@ def open_duty(workspace: Workspace, clock: Clock = now) -> Duty:
     )
 
 
+def can_be_mended(folder: Path, installation: Installation) -> bool:
+    """Whether a workspace that could not be opened can be by now."""
+    try:
+        found = open_installation(folder)
+    except AjpesReportingError:
+        return False
+    for duty in found.duties:
+        duty.desk.engine.dispose()
+    return len(found.broken) < len(installation.broken)
+
+
 def make_engine(
     installation: Installation,
     tell: Callable[[Duty, Done | Exception], None],

@@ -88,7 +88,8 @@ def _not_sent(connection: Connection, row: Row[Any], latest: Submission | None) 
         yield Alarm(f"checks {name}", Severity.CRITICAL, text, remedy)
     elif latest is not None and latest.state is State.PREPARED and latest.is_held:
         text = f"{row.report} for {row.period} is held for release: {latest.held_because}."
-        remedy = f"if `ajpes-reporting show {latest.id}` is right, `ajpes-reporting release {latest.id}`"
+        way_out = f"`ajpes-reporting release {latest.id} --reason …`"
+        remedy = f"if `ajpes-reporting show {latest.id}` is right, {way_out}"
         yield Alarm(f"held {name}", Severity.CRITICAL, text, remedy)
     elif row.tries >= _MANY_TRIES:
         text = f"{row.report} for {row.period} does not get through; it was tried {row.tries} times."
@@ -124,7 +125,10 @@ def _refused(item: Submission) -> Alarm:
 
 def _unknown(item: Submission) -> Alarm:
     text = f"It is not known whether {item.report} for {item.period} arrived (submission {item.id})."
-    remedy = f"ask AJPES, then `ajpes-reporting resolve {item.id}`; do not send it by hand"
+    remedy = (
+        f"ask AJPES, then `ajpes-reporting resolve {item.id} --as delivered|never-arrived --reason …`; "
+        "do not send it by hand"
+    )
     return Alarm(_key("unknown", item), Severity.CRITICAL, text, remedy)
 
 

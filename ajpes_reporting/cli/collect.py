@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.errors import tell_error
 from ajpes_reporting.cli.session import Part, Session, with_session
-from ajpes_reporting.domain.errors import AjpesReportingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,19 +36,9 @@ def _collect_all(session: Session) -> None:
     from ajpes_reporting.pipeline.collect import collect
     from ajpes_reporting.wiring import open_desk
 
-    workspaces = session.workspaces()
-    parts, codes = [], [0]
-    for workspace in workspaces:
-        try:
-            parts.append(_part(workspace.folder.name, collect(open_desk(workspace))))
-        except AjpesReportingError as error:
-            if len(workspaces) == 1:
-                raise
-            tell_error(error)
-            codes.append(error.exit_code)
-    session.emit_each(parts)
-    if max(codes):
-        click.get_current_context().exit(max(codes))
+    code = session.for_each(lambda one: _part(one.folder.name, collect(open_desk(one))))
+    if code:
+        click.get_current_context().exit(code)
 
 
 def _part(title: str, taken: Sequence[Taken]) -> Part:

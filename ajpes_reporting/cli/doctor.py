@@ -24,9 +24,15 @@ def command(session: Session, test_alarm: bool) -> None:
     from ajpes_reporting.wiring import now
 
     look = try_channels if test_alarm else examine
-    found = {workspace: list(look(workspace, now)) for workspace in session.workspaces()}
-    session.emit_each([_part(session, workspace, checks) for workspace, checks in found.items()])
-    if code := worst([check for checks in found.values() for check in checks]):
+    codes = []
+
+    def part(workspace: Workspace) -> Part:
+        checks = list(look(workspace, now))
+        codes.append(worst(checks))
+        return _part(session, workspace, checks)
+
+    codes.append(session.for_each(part))
+    if code := min((code for code in codes if code), default=0):
         click.get_current_context().exit(code)
 
 

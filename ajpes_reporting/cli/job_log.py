@@ -54,17 +54,28 @@ class JobLog:
     def __init__(self, session: Session, workspaces: Sequence[Workspace]) -> None:
         settings = workspaces[0].settings.log
         numbers = [workspace.settings.provider.registration_number for workspace in workspaces]
+        self._numbers = numbers
         logs.configure(settings.format, settings.level, numbers)
         self._for_a_person = settings.format == "text" and sys.stdout.isatty() and not session.as_json
 
     def tell(self, duty: Duty, done: Result | Exception) -> None:
-        """Tells of one job that is done, or that failed."""
+        """Tells of one job that is done, or that failed. That it cannot be told stops nothing."""
+        try:
+            self._tell(duty, done)
+        except Exception as error:
+            _log_failure(duty, error)
+
+    def _tell(self, duty: Duty, done: Result | Exception) -> None:
         if self._for_a_person:
             _say(duty, done)
         elif isinstance(done, Result):
             _log_result(duty, done)
         else:
             _log_failure(duty, done)
+
+    def tell_start(self, version: str) -> None:
+        """Tells that the work begins, for whom."""
+        _log.info("ajpes-reporting %s is at work for %s.", version, ", ".join(self._numbers))
 
     def tell_broken(self, error: AjpesReportingError) -> None:
         """Tells of a workspace that cannot be served."""

@@ -22,10 +22,11 @@ def command(session: Session, output: Path | None) -> None:
     With -o for the textfile collector of node_exporter, where only `tick` runs; the file is replaced
     as a whole.
     """
+    from ajpes_reporting.config import open_workspaces
     from ajpes_reporting.monitoring.metrics import figures_as_text
     from ajpes_reporting.unattended import watch_workspace
 
-    watched = [watch_workspace(workspace) for workspace in session.workspaces()]
+    watched = [watch_workspace(workspace) for workspace in open_workspaces(session.folder)]
     text = figures_as_text(watched)
     for one in watched:
         one.desk.engine.dispose()

@@ -25,7 +25,8 @@ def command(session: Session, submission: int, outcome: str, reason: str) -> Non
     def show() -> None:
         click.echo(f"Submission {settled.id} is now {settled.state.label}.")
         if outcome == NEVER_ARRIVED:
-            click.echo(f"Do: send it with `ajpes-reporting resubmit {settled.id}`.")
+            click.echo("The schedule sends it at its next tick, if it runs.")
+            click.echo(f"Do: or send it now with `ajpes-reporting resubmit {settled.id}`.")
         else:
             click.echo(
                 "Its events count as reported when an answer accepts them; until then they go along again."

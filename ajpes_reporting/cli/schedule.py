@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting import __version__
 from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from ajpes_reporting.monitoring.pulse import Pulse
     from ajpes_reporting.schedule.duty import Duty
     from ajpes_reporting.schedule.tick import Done
+    from ajpes_reporting.unattended import Installation
+
+
+_log = logging.getLogger(__name__)
 
 
 @click.command("schedule")
@@ -30,6 +36,23 @@ def command(session: Session) -> None:
 
     A stop (Ctrl-C, SIGTERM) waits for a report that is on its way.
     """
+    leaving, stop = threading.Event(), threading.Event()
+
+    def leave(_number: int, _frame: object) -> None:
+        _log.info("Stopping; a report that is on its way is brought to its end first.")
+        leaving.set()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    while not leaving.is_set():
+        stop.clear()
+        if not leaving.is_set():  # a signal may have come right before
+            _work(session, stop)
+
+
+def _work(session: Session, stop: threading.Event) -> None:
+    """Serves every workspace until `stop` is set; also when one that was broken has been mended."""
     from ajpes_reporting.monitoring.systemd import supervised
     from ajpes_reporting.unattended import make_engine, open_installation
 
@@ -38,6 +61,7 @@ def command(session: Session) -> None:
     log = JobLog(session, workspaces)
     for error in installation.broken:
         log.tell_broken(error)
+    log.tell_start(__version__)
     pulse = _pulse(workspaces[0])
     watched = tuple(replace(duty, desk=pulse.watch(duty.desk)) for duty in installation.duties)
 
@@ -45,14 +69,28 @@ def command(session: Session) -> None:
         pulse.stir()
         log.tell(duty, done)
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    engine = make_engine(replace(installation, duties=watched), tell, pulse.beat)
+    def alive() -> None:
+        if not installation.broken:  # a bank that is not served is no good health
+            pulse.beat()
+
+    engine = make_engine(replace(installation, duties=watched), tell, alive)
     with ExitStack() as open_while_it_runs:
         _serve(open_while_it_runs, workspaces, pulse)
         open_while_it_runs.enter_context(supervised(pulse.hangs))
+        if installation.broken:
+            threading.Thread(target=_await_mending, args=(session, installation, stop), daemon=True).start()
         engine.run(stop)
+    for duty in installation.duties:
+        duty.desk.engine.dispose()
+
+
+def _await_mending(session: Session, installation: Installation, stop: threading.Event) -> None:
+    from ajpes_reporting.unattended import can_be_mended
+
+    pause = installation.workspaces[0].settings.schedule.every_seconds
+    while not stop.wait(pause):
+        if can_be_mended(session.folder, installation):
+            stop.set()
 
 
 def _pulse(workspace: Workspace) -> Pulse:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.ports import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class Part:
     show: Callable[[], None]
 
 
+def _trouble(title: str, error: AjpesReportingError) -> Part:
+    from ajpes_reporting.cli.errors import error_json, tell_error
+
+    return Part(title, error_json(error), lambda: tell_error(error))
+
+
 @dataclass
 class Session:
     """One call of the command line."""
@@ -52,12 +59,6 @@ class Session:
         from ajpes_reporting.config import open_workspace
 
         return open_workspace(self.folder)
-
-    def workspaces(self) -> list[Workspace]:
-        """All workspaces of a service bureau, or the one. Raises `UsageError` or `ConfigurationError`."""
-        from ajpes_reporting.config import open_workspaces
-
-        return open_workspaces(self.folder)
 
     def desk(self) -> Desk:
         """The workspace's desk, ready to work."""
@@ -79,6 +80,26 @@ class Session:
         except BrokenPipeError:
             # Whoever read it has gone (`| head`); the exit code must still tell what happened.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def for_each(self, look: Callable[[Workspace], Part]) -> int:
+        """Tells what `look` finds in each workspace of a bureau, or in the one; returns the exit code.
+
+        One that is in trouble does not hide the others; a single one raises what is wrong.
+        """
+        from ajpes_reporting.config import open_workspace, workspace_folders
+
+        folders = workspace_folders(self.folder)
+        parts, codes = [], [0]
+        for folder in folders:
+            try:
+                parts.append(look(open_workspace(folder)))
+            except AjpesReportingError as error:
+                if len(folders) == 1:
+                    raise
+                parts.append(_trouble(folder.name, error))
+                codes.append(error.exit_code)
+        self.emit_each(parts)
+        return max(codes)
 
     def emit_each(self, parts: Sequence[Part]) -> None:
         """The same for each workspace of a service bureau, one after the other; or for the one."""

@@ -49,6 +49,9 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
 
     def show() -> None:
         click.echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")
+        if found.is_held:
+            click.echo(f"  held: {found.held_because}")
+            click.echo(f"  Do: if it is right, `ajpes-reporting release {found.id} --reason …`.")
         if found.superseded_by:
             click.echo(f"  superseded by submission {found.superseded_by}")
         click.echo(f"  prepared {local_time(found.prepared_at)}, {found.record_count:,} records, "

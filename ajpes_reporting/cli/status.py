@@ -31,7 +31,8 @@ _MOST = 20
 @with_session
 def command(session: Session) -> None:
     """What is wrong, due, late, waiting or refused, and the newest submissions."""
-    session.emit_each([_part(session, workspace) for workspace in session.workspaces()])
+    if code := session.for_each(lambda workspace: _part(session, workspace)):
+        click.get_current_context().exit(code)
 
 
 def _part(session: Session, workspace: Workspace) -> Part:
@@ -119,9 +120,12 @@ def _standing(connection: Any, desk: Desk, item: tuple[str, str, Any]) -> str:
         return str(known.settled_as).replace("_", " ")
     latest = submissions.latest(connection, desk.provider, report, period)
     standing = latest.state.label if latest else "not sent yet"
+    if known is None and desk.clock() > deadline:
+        return "due before we came; run it if nobody has reported it" if latest is None else standing
     if desk.clock() > deadline:
         standing += ", late"
-    if known is not None and known.next_try_at and known.next_try_at > desk.clock():
+    waits = latest is None or latest.state is State.UNREACHABLE  # others wait for a person, or an answer
+    if known is not None and waits and known.tries and known.next_try_at and known.next_try_at > desk.clock():
         standing += f"; tried {known.tries} times, again at {known.next_try_at.astimezone(LJUBLJANA):%H:%M}"
     return standing
 
@@ -165,7 +169,7 @@ def _to_do(item: Submission, held: bool) -> str:
     if item.superseded_by:
         return f"superseded by {item.superseded_by}"
     if item.state is State.PREPARED and item.is_held:
-        return f"held, {item.held_because}: show {item.id}, then release {item.id}"
+        return f"held, {item.held_because}: show {item.id}, then release {item.id} --reason …"
     if item.state is State.PREPARED and held:
         return f"our own checks refused it: see show {item.id}, correct, run again"
     return {
@@ -174,5 +178,5 @@ def _to_do(item: Submission, held: bool) -> str:
         State.DELIVERED: "collect the answer",
         State.REFUSED: f"see show {item.id}, correct, resubmit {item.id} (or --same)",
         State.UNREACHABLE: f"nothing arrived: run again, or resubmit {item.id}",
-        State.UNKNOWN: f"ask AJPES, then resolve {item.id}",
+        State.UNKNOWN: f"ask AJPES, then resolve {item.id} --as … --reason …",
     }.get(item.state, "")

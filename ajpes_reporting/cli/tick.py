@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.cli.errors import error_json, in_words
 from ajpes_reporting.cli.job_log import JobLog
@@ -37,7 +38,8 @@ def command(session: Session) -> None:
         log.tell_broken(error)
     for duty, done in tick(installation.duties, do):
         codes.append(_code(done))
-        documents.append(_json(duty.desk, done))
+        if session.as_json:
+            documents.append(_json(duty.desk, done))
         log.tell(duty, done)
     if session.as_json:
         session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
@@ -49,7 +51,12 @@ def _code(done: Done) -> int:
 
 
 def _json(desk: Desk, done: Done) -> dict[str, Any]:
-    return error_json(_told(done)) if isinstance(done, Exception) else result_json(desk, done)
+    if isinstance(done, Exception):
+        return error_json(_told(done))
+    try:
+        return result_json(desk, done)
+    except SQLAlchemyError as error:  # what is done is done; the next bank has its turn
+        return error_json(_told(error))
 
 
 def _told(error: Exception) -> AjpesReportingError:

@@ -65,6 +65,15 @@ def settle_as_nothing(
     )
 
 
+def reopen_quiet(connection: Connection, provider: str, report: str, period: str) -> None:
+    """A day that was quiet has something to report after all: it stays open until that is accepted."""
+    connection.execute(
+        update(due_reports)
+        .where(*_key(provider, report, period), due_reports.c.settled_as == NOTHING_TO_REPORT)
+        .values(settled_at=None, settled_as=None)
+    )
+
+
 def put_off(
     connection: Connection, provider: str, report: str, period: str, tries: int, until: datetime | None
 ) -> None:

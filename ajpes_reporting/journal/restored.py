@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
 
 RESTORED = "restored"
+_DOUBT = "the journal was restored"
 
 
 def note(connection: Connection, provider: str, backed_up_at: datetime, seal: str, *, at: datetime) -> None:
@@ -26,7 +27,8 @@ def note(connection: Connection, provider: str, backed_up_at: datetime, seal: st
     body = {"backed_up_at": backed_up_at.isoformat(), "seal": seal}
     chain.append(connection, at=at, provider=provider, kind=RESTORED, body=body)
     # Found at once by each run; the audit record would have to be read through.
-    chores.note_done(connection, provider, RESTORED, at=at, note=body["backed_up_at"])
+    newest = connection.execute(select(func.max(submissions.c.id))).scalar() or 0
+    chores.note_done(connection, provider, RESTORED, at=at, note=f"{body['backed_up_at']} {newest}")
 
 
 def restored_span(connection: Connection, provider: str) -> tuple[datetime, datetime] | None:
@@ -34,7 +36,8 @@ def restored_span(connection: Connection, provider: str) -> tuple[datetime, date
     restored_at = chores.last_done(connection, provider, RESTORED)
     if restored_at is None:
         return None
-    return datetime.fromisoformat(chores.note(connection, provider, RESTORED)), restored_at
+    backed_up_at, _newest = chores.note(connection, provider, RESTORED).split()
+    return datetime.fromisoformat(backed_up_at), restored_at
 
 
 def reason_after_restore(connection: Connection, provider: str, period: Period) -> str | None:
@@ -47,19 +50,27 @@ def reason_after_restore(connection: Connection, provider: str, period: Period) 
     span = restored_span(connection, provider)
     if span is None or period.first_day > span[1].astimezone(LJUBLJANA).date():
         return None
-    if _released_since(connection, provider, period, span[1]):
+    if _released_since(connection, provider, period):
         return None
     since, until = (f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" for moment in span)
     return (
-        f"the journal was restored on {until} from a backup of {since}; "
+        f"{_DOUBT} on {until} from a backup of {since}; "
         "whether it was sent in between is not known here: ask AJPES"
     )
 
 
-def _released_since(connection: Connection, provider: str, period: Period, since: datetime) -> bool:
-    released_at: datetime | None = connection.execute(
-        select(func.max(submissions.c.released_at)).where(
-            submissions.c.provider == provider, submissions.c.period == period.key
-        )
-    ).scalar()
-    return released_at is not None and released_at >= since
+def is_doubt(held_because: str | None) -> bool:
+    """Whether a report is held since the journal was restored."""
+    return held_because is not None and held_because.startswith(_DOUBT)
+
+
+def _released_since(connection: Connection, provider: str, period: Period) -> bool:
+    """Whether a person has let a report go that was prepared after the restoration, by whatever clock."""
+    _backed_up_at, newest_then = chores.note(connection, provider, RESTORED).split()
+    released = select(submissions.c.id).where(
+        submissions.c.provider == provider,
+        submissions.c.period == period.key,
+        submissions.c.released_at.is_not(None),
+        submissions.c.id > int(newest_then),
+    )
+    return connection.execute(released.limit(1)).first() is not None

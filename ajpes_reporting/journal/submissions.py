@@ -97,6 +97,7 @@ def prepare(
     if findings:
         connection.execute(insert(submission_findings), [_finding_row(key, item) for item in findings])
     _supersede_earlier(connection, draft, key)
+    due.reopen_quiet(connection, draft.provider, draft.report, draft.period)
     body = {"to": State.PREPARED.value, "sha256": draft.stored.sha256, "file_name": draft.file_name,
             "records": draft.record_count, "totals": dict(draft.totals)}  # fmt: skip
     if draft.held_because:
@@ -224,15 +225,16 @@ def release(connection: Connection, submission: Submission, why: str, *, at: dat
     return get(connection, submission.id)
 
 
-def was_released(connection: Connection, provider: str, report: str, period: str) -> bool:
-    """Whether a person has let a report for this period go."""
-    statement = select(submissions.c.id).where(
+def released_count(connection: Connection, provider: str, report: str, period: str) -> int | None:
+    """How many records the newest report for this period had that a person has let go."""
+    statement = select(submissions.c.record_count).where(
         submissions.c.provider == provider,
         submissions.c.report == report,
         submissions.c.period == period,
         submissions.c.released_at.is_not(None),
     )
-    return connection.execute(statement.limit(1)).first() is not None
+    count: int | None = connection.execute(statement.order_by(submissions.c.id.desc()).limit(1)).scalar()
+    return count
 
 
 def usual_counts(connection: Connection, provider: str, report: str, most: int) -> list[int]:

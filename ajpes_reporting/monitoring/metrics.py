@@ -157,12 +157,14 @@ def _of_periods(connection: Connection, desk: Desk, kind: ReportKind, now: datet
 
 
 def _next_deadline(connection: Connection, desk: Desk, kind: ReportKind, now: datetime) -> datetime:
-    """Nothing is open: the current period's, or the one's after it if the current one is settled."""
+    """Nothing is open: the current period's, or the one's after it if that is settled, or was never ours."""
     period = kind.period(now.astimezone(LJUBLJANA).date())
     if kind.monthly:
         period = period.previous()
-    known = due.find(connection, desk.provider, kind.code, period.key)
-    return kind.deadline(period.next() if known is not None else period, desk.extra_days_off)
+    deadline = kind.deadline(period, desk.extra_days_off)
+    if deadline > now and due.find(connection, desk.provider, kind.code, period.key) is None:
+        return deadline
+    return kind.deadline(period.next(), desk.extra_days_off)
 
 
 def _of_submissions(connection: Connection, desk: Desk, kind: ReportKind) -> Iterator[Figure]:

@@ -6,6 +6,7 @@ shown. Nothing is removed from the authority's folders.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
 
@@ -126,13 +129,20 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
 
 
 def apply_waiting(desk: Desk, folder: Path) -> list[Taken]:
-    """Applies answers that were stored when a run was cut off."""
+    """Applies answers that were stored when a run was cut off.
+
+    One whose archived file is lost stays as it is: it must not keep reports from being sent.
+    """
     with desk.engine.connect() as connection:
         waiting = answers.waiting(connection, desk.provider)
     taken = []
     for row in waiting:
         path = folder / f"answer-{row.id}.xml"
-        desk.archive.extract(row.archive_path, path)
+        try:
+            desk.archive.extract(row.archive_path, path)
+        except UsageError as error:
+            _log.error("Answer %d was not applied. %s", row.id, error.message)
+            continue
         taken.append(_apply(desk, row.id, row.sha256, row.remote_name or row.archive_path, path, folder))
     return taken
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _COMPARED_WITH = 20
 _TOO_FEW_TO_COMPARE = 5
 _NEVER_TOO_MANY = 1_000
+_ABOUT = 1.1  # what a person has let go may grow by so much until it is sent
 
 
 def reason_to_hold(
@@ -30,7 +31,8 @@ def reason_to_hold(
     """Why this report is held for a person's release; nothing if it may go."""
     if (doubt := reason_after_restore(connection, desk.provider, period)) is not None:
         return doubt
-    if submissions.was_released(connection, desk.provider, kind.code, period.key):
+    released = submissions.released_count(connection, desk.provider, kind.code, period.key)
+    if released is not None and released / _ABOUT <= record_count <= released * _ABOUT:
         return None
     return _unusual_volume(connection, desk, kind, record_count)
 

@@ -96,8 +96,8 @@ def run(
         _expect(desk, kind, period)
         apply_waiting(desk, folder)
         standing = _standing(desk, kind, period, folder)
-        if standing is Ending.MUST_BE_SETTLED and desk.resend_after_unknown:
-            return _resend(desk, kind, period, carriers, folder, hold, progress)
+        if standing is Ending.MUST_BE_SETTLED and (way := _way_to_resend(desk, kind, period, carriers)):
+            return _resend(desk, kind, period, way, folder, hold, progress)
         if standing is not None:
             return _result(desk, standing, kind, period)
         ending, built = _prepare(desk, kind, period, folder, progress, as_it_stands)
@@ -162,6 +162,20 @@ def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
         return submissions.get(connection, submission.id)
 
 
+def _way_to_resend(
+    desk: Desk, kind: ReportKind, period: Period, carriers: Sequence[Carrier]
+) -> list[Carrier]:
+    """The way an unknown report went, if the settings let it go again; a restored journal does not."""
+    latest = _latest(desk, kind, period)
+    if latest is None or not desk.resend_after_unknown:
+        return []
+    with desk.engine.connect() as connection:
+        last = submissions.attempts_of(connection, latest.id)[-1]
+        if reason_after_restore(connection, desk.provider, period) is not None:
+            return []
+    return [carrier for carrier in carriers if carrier.name == last.via]
+
+
 def _resend(
     desk: Desk,
     kind: ReportKind,
@@ -174,12 +188,9 @@ def _resend(
     """Sends the very same bytes again, the same way: the settings say that this is harmless."""
     submission = _latest(desk, kind, period)
     assert submission is not None, "its outcome is unknown"  # noqa: S101
-    with desk.engine.connect() as connection:
-        last = submissions.attempts_of(connection, submission.id)[-1]
     path = folder / submission.file_name
     desk.archive.extract(submission.archive_path, path)
-    same_way = [carrier for carrier in carriers if carrier.name == last.via]
-    send(desk, kind, submission, path, same_way, folder, hold, progress)
+    send(desk, kind, submission, path, carriers, folder, hold, progress)
     return _result(desk, Ending.SENT, kind, period)
 
 
@@ -219,7 +230,7 @@ def _as_before(
     # A restored journal may not know that they went out after all.
     is_certain = reason_after_restore(connection, desk.provider, built.request.period) is None
     if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain:
-        return Ending.SENT, _as_archived(desk, latest, built, folder)
+        return _as_archived(desk, latest, built, folder)
     return None
 
 
@@ -229,11 +240,20 @@ def _ending(built: Built, held_because: str | None) -> Ending:
     return Ending.HELD if held_because else Ending.SENT
 
 
-def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path) -> Built:
-    """Nothing arrived and nothing has changed since: the bytes that are archived go, not new ones."""
+def _as_archived(
+    desk: Desk, submission: Submission, built: Built, folder: Path
+) -> tuple[Ending, Built] | None:
+    """Nothing arrived and nothing has changed since: the bytes that are archived go, not new ones.
+
+    If they are lost the new ones take their place.
+    """
     path = folder / f"archived-{submission.file_name}"
-    desk.archive.extract(submission.archive_path, path)
-    return replace(built, path=path)
+    try:
+        desk.archive.extract(submission.archive_path, path)
+    except UsageError as error:
+        _log.error("Submission %d is made anew. %s", submission.id, error.message)
+        return None
+    return Ending.SENT, replace(built, path=path)
 
 
 def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None) -> Draft:

@@ -11,7 +11,7 @@ from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
-from ajpes_reporting.journal.restored import reason_after_restore
+from ajpes_reporting.journal.restored import is_doubt, reason_after_restore
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
@@ -61,12 +61,7 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
             return _agreeing(told, to)
         with writing(desk.engine) as connection:
             submission = submissions.owned(connection, desk.provider, key)
-            if not _may_be_settled(submission) or submission.state is to:
-                raise UsageError(
-                    f"Submission {key} is {submission.state.label}; "
-                    "only what AJPES has not answered is settled by hand.",
-                    f"see `ajpes-reporting show {key}`",
-                )
+            _refuse_unsettleable(submission, to)
             due.try_now(connection, desk.provider)
             return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
 
@@ -107,11 +102,26 @@ def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
     return None if submission.state is State.UNKNOWN else submission
 
 
-def _may_be_settled(submission: Submission) -> bool:
-    """AJPES has it, or may have it, and has not answered; or it is held since nobody knows."""
-    return submission.state in (State.UNKNOWN, State.DELIVERED) or (
-        submission.is_held and submission.superseded_by is None
+def _refuse_unsettleable(submission: Submission, to: State) -> None:
+    """Settled by hand is what AJPES has, or may have, and has not answered; a held one if it had gone out."""
+    is_open = submission.state in (State.UNKNOWN, State.DELIVERED) and submission.state is not to
+    if is_open or (to is State.DELIVERED and _may_have_gone_out(submission)):
+        return
+    if submission.is_held:
+        raise UsageError(
+            f"Submission {submission.id} is held, and was not sent from here.",
+            f"let it go with `ajpes-reporting release {submission.id}`, or leave it",
+        )
+    raise UsageError(
+        f"Submission {submission.id} is {submission.state.label}; "
+        "only what AJPES has not answered is settled by hand.",
+        f"see `ajpes-reporting show {submission.id}`",
     )
+
+
+def _may_have_gone_out(submission: Submission) -> bool:
+    """It is held since the journal was restored, and nothing has taken its place."""
+    return submission.is_held and submission.superseded_by is None and is_doubt(submission.held_because)
 
 
 def _agreeing(told: Submission, to: State) -> Submission:

@@ -107,12 +107,17 @@ def open_jobs(duty: Duty) -> list[Job]:
     may_be_tried = _MAY_BE_TRIED | ({State.UNKNOWN} if desk.resend_after_unknown else set())
     with desk.engine.connect() as connection:
         for row in due.open_periods(connection, desk.provider, quiet_until=now):
-            if row.report not in duty.starts or (row.next_try_at and row.next_try_at > now):
+            if row.report not in duty.starts or _is_put_off(duty, row.next_try_at, now):
                 continue
             latest = submissions.latest(connection, desk.provider, row.report, row.period)
             if latest is None or latest.state in may_be_tried:
                 jobs.append(Job(desk.provider, row.report, row.period))
     return jobs
+
+
+def _is_put_off(duty: Duty, until: datetime | None, now: datetime) -> bool:
+    """Not by more than the longest pause: a clock that was ahead must not silence a report for long."""
+    return until is not None and now < until <= now + timedelta(seconds=duty.retries.longest_seconds)
 
 
 def _owed(duty: Duty) -> Iterator[ReportKind]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import release
+from ajpes_reporting.pipeline.settle import release, resolve
 from tests.keeping.conftest import Vault
-from tests.pipeline.conftest import NOV_17, NOV_18, event
+from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 
 
 def test_what_went_out_after_the_backup_is_not_sent_again(vault: Vault) -> None:
@@ -52,5 +57,38 @@ def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) ->
     assert sent is not None
     assert (sent.id, sent.state) == (held.submission.id, State.ACCEPTED)
     assert len(bank.authority.book.submissions()) == 1
+    assert again.problems() == ()
+    again.desk.engine.dispose()
+
+
+def test_the_same_bytes_are_not_resent_past_a_restoration(vault: Vault) -> None:
+    """Identical bytes may be harmless; that AJPES has had other ones since the backup is not excluded."""
+    bank = vault.bank
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "drop_request", times=1)
+    unknown = bank.run().submission
+    assert unknown is not None
+    assert unknown.state is State.UNKNOWN
+    vault.back_up()
+    again = vault.restore()
+    bold = Bank(again.folder, replace(again.desk, resend_after_unknown=True), bank.time, bank.authority)
+    assert bold.run().ending is Ending.MUST_BE_SETTLED
+    assert bank.authority.book.submissions() == []
+    again.desk.engine.dispose()
+
+
+def test_what_had_gone_out_is_settled_by_a_persons_word(vault: Vault) -> None:
+    """AJPES has the month already: the held report counts as delivered, and its answer closes it."""
+    bank = vault.bank
+    vault.back_up()
+    again = vault.restore()
+    again.record(event("O-1", 1))
+    held = again.run().submission
+    assert held is not None
+    with pytest.raises(UsageError, match="is held, and was not sent"):
+        resolve(again.desk, held.id, "never-arrived", "AJPES")
+    assert resolve(again.desk, held.id, "delivered", "AJPES, by telephone").state is State.DELIVERED
+    assert again.run().ending is Ending.AWAITS_ANSWER
+    assert bank.authority.book.submissions() == []
     assert again.problems() == ()
     again.desk.engine.dispose()

@@ -213,7 +213,8 @@ def test_the_schedule_serves_tells_systemd_and_stops(bank: Bank) -> None:
     assert health.status_code == 200, health.text
     assert figures["ajpes_last_tick_timestamp_seconds"] > time.time() - 60
     assert out == ""
-    first = json.loads(err.splitlines()[0])
+    lines = [json.loads(line) for line in err.splitlines()]
+    first = next(line for line in lines if "report" in line)
     assert (first["report"], first["provider"]) == ("NODURS", bank.desk.provider)
     assert {"period", "ending", "state", "submission", "exit_code"} <= first.keys()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,12 +16,13 @@ from ajpes_reporting.config import open_workspace, open_workspaces
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
+from ajpes_reporting.journal import chores
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.schedule.duty import Duty
-from ajpes_reporting.schedule.tick import do, tick
+from ajpes_reporting.schedule.tick import TICK, do, tick
 from ajpes_reporting.unattended import open_installation
 from tests.pipeline.conftest import HEADER, Time, event
 
@@ -124,6 +128,41 @@ def test_settings_that_cannot_be_read_do_not_keep_the_other_bank(
     (bureau / "bank-b" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
     with pytest.raises(ConfigurationError):
         open_installation(bureau)
+
+
+def test_a_bank_whose_settings_are_mended_is_served_without_a_restart(
+    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+) -> None:
+    """After a night's slip nobody has to remember to restart the program."""
+    path = bureau / "bank-b" / "ajpes.toml"
+    for folder in ("bank-a", "bank-b"):
+        settings = bureau / folder / "ajpes.toml"
+        settings.write_text(
+            settings.read_text("utf-8").replace("[schedule]", "[schedule]\nevery_seconds = 1")
+        )
+    right = path.read_text(encoding="utf-8")
+    path.write_text("nonsense", encoding="utf-8")
+    program = [sys.executable, "-m", "ajpes_reporting", "-w", str(bureau), "schedule"]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "not valid TOML" in process.stderr.readline()
+        assert "is at work for 5860571000." in process.stderr.readline()
+        path.write_text(right, encoding="utf-8")
+        wait_until(lambda: ticked(duties[1]))
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def ticked(duty: Duty) -> bool:
+    with duty.desk.engine.connect() as connection:
+        return chores.last_done(connection, duty.desk.provider, TICK) is not None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
 
 
 def test_a_command_for_one_provider_wants_to_know_which(bureau: Path) -> None:

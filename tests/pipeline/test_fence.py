@@ -321,6 +321,21 @@ def test_an_unusual_volume_waits_for_a_person(bank: Bank, clock: Time) -> None:
     assert bank.problems() == ()
 
 
+def test_a_release_is_for_what_the_person_saw(bank: Bank, clock: Time) -> None:
+    """Let go were 1,001 records; when 2,000 more have come in, somebody looks again."""
+    accept_days(bank, 5, clock)
+    moment = f"{clock.now:%Y-%m-%dT%H:%M:%S}"
+    bank.record(*[event(f"X-{number}", 1, recorded=moment) for number in range(1_001)], name="many.csv")
+    day = type(NOV_17)(clock.now.date())
+    held = bank.run(period=day).submission
+    assert held is not None
+    with pytest.raises(UsageError, match="is held, and was not sent"):
+        resolve(bank.desk, held.id, "delivered", "a slip")
+    release(bank.desk, held.id, "it is the migration")
+    bank.record(*[event(f"Y-{number}", 1, recorded=moment) for number in range(2_000)], name="more.csv")
+    assert bank.run(period=day).ending is Ending.HELD
+
+
 def test_a_thousand_records_are_never_too_many(bank: Bank, clock: Time) -> None:
     """A small bank's busy day is no accident."""
     accept_days(bank, 5, clock)

@@ -75,6 +75,34 @@ def test_a_quiet_day_stays_open_until_it_is_due(bank: Bank) -> None:
     assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
 
 
+def test_a_quiet_day_that_was_not_quiet_after_all_stays_open(bank: Bank) -> None:
+    """Nothing at four, an event at a quarter to six, and the line is dead until ten past: it goes then."""
+    bank.time.now = bank.time.now.replace(hour=16)
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.NOTHING_TO_REPORT)]
+    bank.time.now = bank.time.now.replace(hour=17, minute=45)
+    bank.record(event("O-1", 1, recorded="2026-11-17T17:44:00"))
+    bank.authority.faults.add("soap", "refuse")
+    bank.authority.faults.add("sftp", "refuse")
+    assert [ending for _code, _period, ending in play(bank)] == [Ending.SENT]
+    bank.time.now = bank.time.now.replace(hour=18, minute=10)
+    bank.authority.faults.clear()
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert bank.pending() == 0
+    assert bank.problems() == ()
+
+
+def test_a_clock_that_was_ahead_silences_a_report_only_for_a_pause(bank: Bank) -> None:
+    """One failed try on a machine whose clock is three hours ahead must not cost the deadline."""
+    bank.time.now = bank.time.now.replace(hour=19)
+    bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    play(bank)
+    bank.time.now = bank.time.now.replace(hour=16)
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert bank.pending() == 0
+
+
 def test_the_month_starts_on_the_working_day_before_it_is_due(bank: Bank) -> None:
     """SPAPP for October 2026 is due on Thursday 5 November; it starts on Wednesday at nine."""
     import_accounts(bank)
@@ -149,6 +177,7 @@ def test_a_database_that_is_away_does_not_keep_another_bank(bank: Bank, tmp_path
     away = open_engine(f"sqlite:///{tmp_path / 'nowhere' / 'ajpes.db'}")
     broken = replace(duties(bank)[0], desk=replace(bank.desk, engine=away))
     results = [done for _duty, done in tick([broken, *duties(bank)], do)]
+    away.dispose()
     assert [type(done).__name__ for done in results] == ["OperationalError", "Result"]
     assert len(bank.authority.book.submissions()) == 1
 

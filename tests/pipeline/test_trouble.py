@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from ajpes_reporting.database import tables
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
@@ -266,6 +267,33 @@ def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
     with pytest.raises(UsageError, match="held back by our own checks"):
         strict.resubmit(number(result), same=True)
     assert state(bank.run()) is State.ACCEPTED_WITH_WARNINGS
+
+
+def test_an_answer_whose_file_is_lost_keeps_no_report_from_being_sent(bank: Bank) -> None:
+    """A disk fault takes one answer; the bank goes on reporting, and the audit names the file."""
+    bank.record(event("O-1", 1))
+    result = bank.run()
+    with writing(bank.desk.engine) as connection:
+        (reply,) = answers.of_submission(connection, number(result))
+        connection.execute(update(tables.answers).values(status="stored"))
+    (bank.desk.archive.root / reply.archive_path).unlink()
+    bank.time.pass_by(days=1)
+    bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"), name="more.csv")
+    assert state(bank.run(period=NOV_18)) is State.ACCEPTED
+    assert any("answer" in problem for problem in bank.problems())
+
+
+def test_an_unreachable_report_whose_file_is_lost_is_made_anew(bank: Bank) -> None:
+    """Nothing of it has arrived anywhere: what matters is that it goes."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    first = bank.run().submission
+    assert first is not None
+    (bank.desk.archive.root / first.archive_path).unlink()
+    bank.time.pass_by(minutes=5)
+    again = bank.run()
+    assert (state(again), number(again) > first.id) == (State.ACCEPTED, True)
 
 
 def begin_attempt(bank: Bank, key: int, via: str, *, handed_over: bool) -> None:
