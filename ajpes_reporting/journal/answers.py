@@ -178,11 +178,13 @@ def set_aside(
     connection: Connection, provider: str, answer: int, status: str, note: str, submission: int | None = None,
     *, at: datetime,
 ) -> None:  # fmt: skip
-    """Keeps an answer that is not applied, with the reason."""
+    """Keeps an answer that is not applied, with the reason; one that is dealt with stays as it is."""
     values: dict[str, Any] = {"status": status, "note": note}
     if submission is not None:
         values["submission"] = submission
-    connection.execute(update(answers).where(answers.c.id == answer).values(values))
+    waiting = update(answers).where(answers.c.id == answer, answers.c.status.not_in([APPLIED]))
+    if connection.execute(waiting.values(values)).rowcount == 0:
+        return
     body = {"answer": answer, "note": note}
     chain.append(
         connection, at=at, provider=provider, kind=chain.ANSWER + status, body=body, submission=submission

@@ -106,7 +106,8 @@ def fetch(desk: Desk, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken
     taken = []
     for kind in kinds:
         for remote, path in box.fetch_new(kind.name, lambda remote: _known(desk, remote), folder):
-            taken.append(_take_in(desk, remote, path, folder))
+            if (one := _take_in(desk, remote, path, folder)) is not None:
+                taken.append(one)
     return taken
 
 
@@ -183,9 +184,12 @@ def _known(desk: Desk, remote: RemoteAnswer) -> bool:
         return answers.already_fetched(connection, desk.provider, remote)
 
 
-def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Taken:
+def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Taken | None:
+    """Stores and applies one; nothing if another run has done so while this one was paused."""
     stored = desk.archive.store(path, path.name, desk.clock())
     with writing(desk.engine) as connection:
+        if answers.already_fetched(connection, desk.provider, remote):
+            return None
         answer = answers.store(connection, desk.provider, stored, "sftp", remote, None, at=desk.clock())
     return _apply(desk, answer, stored.sha256, remote.name, path, folder)
 

@@ -137,13 +137,10 @@ class Recorder:
         )
 
     def _came_late(self, connection: Connection, answer: int) -> None:
-        """Another run took this one's place meanwhile; it may have applied this very answer."""
+        """Another run took this one's place meanwhile, and may have applied this very answer."""
+        note = f"the submission was {self.submission.state.label} by then"
         desk, key = self._desk, self.submission.id
-        if answer in [row.id for row in answers.waiting(connection, desk.provider)]:
-            note = f"the submission was {self.submission.state.label} by then"
-            answers.set_aside(
-                connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock()
-            )
+        answers.set_aside(connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock())
 
     def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
         desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note

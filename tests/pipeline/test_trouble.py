@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +18,20 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Outcome
-from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.domain.ports import (
+    AnswerBox,
+    Carrier,
+    HandOver,
+    Parcel,
+    Progress,
+    RemoteAnswer,
+    Sighting,
+    no_progress,
+    no_record,
+)
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
-from ajpes_reporting.pipeline.collect import take_by_hand
+from ajpes_reporting.pipeline.collect import fetch, take_by_hand
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.pipeline.settle import resolve
 from tests.pipeline.conftest import NOV_18, Bank, event
@@ -281,6 +291,45 @@ def test_an_answer_whose_file_is_lost_keeps_no_report_from_being_sent(bank: Bank
     bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"), name="more.csv")
     assert state(bank.run(period=NOV_18)) is State.ACCEPTED
     assert any("answer" in problem for problem in bank.problems())
+
+
+class Overtaken:
+    """The folders as a run sees them that is paused while it fetches; another one does so meanwhile."""
+
+    def __init__(self, box: AnswerBox, meanwhile: Callable[[], None]) -> None:
+        self._box = box
+        self._meanwhile = meanwhile
+
+    def look(self, parcel: Parcel, waits_as: str) -> Sighting:
+        return self._box.look(parcel, waits_as)
+
+    def fetch_new(
+        self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path
+    ) -> Iterator[tuple[RemoteAnswer, Path]]:
+        for found in self._box.fetch_new(report, already_fetched, into):
+            self._meanwhile()
+            yield found
+
+
+def test_an_answer_that_two_runs_fetch_is_stored_once(bank: Bank, tmp_path: Path) -> None:
+    """The one was paused with the file in its hands, and the other has applied it."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    result = bank.run(via="sftp")
+    put_answer(bank, "2026-11-17T17:00:30")
+    box = bank.desk.answer_box()
+    assert box is not None
+    (tmp_path / "other").mkdir()
+    overtaken = Overtaken(box, lambda: apply_meanwhile(bank, tmp_path / "other"))
+    assert fetch(replace(bank.desk, answer_box=lambda: overtaken), bank.desk.kinds, tmp_path) == []
+    with bank.desk.engine.connect() as connection:
+        (reply,) = answers.of_submission(connection, number(result))
+    assert reply.status == "applied"
+    assert bank.problems() == ()
+
+
+def apply_meanwhile(bank: Bank, folder: Path) -> None:
+    assert [taken.status for taken in fetch(bank.desk, bank.desk.kinds, folder)] == ["applied"]
 
 
 def test_an_unreachable_report_whose_file_is_lost_is_made_anew(bank: Bank) -> None:
