@@ -100,6 +100,15 @@ def test_a_refusal_stands_until_it_is_corrected_and_a_second_one_is_another(earl
     assert alarms(early) == {}
 
 
+def test_a_message_that_was_turned_away_is_not_blamed_on_the_ledger(early: Bank) -> None:
+    """A wrong password is mended in the settings, and then the very same bytes go."""
+    early.authority.faults.add("soap", "fault", code="Client", times=1)
+    early.run()
+    (alarm,) = (alarm for key, alarm in alarms(early).items() if key.startswith("refused"))
+    assert "mend [soap]" in alarm.remedy
+    assert "--same" in alarm.remedy
+
+
 def test_a_refused_day_that_a_later_report_brings_home_is_over(early: Bank) -> None:
     """The events are reported; the old refusal needs nobody any more."""
     early.authority.faults.add("soap", "fault", code="Client", times=1)
