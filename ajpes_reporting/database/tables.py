@@ -161,7 +161,7 @@ postings = Table(
     Column("booked_on", Date, nullable=False),
     Column("amount_cents", Cents, nullable=False),
     UniqueConstraint("provider", "posting_id"),
-    Index(None, "booked_on", "account"),
+    Index(None, "account", "booked_on", "amount_cents"),  # a month is summed up from it alone
 )
 
 # --- The journal --------------------------------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
+from sqlalchemy import BigInteger, and_, case, cast, func, literal, or_, select
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.domain.periods import parse_month
 from ajpes_reporting.ledger.staging import rows_changed
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Subquery
 
     from ajpes_reporting.domain.periods import Month
 
@@ -48,19 +48,19 @@ def put_months(connection: Connection, rows: Select[Any]) -> int:
 
 def _summed_up(provider: str, month: Month) -> Select[Any]:
     before, imported = account_months.alias("before"), account_months.alias("imported")
-    amount = case((postings.c.booked_on >= month.first_day, postings.c.amount_cents), else_=0)
-    opening = case((before.c.id.is_(None), _total(postings.c.amount_cents) - _total(amount)))
-    balance = func.coalesce(before.c.closing_balance_cents, opening) + _total(amount)
+    sums, earlier = _sums_of(provider, month), _sum_before(month)
+    opening = func.coalesce(before.c.closing_balance_cents, earlier, 0)
     return (
         select(
             accounts.c.id,
             literal(month.key),
-            _total(case((amount > 0, amount), else_=0)),
-            _total(case((amount < 0, -amount), else_=0)),
-            balance,
+            func.coalesce(sums.c.credit, 0),
+            func.coalesce(sums.c.debit, 0),
+            opening + func.coalesce(sums.c.credit - sums.c.debit, 0),
             literal(CLOSED),
         )
-        .join(postings, (postings.c.account == accounts.c.id) & (postings.c.booked_on <= month.last_day))
+        .select_from(accounts)
+        .outerjoin(sums, sums.c.account == accounts.c.id)
         .outerjoin(before, (before.c.account == accounts.c.id) & (before.c.month == month.previous().key))
         .outerjoin(
             imported,
@@ -71,7 +71,33 @@ def _summed_up(provider: str, month: Month) -> Select[Any]:
             ),
         )
         .where(accounts.c.provider == provider, imported.c.id.is_(None))
-        .group_by(accounts.c.id, before.c.id, before.c.closing_balance_cents)
+        .where(or_(sums.c.account.is_not(None), before.c.origin == CLOSED, earlier.is_not(None)))
+    )
+
+
+def _sums_of(provider: str, month: Month) -> Subquery:
+    """Credit and debit of the month, account by account: an index has all of it, and nothing is sorted."""
+    amount = postings.c.amount_cents
+    ours = select(accounts.c.id).where(accounts.c.provider == provider)
+    return (
+        select(
+            postings.c.account,
+            _total(case((amount > 0, amount), else_=0)).label("credit"),
+            _total(case((amount < 0, -amount), else_=0)).label("debit"),
+        )
+        .where(postings.c.account.in_(ours), postings.c.booked_on.between(month.first_day, month.last_day))
+        .group_by(postings.c.account)
+        .subquery("sums")
+    )
+
+
+def _sum_before(month: Month) -> ScalarSelect[int]:
+    """All postings of an account before the month; asked only where the month before has no row."""
+    return (
+        select(_total(postings.c.amount_cents))
+        .where(postings.c.account == accounts.c.id, postings.c.booked_on < month.first_day)
+        .correlate(accounts)
+        .scalar_subquery()
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, select
 
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain import money, rules
@@ -102,6 +102,12 @@ class SpappRules(FileRules):
         return amount_writer(self._settings.amounts)(amount)
 
 
+def is_unbalanced(this: FromClause, before: FromClause) -> ColumnElement[bool]:
+    """In a query, whether the balance of a month does not follow from that of the month before."""
+    expected = before.c.closing_balance_cents + this.c.credit_turnover_cents - this.c.debit_turnover_cents
+    return expected != this.c.closing_balance_cents
+
+
 def balance_findings(connection: Connection, request: Request) -> tuple[Finding, ...]:
     """Accounts whose opening balance, credit and debit do not give their closing balance.
 
@@ -126,8 +132,7 @@ def balance_findings(connection: Connection, request: Request) -> tuple[Finding,
         .where(
             accounts.c.provider == request.provider,
             this.c.month == request.period.key,
-            before.c.closing_balance_cents + this.c.credit_turnover_cents - this.c.debit_turnover_cents
-            != this.c.closing_balance_cents,
+            is_unbalanced(this, before),
         )
         .order_by(accounts.c.account)
         .limit(_MOST_BALANCE_FINDINGS)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    false,
     func,
     or_,
     select,
@@ -34,7 +35,7 @@ from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
 from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.markup import amount_column, amount_writer, hide
-from ajpes_reporting.reports.spapp.rules import balance_findings
+from ajpes_reporting.reports.spapp.rules import balance_findings, is_unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,18 +51,20 @@ reported = Table(
     Column("bre", BigInteger, nullable=False),
     Column("silent", Boolean, nullable=False),
     Column("remarked", Boolean, nullable=False),
+    Column("unbalanced", Boolean, nullable=False),
     prefixes=["TEMPORARY"],
 )
 
+_PAGE = 1_000
 _ACCOUNT = hide('<Pi sta="%s" dob="%s" rn="%s" bre="%s"/>\n')
 
 
 def select_accounts(connection: Connection, request: Request) -> Selection:
-    """The totals of the report, then one row per account, as it is written, its markup still hidden."""
+    """The totals of the report, then its accounts as they are written, a page at a time, markup hidden."""
     fill(connection, reported, _accounts(request))
     sums = (func.coalesce(func.sum(reported.c[name]), 0) for name in ("sta", "dob", "bre"))
-    counts = (func.count().filter(reported.c[name]) for name in ("silent", "remarked"))
-    count, balances, credits, debits, silent, remarked = connection.execute(
+    counts = (func.count().filter(reported.c[name]) for name in ("silent", "remarked", "unbalanced"))
+    count, balances, credits, debits, *odd = connection.execute(
         select(func.count(), *sums, *counts).select_from(reported)
     ).one()
     written = amount_writer(request.amounts)
@@ -73,12 +76,12 @@ def select_accounts(connection: Connection, request: Request) -> Selection:
             "skupajZnesekStanj": written(int(balances)),
         },
         rows=rows_of(connection, _in_order(request)),
-        findings=_findings(connection, request, count, silent, remarked),
+        findings=_findings(connection, request, count, *odd),
     )
 
 
 def _accounts(request: Request) -> Select[Any]:
-    this_month = account_months.alias("this_month")
+    this_month, before = account_months.alias("this_month"), account_months.alias("before")
     last_balance = (
         select(account_months.c.closing_balance_cents)
         .where(account_months.c.account == accounts.c.id, account_months.c.month < request.period.key)
@@ -88,6 +91,8 @@ def _accounts(request: Request) -> Select[Any]:
     )
     joined = accounts.outerjoin(
         this_month, and_(this_month.c.account == accounts.c.id, this_month.c.month == request.period.key)
+    ).outerjoin(
+        before, and_(before.c.account == accounts.c.id, before.c.month == request.period.previous().key)
     )
     balance = func.coalesce(this_month.c.closing_balance_cents, last_balance, 0)
     return (
@@ -99,6 +104,7 @@ def _accounts(request: Request) -> Select[Any]:
             _reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts),
             this_month.c.id.is_(None),
             is_remarked(request.rules, accounts),
+            func.coalesce(is_unbalanced(this_month, before), false()),
         )
         .select_from(joined)
         .where(
@@ -112,15 +118,25 @@ def _accounts(request: Request) -> Select[Any]:
 def _in_order(request: Request) -> Select[Any]:
     sta, dob, bre = (amount_column(reported.c[name], request.amounts) for name in ("sta", "dob", "bre"))
     line = func.format(_ACCOUNT, sta, dob, reported.c.account, bre)  # section 3.2, rows 7 to 10
-    return select(line).order_by(reported.c.place)
+    first = reported.alias("first_of_page")
+    lines = (
+        select(line.label("line"))
+        .where(reported.c.place.between(first.c.place, first.c.place + _PAGE - 1))
+        .order_by(reported.c.place)
+        .correlate(first)
+        .subquery("lines")
+    )
+    page = select(func.aggregate_strings(lines.c.line, "")).scalar_subquery()
+    return select(page).where(first.c.place % _PAGE == 1).order_by(first.c.place)
 
 
 def _findings(
-    connection: Connection, request: Request, count: int, silent: int, remarked: int
+    connection: Connection, request: Request, count: int, silent: int, remarked: int, unbalanced: int
 ) -> Iterator[Finding]:
     yield from check_provider(request.provider)
     yield from _silence(silent, count, request)
-    yield from balance_findings(connection, request)
+    if unbalanced:
+        yield from balance_findings(connection, request)
     if remarked:
         asked = select(reported.c.account).where(reported.c.remarked).order_by(reported.c.place)
         for (number,) in rows_of(connection, asked):

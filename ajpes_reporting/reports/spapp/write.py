@@ -35,6 +35,6 @@ def _texts(request: Request, selection: Selection) -> Iterator[str]:
         request.provider,
         request.period.compact,
     )
-    for (account,) in selection.rows:
-        yield account
+    for (accounts,) in selection.rows:
+        yield accounts
     yield hide(f"</{ROOT}>\n")
