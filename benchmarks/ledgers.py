@@ -26,9 +26,25 @@ _CREDITORS = 2_000
 
 _FIRST = ("Ana", "Luka", "Maja", "Žan", "Nika", "Črt", "Špela", "Matej", "Urška", "Andraž", "Živa", "Jože")
 _LAST = ("Novak", "Horvat", "Kovačič", "Krajnc", "Zupančič", "Potočnik", "Mlakar", "Žagar", "Šuštar", "Čeh")
-_TRADES = ("Mizarstvo", "Gradbeništvo", "Trgovina", "Prevozi", "Pekarna", "Čistilni servis", "Kmetija", "Studio")
+_TRADES = (
+    "Mizarstvo",
+    "Gradbeništvo",
+    "Trgovina",
+    "Prevozi",
+    "Pekarna",
+    "Čistilni servis",
+    "Kmetija",
+    "Studio",
+)
 _FORMS = ("d.o.o.", "s.p.", "d.d.", "d.n.o.", "& sinovi d.o.o.")
-_CLERKS = ("Finančna uprava RS", "Okrajno sodišče v Ljubljani", "Javni sklad", "Komunala", "Elektro", "Vodovod")
+_CLERKS = (
+    "Finančna uprava RS",
+    "Okrajno sodišče v Ljubljani",
+    "Javni sklad",
+    "Komunala",
+    "Elektro",
+    "Vodovod",
+)
 
 
 class Obligation(NamedTuple):
@@ -127,7 +143,10 @@ def debtor(number: int) -> Debtor:
 def creditors() -> list[tuple[str, str]]:
     """Accounts and names."""
     return [
-        (account_number(900_000_000 + number), f"{_CLERKS[number % 6]} {number}, enota „{_LAST[number % 10]}“")
+        (
+            account_number(900_000_000 + number),
+            f"{_CLERKS[number % 6]} {number}, enota „{_LAST[number % 10]}“",
+        )
         for number in range(_CREDITORS)
     ]
 
@@ -167,6 +186,10 @@ class _Moments(dict[tuple[int, int], str]):
 
     def __missing__(self, key: tuple[int, int]) -> str:
         days, minutes = key
-        at = datetime.combine(DAY, datetime.min.time()) - timedelta(days=days) + timedelta(minutes=420 + minutes)
+        at = (
+            datetime.combine(DAY, datetime.min.time())
+            - timedelta(days=days)
+            + timedelta(minutes=420 + minutes)
+        )
         self[key] = at.isoformat(timespec="seconds")
         return self[key]
