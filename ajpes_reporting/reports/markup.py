@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.money import Amounts, format_decimal
-from ajpes_reporting.xmlread import Element, local_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ajpes_reporting.xmlread import Element
 
 # In an attribute a tab or a line end would come back as a blank, so they are written as numbers.
 _ESCAPES = str.maketrans(
@@ -50,9 +51,8 @@ def severity(row: Element) -> str:
 
 
 def description(row: Element) -> str:
-    """The text of `Opis`, on one line."""
-    texts = ["".join(str(text) for text in child.itertext()) for child in row if local_name(child) == "Opis"]
-    return " ".join(" ".join(texts).split())
+    """The text of `Opis`, the only element in a row, on one line."""
+    return " ".join(" ".join([child.text or "" for child in row]).split())
 
 
 def read_moment(text: str) -> datetime | None:
