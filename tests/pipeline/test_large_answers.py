@@ -19,7 +19,10 @@ HEAD = (
     '<Ident iErr="{errors}" maticnaPonudnika="{provider}" datumPriprave="2026-11-17T17:30:00" iWrn="0"'
     ' datumPodatkov="2026-11-17"/>'
 )
-ROW = '<Napaka refId="{0}" blokId="O-{0}" dogId="{0}" id="17" vrsta="ERR"><Opis>Št. {0} &amp; več</Opis></Napaka>'
+ROW = (
+    '<Napaka refId="{0}" blokId="O-{0}" dogId="{0}" id="17" vrsta="ERR">'
+    "<Opis>Št. {0} &amp; več</Opis></Napaka>"
+)
 
 
 def written(path: Path, *, last: str = "", provider: str = "5860571000") -> Path:
@@ -64,6 +67,15 @@ def test_an_answer_that_is_broken_at_its_end_leaves_nothing(bank: Bank, tmp_path
     assert taken(bank, written(tmp_path / "answer.xml")).status == APPLIED
     assert (len(stored(bank)), state(bank, key)) == (ROWS, State.REFUSED)
     assert bank.problems() == ()
+
+
+def test_a_head_that_makes_no_sense_is_no_answer(bank: Bank, tmp_path: Path) -> None:
+    """It is read first, and must be right before anything is made of it."""
+    path = written(tmp_path / "answer.xml")
+    path.write_text(path.read_text("utf-8").replace(f'iErr="{ROWS}"', 'iErr="mnogo"'), encoding="utf-8")
+    one = taken(bank, path)
+    assert one.status == UNREADABLE
+    assert "iErr" in one.note or "mnogo" in one.note
 
 
 def test_a_strangers_broken_answer_is_called_broken(bank: Bank, tmp_path: Path) -> None:
