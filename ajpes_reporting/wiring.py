@@ -1,6 +1,6 @@
 """The only place where adapters are made and put together.
 
-What talks to the network is slow to load (zeep, paramiko), so it is imported where it is made.
+What is slow to load, such as all that talks to the network (zeep, paramiko), is imported where it is made.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal.archive import Archive
-from ajpes_reporting.ledger.months import close_month
-from ajpes_reporting.ledger.views import open_views, pull
 from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
@@ -300,6 +298,9 @@ def _refresher(workspace: Workspace) -> Callable[[Connection, ReportKind, str], 
     url = workspace.ledger_url()
 
     def refresh(connection: Connection, kind: ReportKind, period: str) -> None:
+        from ajpes_reporting.ledger.months import close_month
+        from ajpes_reporting.ledger.views import open_views, pull
+
         if url is not None:
             source = open_views(url)
             try:

@@ -96,7 +96,10 @@ def _due(desk: Desk) -> list[dict[str, Any]]:
     with desk.engine.connect() as connection:
         for kind in desk.kinds:
             period = (month_or_last if kind.monthly else day_or_today)(None, desk.clock)
-            current.append((kind.code, period.key, kind.deadline(period, desk.extra_days_off)))
+            noted = due.find(connection, desk.provider, kind.code, period.key)
+            # What stands in the table needs no calendar of holidays, which is slow to load.
+            deadline = noted.deadline if noted else kind.deadline(period, desk.extra_days_off)
+            current.append((kind.code, period.key, deadline))
         known = [
             (row.report, row.period, row.deadline) for row in due.open_periods(connection, desk.provider)
         ]

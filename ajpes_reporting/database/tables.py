@@ -344,7 +344,7 @@ audit_records = Table(
     Column("at", String(35), nullable=False),  # text, since its bytes are sealed
     Column("provider", Provider, nullable=False),
     Column("kind", String(40), nullable=False),
-    Column("submission", Key),
+    Column("submission", Key, index=True),
     Column("body", Text, nullable=False),  # JSON
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False, unique=True),

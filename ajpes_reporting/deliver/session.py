@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from ajpes_reporting.deliver.client import LARGEST_BLOCK_BYTES, Client, refused
 from ajpes_reporting.deliver.trouble import connection_trouble
 from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # all, between the messages meant for the operator.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-_WINDOW_BYTES = 1 << 27
+_WINDOW_BYTES = 4 << 20  # twice what is asked for at once
 _PACKET_BYTES = 1 << 18
 _FASTEST_CIPHER = "aes128-gcm@openssh.com"
 _KEEPALIVE_SECONDS = 30
@@ -44,7 +45,7 @@ class SftpServer:
     on the server; nodurs/v_ajpes lies below it.
     `connect_timeout_seconds` bounds everything up to the open session, `operation_timeout_seconds`
     each wait in it, `call_timeout_seconds` the whole session.
-    `largest_write_bytes`: 32 KiB is what every server takes; OpenSSH takes up to 261,120.
+    `largest_write_bytes` bounds what is written at once, if the server itself takes more than 32 KiB.
     """
 
     host: str
@@ -59,7 +60,7 @@ class SftpServer:
     operation_timeout_seconds: float = 120
     call_timeout_seconds: float = 3600
     largest_answer_bytes: int = 1 << 30
-    largest_write_bytes: int = 32 * 1024
+    largest_write_bytes: int = LARGEST_BLOCK_BYTES
 
 
 class SftpSessions:
@@ -74,7 +75,7 @@ class SftpSessions:
         self._key = _read_private_key(server)
 
     @contextmanager
-    def open(self) -> Iterator[paramiko.SFTPClient]:
+    def open(self) -> Iterator[Client]:
         """A session as a context. Raises `NotDelivered` for any trouble with it, also inside."""
         with Watchdog(self._server.call_timeout_seconds) as watchdog:
             try:
@@ -94,7 +95,7 @@ class SftpSessions:
             finally:
                 transport.close()
 
-    def _start(self, transport: _Transport) -> paramiko.SFTPClient:
+    def _start(self, transport: _Transport) -> Client:
         """From the first byte to the open session. Not every step there has a limit of its own."""
         with Watchdog(self._server.connect_timeout_seconds) as watchdog:
             watchdog.guard(transport.line)
@@ -135,9 +136,9 @@ class SftpSessions:
                 "Ask the authority for a login without a second step.",
             )
 
-    def _open_channel(self, transport: _Transport) -> paramiko.SFTPClient:
+    def _open_channel(self, transport: _Transport) -> Client:
         transport.set_keepalive(_KEEPALIVE_SECONDS)
-        sftp = transport.open_sftp_client()
+        sftp = Client.from_transport(transport)
         channel = sftp.get_channel() if sftp else None
         if sftp is None or channel is None:
             raise paramiko.SSHException("no channel was opened")
@@ -185,18 +186,11 @@ class SftpSessions:
         return f"{self._server.host}, port {self._server.port},"
 
 
-def describe(sftp: paramiko.SFTPClient) -> str:
+def describe(sftp: Client) -> str:
     """What both sides of a session agreed on, and what the server offers."""
     channel = sftp.get_channel()
     transport = channel.get_transport() if channel else None
     return str(transport.summary) if isinstance(transport, _Transport) else ""
-
-
-def refused(error: BaseException) -> bool:
-    """Whether the server itself said no, by a status of SFTP; paramiko knows no type for that."""
-    if isinstance(error, FileNotFoundError | PermissionError):
-        return True
-    return type(error) is OSError and error.errno is None and str(error) != "Socket is closed"
 
 
 class _Transport(paramiko.Transport):

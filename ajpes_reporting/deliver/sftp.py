@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver import listing
-from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe, refused
+from ajpes_reporting.deliver.client import refused
+from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
 
     import paramiko
 
+    from ajpes_reporting.deliver.client import Client
+
 __all__ = ["SftpCarrier", "SftpServer"]
 
 _log = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 1 << 18
-_READS_UNDER_WAY = 64
 _UNFINISHED = (".part", ".tmp")
 
 
@@ -136,9 +137,7 @@ class SftpCarrier:
             accepted=posixpath.join(self._folder(parcel.report, "accepted"), parcel.file_name),
         )
 
-    def _upload(
-        self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress, hand_over: HandOver
-    ) -> None:
+    def _upload(self, sftp: Client, journey: _Journey, progress: Progress, hand_over: HandOver) -> None:
         """Writes the part file whole; if it may not stay it is taken away again, as far as possible."""
         try:
             self._write(sftp, journey, progress)
@@ -154,8 +153,8 @@ class SftpCarrier:
             self._clear_away(journey)
             raise
 
-    def _write(self, sftp: paramiko.SFTPClient, journey: _Journey, progress: Progress) -> None:
-        block_bytes = self._server.largest_write_bytes
+    def _write(self, sftp: Client, journey: _Journey, progress: Progress) -> None:
+        block_bytes = min(self._server.largest_write_bytes, sftp.largest_write_bytes)
         with journey.parcel.path.open("rb") as report, sftp.open(journey.part, "wx") as remote:
             remote.MAX_REQUEST_SIZE = block_bytes
             # Without waiting for each block's receipt; close() waits for those still missing.
@@ -179,7 +178,7 @@ class SftpCarrier:
         except NotDelivered as error:
             return _unknown(journey, f"and the server could not be asked again. {error.message}")
 
-    def _fetch(self, sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, into: Path) -> Path | None:
+    def _fetch(self, sftp: Client, path: bytes, remote: RemoteAnswer, into: Path) -> Path | None:
         if remote.size_bytes > self._server.largest_answer_bytes:
             _log.warning("%r has %d bytes, too many to fetch", path, remote.size_bytes)
             return None
@@ -210,7 +209,7 @@ class _Journey:
     accepted_before: tuple[int | None, int | None] | None = None
 
 
-def _look_first(sftp: paramiko.SFTPClient, journey: _Journey) -> Outcome | None:
+def _look_first(sftp: Client, journey: _Journey) -> Outcome | None:
     if _state(sftp, journey.final) is None:
         return None
     if _is_ours(sftp, journey.final, journey.parcel):
@@ -218,7 +217,7 @@ def _look_first(sftp: paramiko.SFTPClient, journey: _Journey) -> Outcome | None:
     return _taken(journey)
 
 
-def _clear_leftovers(sftp: paramiko.SFTPClient, journey: _Journey) -> None:
+def _clear_leftovers(sftp: Client, journey: _Journey) -> None:
     """What killed runs have left of this report. One that is only paused finds its file gone, too."""
     folder, name = posixpath.split(journey.final)
     ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}\.part".encode())
@@ -227,7 +226,7 @@ def _clear_leftovers(sftp: paramiko.SFTPClient, journey: _Journey) -> None:
             _take_away(sftp, posixpath.join(folder, found.decode("ascii")))
 
 
-def _rename(sftp: paramiko.SFTPClient, journey: _Journey) -> Exception | None:
+def _rename(sftp: Client, journey: _Journey) -> Exception | None:
     """Gives the file its final name; what went wrong is returned, for it is not yet a failure."""
     try:
         sftp.rename(journey.part, journey.final)
@@ -236,7 +235,7 @@ def _rename(sftp: paramiko.SFTPClient, journey: _Journey) -> Exception | None:
     return None
 
 
-def _look_after(sftp: paramiko.SFTPClient, journey: _Journey, trouble: Exception) -> Outcome:
+def _look_after(sftp: Client, journey: _Journey, trouble: Exception) -> Outcome:
     # Taking the part file away comes first: from then on, a rename still under way must fail.
     was_still_there = _take_away(sftp, journey.part)
     if _is_ours(sftp, journey.final, journey.parcel):
@@ -269,7 +268,7 @@ def _unknown(journey: _Journey, what: str) -> Unknown:
     )
 
 
-def _state(sftp: paramiko.SFTPClient, path: str | bytes) -> tuple[int | None, int | None] | None:
+def _state(sftp: Client, path: str | bytes) -> tuple[int | None, int | None] | None:
     """Size in bytes and time of change of a file; None if there is none."""
     try:
         found = sftp.stat(path)
@@ -278,7 +277,7 @@ def _state(sftp: paramiko.SFTPClient, path: str | bytes) -> tuple[int | None, in
     return found.st_size, found.st_mtime
 
 
-def _take_away(sftp: paramiko.SFTPClient, path: str) -> bool:
+def _take_away(sftp: Client, path: str) -> bool:
     try:
         sftp.remove(path)
     except FileNotFoundError:
@@ -286,30 +285,20 @@ def _take_away(sftp: paramiko.SFTPClient, path: str) -> bool:
     return True
 
 
-def _is_ours(sftp: paramiko.SFTPClient, path: str, parcel: Parcel) -> bool:
+def _is_ours(sftp: Client, path: str, parcel: Parcel) -> bool:
     state = _state(sftp, path)
     if state is None or state[0] != parcel.size_bytes:
         return False
     digest = hashlib.sha256()
     try:
-        for block in _blocks(sftp, path, parcel.size_bytes):
+        for block in sftp.blocks(path, parcel.size_bytes):
             digest.update(block)
     except FileNotFoundError:
         return False
     return digest.hexdigest() == parcel.sha256
 
 
-def _blocks(sftp: paramiko.SFTPClient, path: str | bytes, size_bytes: int) -> Iterator[bytes]:
-    """The first `size_bytes` of a file, and one more block if it is longer."""
-    with sftp.open(path, "rb") as remote:
-        remote.prefetch(size_bytes, max_concurrent_requests=_READS_UNDER_WAY)
-        read = 0
-        while read <= size_bytes and (block := remote.read(_BLOCK_BYTES)):
-            read += len(block)
-            yield block
-
-
-def _listed(sftp: paramiko.SFTPClient, folder: str, report: str) -> list[tuple[RemoteAnswer, bytes]]:
+def _listed(sftp: Client, folder: str, report: str) -> list[tuple[RemoteAnswer, bytes]]:
     """The files of a folder, the oldest first, each with its name as the server has it."""
     answers = [
         (RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0), name)
@@ -327,11 +316,11 @@ def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
     return is_file and not entry.filename.lower().endswith(_UNFINISHED)
 
 
-def _download(sftp: paramiko.SFTPClient, path: bytes, remote: RemoteAnswer, to: Path) -> bool:
+def _download(sftp: Client, path: bytes, remote: RemoteAnswer, to: Path) -> bool:
     """Copies a file; False if it is not the file that was listed, because it is being written."""
     written = 0
     with to.open("wb") as local:
-        for block in _blocks(sftp, path, remote.size_bytes):
+        for block in sftp.blocks(path, remote.size_bytes):
             written += local.write(block)
     return written == remote.size_bytes and _state(sftp, path) == (remote.size_bytes, remote.modified_at)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,9 +20,11 @@ class AnswerHead:
     declared_warnings: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
-    """One `Napaka` of an answer: an error or a warning about one record, or about the whole file."""
+class AnswerRow(NamedTuple):
+    """One `Napaka` of an answer: an error or a warning about one record, or about the whole file.
+
+    A tuple, since there may be a million of them.
+    """
 
     severity: str
     code: str

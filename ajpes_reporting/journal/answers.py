@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from ajpes_reporting.database.bulk import add_rows
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.states import AWAITING_STATES, State
 from ajpes_reporting.journal import chain, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ajpes_reporting.domain.answers import AnswerRow
     from ajpes_reporting.domain.ports import RemoteAnswer
@@ -32,7 +32,8 @@ STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE = (
 
 # An answer cannot have been made before its report was sent, but clocks differ.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
-_BATCH = 5_000
+# As the fields of `AnswerRow`, which they take in.
+_ROW_COLUMNS = ("answer", "severity", "code", "text", "obligation_id", "event_id", "ref_id", "account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +150,17 @@ def apply(
     connection: Connection,
     answer: int,
     submission: Submission,
-    verdict: Verdict,
     rows: Iterable[AnswerRow],
+    read: Callable[[], Verdict],
     *,
     at: datetime,
 ) -> Submission:
-    """Takes the rows in and moves the submission to what the authority decided."""
-    _append_rows(connection, answer, rows)
+    """Takes the rows in and moves the submission to what the authority decided.
+
+    `read` tells what that is; it is asked when the rows have come to their end.
+    """
+    add_rows(connection, answer_rows, _ROW_COLUMNS, ((answer, *row) for row in rows))
+    verdict = read()
     note = (
         "the counts in its head and its rows disagree; the worse reading holds"
         if verdict.counts_disagree
@@ -226,19 +231,3 @@ def rows_about(connection: Connection, provider: str, obligation_id: str) -> Seq
         .where(answers.c.provider == provider, answer_rows.c.obligation_id == obligation_id)
         .order_by(answer_rows.c.id)
     ).all()
-
-
-def _append_rows(connection: Connection, answer: int, rows: Iterable[AnswerRow]) -> None:
-    iterator: Iterator[AnswerRow] = iter(rows)
-    while batch := list(islice(iterator, _BATCH)):
-        connection.execute(
-            insert(answer_rows),
-            [
-                {
-                    "answer": answer, "severity": row.severity, "code": row.code, "text": row.text,
-                    "obligation_id": row.obligation_id, "event_id": row.event_id, "ref_id": row.ref_id,
-                    "account": row.account,
-                }
-                for row in batch
-            ],
-        )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,16 @@ from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for_unknown
-from ajpes_reporting.reports.answers import AnswerRules, read_rows
-from ajpes_reporting.xmlread import Root, UnreadableXml, read_root, without_namespace
+from ajpes_reporting.reports.answers import AnswerReader, AnswerRules
+from ajpes_reporting.xmlread import Root, SchemaBroken, UnreadableXml, read_root, without_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.domain.answers import AnswerHead
+    from ajpes_reporting.domain.answers import AnswerRow
     from ajpes_reporting.domain.ports import RemoteAnswer
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
@@ -48,14 +49,58 @@ class AnswerProblem(Exception):
         self.note = note
 
 
-@dataclass(frozen=True, slots=True)
 class Reading:
-    """An answer that was read and checked. `path` is a copy without namespaces."""
+    """An answer that is being read, in one pass: its head first, then its rows, then what they come to.
 
-    path: Path
-    kind: ReportKind
-    head: AnswerHead
-    verdict: Verdict
+    Its schema is checked on the way. Whatever is wrong is an `AnswerProblem`, and whoever has taken rows
+    in by then takes them back.
+    """
+
+    def __init__(self, desk: Desk, path: Path, folder: Path) -> None:
+        self._root, self._path = _plain_copy(path, folder)
+        kind = next((kind for kind in desk.kinds if kind.answer_root == self._root.local_name), None)
+        if kind is None:
+            raise AnswerProblem(
+                answers.UNREADABLE, f"it is a {self._root.local_name} document, not an answer"
+            )
+        self.kind = kind
+        self._schema = desk.schemas(kind.answer_schema)
+        with self._explained():
+            self._reader = AnswerReader(self._path, kind, self._schema)
+        self.head = self._reader.head
+        if self.head.provider != desk.provider:
+            raise self.unmatched(f"it is about provider {self.head.provider}")
+
+    def rows(self) -> Iterator[AnswerRow]:
+        """The rows, as a stream; once."""
+        with self._explained():
+            yield from self._reader.rows()
+
+    def verdict(self) -> Verdict:
+        """What it says as a whole, once the rows have come to their end."""
+        tally = self._reader.tally
+        return Verdict(
+            tally.errors, tally.warnings, self.head.declared_errors, self.head.declared_warnings,
+            tally.error_rows, tally.warning_rows,
+        )  # fmt: skip
+
+    def unmatched(self, note: str) -> AnswerProblem:
+        """The problem that it fits nothing; one that is broken besides is called broken."""
+        for _row in self.rows():
+            pass
+        return AnswerProblem(answers.UNMATCHED, note)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A second pass finds the words for what is wrong; that is the exception."""
+        try:
+            yield
+        except (SchemaBroken, UnreadableXml):
+            kind, root = self.kind, Root(self._root.local_name, None, self._root.encoding)
+            file_kind = FileKind(kind.answer_root, None, self._schema, lambda: AnswerRules(kind))
+            shown = check_file(self._path, root, file_kind).log.shown
+            problem = shown[0].message if shown else "it was changed while it was read"
+            raise AnswerProblem(answers.UNREADABLE, f"it does not follow its schema: {problem}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,35 +193,14 @@ def apply_waiting(desk: Desk, folder: Path) -> list[Taken]:
     return taken
 
 
-def read_answer(desk: Desk, path: Path, folder: Path) -> Reading:
-    """Reads and checks an answer: its schema, its provider. Raises `AnswerProblem`."""
-    root, plain = _plain_copy(path, folder)
-    kind = next((kind for kind in desk.kinds if kind.answer_root == root.local_name), None)
-    if kind is None:
-        raise AnswerProblem(answers.UNREADABLE, f"it is a {root.local_name} document, not an answer")
-    rules = AnswerRules(kind)
-    report = check_file(
-        plain, Root(root.local_name, None, root.encoding),
-        FileKind(kind.answer_root, None, desk.schemas(kind.answer_schema), lambda: rules),
-    )  # fmt: skip
-    if report.log.error_count or rules.head is None:
-        problem = report.log.shown[0].message if report.log.shown else "it has no head"
-        raise AnswerProblem(answers.UNREADABLE, f"it does not follow its schema: {problem}")
-    if rules.head.provider != desk.provider:
-        raise AnswerProblem(answers.UNMATCHED, f"it is about provider {rules.head.provider}")
-    verdict = Verdict(
-        rules.errors, rules.warnings, rules.head.declared_errors, rules.head.declared_warnings,
-        rules.error_rows, rules.warning_rows,
-    )  # fmt: skip
-    return Reading(plain, kind, rules.head, verdict)
-
-
-def apply_rows(
+def apply_answer(
     connection: Connection, desk: Desk, answer: int, submission: Submission, reading: Reading
 ) -> Submission:
-    """Applies an answer that was read to the submission it belongs to."""
-    rows = read_rows(reading.path, reading.kind)
-    return answers.apply(connection, answer, submission, reading.verdict, rows, at=desk.clock())
+    """Reads an answer to its end and applies it to the submission it belongs to.
+
+    Raises `AnswerProblem` if it turns out not to follow its schema; the transaction must end with that.
+    """
+    return answers.apply(connection, answer, submission, reading.rows(), reading.verdict, at=desk.clock())
 
 
 def _known(desk: Desk, remote: RemoteAnswer) -> bool:
@@ -204,8 +228,10 @@ def _take_by_hand(desk: Desk, path: Path, folder: Path) -> Taken:
 def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: Path) -> Taken:
     try:
         _refuse_duplicate(desk, answer, sha256)
-        reading = read_answer(desk, path, folder)
-        submission = _owner(desk, reading)
+        reading = Reading(desk, path, folder)
+        with writing(desk.engine) as connection:
+            submission = _owner(connection, desk, reading)
+            applied = apply_answer(connection, desk, answer, submission, reading)
     except AnswerProblem as found:
         problem = _as_before(desk, answer, sha256, found)
         with writing(desk.engine) as connection:
@@ -213,8 +239,6 @@ def _apply(desk: Desk, answer: int, sha256: str, name: str, path: Path, folder: 
                 connection, desk.provider, answer, problem.status, problem.note, at=desk.clock()
             )
         return Taken(name, problem.status, problem.note)
-    with writing(desk.engine) as connection:
-        applied = apply_rows(connection, desk, answer, submission, reading)
     return Taken(name, answers.APPLIED, submission=applied)
 
 
@@ -236,13 +260,12 @@ def _came_before(desk: Desk, answer: int, sha256: str, status: str) -> bool:
         return answers.is_duplicate(connection, desk.provider, answer, sha256, status)
 
 
-def _owner(desk: Desk, reading: Reading) -> Submission:
-    with desk.engine.connect() as connection:
-        submission, note = answers.match(
-            connection, desk.provider, reading.kind.code, reading.head.period_key, reading.head.prepared_at
-        )
+def _owner(connection: Connection, desk: Desk, reading: Reading) -> Submission:
+    submission, note = answers.match(
+        connection, desk.provider, reading.kind.code, reading.head.period_key, reading.head.prepared_at
+    )
     if submission is None:
-        raise AnswerProblem(answers.UNMATCHED, note)
+        raise reading.unmatched(note)
     return submission
 
 

@@ -12,7 +12,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, Out
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_rows, read_answer
+from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,24 +123,30 @@ class Recorder:
             )
         )
         try:
-            reading = read_answer(desk, path, self._folder)
-            self._refuse_foreign(reading)
+            self.submission = self._commit(
+                lambda connection: self._apply(connection, answer, path, outcome, evidence)
+            )
         except AnswerProblem as problem:
             self._set_aside(answer, problem, evidence)
-            return
-        self._end_attempt(outcome, evidence)
-        if self.submission.state not in (State.DELIVERED, State.UNKNOWN):
-            self._commit(lambda connection: self._came_late(connection, answer))
-            return
-        self.submission = self._commit(
-            lambda connection: apply_rows(connection, desk, answer, self.submission, reading)
-        )
 
-    def _came_late(self, connection: Connection, answer: int) -> None:
-        """Another run took this one's place meanwhile, and may have applied this very answer."""
-        note = f"the submission was {self.submission.state.label} by then"
-        desk, key = self._desk, self.submission.id
-        answers.set_aside(connection, desk.provider, answer, answers.UNMATCHED, note, key, at=desk.clock())
+    def _apply(
+        self, connection: Connection, answer: int, path: Path, outcome: Outcome, evidence: Stored | None
+    ) -> Submission:
+        """The end of the attempt and what the answer says, at once: an answer counts as a whole."""
+        desk = self._desk
+        reading = Reading(desk, path, self._folder)
+        self._refuse_foreign(reading)
+        submission = submissions.end_attempt(
+            connection, self.submission, self._attempt, outcome, evidence, at=desk.clock()
+        )
+        if submission.state in (State.DELIVERED, State.UNKNOWN):
+            return apply_answer(connection, desk, answer, submission, reading)
+        # Another run took this one's place meanwhile, and may have applied this very answer.
+        note = f"the submission was {submission.state.label} by then"
+        answers.set_aside(
+            connection, desk.provider, answer, answers.UNMATCHED, note, submission.id, at=desk.clock()
+        )
+        return submission
 
     def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
         desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note
@@ -154,9 +160,7 @@ class Recorder:
     def _refuse_foreign(self, reading: Reading) -> None:
         expected = (self._kind, self.submission.period)
         if (reading.kind, reading.head.period_key) != expected:
-            raise AnswerProblem(
-                answers.UNMATCHED, f"it is about {reading.kind.code} {reading.head.period_key}"
-            )
+            raise reading.unmatched(f"it is about {reading.kind.code} {reading.head.period_key}")
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None) -> None:
         self.submission = self._commit(

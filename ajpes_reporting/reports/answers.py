@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.reports.kind import FileRules, ReportKind
-from ajpes_reporting.xmlread import Element, forget, local_name, stream
+from ajpes_reporting.xmlread import Element, load_schema, local_name, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,20 +15,13 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 
 
-class AnswerRules(FileRules):
-    """Counts the rows of an answer and compares them with what its head declares."""
+class Tally:
+    """What an answer comes to, as far as it has been read."""
 
-    ends = frozenset({"Ident", "Napaka"})
-
-    def __init__(self, kind: ReportKind) -> None:
-        self._kind = kind
+    def __init__(self) -> None:
         self.head: AnswerHead | None = None
         self.error_rows = 0
         self.warning_rows = 0
-
-    @property
-    def record_count(self) -> int:
-        return self.error_rows + self.warning_rows
 
     @property
     def errors(self) -> int:
@@ -39,21 +32,62 @@ class AnswerRules(FileRules):
     def warnings(self) -> int:
         return max(self.warning_rows, self.head.declared_warnings if self.head else 0)
 
-    def end(self, element: Element) -> Iterator[Finding]:
-        if local_name(element) == "Ident":
-            self.head = self._kind.read_answer_head(element)
-        elif self._kind.read_answer_row(element).severity == "error":
+    def add(self, row: AnswerRow) -> None:
+        if row.severity == "error":
             self.error_rows += 1
         else:
             self.warning_rows += 1
+
+
+class AnswerReader:
+    """One pass over an answer: its head, then its rows, validated on the way.
+
+    What has been read counts only when the rows have come to their end: `SchemaBroken` and
+    `UnreadableXml` are raised where the file is wrong, at first for its head.
+    """
+
+    def __init__(self, path: Path, kind: ReportKind, schema: Path) -> None:
+        self.kind = kind
+        self.tally = Tally()
+        self._records = records(path, ("Ident", "Napaka"), load_schema(schema))
+        ident = next(self._records)  # the schema wants it, and first
+        self.head = self.tally.head = kind.read_answer_head(ident)
+
+    def rows(self) -> Iterator[AnswerRow]:
+        """The rows, as a stream; once."""
+        for element in self._records:
+            row = self.kind.read_answer_row(element)
+            self.tally.add(row)
+            yield row
+
+
+class AnswerRules(FileRules):
+    """Counts the rows of an answer and compares them with what its head declares."""
+
+    ends = frozenset({"Ident", "Napaka"})
+
+    def __init__(self, kind: ReportKind) -> None:
+        self._kind = kind
+        self.tally = Tally()
+
+    @property
+    def record_count(self) -> int:
+        return self.tally.error_rows + self.tally.warning_rows
+
+    def end(self, element: Element) -> Iterator[Finding]:
+        if local_name(element) == "Ident":
+            self.tally.head = self._kind.read_answer_head(element)
+        else:
+            self.tally.add(self._kind.read_answer_row(element))
         return iter(())
 
     def finish(self) -> Iterator[Finding]:
-        if self.head is None:
+        tally = self.tally
+        if tally.head is None:
             return
         for noun, declared, found in (
-            ("errors", self.head.declared_errors, self.error_rows),
-            ("warnings", self.head.declared_warnings, self.warning_rows),
+            ("errors", tally.head.declared_errors, tally.error_rows),
+            ("warnings", tally.head.declared_warnings, tally.warning_rows),
         ):
             if declared != found:
                 yield Finding(
@@ -61,11 +95,3 @@ class AnswerRules(FileRules):
                     "answer.count", f"it declares {declared} {noun}, the answer has {found}",
                     "the worse reading holds; ask AJPES if in doubt", "Ident",
                 )  # fmt: skip
-
-
-def read_rows(path: Path, kind: ReportKind) -> Iterator[AnswerRow]:
-    """The rows of an answer that has been checked, as a stream."""
-    for _event, element in stream(path, ("end",)):
-        if local_name(element) == "Napaka":
-            yield kind.read_answer_row(element)
-            forget(element)

@@ -13,12 +13,13 @@ from sqlalchemy import Text, case, cast, func, literal
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.money import Amounts, format_decimal
-from ajpes_reporting.xmlread import Element, local_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import ColumnElement
+
+    from ajpes_reporting.xmlread import Element
 
 # The same four characters of markup, as no value may hold them (XML 1.0, production 2).
 _SHOWN, _HIDDEN = '<>"\n', "\x01\x02\x03\x04"
@@ -96,9 +97,8 @@ def severity(row: Element) -> str:
 
 
 def description(row: Element) -> str:
-    """The text of `Opis`, on one line."""
-    texts = ["".join(str(text) for text in child.itertext()) for child in row if local_name(child) == "Opis"]
-    return " ".join(" ".join(texts).split())
+    """The text of `Opis`, the only element in a row, on one line."""
+    return " ".join(" ".join([child.text or "" for child in row]).split())
 
 
 def read_moment(text: str) -> datetime | None:

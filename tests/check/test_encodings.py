@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.reports.answers import read_rows
+from ajpes_reporting import shipped
+from ajpes_reporting.reports.answers import AnswerReader
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.xmlread import local_name, stream
 from tests.check.conftest import ANSWER_SAMPLE, NODURS_SAMPLE, Check, changed
@@ -47,5 +48,6 @@ def test_answers_are_read_right(tmp_path: Path, check: Check, codec: str, declar
     text = ANSWER_SAMPLE.decode().replace('encoding="UTF-8"', f'encoding="{declared}"')
     checked = check(text.encode(codec))
     assert (checked.ok, checked.record_count) == (True, 2)
-    rows = list(read_rows(tmp_path / "file.xml", NODURS))
-    assert rows[0].text == "Dogodek, ki je bil že sprejet, manjka."
+    schema = shipped.schema(NODURS.answer_schema)
+    [row, *_] = AnswerReader(tmp_path / "file.xml", NODURS, schema).rows()
+    assert row.text == "Dogodek, ki je bil že sprejet, manjka."

@@ -23,7 +23,7 @@ from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
 from tests.deliver.conftest import REPORT, MakeParcel
 from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp, in_disorder
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
@@ -145,6 +145,33 @@ def test_openssh_does_not_overwrite_either(sshd: Sshd, sftp_settings: SftpServer
     with SftpCarrier(sftp_settings)._sessions.open() as sftp, pytest.raises(OSError, match="Failure"):
         sftp.rename("nodurs/v_ajpes/new", "nodurs/v_ajpes/old")
     assert (box / "old").read_bytes() == b"old"
+
+
+def test_openssh_is_asked_how_much_it_takes_at_once(sshd: Sshd, sftp_settings: SftpServer) -> None:
+    """Eight times fewer writes, and receipts, than what every server takes: its own limit, 255 KiB."""
+    with SftpCarrier(sftp_settings)._sessions.open() as sftp:
+        assert sftp.largest_write_bytes == sftp.largest_read_bytes == 261_120
+
+
+def test_a_server_without_limits_gets_what_every_server_takes(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SFTP promises 32 KiB (filexfer draft 02, section 3); a larger block might end the session."""
+    offered = asyncssh.sftp.SFTPServerHandler._extensions
+    others = [each for each in offered if each[0] != b"limits@openssh.com"]
+    assert others != offered
+    monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "_extensions", others)
+    content = os.urandom(100_000)
+    assert isinstance(SftpCarrier(odd_settings).deliver(make_parcel(content)), Delivered)
+    assert odd.orders.written == [32_768, 32_768, 32_768, 1_696]
+
+
+def test_a_server_with_limits_gets_no_larger_blocks(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
+) -> None:
+    """This one would take 4 MiB, which would only cost memory."""
+    assert isinstance(SftpCarrier(odd_settings).deliver(make_parcel(os.urandom(300_000))), Delivered)
+    assert odd.orders.written == [261_120, 38_880]
 
 
 def test_a_missing_folder_is_unreachable(sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel) -> None:
@@ -327,7 +354,7 @@ def test_a_session_that_takes_too_long_is_cut(
 ) -> None:
     """A server that takes a little now and then does not hold the run for ever."""
     parcel = make_parcel(os.urandom(3_000_000))
-    settings = replace(sftp_settings, call_timeout_seconds=1.5)
+    settings = replace(sftp_settings, call_timeout_seconds=1.5, largest_write_bytes=32 * 1024)
     started = time.monotonic()
     outcome = SftpCarrier(settings).deliver(parcel, lambda _amount: time.sleep(0.1))
     assert time.monotonic() - started < 8
@@ -544,6 +571,25 @@ def test_a_listed_name_that_is_a_path_is_passed_over(
     assert [answer.name for answer, _ in fetched] == ["a.xml"]
     assert len(list((tmp_path / "in").iterdir())) == 1
     assert "'../v_ajpes/x.xml'" in caplog.text
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 261_120, 1_000_000])
+@pytest.mark.parametrize("largest_read", [None, 10_007], ids=["whole blocks", "short blocks"])
+def test_an_answer_is_put_together_whatever_comes_first(
+    odd: OddSftp,
+    odd_settings: SftpServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size_bytes: int,
+    largest_read: int | None,
+) -> None:
+    """A server may answer reads in any order, and give less than it was asked for."""
+    monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "_process_packet", in_disorder)
+    odd.orders.largest_read = largest_read
+    content = os.urandom(size_bytes)
+    (odd.root / "nodurs/iz_ajpes" / "a.xml").write_bytes(content)
+    [(_, path)] = SftpCarrier(odd_settings).fetch_new("nodurs", nothing_known, tmp_path / "in")
+    assert path.read_bytes() == content
 
 
 def test_an_answer_beyond_measure_is_not_fetched(

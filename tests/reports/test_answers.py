@@ -12,7 +12,7 @@ from ajpes_reporting.check.file import FileKind, check_file, recognise
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.domain.errors import ChecksRefused
-from ajpes_reporting.reports.answers import AnswerRules, read_rows
+from ajpes_reporting.reports.answers import AnswerReader, AnswerRules, Tally
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.spapp import SPAPP
@@ -34,15 +34,20 @@ WARNING = '<Napaka blokId="O-2" dogId="8" id="31" vrsta="WRN"><Opis>odd</Opis></
 
 def read(
     tmp_path: Path, content: str | bytes, kind: ReportKind = NODURS
-) -> tuple[AnswerRules, FindingLog, list[AnswerRow]]:
-    """An answer as the run reads it: checked by its schema, then row by row."""
+) -> tuple[Tally, FindingLog, list[AnswerRow]]:
+    """An answer as `check` and the run read it, which must come to the same."""
     path = tmp_path / "answer.xml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     rules = AnswerRules(kind)
     file_kind = FileKind(kind.answer_root, None, shipped.schema(kind.answer_schema), lambda: rules)
     root, _kind = recognise(path, [file_kind])
     log = check_file(path, root, file_kind).log
-    return rules, log, list(read_rows(path, kind)) if not log.error_count else []
+    if log.error_count:
+        return rules.tally, log, []
+    reader = AnswerReader(path, kind, shipped.schema(kind.answer_schema))
+    rows = list(reader.rows())
+    assert vars(reader.tally) == vars(rules.tally)
+    return reader.tally, log, rows
 
 
 def test_an_answer_is_read_to_the_last_field(tmp_path: Path) -> None:

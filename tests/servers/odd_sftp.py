@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -24,11 +25,15 @@ class Orders:
     `on_rename` is called with (perform, drop): performing the rename, dropping the connection.
     `listed` are further names that it lists in every folder.
     `on_read` is called with the path of each file that is opened.
+    `largest_read` is how much it gives at once.
+    `written` notes how much came with each write.
     """
 
     on_rename: Callable[[Callable[[], None], Callable[[], None]], None] | None = None
     listed: list[bytes] = field(default_factory=list)
     on_read: Callable[[bytes], None] | None = None
+    largest_read: int | None = None
+    written: list[int] = field(default_factory=list)
     logins: int = 0
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
@@ -124,3 +129,28 @@ class _Sftp(asyncssh.SFTPServer):
         if self._orders.on_read and not pflags & asyncssh.FXF_WRITE:
             self._orders.on_read(path)
         return super().open(path, pflags, attrs)
+
+    def read(self, file_obj: object, offset: int, size: int) -> object:
+        return super().read(file_obj, offset, min(size, self._orders.largest_read or size))
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> object:
+        self._orders.written.append(len(data))
+        return super().write(file_obj, offset, data)
+
+
+async def in_disorder(
+    handler: asyncssh.sftp.SFTPServerHandler, kind: int, number: int, packet: asyncssh.packet.SSHPacket
+) -> None:
+    """Stands in for asyncssh's handling of one request, so that later reads overtake earlier ones."""
+
+    async def handle() -> None:
+        if kind == asyncssh.sftp.FXP_READ:
+            await asyncio.sleep(random.random() / 50)
+        await _in_order(handler, kind, number, packet)
+
+    _under_way.add(task := asyncio.ensure_future(handle()))
+    task.add_done_callback(_under_way.discard)
+
+
+_in_order = asyncssh.sftp.SFTPServerHandler._process_packet
+_under_way: set[asyncio.Future[None]] = set()

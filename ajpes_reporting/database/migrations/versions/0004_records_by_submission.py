@@ -1,0 +1,14 @@
+"""What happened to one submission is found without reading the whole audit record."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_audit_records_submission", "audit_records", ["submission"])
