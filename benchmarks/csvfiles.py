@@ -8,9 +8,9 @@ from pathlib import Path
 from benchmarks import ledgers
 
 _EVENT_COLUMNS = (
-    "obligation_id", "issuer", "debtor_tax_number", "debtor_name", "debtor_account",
-    "event_id", "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at", "reference_model", "reference", "priority",
-    "creditor_account", "creditor_name",
+    "obligation_id", "issuer", "debtor_tax_number", "debtor_name", "debtor_account", "event_id",
+    "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at", "reference_model",
+    "reference", "priority", "creditor_account", "creditor_name",
 )  # fmt: skip
 
 

@@ -44,6 +44,23 @@ metadata = MetaData(
 
 # --- The ledger ---------------------------------------------------------------------------------
 
+# What the rules said in each of their editions may differ; see `domain.rules.RuleSettings.edition`.
+rule_editions = Table(
+    "rule_editions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+)
+
+
+def _clean_under() -> Column[int]:
+    """The edition of the rules under which nothing was wrong with a fact when it came in.
+
+    Empty: there was something, and each report that has the fact says it again.
+    """
+    return Column("clean_under", Key)
+
+
 debtors = Table(
     "debtors",
     metadata,
@@ -64,6 +81,7 @@ obligations = Table(
     Column("issuer", Integer, nullable=False),
     Column("debtor", Key, ForeignKey("debtors.id"), nullable=False),
     Column("debtor_account", AccountNumber, nullable=False),
+    _clean_under(),
     UniqueConstraint("provider", "obligation_id"),
     Index(None, "debtor", "debtor_account", "obligation_id"),
 )
@@ -87,6 +105,7 @@ events = Table(
     Column("priority", Integer),
     Column("creditor_account", String(34)),
     Column("creditor_name", Name),
+    _clean_under(),
     UniqueConstraint("obligation", "event_id"),
     # Nothing is cancelled twice; empty for everything that is not a cancellation.
     UniqueConstraint("obligation", "cancels_event_id"),
@@ -111,6 +130,7 @@ accounts = Table(
     Column("holder_name", Name, nullable=False),
     Column("opened_on", Date, nullable=False),
     Column("closed_on", Date),
+    _clean_under(),
     UniqueConstraint("provider", "account"),
 )
 
@@ -330,6 +350,7 @@ audit_records = Table(
 )
 
 APPEND_ONLY = (
+    "rule_editions",
     "debtors",
     "obligations",
     "events",

@@ -10,6 +10,7 @@ record lies: `remedies` adds it.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ _AMOUNT_DIGITS = 15
 _BALANCE_DIGITS = 17
 
 
+EDITION = 1
+"""Raised whenever the rules of single records come to say something else about any record."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
     """What differs from bank to bank, or may change with the regulation.
@@ -57,6 +62,12 @@ class RuleSettings:
 
     account_prefixes: tuple[str, ...] = ()
     change_types: frozenset[str] = frozenset({"00", "01", "02", "03"})
+
+    @property
+    def edition(self) -> str:
+        """A fingerprint of the rules with these settings: the same as long as they say the same."""
+        parts = (EDITION, sorted(self.account_prefixes), sorted(self.change_types))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def check_obligation(obligation: Obligation, settings: RuleSettings) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.findings import Found
 
 _HOLDER = ("holder_tax_number", "holder_name", "opened_on", "closed_on")
+_STORED = (*_HOLDER, "clean_under")
 
 
 def merge_accounts(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
@@ -83,11 +84,11 @@ def _new_accounts(provider: str) -> Insert:
     staged = staged_accounts.c
     known = exists().where(accounts.c.provider == provider, accounts.c.account == staged.account)
     rows = (
-        select(literal(provider), staged.account, *(staged[name] for name in _HOLDER))
+        select(literal(provider), staged.account, *(staged[name] for name in _STORED))
         .where(~known, ~repeated(staged_accounts))
         .order_by(staged.line)
     )
-    return insert(accounts).from_select(["provider", "account", *_HOLDER], rows)
+    return insert(accounts).from_select(["provider", "account", *_STORED], rows)
 
 
 def _closings(provider: str, last: int) -> Update:

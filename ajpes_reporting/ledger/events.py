@@ -34,6 +34,7 @@ _OF_EVENT = (
     "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at",
     "reference_model", "reference", "priority", "creditor_account", "creditor_name",
 )  # fmt: skip
+_STORED = ("event_id", *_OF_EVENT, "recorded_as", "clean_under")
 
 
 def merge_events(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
@@ -83,7 +84,14 @@ def _new_obligations(provider: str) -> Insert:
         obligations.c.provider == provider, obligations.c.obligation_id == staged.obligation_id
     )
     rows = (
-        select(literal(provider), staged.obligation_id, staged.issuer, debtors.c.id, staged.debtor_account)
+        select(
+            literal(provider),
+            staged.obligation_id,
+            staged.issuer,
+            debtors.c.id,
+            staged.debtor_account,
+            staged.clean_under,
+        )
         .select_from(staged_obligations)
         .join(first, first.c.line == staged.line)
         .join(
@@ -96,22 +104,23 @@ def _new_obligations(provider: str) -> Insert:
         .order_by(staged.line)
     )
     return insert(obligations).from_select(
-        ["provider", "obligation_id", "issuer", "debtor", "debtor_account"], rows
+        ["provider", "obligation_id", "issuer", "debtor", "debtor_account", "clean_under"], rows
     )
 
 
 def _new_events(provider: str) -> Insert:
-    """In the order of their source: it is the order of recording where the times are the same."""
+    """By obligation, so that a history lies together and is read at once; within it in the order of the
+    source, which is the order of recording where the times are the same."""
     staged = staged_events.c
     known = exists().where(events.c.obligation == obligations.c.id, events.c.event_id == staged.event_id)
     rows = (
-        select(obligations.c.id, staged.event_id, *(staged[name] for name in (*_OF_EVENT, "recorded_as")))
+        select(obligations.c.id, *(staged[name] for name in _STORED))
         .select_from(staged_events)
         .join(obligations, obligation_of(staged_events, provider))
         .where(~known, ~repeated(staged_events))
-        .order_by(staged.line)
+        .order_by(obligations.c.id, staged.line)
     )
-    return insert(events).from_select(["obligation", "event_id", *_OF_EVENT, "recorded_as"], rows)
+    return insert(events).from_select(["obligation", *_STORED], rows)
 
 
 def _pending(last_event: int) -> Insert:

@@ -13,6 +13,7 @@ from ajpes_reporting.domain.events import Event, Obligation
 from ajpes_reporting.domain.fields import ACCOUNT, IDENTIFIER, Fault, Field, Texts
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.ledger import values
+from ajpes_reporting.ledger.editions import edition_of
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, Kind
 from ajpes_reporting.ledger.staging import (
     instant_text,
@@ -49,18 +50,19 @@ class Reader(Protocol):
 def reader_of(kind: Kind, connection: Connection, settings: RuleSettings) -> Reader:
     """The reader for rows of this kind."""
     if kind is EVENTS:
-        return _Events(settings, instant_text(connection))
+        return _Events(settings, edition_of(connection, settings), instant_text(connection))
     if kind is ACCOUNTS:
-        return _Accounts(settings)
+        return _Accounts(settings, edition_of(connection, settings))
     return _AccountMonths() if kind is ACCOUNT_MONTHS else _Postings()
 
 
 class _Events:
     """An event with what it repeats of its obligation."""
 
-    def __init__(self, settings: RuleSettings, instant: Callable[[Any], str]) -> None:
+    def __init__(self, settings: RuleSettings, edition: int, instant: Callable[[Any], str]) -> None:
         self.ready: dict[Table, list[Row]] = {staged_obligations: [], staged_events: []}
         self._settings = settings
+        self._edition = edition
         self._instant = instant
         self._known: set[tuple[str, ...]] = set()
 
@@ -84,8 +86,11 @@ class _Events:
         found = tuple(rules.check_obligation(obligation, self._settings))
         if not any(finding.is_error for finding in found):
             self.ready[staged_obligations].append(
-                (line, obligation_id, issuer, tax_number, name, account, event_id)
-            )
+                (
+                    line, obligation_id, issuer, tax_number, name, account, event_id,
+                    None if found else self._edition,
+                )
+            )  # fmt: skip
         return found
 
     def _read_event(self, line: int, texts: Sequence[str]) -> Sequence[Finding]:
@@ -117,15 +122,17 @@ class _Events:
                     line, obligation_id, event_id, event.cancels_event_id, change_type, change_date,
                     event.amount_cents, self._instant(recorded_at), recorded_as, event.reference_model,
                     event.reference, event.priority, event.creditor_account, event.creditor_name,
+                    None if found else self._edition,
                 )
             )  # fmt: skip
         return found
 
 
 class _Accounts:
-    def __init__(self, settings: RuleSettings) -> None:
+    def __init__(self, settings: RuleSettings, edition: int) -> None:
         self.ready: dict[Table, list[Row]] = {staged_accounts: []}
         self._settings = settings
+        self._edition = edition
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
         account, tax_number, name, opened, closed = texts
@@ -144,7 +151,9 @@ class _Accounts:
                 f"the account closed on {closed}, before it was opened on {opened}",
                 "write the day it closed, or nothing",
             ).of(f"account {account}")  # fmt: skip
-        self.ready[staged_accounts].append((line, account, tax_number, name, opened, closed or None))
+        self.ready[staged_accounts].append(
+            (line, account, tax_number, name, opened, closed or None, None if found else self._edition)
+        )
 
 
 class _AccountMonths:

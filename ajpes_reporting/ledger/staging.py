@@ -46,6 +46,7 @@ staged_obligations = _temporary(
     Column("debtor_name", Name, nullable=False),
     Column("debtor_account", AccountNumber, nullable=False),
     Column("event_id", Identifier, nullable=False),  # the row's event, to name the row
+    Column("clean_under", Key),
 )
 
 staged_events = _temporary(
@@ -64,6 +65,7 @@ staged_events = _temporary(
     Column("priority", Integer),
     Column("creditor_account", String(34)),
     Column("creditor_name", Name),
+    Column("clean_under", Key),
 )
 
 staged_accounts = _temporary(
@@ -74,6 +76,7 @@ staged_accounts = _temporary(
     Column("holder_name", Name, nullable=False),
     Column("opened_on", Date, nullable=False),
     Column("closed_on", Date),
+    Column("clean_under", Key),
 )
 
 staged_account_months = _temporary(

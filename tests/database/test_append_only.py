@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = (
+    "INSERT INTO rule_editions VALUES (1, 'f')",
     "INSERT INTO debtors VALUES (1, '5860571000', '12345679', 'DOLZNIK')",
-    "INSERT INTO obligations VALUES (1, '5860571000', 'O-1', 3, 1, '010000100002123')",
+    "INSERT INTO obligations VALUES (1, '5860571000', 'O-1', 3, 1, '010000100002123', 1)",
     "INSERT INTO events (id, obligation, event_id, change_type, change_date, amount_cents, recorded_at,"
     " recorded_as) VALUES (1, 1, '1', '01', '2026-11-17', 500, '2026-11-17 07:05:00', '2026-11-17T08:05:00')",
-    "INSERT INTO accounts VALUES (1, '5860571000', '010000100002123', '12345679', 'D', '2020-01-01', NULL)",
+    "INSERT INTO accounts VALUES"
+    " (1, '5860571000', '010000100002123', '12345679', 'D', '2020-01-01', NULL, 1)",
     "INSERT INTO postings VALUES (1, '5860571000', 'P-1', 1, '2026-10-05', 700)",
     "INSERT INTO account_months VALUES (1, 1, '2026-09', 1, 2, 3, 'imported')",
     "INSERT INTO account_months VALUES (2, 1, '2026-10', 1, 2, 3, 'closed')",
@@ -101,14 +103,14 @@ def test_a_fact_is_never_replaced_or_truncated(bare: Bare, table: str) -> None:
     ("table", "row"),
     [
         ("debtors", "(9, '5860571000', '12345679', 'DOLZNIK')"),
-        ("obligations", "(9, '5860571000', 'O-1', 5, 1, '010000100002123')"),
+        ("obligations", "(9, '5860571000', 'O-1', 5, 1, '010000100002123', 1)"),
         ("postings", "(9, '5860571000', 'P-1', 1, '2026-10-05', 900)"),
-        ("accounts", "(9, '5860571000', '010000100002123', '12345679', 'X', '2020-01-01', NULL)"),
+        ("accounts", "(9, '5860571000', '010000100002123', '12345679', 'X', '2020-01-01', NULL, 1)"),
         ("account_months", "(9, 1, '2026-09', 7, 7, 7, 'imported')"),
         ("audit_records", "(9, '2026-11-17', '5860571000', 'k', 1, '{\"a\":1}', 'p', 'h')"),
         (
             "events",
-            "(9, 1, '1', NULL, '02', '2026-11-17', 9, '2026-11-17', 'x', NULL, NULL, NULL, NULL, NULL)",
+            "(9, 1, '1', NULL, '02', '2026-11-17', 9, '2026-11-17', 'x', NULL, NULL, NULL, NULL, NULL, 1)",
         ),
     ],
 )

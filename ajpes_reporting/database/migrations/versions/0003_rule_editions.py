@@ -1,0 +1,28 @@
+"""Under which edition of the rules a fact was found right, so that a report need not ask them again."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from ajpes_reporting.database import append_only
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "rule_editions",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_rule_editions"),
+        sa.UniqueConstraint("fingerprint", name="uq_rule_editions_fingerprint"),
+    )
+    append_only.keep("rule_editions", [("id",), ("fingerprint",)])
+    for table in ("obligations", "events", "accounts"):
+        op.add_column(table, sa.Column("clean_under", KEY))
