@@ -19,11 +19,12 @@ from ajpes_reporting.domain.rules import RuleSettings
 from benchmarks import ledgers
 
 Row = tuple[str | int | None, ...]
-Contents = Literal["new", "scattered", "accepted", "months", "postings"]
+Contents = Literal["new", "scattered", "delivered", "accepted", "months", "postings"]
 """What a ledger holds.
 
 `new`: events that no report has told yet, obligation by obligation, as one import leaves them.
 `scattered`: the same day by day, as years of daily imports leave them.
+`delivered`: new, all of it in a report that awaits its answer.
 `accepted`: scattered, accepted day by day over three years, but for 1,000 events in as many obligations.
 `months`: accounts with two imported months. `postings`: accounts with fifty postings in a month.
 """
@@ -31,6 +32,7 @@ Contents = Literal["new", "scattered", "accepted", "months", "postings"]
 MONTH, MONTH_BEFORE = "2025-10", "2025-09"
 POSTINGS_PER_ACCOUNT = 50
 STILL_PENDING = 1_000
+ANSWERED_AT = f"{ledgers.DAY}T18:00:00+01:00"
 _EDITION = 1  # of the rules, under which nearly all was found right; the first that a ledger meets
 _BATCH = 10_000
 
@@ -50,8 +52,8 @@ def fill(url: str, contents: Contents, size: int) -> None:
             (_fill_months if contents == "months" else _fill_postings)(database, size)
         else:
             _fill_obligations(database, size)
-            _fill_events(database, size, scattered=contents != "new")
-            (_accept_by_day if contents == "accepted" else _leave_pending)(database, size)
+            _fill_events(database, size, scattered=contents in ("scattered", "accepted"))
+            _SETTLE[contents](database, size)
 
 
 def _fill_obligations(database: _Database, size: int) -> None:
@@ -91,6 +93,14 @@ def _leave_pending(database: _Database, _size: int) -> None:
     database.run("INSERT INTO pending_events SELECT id FROM events")
 
 
+def _await_answer(database: _Database, size: int) -> None:
+    """All events are in one report, which is with the authority."""
+    _leave_pending(database, size)
+    at = database.as_moment(f"'{ledgers.DAY} 15:00:00.000000'")
+    _submit(database, "delivered", f"SELECT '{ledgers.DAY}' AS day, {at} AS at, {size} AS told")
+    database.run("INSERT INTO submission_events (submission, event) SELECT 1, id FROM events ORDER BY id")
+
+
 def _accept_by_day(database: _Database, size: int) -> None:
     """Each day's events were reported on that day; the newest ones of some obligations were not."""
     step = max(1, ledgers.obligation_count(size) // STILL_PENDING)
@@ -98,18 +108,35 @@ def _accept_by_day(database: _Database, size: int) -> None:
         "INSERT INTO pending_events"
         f" SELECT max(id) FROM events WHERE obligation % {step} = 0 GROUP BY obligation LIMIT {STILL_PENDING}"
     )
-    database.run(
-        "INSERT INTO submissions (provider, report, period, state, prepared_at, file_name, archive_path,"
-        " size_bytes, sha256, content_sha256, record_count, totals)"
-        f" SELECT '{ledgers.PROVIDER}', 'NODURS', day, 'accepted', least_at, 'NODURS_' || day, '', 0, '', '',"
-        " told, '{}' FROM (SELECT substr(recorded_as, 1, 10) AS day, min(recorded_at) AS least_at,"
-        " count(*) AS told FROM events GROUP BY 1) AS days ORDER BY day"
+    _submit(
+        database,
+        "accepted",
+        "SELECT substr(recorded_as, 1, 10) AS day, min(recorded_at) AS at, count(*) AS told"
+        " FROM events GROUP BY 1",
     )
     database.run(
         "INSERT INTO submission_events (submission, event) SELECT submissions.id, events.id"
         " FROM events JOIN submissions ON period = substr(recorded_as, 1, 10)"
         " WHERE events.id NOT IN (SELECT event FROM pending_events) ORDER BY 1, 2"
     )
+
+
+def _submit(database: _Database, state: str, days: str) -> None:
+    """A submission for each of the days that a query gives: the day, when it was made, its events."""
+    database.run(
+        "INSERT INTO submissions (provider, report, period, state, prepared_at, file_name, archive_path,"
+        " size_bytes, sha256, content_sha256, record_count, totals)"
+        f" SELECT '{ledgers.PROVIDER}', 'NODURS', day, '{state}', at, 'NODURS_' || day, '', 0, '', '',"
+        f" told, '{{}}' FROM ({days}) AS days ORDER BY day"
+    )
+
+
+_SETTLE = {
+    "new": _leave_pending,
+    "scattered": _leave_pending,
+    "delivered": _await_answer,
+    "accepted": _accept_by_day,
+}
 
 
 def _fill_accounts(database: _Database, size: int) -> None:
@@ -165,6 +192,10 @@ class _Database:
         """An expression of text as a date."""
         raise NotImplementedError
 
+    def as_moment(self, text: str) -> str:
+        """An expression of text in UTC as a moment."""
+        raise NotImplementedError
+
 
 @contextmanager
 def _filling(url: str) -> Iterator[_Database]:
@@ -191,6 +222,9 @@ class _Sqlite(_Database):
         )
 
     def as_date(self, text: str) -> str:
+        return text
+
+    def as_moment(self, text: str) -> str:
         return text
 
 
@@ -230,6 +264,9 @@ class _Postgresql(_Database):
 
     def as_date(self, text: str) -> str:
         return f"CAST({text} AS date)"
+
+    def as_moment(self, text: str) -> str:
+        return f"CAST({text} AS timestamptz)"
 
 
 @contextmanager
