@@ -26,7 +26,7 @@ from ajpes_reporting.domain.ports import Parcel
 from ajpes_reporting.wiring import make_carriers, now
 from benchmarks import ledgers
 from benchmarks.measurement import Measurement, Stage, Trial, tool
-from benchmarks.processes import Cost, FailedError, run, run_timing_itself
+from benchmarks.processes import Cost, MissingError, run, run_timing_itself
 from benchmarks.workspaces import Kind
 from tests.servers.https import HttpsServer, answering, http
 from tests.servers.sshd import Sshd, find_sshd, running_sshd
@@ -45,7 +45,7 @@ def _sftp(stage: Stage, _kind: Kind, size: int) -> Iterator[Trial]:
     report = stage.report(size)
     sshd = find_sshd()
     if sshd is None:
-        raise FailedError("there is no sshd: install openssh-server")
+        raise MissingError("sshd", "openssh-server")
     with tempfile.TemporaryDirectory() as folder, running_sshd(sshd, Path(folder)) as server:
         yield Trial(
             "OpenSSH's sshd",

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks import ledgers
-from benchmarks.processes import Cost, FailedError, run, with_server
+from benchmarks.processes import Cost, MissingError, run, with_server
 from benchmarks.workspaces import PROGRAM, Kind, Workspace, Workspaces
 from tests.servers.postgres import Cluster
 
 Unit = Literal["times", "seconds"]
 """How ours compares: so many times the yardstick, or so many seconds more than it."""
 
+_PACKAGES = {"xmllint": "libxml2-utils", "psql": "postgresql-client", "sftp": "openssh-client"}
 ROOT = Path(__file__).parents[1]
 
 
@@ -98,7 +99,10 @@ class Result:
 
 
 def play(measurement: Measurement, stage: Stage, kind: Kind, size: int, rounds: int) -> Iterator[Result]:
-    """Plays every trial of a measurement. Raises `FailedError` if a program fails."""
+    """Plays every trial of a measurement, one after the other.
+
+    Raises `FailedError` if a program fails, and `MissingError` if one is not there.
+    """
     for trial in measurement.trials(stage, kind, size):
         played = sorted(
             ((trial.ours(), trial.yardstick()) for _ in range(rounds)),
@@ -149,9 +153,8 @@ def psql(workspace: Workspace, *lines: str) -> Cost:
 
 
 def tool(name: str) -> str:
-    """The path of a program that yardsticks need. Raises `FailedError`, naming its Debian package."""
-    packages = {"xmllint": "libxml2-utils", "sqlite3": "sqlite3", "psql": "postgresql-client"}
+    """The path of a program that yardsticks need. Raises `MissingError`, naming its Debian package."""
     found = shutil.which(name)
     if found is None:
-        raise FailedError(f"there is no {name}: install {packages.get(name, name)}")
+        raise MissingError(name, _PACKAGES.get(name, name))
     return found

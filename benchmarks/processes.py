@@ -43,6 +43,13 @@ class FailedError(Exception):
     """A program that was measured did not do its work; the figure would mean nothing."""
 
 
+class MissingError(Exception):
+    """A program or library that a measurement needs is not there."""
+
+    def __init__(self, name: str, package: str) -> None:
+        super().__init__(f"there is no {name}: install {package}")
+
+
 def run(
     command: Sequence[str | Path], environment: Mapping[str, str] | None = None, stdin: str | None = None
 ) -> Cost:

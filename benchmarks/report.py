@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.measurement import ROOT, Measurement
 
 Document = dict[str, Any]
-"""What is kept as JSON: `machine`, `results` and `failures`."""
+"""What is kept as JSON: `machine`, `results`, `missing` and `failures`."""
 
 _HEAD = (
     "what", "case", "database", "records", "figure", "limit", "seconds", "of yardstick", "work", "in server",
@@ -48,7 +48,10 @@ def table(document: Document) -> str:
     """All results as a table in Markdown, then what follows from several of them."""
     rows = [_HEAD, tuple("---" for _ in _HEAD), *map(_row, document["results"])]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    told = [f"- {line}" for line in (*conclusions(document["results"]), *document["failures"])]
+    told = [
+        f"- {line}"
+        for line in (*conclusions(document["results"]), *document["missing"], *document["failures"])
+    ]
     return "\n".join([*lines, "", *told])
 
 
