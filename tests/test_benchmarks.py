@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +17,15 @@ from ajpes_reporting.database.tables import debtors, events, obligations, pendin
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.ledger.files import import_files
 from ajpes_reporting.pipeline.audit import verify_record
-from benchmarks import csvfiles, filling, ledgers
+from benchmarks import csvfiles, filling, ledgers, report
+from benchmarks.__main__ import MEASUREMENTS, main
+from benchmarks.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SIZE = 20_000
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
 @pytest.fixture
@@ -31,6 +37,14 @@ def imported(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Engine]:
     assert (summary.rows_new, summary.warning_count) == (SIZE, 2)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that a server which may not be root can enter; those of pytest are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="ajpes-benchmarks-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 def test_a_filled_ledger_is_what_an_import_leaves(
@@ -69,6 +83,40 @@ def test_the_triggers_are_there_afterwards(database_url: str, engine: Engine) ->
     before = _triggers(engine)
     filling.fill(database_url, "new", 100)
     assert before and _triggers(engine) == before
+
+
+def test_all_of_it_can_be_measured(open_folder: Path) -> None:
+    """The short version, shorter: everything gives a figure, with time and memory of both sides."""
+    for name in ("sqlite3", "xmllint", "psql", "sftp", "curl"):
+        if shutil.which(name) is None:
+            pytest.skip(f"install {name}")
+    assert main(["--short", "--size", "200", "--folder", str(open_folder)]) == 0
+    document = json.loads((open_folder / "results.json").read_text())
+    results, left_out = document["results"], document["missing"]
+    measured = {(one["measurement"], one["database"]) for one in results}
+    assert measured == {(one.name, kind) for one in MEASUREMENTS for kind in one.databases or [""]}
+    assert [line for line in left_out if "xsdata" not in line] == []
+    for one in results:
+        for side in (one["ours"], one["yardstick"]):
+            assert side["wall_seconds"] > 0 and side["peak_bytes"] > 1 << 20, one
+        assert (one["ours"]["server_seconds"] > 0) == (one["database"] == "postgresql"), one
+    assert all(f"| {one['measurement']} | {one['case']} |" in report.table(document) for one in results)
+
+
+def test_memory_is_that_of_the_whole_family() -> None:
+    """A way that shares its work among processes has no less memory for it."""
+    half = "import time; kept = b'x' * (64 << 20); time.sleep(0.5)"
+    both = (
+        f"import subprocess, sys; kept = b'x' * (64 << 20); subprocess.run([sys.executable, '-c', {half!r}])"
+    )
+    alone, together = (run([sys.executable, "-c", program]).peak_bytes for program in (half, both))
+    assert 64 << 20 < alone < 100 << 20
+    assert 128 << 20 < together < 180 << 20
+
+
+def test_the_page_names_every_yardstick() -> None:
+    """Who reads a figure finds beside it what it was compared with."""
+    assert report.yardsticks_page(MEASUREMENTS) == PAGE.read_text(encoding="utf-8")
 
 
 def _rows(engine: Engine, table: Any) -> list[Any]:
