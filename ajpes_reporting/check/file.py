@@ -97,7 +97,7 @@ def check_file(
     except SchemaBroken as error:
         # What the rules said before that rests on a file that is not what it should be.
         log = FindingLog(strict=strict)
-        log.add(_explained(path, kind, error))
+        log.add(explained(path, kind.schema, error.message))
     return CheckReport(root, rules.record_count, log)
 
 
@@ -119,9 +119,10 @@ def _pass_over(path: Path, kind: FileKind, rules: Rules, progress: Progress) -> 
 _DONE_WITH = frozenset({"Blok", "Tr", "Dolznik", "Pi", "Napaka"})
 
 
-def _explained(path: Path, kind: FileKind, error: SchemaBroken) -> list[Finding]:
+def explained(path: Path, schema: Path, verdict: str) -> list[Finding]:
+    """Where a file breaks its schema, or that it cannot even be read; see `explain`."""
     try:
-        return list(explain(path, kind.schema, error.message))
+        return list(explain(path, schema, verdict))
     except UnreadableXml as unreadable:
         return [_unreadable(unreadable)]
 

@@ -109,6 +109,7 @@ events = Table(
     UniqueConstraint("obligation", "event_id"),
     # Nothing is cancelled twice; empty for everything that is not a cancellation.
     UniqueConstraint("obligation", "cancels_event_id"),
+    Index(None, "obligation", "recorded_at"),  # the order of a history
     CheckConstraint("(change_type = '00') = (cancels_event_id IS NOT NULL)", name="cancellation"),
 )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
 
@@ -39,3 +42,20 @@ Provider = String(10)
 Identifier = String(36)
 AccountNumber = String(15)
 Name = String(140)
+
+
+class iso_day(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
+    """In a query, a date as YYYY-MM-DD, however the server is set to write dates."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(iso_day, "sqlite")
+def _iso_day_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(iso_day, "postgresql")
+def _iso_day_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"to_char({compiler.process(element.clauses, **options)}, 'YYYY-MM-DD')"

@@ -12,14 +12,14 @@ import os
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -47,14 +47,37 @@ class Archive:
 
         Raises `AjpesReportingError` if the disk does not take it; then nothing is kept.
         """
+        digest, size = hashlib.sha256(), 0
+
+        def seen() -> Iterator[bytes]:
+            nonlocal size
+            with source.open("rb") as plain:
+                while block := plain.read(_BLOCK):
+                    digest.update(block)
+                    size += len(block)
+                    yield block
+
+        target = self._keep(name, at, lambda partial: pack(seen(), partial))
+        return Stored(target, size, digest.hexdigest())
+
+    def take_over(self, packed: Path, size_bytes: int, sha256: str, name: str, at: datetime) -> Stored:
+        """Moves a file in that `pack` has written; it is on the disk when this returns.
+
+        The size and the hash are of its plain bytes. Raises `AjpesReportingError` if the disk does not
+        take it.
+        """
+        return Stored(self._keep(name, at, packed.rename), size_bytes, sha256)
+
+    def _keep(self, name: str, at: datetime, make: Callable[[Path], object]) -> str:
         folder = self.root / f"{at:%Y}" / f"{at:%m}"
         target = folder / f"{name}.{secrets.token_hex(4)}.zst"
         partial = target.with_suffix(".part")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            size, digest = _compress(source, partial)
+            make(partial)
+            _sync(partial)
             partial.rename(target)
-            _sync_folder(folder)
+            _sync(folder)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
@@ -62,7 +85,7 @@ class Archive:
                 f"{name} could not be archived in {folder}: {error.strerror}. It was not sent or applied.",
                 "make room on the disk, or mend the folder's rights, then run again",
             ) from error
-        return Stored(target.relative_to(self.root).as_posix(), size, digest)
+        return target.relative_to(self.root).as_posix()
 
     def extract(self, path: str, target: Path) -> None:
         """Writes the plain bytes of an archived file into `target`. Raises `UsageError` if it is damaged."""
@@ -101,7 +124,7 @@ class Archive:
         target = self.root / path
         try:
             target.unlink()
-            _sync_folder(target.parent)
+            _sync(target.parent)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -139,18 +162,12 @@ class Archive:
             os.close(handle)
 
 
-def _compress(source: Path, target: Path) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with source.open("rb") as plain, target.open("wb") as out:
-        with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(
-            out, closefd=False
-        ) as packed:
-            while block := plain.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-                packed.write(block)
-        _sync(out)
-    return size, digest.hexdigest()
+def pack(blocks: Iterable[bytes], target: Path) -> None:
+    """Writes blocks into a packed file, as the archive keeps it."""
+    packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
+    with target.open("wb") as out, packer.stream_writer(out, closefd=False) as packed:
+        for block in blocks:
+            packed.write(block)
 
 
 def _decompress(source: Path) -> Iterator[bytes]:
@@ -165,14 +182,9 @@ def _decompress(source: Path) -> Iterator[bytes]:
             raise ValueError("something follows its end")
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name must survive a power cut too, not only the bytes."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Of a folder the new name must survive a power cut too, not only the bytes of the file."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

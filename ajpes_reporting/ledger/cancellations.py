@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
 from ajpes_reporting.database.tables import events, obligations
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.rules import check_cancellation
 from ajpes_reporting.ledger.findings import MOST
-from ajpes_reporting.ledger.history import EVENT_FIELDS, event_of, history
+from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.staging import obligation_of, staged_events
 
 if TYPE_CHECKING:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations
 from ajpes_reporting.domain.events import Event, Obligation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from sqlalchemy import Connection
-
-EVENT_FIELDS = tuple(field.name for field in fields(Event))
 
 
 def history(
@@ -35,8 +30,3 @@ def history(
     )
     obligation = Obligation(obligation_id, row.issuer, row.tax_number, row.name, row.debtor_account)
     return obligation, [event_of(event) for event in found.mappings()]
-
-
-def event_of(row: Mapping[Any, Any], prefix: str = "") -> Event:
-    """The event in the columns of this row; their names may have a prefix."""
-    return Event(**{name: row[prefix + name] for name in EVENT_FIELDS})

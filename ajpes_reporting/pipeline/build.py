@@ -8,22 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.check.file import check_file
+from ajpes_reporting.check.file import explained
+from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import ChecksRefused
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.journal.archive import pack
+from ajpes_reporting.pipeline.abreast import feed
 from ajpes_reporting.reports.kind import ReportKind, Request
-from ajpes_reporting.xmlread import read_root
+from ajpes_reporting.xmlread import load_schema, schema_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.check.log import FindingLog
     from ajpes_reporting.pipeline.desk import Desk
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
@@ -31,12 +33,18 @@ _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A report file, checked. `content_sha256` leaves out when it was prepared."""
+    """A report file, checked; `packed` is the same as the archive keeps it.
+
+    `content_sha256` leaves out when it was prepared.
+    """
 
     path: Path
+    packed: Path
     request: Request
     record_count: int
     totals: dict[str, str]
+    size_bytes: int
+    sha256: str
     content_sha256: str
     log: FindingLog
 
@@ -64,7 +72,8 @@ def build(
 ) -> Built | None:
     """Selects, writes and checks within one transaction; nothing if there is nothing to report.
 
-    Memory does not grow with the report.
+    Written, hashed, packed and held against its schema in one go. The rules need no file: they were
+    asked when the facts came in (`Selection.findings`). Memory does not grow with the report.
     """
     desk.refresh_ledger(connection, kind, period.key)
     request = _request(desk, kind, period, as_it_stands)
@@ -73,10 +82,21 @@ def build(
         _refuse_omission(kind, period)
         return None
     path = folder / file_name(kind.name, period, desk.provider)
-    content_sha256 = _write(kind.write(request, selection), path)
-    report = check_file(path, read_root(path), desk.file_kind(kind), strict=desk.strict, progress=progress)
-    report.log.add(selection.findings)
-    return Built(path, request, selection.record_count, dict(selection.totals), content_sha256, report.log)
+    packed = path.with_suffix(".zst")
+    schema = desk.schemas(kind.schema)
+    size_bytes, (sha256, content_sha256), _, verdict = feed(
+        _counted(kind.write(request, selection), kind.record_mark, selection.record_count, progress),
+        lambda blocks: _write(blocks, path),
+        _hash,
+        lambda blocks: pack(blocks, packed),
+        lambda blocks: schema_verdict(blocks, load_schema(schema)),
+    )
+    log = FindingLog(strict=desk.strict)
+    log.add(selection.findings if verdict is None else explained(path, schema, verdict))
+    return Built(
+        path, packed, request, selection.record_count, dict(selection.totals),
+        size_bytes, sha256, content_sha256, log,
+    )  # fmt: skip
 
 
 def cutoff(period: Period, now: datetime) -> datetime:
@@ -105,13 +125,30 @@ def _request(desk: Desk, kind: ReportKind, period: Period, as_it_stands: bool) -
     )
 
 
-def _write(blocks: Iterable[bytes], path: Path) -> str:
-    """Writes the file; returns the hash of all of it but the time of preparation in its head."""
-    digest = hashlib.sha256()
-    first = True
+def _counted(blocks: Iterable[bytes], mark: bytes, records: int, progress: Progress) -> Iterator[bytes]:
+    """The blocks as they are. A file that has not what its head says is no report, whatever the reason."""
+    written = 0
+    for block in blocks:
+        count = block.count(mark)
+        written += count
+        yield block
+        progress(count)
+    if written != records:
+        raise AjpesReportingError(
+            f"The report was not made: the ledger counts {records} records, {written} were written.",
+            "this must not happen; keep the ledger as it is and tell the makers of this program",
+        )
+
+
+def _write(blocks: Iterable[bytes], path: Path) -> int:
     with path.open("wb") as out:
-        for block in blocks:
-            out.write(block)
-            digest.update(_PREPARED_AT.sub(b"", block, count=1) if first else block)
-            first = False
-    return digest.hexdigest()
+        return sum(out.write(block) for block in blocks)
+
+
+def _hash(blocks: Iterable[bytes]) -> tuple[str, str]:
+    """The hash of the file, and that of all of it but the time of preparation in its head."""
+    whole, content = hashlib.sha256(), hashlib.sha256()
+    for number, block in enumerate(blocks):
+        whole.update(block)
+        content.update(block if number else _PREPARED_AT.sub(b"", block, count=1))
+    return whole.hexdigest(), content.hexdigest()

@@ -9,9 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.check.file import FileKind
-from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.journal.archive import Archive
+    from ajpes_reporting.reports.kind import ReportKind
 
 
 _LONGER_THAN_ANY_RUN_SECONDS = 86_400
@@ -75,10 +73,3 @@ class Desk:
             with suppress(FileNotFoundError):  # another run was quicker
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder)
-
-    def file_kind(self, kind: ReportKind) -> FileKind:
-        """How a report of this kind is checked as a file."""
-        settings = FileRuleSettings(self.amounts[kind.code], self.provider, self.rules)
-        return FileKind(
-            kind.root, kind.namespace, self.schemas(kind.schema), lambda: kind.file_rules(settings)
-        )

@@ -263,7 +263,9 @@ def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None)
         period=built.request.period.key,
         prepared_at=built.request.prepared_at,
         file_name=built.path.name,
-        stored=desk.archive.store(built.path, built.path.name, desk.clock()),
+        stored=desk.archive.take_over(
+            built.packed, built.size_bytes, built.sha256, built.path.name, desk.clock()
+        ),
         content_sha256=built.content_sha256,
         record_count=built.record_count,
         totals=built.totals,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, or_, select
+
+from ajpes_reporting.database.tables import rule_editions
 from ajpes_reporting.domain.periods import parse_day, parse_month
 from ajpes_reporting.domain.rules import RuleSettings
 
@@ -12,15 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date, datetime
 
-    from sqlalchemy import Connection, Select
-
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.xmlread import Element
 
-_ROWS_AT_A_TIME = 5_000
+ROWS_AT_A_TIME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,29 @@ class Request:
 class Selection:
     """What goes into a report: its totals first, for the head of the file, then its rows.
 
-    `totals` are the attributes of `Ident` as they will be written. `rows` can be read once,
-    within the transaction that made the selection.
+    `totals` are the attributes of `Ident` as they will be written. `rows` and `findings`, what the
+    rules say about them, can be read once, within the transaction that made the selection.
     """
 
     record_count: int
     totals: Mapping[str, str]
     rows: Iterable[tuple[Any, ...]]
-    findings: tuple[Finding, ...] = ()
+    findings: Iterable[Finding] = ()
 
 
 def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of a statement as a stream, which begins when the first one is asked for."""
-    with connection.execute(statement, execution_options={"yield_per": _ROWS_AT_A_TIME}) as result:
+    with connection.execute(statement, execution_options={"yield_per": ROWS_AT_A_TIME}) as result:
         yield from result
+
+
+def is_remarked(rules: RuleSettings, *facts: FromClause) -> ColumnElement[bool]:
+    """In a query, whether the rules have to be asked about one of these facts of the ledger.
+
+    They need not be where it was found right as it came in, by the same edition of the rules.
+    """
+    edition = select(rule_editions.c.id).where(rule_editions.c.fingerprint == rules.edition).scalar_subquery()
+    return or_(*(fact.c.clean_under.is_distinct_from(edition) for fact in facts))
 
 
 class FileRules:
@@ -100,8 +110,8 @@ class FileRuleSettings:
 class ReportKind:
     """A kind of report, such as NODURS: everything that differs from the other kinds.
 
-    `nothing_is_an_omission` says what to do about a report without rows; empty where a period
-    without rows is quiet and nothing is sent.
+    `record_mark` is how each record begins in the file. `nothing_is_an_omission` says what to do
+    about a report without rows; empty where a period without rows is quiet and nothing is sent.
     """
 
     code: str
@@ -110,6 +120,7 @@ class ReportKind:
     namespace: str
     schema: str
     record_noun: str
+    record_mark: bytes
     answer_root: str
     answer_schema: str
     ways: tuple[str, ...]

@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import Engine, delete, select
 
-from ajpes_reporting.database.engine import snapshot, writing
+from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.database.tables import events, obligations, pending_events
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.periods import Day, Month, Period
@@ -127,9 +127,10 @@ class Books:
         return self._report(SPAPP, request)
 
     def _report(self, kind: ReportKind, request: Request) -> Report:
-        with snapshot(self.engine) as connection:
+        with rehearsing(self.engine) as connection:
             selection = kind.select(connection, request)
-            return Report(b"".join(kind.write(request, selection)), selection)
+            content = b"".join(kind.write(request, selection))
+            return Report(content, replace(selection, findings=tuple(selection.findings)))
 
 
 @pytest.fixture

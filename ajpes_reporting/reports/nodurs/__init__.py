@@ -24,6 +24,7 @@ NODURS = ReportKind(
     namespace=write.NAMESPACE,
     schema="nodurs-20100601.xsd",
     record_noun="events",
+    record_mark=write.EVENT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,
     ways=("soap", "sftp"),

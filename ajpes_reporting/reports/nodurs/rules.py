@@ -19,7 +19,9 @@ from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
 from ajpes_reporting.xmlread import Element, attributes, local_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from ajpes_reporting.domain.rules import RuleSettings
 
 
 class NodursRules(FileRules):
@@ -55,7 +57,7 @@ class NodursRules(FileRules):
             case "Naziv" if (parent := element.getparent()) is not None and local_name(parent) == "Dolznik":
                 self._name = element.text or ""
             case "Blok":
-                yield from self._check_obligation(element)
+                yield from self._check_block(element)
 
     def finish(self) -> Iterator[Finding]:
         declared = self._ident.get("steviloZapisov", "")
@@ -87,7 +89,7 @@ class NodursRules(FileRules):
         total = self._ident.get("sestevekZneskov", "")
         yield from self._check_format(total, "the head", "sestevekZneskov", "Ident/sestevekZneskov")
 
-    def _check_obligation(self, block: Element) -> Iterator[Finding]:
+    def _check_block(self, block: Element) -> Iterator[Finding]:
         obligation = Obligation(
             obligation_id=block.get("id", ""),
             issuer=int(block.get("izdajatelj", "0")),
@@ -95,7 +97,6 @@ class NodursRules(FileRules):
             debtor_name=self._name,
             debtor_account=self._account,
         )
-        yield from rules.check_obligation(obligation, self._settings.rules)
         if obligation.obligation_id in self._seen_obligations:
             yield Finding(
                 Severity.ERROR, rules.record_name(obligation.obligation_id), "obligation_id",
@@ -103,31 +104,21 @@ class NodursRules(FileRules):
                 "write each obligation once, with its whole history", "Blok/id",
             )  # fmt: skip
         self._seen_obligations.add(obligation.obligation_id)
-        yield from self._check_events(obligation.obligation_id, block)
-
-    def _check_events(self, obligation_id: str, block: Element) -> Iterator[Finding]:
-        history = []
+        history: list[Event] = []
         for element in block:
-            record = rules.record_name(obligation_id, element.get("id", ""))
-            yield from self._count(element, record)
-            try:
-                event = self._read_event(element)
-            except ValueError:
-                yield from _unreadable_times(element, record)
-                continue
-            history.append(event)
-        taken_back = {event.cancels_event_id for event in history if event.is_cancellation}
-        for event in history:
-            yield from self._check_event(obligation_id, event, event.event_id in taken_back)
-        if len(history) == len(block):  # what cannot be read cannot be compared
-            yield from rules.check_history(obligation_id, history)
+            yield from self._take(element, obligation, history)
+        # What cannot be read cannot be compared.
+        whole = len(history) == len(block)
+        ours = bool(self._settings.provider)
+        yield from check_obligation(obligation, history, self._settings.rules, ours=ours, whole=whole)
 
-    def _check_event(self, obligation_id: str, event: Event, taken_back: bool) -> Iterator[Finding]:
-        """What is wrong with an event; in a report of ours with the way to mend it in the ledger."""
-        for finding in rules.check_event(obligation_id, event, self._settings.rules):
-            ours = finding.is_error and self._settings.provider
-            known = correct_event(finding, obligation_id, event) if ours else finding
-            yield replace(known, taken_back=taken_back)
+    def _take(self, element: Element, obligation: Obligation, history: list[Event]) -> Iterator[Finding]:
+        record = rules.record_name(obligation.obligation_id, element.get("id", ""))
+        yield from self._count(element, record)
+        try:
+            history.append(self._read_event(element))
+        except ValueError:
+            yield from _unreadable_times(element, record)
 
     def _count(self, element: Element, record: str) -> Iterator[Finding]:
         amount = element.get("znesek", "")
@@ -173,6 +164,33 @@ class NodursRules(FileRules):
         if not text:
             return None
         return money.parse_amount(text, "decimal" if money.amounts_format_of(text) == "decimal" else "cents")
+
+
+def check_obligation(
+    obligation: Obligation,
+    history: Sequence[Event],
+    settings: RuleSettings,
+    *,
+    ours: bool,
+    whole: bool = True,
+) -> Iterator[Finding]:
+    """What the rules say about an obligation and its events, in their order.
+
+    With `ours` errors come with the way to mend them in the ledger. A history that is not `whole` is
+    not compared within itself.
+    """
+    yield from rules.check_obligation(obligation, settings)
+    taken_back = {event.cancels_event_id for event in history if event.is_cancellation}
+    for event in history:
+        for finding in rules.check_event(obligation.obligation_id, event, settings):
+            known = (
+                correct_event(finding, obligation.obligation_id, event)
+                if ours and finding.is_error
+                else finding
+            )
+            yield replace(known, taken_back=event.event_id in taken_back)
+    if whole:
+        yield from rules.check_history(obligation.obligation_id, history)
 
 
 def _name_of(element: Element) -> str:

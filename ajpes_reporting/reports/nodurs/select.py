@@ -3,57 +3,75 @@
 Changed is an obligation with an event that AJPES has not accepted yet (instruction, section 2.2:
 all records of an obligation are sent when one of them is new). Dates play no part in that: an
 event entered late goes with the next report. The cutoff only keeps out what was recorded after it.
+
+The changed obligations are listed first, in the order of the report; whatever follows reads by that
+list. So the cost follows the change, however long the history of the ledger is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    case,
+    func,
+    select,
+)
 
+from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
-from ajpes_reporting.reports.kind import Request, Selection, rows_of
-from ajpes_reporting.reports.markup import amount_writer
+from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.database.types import Key, iso_day
+from ajpes_reporting.domain.events import Obligation
+from ajpes_reporting.domain.rules import check_provider
+from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
+from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
+from ajpes_reporting.reports.nodurs.rules import check_obligation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.domain.findings import Finding
+
+# The report in the making: a temporary table.
+changed = Table(
+    "changed_obligations",
+    MetaData(),
+    Column("place", Key, primary_key=True, autoincrement=False),
+    Column("obligation", Key, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+_EVENT = hide('<No id="%s"%s sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s"%s%s%s%s')
+_CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
+_NO_CREDITOR = hide("/>\n")
 
 
 def select_changes(connection: Connection, request: Request) -> Selection:
-    """The totals of the report, then its events: debtor, account, obligation, order of recording."""
-    history = _history(request)
-    count, total = connection.execute(
-        history.with_only_columns(func.count(), func.coalesce(func.sum(events.c.amount_cents), 0))
-    ).one()
+    """The totals of the report, then its obligations: debtor, account, obligation, and its history."""
+    fill(connection, changed, _changed(request))
+    count, total, remarked = connection.execute(_totals(request)).one()
     totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(int(total))}
-    return Selection(record_count=count, totals=totals, rows=rows_of(connection, _in_order(history)))
-
-
-def _in_order(history: Select[tuple[int]]) -> Select[Any]:
-    return history.with_only_columns(
-        debtors.c.id,
-        debtors.c.tax_number,
-        debtors.c.name,
-        obligations.c.debtor_account,
-        obligations.c.id,
-        obligations.c.obligation_id,
-        obligations.c.issuer,
-        events.c.event_id,
-        events.c.cancels_event_id,
-        events.c.change_type,
-        events.c.change_date,
-        events.c.amount_cents,
-        events.c.recorded_as,
-        events.c.reference_model,
-        events.c.reference,
-        events.c.priority,
-        events.c.creditor_account,
-        events.c.creditor_name,
-    ).order_by(
-        debtors.c.tax_number,
-        debtors.c.id,  # a debtor written in two ways comes twice, one after the other
-        obligations.c.debtor_account,
-        obligations.c.obligation_id,
-        events.c.recorded_at,
-        events.c.id,
+    return Selection(
+        record_count=count,
+        totals=totals,
+        rows=rows_of(connection, _in_order(request)),
+        findings=_findings(connection, request, remarked),
     )
+
+
+def _findings(connection: Connection, request: Request, remarked: int) -> Iterator[Finding]:
+    yield from check_provider(request.provider, request.provider_name)
+    if remarked:
+        yield from _remarks(connection, request)
 
 
 def reported_events(request: Request) -> Select[tuple[int]]:
@@ -65,18 +83,119 @@ def reported_events(request: Request) -> Select[tuple[int]]:
     )
 
 
-def _history(request: Request) -> Select[tuple[int]]:
-    changed = (
+def _changed(request: Request) -> Select[Any]:
+    """The changed obligations and their places in the report."""
+    ids = (
         select(events.c.obligation)
         .select_from(pending_events.join(events, events.c.id == pending_events.c.event))
         .where(events.c.recorded_at <= request.cutoff)
+        .distinct()
+        .subquery("ids")
+    )
+    order = (
+        debtors.c.tax_number,
+        debtors.c.id,  # a debtor written in two ways comes twice, one after the other
+        obligations.c.debtor_account,
+        obligations.c.obligation_id,
     )
     return (
-        select(events.c.id)
-        .select_from(events.join(obligations).join(debtors))
-        .where(
-            obligations.c.provider == request.provider,
-            obligations.c.id.in_(changed),
-            events.c.recorded_at <= request.cutoff,
-        )
+        select(func.row_number().over(order_by=order), obligations.c.id)
+        .select_from(ids.join(obligations, obligations.c.id == ids.c.obligation).join(debtors))
+        .where(obligations.c.provider == request.provider)
     )
+
+
+def _totals(request: Request) -> Select[Any]:
+    """How many events, their amounts, and how many facts the rules have to be asked about again."""
+    return (
+        select(
+            func.count(),
+            func.coalesce(func.sum(events.c.amount_cents), 0),
+            func.count().filter(is_remarked(request.rules, events, obligations)),
+        )
+        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
+        .where(events.c.recorded_at <= request.cutoff)
+    )
+
+
+def _in_order(request: Request) -> Select[Any]:
+    lines = (
+        select(_event(request).label("line"))
+        .where(events.c.obligation == changed.c.obligation, events.c.recorded_at <= request.cutoff)
+        .order_by(events.c.recorded_at, events.c.id)
+        .correlate(changed)
+        .subquery("lines")
+    )
+    history = select(func.aggregate_strings(lines.c.line, "")).scalar_subquery()
+    return (
+        select(
+            debtors.c.id,
+            debtors.c.tax_number,
+            debtors.c.name,
+            obligations.c.debtor_account,
+            obligations.c.obligation_id,
+            obligations.c.issuer,
+            history,
+        )
+        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(debtors))
+        .order_by(changed.c.place)
+    )
+
+
+def _event(request: Request) -> ColumnElement[Any]:
+    """One event as it is written (section 2.2, rows 12 to 22), its markup still hidden."""
+    return func.format(
+        _EVENT,
+        events.c.event_id,
+        attribute("refid", events.c.cancels_event_id),
+        events.c.change_type,
+        iso_day(events.c.change_date),
+        amount_column(events.c.amount_cents, request.amounts),
+        events.c.recorded_as,
+        attribute("model", events.c.reference_model),
+        attribute("sklic", events.c.reference),
+        attribute("prior", events.c.priority),
+        case(
+            (events.c.creditor_account.is_(None), _NO_CREDITOR),
+            else_=func.format(_CREDITOR, events.c.creditor_account, events.c.creditor_name),
+        ),
+    )
+
+
+def _remarks(connection: Connection, request: Request) -> Iterator[Finding]:
+    """What the rules say about the obligations that have such a fact, each with its whole history."""
+    asked = (
+        select(changed.c.obligation)
+        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
+        .where(events.c.recorded_at <= request.cutoff, is_remarked(request.rules, events, obligations))
+    )
+    rows = connection.execute(
+        select(
+            events,
+            debtors.c.tax_number,
+            debtors.c.name,
+            obligations.c.obligation_id,
+            obligations.c.issuer,
+            obligations.c.debtor_account,
+        )
+        .select_from(
+            changed.join(obligations, obligations.c.id == changed.c.obligation)
+            .join(debtors)
+            .join(events, events.c.obligation == obligations.c.id)
+        )
+        .where(changed.c.obligation.in_(asked), events.c.recorded_at <= request.cutoff)
+        .order_by(changed.c.place, events.c.recorded_at, events.c.id)
+        .execution_options(yield_per=ROWS_AT_A_TIME)
+    ).mappings()
+    for _key, history in groupby(rows, key=itemgetter("obligation")):
+        first, *rest = history
+        obligation = Obligation(
+            first["obligation_id"],
+            first["issuer"],
+            first["tax_number"],
+            first["name"],
+            first["debtor_account"],
+        )
+        yield from check_obligation(
+            obligation, [event_of(row) for row in (first, *rest)], request.rules, ours=True
+        )

@@ -28,6 +28,7 @@ SPAPP = ReportKind(
     namespace=write.NAMESPACE,
     schema="spapp-20100601.xsd",
     record_noun="accounts",
+    record_mark=write.ACCOUNT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,
     ways=("sftp",),

@@ -2,34 +2,68 @@
 
 An account closed during the month is still in; one without turnover is in with zeros and with the
 last balance that is known (section 3.2 of the instruction).
+
+The accounts are listed first, in the order of the report, with figures that are already rounded, so
+that the totals add up to the rows; whatever follows reads that list.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, case, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+)
 
 from ajpes_reporting.database.tables import account_months, accounts
+from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.database.types import AccountNumber, Key
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.reports.kind import Request, Selection, rows_of
-from ajpes_reporting.reports.markup import amount_writer
+from ajpes_reporting.domain.rules import check_account_number, check_provider
+from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
+from ajpes_reporting.reports.markup import amount_column, amount_writer, hide
 from ajpes_reporting.reports.spapp.rules import balance_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The report in the making: a temporary table. `sta`, `dob` and `bre` are named as in the report.
+reported = Table(
+    "reported_accounts",
+    MetaData(),
+    Column("place", Key, primary_key=True, autoincrement=False),
+    Column("account", AccountNumber, nullable=False),
+    Column("sta", BigInteger, nullable=False),
+    Column("dob", BigInteger, nullable=False),
+    Column("bre", BigInteger, nullable=False),
+    Column("silent", Boolean, nullable=False),
+    Column("remarked", Boolean, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+_ACCOUNT = hide('<Pi sta="%s" dob="%s" rn="%s" bre="%s"/>\n')
 
 
 def select_accounts(connection: Connection, request: Request) -> Selection:
-    """The totals of the report, then one row per account: number, balance, credit, debit."""
-    figures = _figures(request)
-    count, silent, balances, credits, debits = connection.execute(
-        select(
-            func.count(),
-            func.coalesce(func.sum(figures.c.silent), 0),
-            *(func.coalesce(func.sum(figures.c[name]), 0) for name in ("sta", "dob", "bre")),
-        )
+    """The totals of the report, then one row per account, as it is written, its markup still hidden."""
+    fill(connection, reported, _accounts(request))
+    sums = (func.coalesce(func.sum(reported.c[name]), 0) for name in ("sta", "dob", "bre"))
+    counts = (func.count().filter(reported.c[name]) for name in ("silent", "remarked"))
+    count, balances, credits, debits, silent, remarked = connection.execute(
+        select(func.count(), *sums, *counts).select_from(reported)
     ).one()
-    by_account = select(figures.c.account, figures.c.sta, figures.c.dob, figures.c.bre).order_by(
-        figures.c.account
-    )
     written = amount_writer(request.amounts)
     return Selection(
         record_count=count,
@@ -38,13 +72,12 @@ def select_accounts(connection: Connection, request: Request) -> Selection:
             "skupajZnesekDobro": written(int(credits)),
             "skupajZnesekStanj": written(int(balances)),
         },
-        rows=rows_of(connection, by_account),
-        findings=(*_silence(int(silent), count, request), *balance_findings(connection, request)),
+        rows=rows_of(connection, _in_order(request)),
+        findings=_findings(connection, request, count, silent, remarked),
     )
 
 
-def _figures(request: Request) -> FromClause:
-    """Per account what is reported, already rounded, so that the totals add up to the rows."""
+def _accounts(request: Request) -> Select[Any]:
     this_month = account_months.alias("this_month")
     last_balance = (
         select(account_months.c.closing_balance_cents)
@@ -57,13 +90,15 @@ def _figures(request: Request) -> FromClause:
         this_month, and_(this_month.c.account == accounts.c.id, this_month.c.month == request.period.key)
     )
     balance = func.coalesce(this_month.c.closing_balance_cents, last_balance, 0)
-    rows: Select[Any] = (
+    return (
         select(
+            func.row_number().over(order_by=accounts.c.account),
             accounts.c.account,
-            case((this_month.c.id.is_(None), 1), else_=0).label("silent"),
-            _reported(balance, request.amounts).label("sta"),
-            _reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts).label("dob"),
-            _reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts).label("bre"),
+            _reported(balance, request.amounts),
+            _reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts),
+            _reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts),
+            this_month.c.id.is_(None),
+            is_remarked(request.rules, accounts),
         )
         .select_from(joined)
         .where(
@@ -72,7 +107,24 @@ def _figures(request: Request) -> FromClause:
             or_(accounts.c.closed_on.is_(None), accounts.c.closed_on >= request.period.first_day),
         )
     )
-    return rows.subquery("figures")
+
+
+def _in_order(request: Request) -> Select[Any]:
+    sta, dob, bre = (amount_column(reported.c[name], request.amounts) for name in ("sta", "dob", "bre"))
+    line = func.format(_ACCOUNT, sta, dob, reported.c.account, bre)  # section 3.2, rows 7 to 10
+    return select(line).order_by(reported.c.place)
+
+
+def _findings(
+    connection: Connection, request: Request, count: int, silent: int, remarked: int
+) -> Iterator[Finding]:
+    yield from check_provider(request.provider)
+    yield from _silence(silent, count, request)
+    yield from balance_findings(connection, request)
+    if remarked:
+        asked = select(reported.c.account).where(reported.c.remarked).order_by(reported.c.place)
+        for (number,) in rows_of(connection, asked):
+            yield from check_account_number(number, request.rules)
 
 
 def _reported(cents: ColumnElement[int], amounts: str) -> ColumnElement[int]:

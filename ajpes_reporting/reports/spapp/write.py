@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.reports.markup import amount_writer, head
+from ajpes_reporting.reports.markup import blocks, head, hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,25 +13,28 @@ if TYPE_CHECKING:
 
 ROOT = "Spapp"
 NAMESPACE = "http://www.ajpes.si/xml_sheme/spapp/spapp-20100601"
-_BLOCK_LINES = 8_000
+ACCOUNT = b"<Pi "
+
+_IDENT = hide(
+    '<Ident datumPriprave="{}" skupajZnesekBreme="{}" skupajZnesekDobro="{}" skupajZnesekStanj="{}"'
+    ' maticnaPonudnika="{}" mesecPodatkov="{}"/>\n'
+).format
 
 
 def write(request: Request, selection: Selection) -> Iterator[bytes]:
     """The file in blocks; the first holds the head, with the only time in it that is ours."""
-    totals = " ".join(f'{name}="{value}"' for name, value in selection.totals.items())
-    yield (
-        head(ROOT, NAMESPACE)
-        + f'<Ident datumPriprave="{request.prepared_at.isoformat(timespec="seconds")}" {totals}'
-        + f' maticnaPonudnika="{request.provider}" mesecPodatkov="{request.period.compact}"/>\n'
-    ).encode()
-    written = amount_writer(request.amounts)
-    block: list[str] = []
-    for account, balance, credit, debit in selection.rows:
-        block.append(
-            f'<Pi sta="{written(balance)}" dob="{written(credit)}" rn="{account}" bre="{written(debit)}"/>\n'
-        )
-        if len(block) >= _BLOCK_LINES:
-            yield "".join(block).encode()
-            block.clear()
-    block.append(f"</{ROOT}>\n")
-    yield "".join(block).encode()
+    return blocks(_texts(request, selection))
+
+
+def _texts(request: Request, selection: Selection) -> Iterator[str]:
+    yield head(ROOT, NAMESPACE) + _IDENT(
+        request.prepared_at.isoformat(timespec="seconds"),
+        selection.totals["skupajZnesekBreme"],
+        selection.totals["skupajZnesekDobro"],
+        selection.totals["skupajZnesekStanj"],
+        request.provider,
+        request.period.compact,
+    )
+    for (account,) in selection.rows:
+        yield account
+    yield hide(f"</{ROOT}>\n")

@@ -1,0 +1,88 @@
+"""One stream of blocks, taken by several at once, each on a thread of its own.
+
+A report is written, hashed, packed and checked in the time of the slowest of these: whatever takes
+the time lets the interpreter go meanwhile. Nobody runs ahead by more than a few blocks, so memory
+stays flat.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Taker = Callable[[Iterator[bytes]], Any]
+
+_AHEAD = 4
+
+
+class _End(Enum):
+    WHOLE = auto()
+    CUT_OFF = auto()
+
+
+class CutOff(Exception):
+    """The stream ended before its end: another taker failed, or there were no more blocks to be had."""
+
+
+def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
+    """Hands every block to all takers; returns what each of them made of it, in their order.
+
+    Raises what went wrong with the blocks, or with a taker; the others are stopped by `CutOff`.
+    """
+    lines = [_Line() for _taker in takers]
+    with ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
+        made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
+        end = _End.CUT_OFF
+        try:
+            for block in blocks:
+                if any(line.failed for line in lines):
+                    break
+                for line in lines:
+                    line.put(block)
+            else:
+                end = _End.WHOLE
+        finally:
+            for line in lines:
+                line.put(end)
+    failures = [failure for one in made if (failure := one.exception()) is not None]
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, CutOff)):
+        raise failure
+    return [one.result() for one in made]
+
+
+class _Line:
+    """The blocks on their way to one taker."""
+
+    def __init__(self) -> None:
+        self._waiting: Queue[bytes | _End] = Queue(maxsize=_AHEAD)
+        self._ended = False
+        self.failed = False
+
+    def put(self, block: bytes | _End) -> None:
+        self._waiting.put(block)
+
+    def serve(self, taker: Taker) -> Any:
+        try:
+            return taker(self._blocks())
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            while not self._ended:  # whoever fails must not hold up the others
+                self._next()
+
+    def _blocks(self) -> Iterator[bytes]:
+        while isinstance(block := self._next(), bytes):
+            yield block
+        if block is _End.CUT_OFF:
+            raise CutOff
+
+    def _next(self) -> bytes | _End:
+        block = self._waiting.get()
+        self._ended = isinstance(block, _End)
+        return block
