@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
@@ -32,17 +33,21 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def main(words: list[str] | None = None) -> int:
-    """Gives the exit code: 0 whatever the figures are, 1 if a program failed; one that is missing is told."""
+    """Gives the exit code: 0 whatever the figures are, 1 if a program failed; one that is missing is told.
+
+    Stopped with Ctrl-C or SIGTERM it shows what it has got until then.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options(words)
     folder: Path = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     document: report.Document = {
         "machine": report.machine(), "results": [], "missing": [], "failures": []
     }  # fmt: skip
-    with _stage(folder, options.database) as stage:
+    with _stage(folder, options.database) as stage, suppress(KeyboardInterrupt):
         for measurement, kind, size in _plan(options):
             _play(document, measurement, stage, kind, size, options.rounds)
-            report.write_json(document, options.json or folder / "results.json")
+    report.write_json(document, options.json or folder / "results.json")
     print(report.table(document))
     if options.write == "docs":
         report.write_docs(document, MEASUREMENTS)
