@@ -40,18 +40,29 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options(words)
     folder: Path = options.folder.absolute()
+    kept: Path = options.json or folder / "results.json"
+    if options.write == "docs":
+        return _write_docs(kept)
     folder.mkdir(parents=True, exist_ok=True)
-    document: report.Document = {
-        "machine": report.machine(), "results": [], "missing": [], "failures": []
-    }  # fmt: skip
+    document = report.new_document()
     with _stage(folder, options.database) as stage, suppress(KeyboardInterrupt):
         for measurement, kind, size in _plan(options):
-            _play(document, measurement, stage, kind, size, options.rounds)
-    report.write_json(document, options.json or folder / "results.json")
+            try:
+                _play(document, measurement, stage, kind, size, options.rounds)
+            finally:
+                report.write_json(document, kept)
     print(report.table(document))
-    if options.write == "docs":
-        report.write_docs(document, MEASUREMENTS)
     return 1 if document["failures"] else 0
+
+
+def _write_docs(kept: Path) -> int:
+    try:
+        report.write_docs(report.read_json(kept), MEASUREMENTS)
+    except FileNotFoundError:
+        raise SystemExit(f"There is no {kept}: measure first.") from None
+    except MissingError as error:
+        raise SystemExit(f"Nothing was written: {error}.") from None
+    return 0
 
 
 def _play(
@@ -87,7 +98,9 @@ def _options(words: list[str] | None) -> argparse.Namespace:
         "--json", type=Path, help="where the results go; results.json in the folder by default"
     )
     parser.add_argument("--short", action="store_true", help="10k and 100k, one round")
-    parser.add_argument("--write", choices=("docs",), help="put table and plot into docs/performance.md")
+    parser.add_argument(
+        "--write", choices=("docs",), help="measure nothing; put the results into docs/performance.md"
+    )
     options = parser.parse_args(words)
     options.rounds = options.rounds or (1 if options.short else 3)
     options.size = options.size or (_SHORT_SIZES if options.short else _SIZES)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.processes import MissingError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -14,8 +16,14 @@ _INCHES = (11, 4.2)
 
 
 def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws what there is of `build` and `other ways`, as PNG or SVG by the name of the file."""
-    import matplotlib as mpl
+    """Draws what there is of `build` and `other ways`, as PNG or SVG by the name of the file.
+
+    Raises `MissingError` without matplotlib.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise MissingError("matplotlib", "requirements-bench.lock") from None
 
     mpl.use("Agg")  # no screen
     mpl.rcParams["svg.hashsalt"] = "benchmarks"  # the same figures give the same file
@@ -40,8 +48,9 @@ def _draw_growth(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
             sizes, [one["yardstick"]["wall_seconds"] for one in series], "s:", color=line.get_color(),
             label=f"xmllint on its file, {database}",
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="events", ylabel="seconds", title="Cost against size")
+    axes.set(xlabel="events", ylabel="seconds", title="Cost against size")
     if results:
+        axes.set(xscale="log", yscale="log")
         axes.legend()
 
 
@@ -55,4 +64,5 @@ def _draw_ways(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
     drawn = axes.barh(list(bars), list(bars.values()))
     axes.bar_label(drawn, fmt="%.1f", padding=2)
     axes.invert_yaxis()
-    axes.set(xlabel="times xmllint", xscale="log", title=f"Other ways, {largest:,} events")
+    axes.margins(x=0.12)  # room for the figures
+    axes.set(xlabel="times xmllint", title=f"Other ways, {largest:,} events")

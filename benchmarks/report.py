@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import plot
 from benchmarks.measurement import ROOT, Measurement
 
 Document = dict[str, Any]
@@ -30,7 +31,12 @@ _MEMORY_GROWTH = 1.1
 _SMALL_DAY_GROWTH = 1.2
 
 
-def machine() -> Document:
+def new_document() -> Document:
+    """Nothing measured yet."""
+    return {"machine": _machine(), "results": [], "missing": [], "failures": []}
+
+
+def _machine() -> Document:
     """On what the figures were taken."""
     return {
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -59,7 +65,7 @@ def conclusions(results: Sequence[Document]) -> Iterator[str]:
     """What the limits say of growth and memory, which no single result can tell."""
     for (database, case), series in _series(results, "build"):
         peaks = {one["size"]: one["ours"]["peak_bytes"] for one in series if one["size"] >= 100_000}
-        if peaks:
+        if len(peaks) > 1:
             growth = max(peaks.values()) / min(peaks.values())
             yield (
                 f"build, {database}, {case}: at most {_mib(max(peaks.values()))} MiB"
@@ -81,10 +87,16 @@ def write_json(document: Document, path: Path) -> None:
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_docs(document: Document, measurements: Iterable[Measurement]) -> None:
-    """Puts the table, the yardsticks and the plot into the page; what stands there is replaced."""
-    from benchmarks import plot
+def read_json(path: Path) -> Document:
+    kept: Document = json.loads(path.read_text(encoding="utf-8"))
+    return kept
 
+
+def write_docs(document: Document, measurements: Iterable[Measurement]) -> None:
+    """Puts the table, the yardsticks and the plot into the page; what stands there is replaced.
+
+    Raises `MissingError` without matplotlib.
+    """
     page = _PAGE.read_text(encoding="utf-8")
     page = _replaced(page, "yardsticks", _yardsticks(measurements))
     page = _replaced(page, "figures", f"{_machine_line(document['machine'])}\n\n{table(document)}")
