@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, and_, case, cast, func, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.domain.periods import parse_month
@@ -35,7 +35,7 @@ def put_months(connection: Connection, rows: Select[Any]) -> int:
 
     The rows must leave out the months that were imported.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # each is slow to load
     columns = ["account", "month", *FIGURES, "origin"]
     insert: Any = dialect.insert(account_months).from_select(columns, rows)
     upsert = insert.on_conflict_do_update(

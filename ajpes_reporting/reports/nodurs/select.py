@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     Table,
+    and_,
     case,
     func,
     select,
@@ -76,19 +77,25 @@ def _findings(connection: Connection, request: Request, remarked: int) -> Iterat
 
 def reported_events(request: Request) -> Select[tuple[int]]:
     """The keys of the events this report tells the authority for the first time."""
-    return (
+    told = (
         select(events.c.id)
-        .select_from(pending_events.join(events, events.c.id == pending_events.c.event).join(obligations))
-        .where(obligations.c.provider == request.provider, events.c.recorded_at <= request.cutoff)
+        .select_from(events.join(obligations))
+        .where(
+            events.c.id == pending_events.c.event,
+            events.c.recorded_at <= request.cutoff,
+            obligations.c.provider == request.provider,
+        )
     )
+    return select(pending_events.c.event).where(told.exists())
 
 
 def _changed(request: Request) -> Select[Any]:
     """The changed obligations and their places in the report."""
+    # An outer join, so that no database thinks of going through all events for the few that are pending.
+    in_time = and_(events.c.id == pending_events.c.event, events.c.recorded_at <= request.cutoff)
     ids = (
         select(events.c.obligation)
-        .select_from(pending_events.join(events, events.c.id == pending_events.c.event))
-        .where(events.c.recorded_at <= request.cutoff)
+        .select_from(pending_events.outerjoin(events, in_time))
         .distinct()
         .subquery("ids")
     )

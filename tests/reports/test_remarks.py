@@ -1,0 +1,112 @@
+"""What the rules said about a fact is said again with each report that has it, and asked only then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from ajpes_reporting import shipped
+from ajpes_reporting.check.file import FileKind, check_file
+from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.reports.kind import FileRuleSettings
+from ajpes_reporting.reports.nodurs import NODURS
+from ajpes_reporting.xmlread import read_root
+from tests.reports.conftest import BANK, NODURS_REQUEST, SPAPP_REQUEST, Books, Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.reports.kind import Request
+
+_NUMBERS = count()
+_ODD: list[dict[str, str]] = [
+    {"change_type": "77"},
+    {"change_date": "2026-11-01"},
+    {"amount_cents": "-5"},
+    {"priority": "7"},
+    {"reference_model": "12", "reference": "1234567890123"},
+    {"debtor_tax_number": "50123450"},
+    {"debtor_account": "010000000100188"},
+    {"creditor_account": "010000000100188", "creditor_name": "Upnik"},
+    {},
+    {},
+]  # fmt: skip
+
+
+def test_a_warning_comes_back_with_every_report(books: Books) -> None:
+    """The clerk who builds the report did not import the file, and has to see it too."""
+    books.record({"change_type": "77"}, {"event_id": "2"})
+    (finding,) = books.nodurs().selection.findings
+    assert (finding.record, finding.rule) == ("O-1 / event 1", "change-type.unknown")
+    books.accept("O-1", "1", "2")
+    books.record({"event_id": "3"})
+    assert [again.rule for again in books.nodurs().selection.findings] == ["change-type.unknown"]
+
+
+def test_a_setting_that_came_later_counts_for_what_is_in_the_ledger(books: Books) -> None:
+    """A bank that fills in its account prefixes learns which accounts do not fit, old ones too."""
+    books.record({})
+    request = replace(NODURS_REQUEST, rules=RuleSettings(account_prefixes=("99",)))
+    assert [finding.rule for finding in books.nodurs(request).selection.findings] == ["debtor-account.prefix"]
+    months = replace(SPAPP_REQUEST, rules=RuleSettings(account_prefixes=("99",)))
+    books.take_csv([{"account": "010000000100187", "holder_tax_number": "50123459", "holder_name": "A",
+                     "opened_on": "2020-01-01", "closed_on": ""}])  # fmt: skip
+    books.take_csv([{"account": "010000000100187", "month": "2026-10", "credit_turnover_cents": "0",
+                     "debit_turnover_cents": "0", "closing_balance_cents": "0"}])  # fmt: skip
+    assert books.spapp().selection.findings == ()
+    assert [finding.rule for finding in books.spapp(months).selection.findings] == ["account.prefix"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.sampled_from(_ODD), min_size=1, max_size=8))
+def test_the_ledger_says_what_a_check_of_the_file_says(
+    engine: Any, tmp_path: Path, rows: list[dict[str, str]]
+) -> None:
+    """A stranger who checks our file finds what we found, no more and no less."""
+    books = Books(engine, tmp_path)
+    books.record(*({"obligation_id": f"O-{next(_NUMBERS)}", **row} for row in rows))
+    report = books.nodurs()
+    assert _told(report.selection.findings) == _told(_checked(report, NODURS_REQUEST, tmp_path))
+
+
+@pytest.mark.parametrize("strangers", [200])
+def test_a_small_report_reads_a_small_part_of_the_ledger(books: Books, strangers: int) -> None:
+    """Ten million events of history must not slow down a day with a thousand."""
+    if books.engine.dialect.name != "sqlite":
+        return  # PostgreSQL plans by its statistics; `benchmarks` measures it
+    books.record(*({"obligation_id": f"O-{number}"} for number in range(strangers)))
+    for number in range(1, strangers):
+        books.accept(f"O-{number}", "1")
+    plans: list[str] = []
+
+    def look(_connection: Any, cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith(("SELECT", "INSERT")):
+            explained = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in explained)
+
+    event.listen(books.engine, "before_cursor_execute", look)
+    assert len(books.nodurs().all("Blok")) == 1
+    read_through = {plan.split()[1] for plan in plans if plan.startswith("SCAN")}
+    assert "pending_events" in read_through
+    assert not read_through & {"events", "obligations", "debtors", "accounts", "submission_events"}
+
+
+def _checked(report: Report, request: Request, folder: Path) -> list[Finding]:
+    path = folder / "report.xml"
+    path.write_bytes(report.content)
+    file_settings = FileRuleSettings(request.amounts, BANK, request.rules)
+    kind = FileKind(
+        NODURS.root, NODURS.namespace, shipped.schema(NODURS.schema), lambda: NODURS.file_rules(file_settings)
+    )
+    return check_file(path, read_root(path), kind).log.shown
+
+
+def _told(findings: Any) -> list[tuple[str, str, str, str]]:
+    return sorted((one.record, one.rule, one.message, one.remedy) for one in findings)
