@@ -84,7 +84,8 @@ def _fill_events(database: _Database, size: int, *, scattered: bool) -> None:
     database.run(f"CREATE TEMPORARY TABLE unsorted AS SELECT {columns} FROM events")
     database.insert("unsorted", _EVENT, rows)
     database.run(
-        f"INSERT INTO events ({columns}) SELECT {columns} FROM unsorted ORDER BY recorded_at, obligation"
+        f"INSERT INTO events ({columns}) SELECT {columns} FROM unsorted"
+        " ORDER BY substr(recorded_as, 1, 10), obligation"
     )
     database.run("DROP TABLE unsorted")
 

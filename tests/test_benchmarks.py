@@ -62,8 +62,8 @@ def test_a_scattered_ledger_holds_the_same_day_by_day(
     """Only the places of the events differ."""
     filling.fill(database_url, "scattered", SIZE)
     scattered = _rows(engine, events)
-    days = [row.recorded_as[:10] for row in scattered]
-    assert days == sorted(days)
+    places = [(row.recorded_as[:10], row.obligation) for row in scattered]
+    assert places == sorted(places)
     assert {row[1:] for row in scattered} == {row[1:] for row in _rows(imported, events)}
 
 
