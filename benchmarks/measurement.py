@@ -67,7 +67,8 @@ class Measurement:
 
     `trials` yields what is to be played on a database with so many records, and holds what it needs
     until it is asked for the next. `databases` is empty for what needs none; then it is played once.
-    `sizes`: the largest and smallest that make sense, and at which the limit holds.
+    The limit holds from `limit_from` records on; more than `largest` are not tried. Without
+    `has_sizes` the number of records plays no part.
     """
 
     name: str
