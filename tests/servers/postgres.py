@@ -36,11 +36,15 @@ def find_programs() -> Path | None:
 
 
 class Cluster:
-    """A running server. Every database in it is made by a test and dropped after it."""
+    """A running server. Every database in it is made by a test and dropped after it.
 
-    def __init__(self, programs: Path) -> None:
+    One with a `folder` of its own stays there when it is stopped, and goes on from there.
+    """
+
+    def __init__(self, programs: Path, folder: Path | None = None) -> None:
         self._programs = programs
-        self._folder = Path(tempfile.mkdtemp(prefix="ajpes-postgres-"))
+        self._is_kept = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="ajpes-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self.port = _free_port()
@@ -88,8 +92,17 @@ class Cluster:
     def _address(self) -> str:
         return f"host=127.0.0.1 port={self.port} user=tester dbname=postgres"
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server descend from."""
+        assert self._process
+        return self._process.pid
+
     def _initialise(self) -> None:
         user = _as_user()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if (self._data / "PG_VERSION").exists():
+            return
         if user:
             os.chown(self._folder, user["user"], user["group"])
         sorting = (
@@ -136,7 +149,8 @@ class Cluster:
 
     def _remove(self) -> None:
         self._stop()
-        shutil.rmtree(self._folder)
+        if not self._is_kept:
+            shutil.rmtree(self._folder)
 
     @property
     def _data(self) -> Path:

@@ -1,0 +1,88 @@
+"""The way back: an answer that says something about every event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from benchmarks import ledgers
+from benchmarks.filling import ANSWERED_AT
+from benchmarks.measurement import Measurement, Stage, Trial, program, psql, sqlite3, xmllint
+from benchmarks.processes import Cost
+from benchmarks.workspaces import Kind, Workspace
+
+_FLAT = (
+    "CREATE TABLE told (obligation_id text, event_id text, warning text, UNIQUE (obligation_id, event_id));"
+)
+_NEWS = "CREATE TEMPORARY TABLE news (obligation_id text, event_id text, warning text);"
+_UPDATE = (
+    "UPDATE told SET warning = news.warning FROM news"
+    " WHERE told.obligation_id = news.obligation_id AND told.event_id = news.event_id;"
+)
+_TEXT = "Kontrolna številka sklica ni pravilna; preverite številko računa upnika in namen nakazila."
+
+
+def _trials(stage: Stage, kind: Kind, size: int) -> Iterator[Trial]:
+    answer, keys = stage.folder / f"answer_{size}.xml", stage.folder / f"answer_{size}.csv"
+    _write(answer, keys, size)
+    delivered, empty = stage.workspaces.get(kind, "delivered", size), stage.workspaces.get(kind, None)
+    with stage.workspaces.copy(empty) as flat:
+        _shell(flat, _FLAT, *_copy(flat, keys, "told"))
+        yield Trial(
+            "a warning for each event",
+            partial(_ours, stage, delivered, answer),
+            stage.costed(kind, lambda: xmllint(answer, "blokodgovor.xsd") + _update(flat, keys)),
+            size,
+        )
+    answer.unlink()
+    keys.unlink()
+
+
+def _ours(stage: Stage, delivered: Workspace, answer: Path) -> Cost:
+    with stage.workspaces.copy(delivered) as workspace:
+        return stage.costed(delivered.kind, partial(program, workspace, "collect", answer))()
+
+
+def _update(flat: Workspace, keys: Path) -> Cost:
+    return _shell(flat, _NEWS, *_copy(flat, keys, "news"), "ANALYZE;", "BEGIN;", _UPDATE, "COMMIT;")
+
+
+def _copy(workspace: Workspace, keys: Path, table: str) -> tuple[str, ...]:
+    if workspace.kind == "sqlite":
+        return (f".import --csv {keys} {table}",)
+    return (f"\\copy {table} FROM '{keys}' WITH (FORMAT csv)",)
+
+
+def _shell(workspace: Workspace, *lines: str) -> Cost:
+    if workspace.kind == "sqlite":
+        return sqlite3(workspace.database, "PRAGMA synchronous = FULL;", *lines)
+    return psql(workspace, *lines)
+
+
+def _write(answer: Path, keys: Path, size: int) -> None:
+    """The answer, and the same keys for the yardstick."""
+    numbers = count(1)
+    with answer.open("w", encoding="utf-8") as xml, keys.open("w", encoding="utf-8") as csv:
+        xml.write(
+            '<?xml version="1.0" encoding="UTF-8"?>\n<BlokOdgovor>\n'
+            f'<Ident iErr="0" maticnaPonudnika="{ledgers.PROVIDER}" datumPriprave="{ANSWERED_AT}"'
+            f' iWrn="{size}" datumPodatkov="{ledgers.DAY}"/>\n'
+        )
+        for one in ledgers.obligations(size):
+            for event in ledgers.history(one.number):
+                place = f'blokId="{one.obligation_id}" dogId="{event.event_id}" id="{next(numbers)}"'
+                xml.write(f'<Napaka {place} vrsta="WRN"><Opis>{_TEXT}</Opis></Napaka>\n')
+                csv.write(f"{one.obligation_id},{event.event_id},WRN\n")
+        xml.write("</BlokOdgovor>\n")
+
+
+ANSWERS = Measurement(
+    name="answer",
+    what="`collect FILE` of an answer with a warning for every event of a delivered report",
+    yardstick="`xmllint --sax --noout --schema` on the answer, then the database's own shell updating as many"
+    " rows by the same keys",
+    trials=_trials,
+    limit=3.0,
+)
