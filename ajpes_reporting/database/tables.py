@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -41,6 +42,12 @@ metadata = MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+
+def _asked_once(column: str, parent: str) -> ForeignKeyConstraint:
+    """A foreign key of facts that come by the million; on PostgreSQL a trigger keeps it (see `parents`)."""
+    return ForeignKeyConstraint([column], [parent]).ddl_if(dialect="sqlite")
+
 
 # --- The ledger ---------------------------------------------------------------------------------
 
@@ -90,7 +97,8 @@ events = Table(
     "events",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("obligation", Key, ForeignKey("obligations.id"), nullable=False),
+    Column("obligation", Key, nullable=False),
+    _asked_once("obligation", "obligations.id"),
     # Unique within its obligation only (instruction, section 2.2, row 12).
     Column("event_id", Identifier, nullable=False),
     Column("cancels_event_id", Identifier),
@@ -118,7 +126,8 @@ events = Table(
 pending_events = Table(
     "pending_events",
     metadata,
-    Column("event", Key, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Column("event", Key, primary_key=True, autoincrement=False),
+    _asked_once("event", "events.id"),
 )
 
 accounts = Table(
@@ -157,7 +166,8 @@ postings = Table(
     Column("id", Key, primary_key=True),
     Column("provider", Provider, nullable=False),
     Column("posting_id", Identifier, nullable=False),
-    Column("account", Key, ForeignKey("accounts.id"), nullable=False),
+    Column("account", Key, nullable=False),
+    _asked_once("account", "accounts.id"),
     Column("booked_on", Date, nullable=False),
     Column("amount_cents", Cents, nullable=False),
     UniqueConstraint("provider", "posting_id"),
@@ -196,7 +206,8 @@ submission_events = Table(
     "submission_events",
     metadata,
     Column("submission", Key, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
-    Column("event", Key, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Column("event", Key, primary_key=True, autoincrement=False),
+    _asked_once("event", "events.id"),
     Index(None, "event"),
 )
 

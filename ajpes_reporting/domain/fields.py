@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # What no report carries: control characters, and what XML forbids (XML 1.0, production 2).
 _FORBIDDEN = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _CHARACTER = f"[^{_FORBIDDEN}]"
-_SEPARATOR = "\x1f"  # forbidden itself, so that no value that fits can hold it
-_NOT_BLANK = rf"(?!\ *(?:{_SEPARATOR}|\Z))"
+SEPARATOR = "\x1f"  # forbidden itself, so that no value that fits can hold it
+_NOT_BLANK = rf"(?!\ *(?:{SEPARATOR}|\Z))"
 
 
 class Fault(NamedTuple):
@@ -71,11 +71,11 @@ class Texts:
 
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
-        self._fits = re.compile(_SEPARATOR.join(field.pattern for field in fields)).fullmatch
+        self._fits = re.compile(SEPARATOR.join(field.pattern for field in fields)).fullmatch
 
     def faults(self, *values: str) -> Sequence[Fault]:
         """What is wrong with the values, in the order of the fields; "" is a missing one."""
-        if self._fits(_SEPARATOR.join(values)):
+        if self._fits(SEPARATOR.join(values)):
             return ()
         return [
             _fault(field, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, insert, literal, select, update
+from sqlalchemy import exists, func, literal, select, update
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.domain.findings import Finding, Severity
@@ -12,6 +12,7 @@ from ajpes_reporting.ledger.contradictions import Comparison, contradictions
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.months import CLOSED, FIGURES, IMPORTED, put_months
 from ajpes_reporting.ledger.staging import (
+    add_new,
     newest,
     repeated,
     rows_changed,
@@ -23,7 +24,7 @@ from ajpes_reporting.ledger.staging import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Select, Table, Update
+    from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
 
     from ajpes_reporting.ledger.findings import Found
 
@@ -37,7 +38,7 @@ def merge_accounts(connection: Connection, provider: str, rows_read: int, found:
     Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
     """
     last = newest(connection, accounts)
-    rows_new = rows_changed(connection, _new_accounts(provider))
+    rows_new = _add_accounts(connection, provider)
     rows_closed = rows_changed(connection, _closings(provider, last))
     if rows_new < rows_read:
         found.add(contradictions(connection, _accounts_compared(provider, last)))
@@ -70,7 +71,7 @@ def merge_postings(connection: Connection, provider: str, rows_read: int, found:
     found.add(_unknown_accounts(connection, provider, staged_postings))
     found.refuse_errors()
     last = newest(connection, postings)
-    rows_new = rows_changed(connection, _new_postings(provider))
+    rows_new = _add_postings(connection, provider)
     if rows_new < rows_read:
         found.add(contradictions(connection, _postings_compared(provider, last)))
     found.refuse_errors()
@@ -80,15 +81,11 @@ def merge_postings(connection: Connection, provider: str, rows_read: int, found:
 # --- What is new ----------------------------------------------------------------------------------
 
 
-def _new_accounts(provider: str) -> Insert:
+def _add_accounts(connection: Connection, provider: str) -> int:
     staged = staged_accounts.c
-    known = exists().where(accounts.c.provider == provider, accounts.c.account == staged.account)
-    rows = (
-        select(literal(provider), staged.account, *(staged[name] for name in _STORED))
-        .where(~known, ~repeated(staged_accounts))
-        .order_by(staged.line)
-    )
-    return insert(accounts).from_select(["provider", "account", *_STORED], rows)
+    rows = select(literal(provider), staged.account, *(staged[name] for name in _STORED))
+    key = ("provider", "account")
+    return add_new(connection, accounts, key, (*key, *_STORED), rows.order_by(staged.line))
 
 
 def _closings(provider: str, last: int) -> Update:
@@ -121,19 +118,16 @@ def _new_months(provider: str) -> Select[tuple[int]]:
     )
 
 
-def _new_postings(provider: str) -> Insert:
+def _add_postings(connection: Connection, provider: str) -> int:
     staged = staged_postings.c
-    known = exists().where(postings.c.provider == provider, postings.c.posting_id == staged.posting_id)
     rows = (
         select(literal(provider), staged.posting_id, accounts.c.id, staged.booked_on, staged.amount_cents)
         .select_from(staged_postings)
         .join(accounts, _account_of(staged_postings, provider))
-        .where(~known, ~repeated(staged_postings))
         .order_by(staged.line)
     )
-    return insert(postings).from_select(
-        ["provider", "posting_id", "account", "booked_on", "amount_cents"], rows
-    )
+    key = ("provider", "posting_id")
+    return add_new(connection, postings, key, (*key, "account", "booked_on", "amount_cents"), rows)
 
 
 # --- What contradicts -----------------------------------------------------------------------------

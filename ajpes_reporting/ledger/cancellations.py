@@ -65,7 +65,8 @@ def _doubles_in_the_source() -> Select[Any]:
         select(staged_events, other.c.event_id.label("cancelled_by"))
         .join(
             other,
-            (other.c.obligation_id == staged.obligation_id)
+            (other.c.change_type == CANCELLATION)
+            & (other.c.obligation_id == staged.obligation_id)
             & (other.c.cancels_event_id == staged.cancels_event_id)
             & (other.c.event_id != staged.event_id)
             & (other.c.line < staged.line),

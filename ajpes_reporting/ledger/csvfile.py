@@ -7,6 +7,7 @@ has no end, or has too few values.
 from __future__ import annotations
 
 import csv
+import os
 from contextlib import closing
 from itertools import chain
 from operator import itemgetter
@@ -19,6 +20,7 @@ from ajpes_reporting.ledger.kinds import recognise
 if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Generator, Iterator
+    from io import TextIOWrapper
     from pathlib import Path
 
     from ajpes_reporting.ledger.intake import Line
@@ -89,17 +91,28 @@ def _header(reader: Reader) -> list[str]:
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
-    number, line = 0, "\n"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            for number, line in enumerate(stream, 1):  # noqa: B007 - the last ones are looked at below
-                yield line
+        with _open(path) as stream:
+            yield from stream
+        is_whole = _ends_with_a_line(path)
     except UnicodeDecodeError:
         raise _UnreadableError(_not_utf8(path)) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "check the path") from error
-    if not line.endswith(("\n", "\r")):
-        raise _UnreadableError(_cut_off(number))
+    if not is_whole:
+        raise _UnreadableError(_cut_off(path))
+
+
+def _open(path: Path) -> TextIOWrapper:
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        if not stream.seek(0, os.SEEK_END):
+            return True  # there is nothing that could be cut off
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) in b"\r\n"
 
 
 def _not_utf8(path: Path) -> Finding:
@@ -121,9 +134,11 @@ def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
     return _finding(number, message, "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)")
 
 
-def _cut_off(line: int) -> Finding:
+def _cut_off(path: Path) -> Finding:
+    with _open(path) as stream:
+        last_line = sum(1 for _ in stream)
     return _finding(
-        line,
+        last_line,
         "it ends in the middle of a line and may have been cut off",
         "export it again; if it is whole, add a line break at its end",
     )

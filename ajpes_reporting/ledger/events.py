@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, insert, literal, select
+from sqlalchemy import insert, literal, select
 
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.domain.remedies import REPLACEABLE
@@ -17,10 +17,9 @@ from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.ledger.cancellations import doubly_cancelled, wrong_cancellations
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
 from ajpes_reporting.ledger.staging import (
+    add_new,
     newest,
     obligation_of,
-    repeated,
-    rows_changed,
     staged_events,
     staged_obligations,
 )
@@ -43,12 +42,12 @@ def merge_events(connection: Connection, provider: str, rows_read: int, found: F
     Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
     """
     last_obligation, last_event = newest(connection, obligations), newest(connection, events)
-    connection.execute(_new_debtors(provider))
-    connection.execute(_new_obligations(provider))
+    _add_debtors(connection, provider)
+    _add_obligations(connection, provider)
     found.add(contradictions(connection, _obligations_compared(provider, last_obligation)))
     found.add(doubly_cancelled(connection, provider))
     found.refuse_errors()
-    rows_new = rows_changed(connection, _new_events(provider))
+    rows_new = _add_events(connection, provider)
     connection.execute(_pending(last_event))
     if rows_new < rows_read:
         found.add(contradictions(connection, _events_compared(provider, last_event)))
@@ -57,32 +56,15 @@ def merge_events(connection: Connection, provider: str, rows_read: int, found: F
     return rows_new
 
 
-def _new_debtors(provider: str) -> Insert:
+def _add_debtors(connection: Connection, provider: str) -> None:
     staged = staged_obligations.c
-    known = exists().where(
-        debtors.c.provider == provider,
-        debtors.c.tax_number == staged.debtor_tax_number,
-        debtors.c.name == staged.debtor_name,
-    )
-    rows = (
-        select(literal(provider), staged.debtor_tax_number, staged.debtor_name)
-        .where(~known)
-        .group_by(staged.debtor_tax_number, staged.debtor_name)
-        .order_by(func.min(staged.line))
-    )
-    return insert(debtors).from_select(["provider", "tax_number", "name"], rows)
+    rows = select(literal(provider), staged.debtor_tax_number, staged.debtor_name).order_by(staged.line)
+    key = ("provider", "tax_number", "name")
+    add_new(connection, debtors, key, key, rows)
 
 
-def _new_obligations(provider: str) -> Insert:
+def _add_obligations(connection: Connection, provider: str) -> None:
     staged = staged_obligations.c
-    first = (
-        select(func.min(staged.line).label("line"))
-        .group_by(staged.obligation_id)
-        .subquery("first_of_obligation")
-    )
-    known = exists().where(
-        obligations.c.provider == provider, obligations.c.obligation_id == staged.obligation_id
-    )
     rows = (
         select(
             literal(provider),
@@ -93,34 +75,29 @@ def _new_obligations(provider: str) -> Insert:
             staged.clean_under,
         )
         .select_from(staged_obligations)
-        .join(first, first.c.line == staged.line)
         .join(
             debtors,
             (debtors.c.provider == provider)
             & (debtors.c.tax_number == staged.debtor_tax_number)
             & (debtors.c.name == staged.debtor_name),
         )
-        .where(~known)
         .order_by(staged.line)
     )
-    return insert(obligations).from_select(
-        ["provider", "obligation_id", "issuer", "debtor", "debtor_account", "clean_under"], rows
-    )
+    key = ("provider", "obligation_id")
+    add_new(connection, obligations, key, (*key, "issuer", "debtor", "debtor_account", "clean_under"), rows)
 
 
-def _new_events(provider: str) -> Insert:
+def _add_events(connection: Connection, provider: str) -> int:
     """By obligation, so that a history lies together and is read at once; within it in the order of the
     source, which is the order of recording where the times are the same."""
     staged = staged_events.c
-    known = exists().where(events.c.obligation == obligations.c.id, events.c.event_id == staged.event_id)
     rows = (
         select(obligations.c.id, *(staged[name] for name in _STORED))
         .select_from(staged_events)
         .join(obligations, obligation_of(staged_events, provider))
-        .where(~known, ~repeated(staged_events))
         .order_by(obligations.c.id, staged.line)
     )
-    return insert(events).from_select(["obligation", *_STORED], rows)
+    return add_new(connection, events, ("obligation", "event_id"), ("obligation", *_STORED), rows)
 
 
 def _pending(last_event: int) -> Insert:

@@ -14,6 +14,7 @@ from ajpes_reporting.domain.fields import ACCOUNT, IDENTIFIER, Fault, Field, Tex
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.ledger import values
 from ajpes_reporting.ledger.editions import edition_of
+from ajpes_reporting.ledger.first_look import FirstLook
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, Kind
 from ajpes_reporting.ledger.staging import (
     instant_text,
@@ -64,13 +65,16 @@ class _Events:
         self._settings = settings
         self._edition = edition
         self._instant = instant
+        self._first_look = FirstLook(settings, instant)
         self._known: set[tuple[str, ...]] = set()
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
         about = tuple(texts[:5])
         found = () if about in self._known else self._read_obligation(line, about, texts[5])
-        own = self._read_event(line, texts)
-        return (*found, *own) if found or own else ()
+        if event := self._first_look.event(texts):
+            self.ready[staged_events].append((line, texts[0], *event, self._edition))
+            return found
+        return (*found, *self._read_event(line, texts))
 
     def _read_obligation(self, line: int, about: tuple[str, ...], event_id: str) -> Sequence[Finding]:
         if len(self._known) >= _REMEMBERED:

@@ -6,13 +6,17 @@ rows by the fastest way that the database has, and the comparisons run over them
 
 from __future__ import annotations
 
+import csv
+import io
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable, DropTable
 
+from ajpes_reporting.database.guards import skipping_known
 from ajpes_reporting.database.tables import obligations
 from ajpes_reporting.database.types import (
     AccountNumber,
@@ -26,20 +30,20 @@ from ajpes_reporting.database.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Insert, Update
+    from sqlalchemy import ColumnElement, Connection, Insert, Select, Update
 
 _staging = MetaData()
 
 
 def _temporary(name: str, key: tuple[str, ...], *columns: Column[Any]) -> Table:
-    """`line` is the row's place in its source: its line in a file. `key` is what names the fact."""
+    """`line` is the row's place in its source: its line in a file. By `key` rows are looked up."""
     line = Column("line", Key, primary_key=True, autoincrement=False)
     return Table(name, _staging, line, *columns, prefixes=["TEMPORARY"], info={"key": key})
 
 
 staged_obligations = _temporary(
     "staged_obligations",
-    ("obligation_id",),
+    (),
     Column("obligation_id", Identifier, nullable=False),
     Column("issuer", Integer, nullable=False),
     Column("debtor_tax_number", String(8), nullable=False),
@@ -51,7 +55,7 @@ staged_obligations = _temporary(
 
 staged_events = _temporary(
     "staged_events",
-    ("obligation_id", "event_id"),
+    (),
     Column("obligation_id", Identifier, nullable=False),
     Column("event_id", Identifier, nullable=False),
     Column("cancels_event_id", Identifier),
@@ -91,7 +95,7 @@ staged_account_months = _temporary(
 
 staged_postings = _temporary(
     "staged_postings",
-    ("posting_id",),
+    (),
     Column("posting_id", Identifier, nullable=False),
     Column("account", AccountNumber, nullable=False),
     Column("booked_on", Date, nullable=False),
@@ -117,9 +121,11 @@ def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     columns = ", ".join(table.columns.keys())
     if connection.dialect.name == "postgresql":
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        into = f"COPY {table.name} ({columns}) FROM STDIN (FORMAT csv)"
+        with driver.cursor() as cursor, cursor.copy(into) as copy:
+            copy.write(text.getvalue())
     elif rows:
         places = ", ".join("?" * len(table.columns))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - our own names only
@@ -128,10 +134,20 @@ def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 def settle(connection: Connection, tables: Sequence[Table]) -> None:
     """Makes the loaded tables quick to compare."""
     for table in tables:
-        key = ", ".join(table.info["key"])
-        connection.exec_driver_sql(f"CREATE INDEX {table.name}_key ON {table.name} ({key})")
+        if key := ", ".join(table.info["key"]):
+            connection.exec_driver_sql(f"CREATE INDEX {table.name}_key ON {table.name} ({key})")
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"ANALYZE {table.name}")  # or it plans for a handful of rows
+
+
+def add_new(
+    connection: Connection, table: Table, key: Sequence[str], columns: Sequence[str], rows: Select[Any]
+) -> int:
+    """Adds the rows whose key the table does not have yet, of equal keys the first; says how many."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert: Any = dialect.insert(table).from_select(list(columns), rows)
+    with skipping_known(connection, table):
+        return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key)))
 
 
 def repeated(staged: Table) -> ColumnElement[bool]:

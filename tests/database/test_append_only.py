@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from ajpes_reporting.database.tables import APPEND_ONLY
+from ajpes_reporting.database.engine import open_engine, writing
+from ajpes_reporting.database.guards import skipping_known
+from ajpes_reporting.database.tables import APPEND_ONLY, debtors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,3 +160,44 @@ def test_a_month_summed_up_may_be_renewed(bare: Bare) -> None:
 def test_a_month_that_the_bank_gave_is_not_changed(bare: Bare, change: str) -> None:
     """Figures from the bank's own books win for good."""
     _is_refused(bare, "account_months", f"UPDATE account_months SET {change}")
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        (
+            "events",
+            "INSERT INTO events (id, obligation, event_id, change_type, change_date, amount_cents, "
+            "recorded_at, recorded_as) SELECT 9, 9, '9', '01', change_date, 9, recorded_at, 'x' FROM events",
+        ),
+        ("pending_events", "INSERT INTO pending_events VALUES (9)"),
+        ("pending_events", "UPDATE pending_events SET event = 9"),
+        ("postings", "INSERT INTO postings VALUES (9, '5860571000', 'P-9', 9, '2026-10-05', 900)"),
+        ("submission_events", "INSERT INTO submission_events VALUES (1, 9)"),
+    ],
+)
+def test_a_fact_belongs_to_a_fact_that_is_there(bare: Bare, table: str, statement: str) -> None:
+    """An auditor never meets an event without its obligation, also where no key of the database asks."""
+    if isinstance(bare, sqlite3.Connection):
+        bare.execute("PRAGMA foreign_keys = ON")  # SQLite asks only whoever wants to be asked
+    bare.execute("INSERT INTO pending_events VALUES (1)")
+    before = _content(bare, table)
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.ForeignKeyViolation)):
+        bare.execute(statement)
+    assert _content(bare, table) == before
+
+
+def test_the_guard_is_back_when_an_import_ends(migrated_sqlite: Path, tmp_path: Path) -> None:
+    """What is put aside while an import adds its rows is never missing for anybody else."""
+    path = shutil.copy(migrated_sqlite, tmp_path / "ajpes.db")
+    engine = open_engine(f"sqlite:///{path}")
+    row = "INTO debtors VALUES (1, '5860571000', '12345679', 'DOLZNIK')"
+    with writing(engine) as connection, skipping_known(connection, debtors):
+        for added in (1, 0):
+            known = text(f"INSERT {row} ON CONFLICT DO NOTHING")
+            assert connection.execute(known).rowcount == added
+    with pytest.raises(ZeroDivisionError), writing(engine) as connection, skipping_known(connection, debtors):
+        raise ZeroDivisionError
+    engine.dispose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        _is_refused(other, "debtors", f"REPLACE {row}")

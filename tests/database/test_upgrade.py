@@ -33,7 +33,9 @@ def empty(empty_database_url: str) -> Iterator[Engine]:
 def test_migrated_tables_are_the_tables_of_the_program(engine: Engine) -> None:
     """Whoever upgrades gets the very tables that the program was tested with."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
+        # Not every key is made on each database; the next test compares them.
+        but_keys = {"include_object": lambda _object, _name, kind, *_: kind != "foreign_key_constraint"}
+        context = MigrationContext.configure(connection, opts=but_keys)
         assert compare_metadata(context, metadata) == []
 
 

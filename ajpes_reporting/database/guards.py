@@ -1,0 +1,33 @@
+"""How whole sets of facts are added past the guard that turns known rows away."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Table
+
+_GUARD = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
+
+
+@contextmanager
+def skipping_known(connection: Connection, table: Table) -> Iterator[None]:
+    """Inside, an `INSERT … ON CONFLICT DO NOTHING` leaves out the rows that the table knows.
+
+    On SQLite the guard against REPLACE refuses such an INSERT as a whole, and looks at each row of a
+    million. It is put aside for the statements inside, which replace nothing, and is back before the
+    transaction ends; nobody else ever sees the table without it. After an error the caller rolls back.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    name = f"{table.name}_no_replace"  # as `append_only` calls it
+    guard = connection.execute(_GUARD, {"name": name}).scalar_one()
+    connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    yield
+    connection.exec_driver_sql(guard)
