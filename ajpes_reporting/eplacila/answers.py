@@ -72,10 +72,14 @@ class Started(Told):
     ids: int
     state: State = Field(alias="status")
     pay_url: str = Field(alias="responseurl", min_length=1)
+    told_at: Moment = None
 
 
 class PaymentStatus(Told):
-    """What has become of a payment; amounts in cents."""
+    """What has become of a payment; amounts in cents.
+
+    `told_at` is when UJP signed it, None if it did not.
+    """
 
     transaction_id: str = Field(alias="transactionid", min_length=1, max_length=100)
     order_id: str = Field(alias="id", max_length=300)
@@ -94,6 +98,7 @@ class PaymentStatus(Told):
     external_id: Text = Field(default="", alias="extid")
     service_tax_number: Text = Field(default="", alias="davcnaps")
     eplacila_number: Text = Field(default="", alias="epsid")
+    told_at: Moment = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.eplacila.answers import Receipt, ReceiptKind
     from ajpes_reporting.eplacila.order import Order
-    from ajpes_reporting.eplacila.signing import Credentials, Verifier
+    from ajpes_reporting.eplacila.signing import Credentials, Seal, Verifier
     from ajpes_reporting.eplacila.statements import Payment, StatementKind
     from ajpes_reporting.eplacila.wire import Wire
 
@@ -253,23 +253,32 @@ class Client:
 
     def _once(self, call: Callable[[], Reply], body: BinaryIO) -> None:
         reply = call()
-        if not reply.is_success:
+        if reply.is_refusal:
             body.seek(0)
             raise refusal(reply.status, body.read(_LARGEST_REFUSAL), self._credentials.api_key)
+        if not reply.is_success:
+            raise AnswerUnusable(f"HTTP {reply.status} is none of the answers that the document knows")
+
+    def held(self, order_id: str) -> Started | None:
+        """The payment that UJP holds for an order; None while it does not exist. Raises `NotFound`, too."""
+        found = self.status_of_order(order_id)
+        if found.state is State.MISSING:
+            return None
+        return Started(
+            transactionid=found.transaction_id, id=found.order_id, ids=found.ids, status=found.state,
+            responseurl=f"{self._entry}{found.transaction_id}", told_at=found.told_at,
+        )  # fmt: skip
 
     def _settled(self, order: Order, lost: Exception) -> Started:
         """The payment that UJP holds although its answer was lost (section 6.5.3.2)."""
         for pause in self._habits.pauses:
             self._wait(pause)
             try:
-                found = self.status_of_order(order.id)
+                found = self.held(order.id)
             except (NotFound, NotAnswered, ServiceFailed, TooManyRequests, AnswerUnusable):
                 continue
-            if found.state is not State.MISSING:
-                return Started(
-                    transactionid=found.transaction_id, id=found.order_id, ids=found.ids, status=found.state,
-                    responseurl=f"{self._entry}{found.transaction_id}",
-                )  # fmt: skip
+            if found is not None:
+                return found
         raise PaymentUnknown(
             f"Whether UJP holds the payment of order {order.id[:40]} is not known: {_why(lost)}.",
             "ask later by the identifier of the order (`ajpes-reporting eplacila status --order ID`); "
@@ -279,15 +288,17 @@ class Client:
     def _told(self, kind: type[Told], document: Mapping[str, Any]) -> Told:
         """An answer about a payment of ours, signed."""
         found = read_answer(kind, document)
-        self._verify(document, found.transaction_id)
+        seal = self._verify(document, found.transaction_id)
         if found.ids != self._credentials.ids:
             raise AnswerUnusable("it is about another e-service")
-        return found
+        return found.model_copy(update={"told_at": seal.moment if seal else None})
 
-    def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> None:
+    def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Seal | None:
         if document.get("auth") is None and not self._habits.answers_are_signed:
-            return
-        self._verifier.verify(read_seal(document), transaction_id)
+            return None
+        seal = read_seal(document)
+        self._verifier.verify(seal, transaction_id)
+        return seal
 
 
 def _emptied(body: BinaryIO) -> BinaryIO:

@@ -60,6 +60,10 @@ class Reply:
     def is_success(self) -> bool:
         return self.status in _SUCCESS
 
+    @property
+    def is_refusal(self) -> bool:
+        return self.status >= HTTPStatus.BAD_REQUEST
+
 
 class Wire:
     """Calls UJP at `base_url`, such as https://eplacila.ujp.gov.si. Raises `ConfigurationError`."""
