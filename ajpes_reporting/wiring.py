@@ -5,7 +5,7 @@ What talks to the network is slow to load (zeep, paramiko), so it is imported wh
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting import shipped
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+    from starlette.applications import Starlette
 
     from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Expiry, Machine
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.eplacila.client import Client
+    from ajpes_reporting.eplacila.payments import OnChange, Payments
     from ajpes_reporting.eplacila.signing import Credentials, Verifier
 
 
@@ -288,6 +290,31 @@ def eplacila_client(workspace: Workspace, clock: Clock = now) -> Client:
     )
     wire = Wire(settings.base_url, credentials, context, clock, times)
     return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
+
+
+def eplacila_payments(
+    workspace: Workspace, clock: Clock = now, on_change: OnChange | None = None
+) -> Payments:
+    """The payments of the workspace's e-service, with their book. Raises `ConfigurationError`."""
+    from ajpes_reporting.eplacila.payments import Payments, no_work
+
+    engine = open_engine(workspace.database_url())
+    require_current(engine)
+    provider = workspace.settings.provider.registration_number
+    return Payments(eplacila_client(workspace, clock), engine, provider, clock, on_change or no_work)
+
+
+def eplacila_receiver(workspace: Workspace, payments: Payments | None = None) -> Starlette:
+    """The receiver of UJP's notices, an ASGI application. Raises `ConfigurationError`."""
+    from ajpes_reporting.eplacila.notices import Window
+    from ajpes_reporting.eplacila.receiver import receiver
+
+    settings = eplacila_section(workspace)
+    window = Window(
+        timedelta(seconds=settings.notice_age_seconds), timedelta(seconds=settings.clock_tolerance_seconds)
+    )
+    payments = payments or eplacila_payments(workspace)
+    return receiver(payments, eplacila_verifier(workspace), window, settings.max_notice_bytes)
 
 
 def eplacila_verifier(workspace: Workspace) -> Verifier:

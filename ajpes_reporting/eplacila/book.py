@@ -38,6 +38,15 @@ class Entry:
     paid_at: datetime | None
     told_at: datetime
 
+    @property
+    def is_of_another_amount(self) -> bool:
+        """Whether something else was paid than was ordered here: no payment of that order."""
+        return (
+            self.state is State.PAID
+            and self.ordered_cents is not None
+            and self.ordered_cents != self.amount_cents
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -48,8 +57,9 @@ class Change:
 
     @property
     def makes_it_paid(self) -> bool:
-        """Whether the goods may be handed out now, and only now."""
-        return self.entry.state is State.PAID and self.before is not State.PAID
+        """Whether the order is paid now, in full, and was not before."""
+        became = self.entry.state is State.PAID and self.before is not State.PAID
+        return became and not self.entry.is_of_another_amount
 
 
 def by_order(connection: Connection, provider: str, order_id: str) -> Entry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from ajpes_reporting.eplacila.errors import NotAnswered, NotFound, RefusedByUjp
 from ajpes_reporting.eplacila.order import require_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.domain.ports import Clock
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
 
-    OnChange = Callable[[Connection, Change], None]
+OnChange = Callable[["Connection", "Change"], None]
 
 
 def no_work(_connection: Connection, _change: Change) -> None:
