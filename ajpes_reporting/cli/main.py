@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "metrics": ("metrics", "Figures for a monitoring that reads files."),
     "doctor": ("doctor", "Check settings, database, clock, certificates, reachability."),
     "sandbox": ("sandbox", "The bundled authority on loopback, with keys and settings."),
+    "eplacila": ("eplacila", "UJP e-plačila: web payments."),
     "backup": ("backup", "Back up a workspace: database, archive, settings."),
     "restore": ("restore", "Make a new workspace from a backup."),
     "purge": ("purge", "Remove archived files whose time is over."),
