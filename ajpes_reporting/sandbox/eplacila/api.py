@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .services import Credentials, Register
     from .signing import Signer
 
+_BLOCK_BYTES = 1 << 16
 _TRANSACTION_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -103,7 +104,7 @@ class Api:
             )
         )
         if answer.statement is not None:
-            return Reply(200, _enclosed(answer.statement, auth))
+            return Reply(200, _blocks(_enclosed(answer.statement, auth)))
         return reply(200, self._wording.numbers(answer.document) | {"auth": auth})
 
     # --- The methods ---
@@ -188,6 +189,17 @@ class Api:
 
 def reply(status: int, document: dict[str, Any]) -> Reply:
     return Reply(status, iter([json.dumps(document, ensure_ascii=False).encode()]))
+
+
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same in blocks worth a packet: each one costs the server a change of threads."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= _BLOCK_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
 
 
 def _enclosed(statement: Iterator[bytes], auth: dict[str, Any]) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..faults import Fault, Faults
     from .api import Api
     from .pages import Pages
+    from .rules import Rules
     from .services import Credentials
 
     Method = Callable[[Call, Credentials], Answer]
@@ -33,11 +34,14 @@ _LARGEST_BYTES = 1 << 20
 _API = "/api/v1/{key}"
 
 
-def application(api: Api, pages: Pages, faults: Faults) -> Starlette:
+def application(api: Api, pages: Pages, faults: Faults, rules: Rules) -> Starlette:
     """Everything under one roof: the interface, the payment pages, the OpenAPI document."""
 
     def route(path: str, method: Method, verb: str = "GET") -> Route:
         return Route(_API + path, _endpoint(api, method, faults), methods=[verb])
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(document(str(request.base_url).rstrip("/"), rules))
 
     return Starlette(
         routes=[
@@ -50,7 +54,7 @@ def application(api: Api, pages: Pages, faults: Faults) -> Starlette:
             route("/racun/{kind}/{transaction_id}", api.receipt),
             route("/izpiski/{registration_number}", api.statement),
             route("/izpiskidata/{kind}/{registration_number}", api.statement_file),
-            Route("/swagger.json", _openapi),
+            Route("/swagger.json", openapi),
             Route("/", lambda _request: RedirectResponse("/nadzor", 303)),
             *pages.routes(),
         ],
@@ -123,10 +127,6 @@ def _fault_reply(fault: Fault) -> Reply:
 
 def _response(answer: Reply) -> Response:
     return StreamingResponse(answer.pieces, answer.status, media_type="application/json")
-
-
-async def _openapi(request: Request) -> Response:
-    return JSONResponse(document(str(request.base_url).rstrip("/")))
 
 
 async def _no_such_address(request: Request, _error: Any) -> Response:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 _TABLES = """
@@ -144,7 +144,7 @@ class Book:
             rows = connection.execute(f"{_SELECT} ORDER BY number DESC LIMIT ?", (limit,))
             return [Payment(*row) for row in rows]
 
-    def enter(self, *payments: Payment) -> None:
+    def enter(self, payments: Iterable[Payment]) -> None:
         """Enters new ones, all or none. Raises `OrderUsedError`."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")

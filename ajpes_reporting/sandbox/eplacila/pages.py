@@ -123,7 +123,8 @@ class Pages:
         code = segno.make(
             _upn(payment, service), version=15, error="m", encoding="iso-8859-2", eci=True, boost_error=False
         )
-        return self._show("qr.html", payment, code=code.svg_data_uri(scale=3, border=4))
+        transfer = _transfer(payment, service)
+        return self._show("qr.html", payment, code=code.svg_data_uri(scale=3, border=4), transfer=transfer)
 
     def report(self, given: dict[str, str]) -> Response:
         """The customer's button at the payment service."""
@@ -249,12 +250,16 @@ def _leave(url: str) -> Response:
     return RedirectResponse(url, 303, headers={"Referrer-Policy": "no-referrer"})
 
 
+def _transfer(payment: Payment, service: Service) -> tuple[str, str, str]:
+    """Account, reference and purpose of a transfer, as the order gives them or by default."""
+    order = payment.order
+    reference = order["sklicDobro"] or f"SI00{payment.number:08}"
+    return order["racunDobro"] or service.account, reference, order["opisPlacila"] or service.name
+
+
 def _upn(payment: Payment, service: Service) -> str:
     """The twenty lines of a UPN QR code, with their length in the last."""
-    order = payment.order
-    account = order["racunDobro"] or service.account
-    reference = order["sklicDobro"] or f"SI00{payment.number:08}"
-    purpose = order["opisPlacila"] or service.name
+    account, reference, purpose = _transfer(payment, service)
     lines = [
         "UPNQR", "", "", "", "", "", "", "", f"{payment.amount_cents:011}", "", "", "OTHR", purpose[:42],
         "", account, reference, service.name[:33], "Ulica 1", "1000 Ljubljana",

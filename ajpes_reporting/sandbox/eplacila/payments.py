@@ -66,7 +66,7 @@ class Payments:
             urlpar=order.urlpar, success_url=order.success_url, failure_url=order.failure_url,
             callback_url=order.callback_url, remark=None, eid=None, details=json.dumps(order.details),
         )  # fmt: skip
-        self._book.enter(payment)
+        self._book.enter([payment])
         return payment
 
     def choose(self, transaction_id: str, way: str) -> Payment | None:

@@ -75,7 +75,7 @@ class Till:
         self._courier = Courier(
             self.book, self.payments, self._register, self._signer, wording, rules, self.faults, clock, tls
         )
-        self._application = application(api, pages, self.faults)
+        self._application = application(api, pages, self.faults, rules)
         self._poll_seconds = poll_seconds
         self._server = HttpServer(port or self._remembered_port())
         self._lock = FolderLock(self.directory / "lock")

@@ -42,21 +42,9 @@ def test_one_who_signs_is_let_in(shop: Shop) -> None:
 
 def test_the_header_may_bear_the_name_of_the_description(shop: Shop) -> None:
     """An e-service that sends `Authentication`, as 6.4.1 calls it."""
-    request = shop.get(HEALTH).request
-    header = {"Authentication": httpx.BasicAuth(*_signed(shop))._auth_header}
-    assert httpx.get(request.url, headers=header, trust_env=False).status_code == 200
-
-
-def _signed(shop: Shop) -> tuple[str, str]:
-    """Name and password of a call that was never sent."""
-    sent: list[str] = []
-    transport = httpx.MockTransport(
-        lambda request: (sent.append(request.headers["authorization"]), httpx.Response(200))[1]
-    )
-    with httpx.Client(transport=transport) as client:
-        Shop(shop.till, shop.clock, client, shop.site).get(HEALTH, nonce="neverSent1")
-    name, _, password = base64.b64decode(sent[0].partition(" ")[2]).decode().partition(":")
-    return name, password
+    request = shop.signed("GET", HEALTH)
+    headers = {"Authentication": request.headers["Authorization"]}
+    assert httpx.get(request.url, headers=headers, trust_env=False).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -83,13 +71,12 @@ def test_with_a_wrong_password(shop: Shop) -> None:
     assert code(shop.get(HEALTH, password="0" * 64), 401) == "1"
 
 
-def test_a_password_is_good_for_one_address_only(shop: Shop, clock: Clock) -> None:
+def test_a_password_is_good_for_one_address_only(shop: Shop) -> None:
     """Code 1: the URL counts with its query, so nobody can change it on the way."""
-    name, password = _signed(shop)
-    url = shop.till.url + HEALTH.format(key=shop.till.credentials().api_key)
-    with httpx.Client(trust_env=False, auth=(name, password)) as client:
-        assert code(client.get(url + "?a=1"), 401) == "1"
-        assert client.get(url).status_code == 200
+    request = shop.signed("GET", HEALTH)
+    with httpx.Client(trust_env=False, headers=request.headers) as client:
+        assert code(client.get(request.url.copy_with(query=b"a=1")), 401) == "1"
+        assert client.get(request.url).status_code == 200
 
 
 @pytest.mark.parametrize(
