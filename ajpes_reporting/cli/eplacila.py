@@ -1,15 +1,15 @@
-"""`eplacila health | init | status | receipt | statement | listen`: web payments through UJP."""
+"""`eplacila health | init | status | receipt | statement | listen | sandbox`: web payments through UJP."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.cli import eplacila_sandbox
+from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
@@ -175,15 +175,7 @@ def listen(session: Session) -> None:
             {"host": host, "port": port},
             lambda: click.echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
         )
-        _wait_for_the_end()
-
-
-def _wait_for_the_end() -> None:
-    """Until Ctrl-C, or until a supervisor says so."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: ended.set())
-    ended.wait()
+        wait_for_the_end("No more notices are taken.")
 
 
 def _asked(payments: Payments, transaction: str | None, order_id: str | None) -> tuple[Entry, str]:
@@ -296,3 +288,6 @@ def _json(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{file} is no order: it is no JSON object.", "write one order, in braces")
     return found
+
+
+command.add_command(eplacila_sandbox.command)
