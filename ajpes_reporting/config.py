@@ -195,6 +195,7 @@ class EplacilaSection(_Section):
     api_key: SecretReference
     shared_secret: SecretReference
     ids: int
+    recipient: Annotated[str, AfterValidator(_registration_number)] | None = None
     public_key: str
     server_ca: str | None = None
     init_path: Literal["/transaction/init", "/transaction/transaction/init"] = "/transaction/transaction/init"

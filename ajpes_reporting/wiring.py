@@ -342,6 +342,11 @@ def eplacila_section(workspace: Workspace) -> EplacilaSection:
     return workspace.settings.eplacila
 
 
+def eplacila_recipient(workspace: Workspace) -> str:
+    """Who is paid, by registration number. Raises `ConfigurationError`."""
+    return eplacila_section(workspace).recipient or workspace.settings.provider.registration_number
+
+
 def _credentials(workspace: Workspace, settings: EplacilaSection) -> Credentials:
     from ajpes_reporting.eplacila.signing import Credentials
 

@@ -25,7 +25,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.book import Entry, by_order
 from ajpes_reporting.eplacila.order import Item, Order
-from ajpes_reporting.wiring import eplacila_payments, eplacila_receiver
+from ajpes_reporting.wiring import eplacila_payments, eplacila_receiver, eplacila_recipient
 
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8000
 ADDRESS = f"http://127.0.0.1:{PORT}"  # a real shop has an https address, registered at UJP
@@ -54,7 +54,7 @@ async def buy(_request: Request) -> Response:
     number = uuid.uuid4().hex
     order = Order(
         id=number,
-        recipient=workspace.settings.provider.registration_number,
+        recipient=eplacila_recipient(workspace),
         items=(TICKET,),
         success_url=f"{ADDRESS}/ticket/{number}",
         failure_url=f"{ADDRESS}/ticket/{number}",

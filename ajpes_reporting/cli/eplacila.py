@@ -1,4 +1,4 @@
-"""`eplacila health | init | status | receipt | statement | listen | sandbox`: web payments through UJP."""
+"""`eplacila health | init | status | receipt | statement | listen | sandbox`."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
 @command.command("statement")
 @click.option("--from", "first", type=_DAY, required=True, help="The first day.")
 @click.option("--to", "last", type=_DAY, required=True, help="The last day.")
-@click.option("--recipient", help="A registration number; by default that of the provider.")
+@click.option("--recipient", help="A registration number; by default eplacila.recipient.")
 @click.option("--delayed", is_flag=True, help="Payments by QR code.")
 @click.option("--state", "states", type=click.IntRange(0, 6), multiple=True, help="With --delayed.")
 @click.option("--file", "kind", type=click.Choice(["xml", "json"]), help="Write files, as UJP makes them.")
@@ -137,11 +137,11 @@ def statement(
 ) -> None:  # fmt: skip
     """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time."""
     from ajpes_reporting.eplacila.answers import State
-    from ajpes_reporting.wiring import eplacila_client
+    from ajpes_reporting.wiring import eplacila_client, eplacila_recipient
 
     workspace = session.workspace()
     client = eplacila_client(workspace)
-    number = recipient or workspace.settings.provider.registration_number
+    number = recipient or eplacila_recipient(workspace)
     begin, end = first.date(), last.date()
     chosen = [State(state) for state in states]
     if kind is None:

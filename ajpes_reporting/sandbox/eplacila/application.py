@@ -58,7 +58,7 @@ def application(api: Api, pages: Pages, faults: Faults, rules: Rules) -> Starlet
             Route("/", lambda _request: RedirectResponse("/nadzor", 303)),
             *pages.routes(),
         ],
-        exception_handlers={404: _no_such_address, 405: _wrong_verb},
+        exception_handlers={404: _no_such_address, 405: _wrong_verb, 500: _unforeseen},
     )
 
 
@@ -72,7 +72,7 @@ def _endpoint(api: Api, method: Method, faults: Faults) -> Endpoint:
             return _response(reply(400, invalid(InvalidError(Complaint("", Code.TOO_LONG)))))
         wrong = fault is not None and fault.kind == "wrong_signature"
         answer = await run_in_threadpool(api.answer, method, _call(request, body), wrong_signature=wrong)
-        return await _play(fault, answer, request)
+        return _response(answer) if fault is None else await _spoil(fault, answer, request)
 
     return endpoint
 
@@ -102,13 +102,13 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-async def _play(fault: Fault | None, answer: Reply, request: Request) -> Response:
-    match fault.kind if fault else "":
+async def _spoil(fault: Fault, answer: Reply, request: Request) -> Response:
+    match fault.kind:
         case "slow":
-            await asyncio.sleep(fault.seconds or 0 if fault else 0)
+            await asyncio.sleep(fault.seconds or 0)
         case "drop_answer":
             await _hang_up(request)
-        case "error" if fault:
+        case "error":
             return _response(_fault_reply(fault))
     return _response(answer)
 
@@ -136,3 +136,7 @@ async def _no_such_address(request: Request, _error: Any) -> Response:
 async def _wrong_verb(request: Request, error: Any) -> Response:
     complaint = ApiError(405, Code.UNKNOWN, request.url.path, "Napačna metoda HTTP.")
     return JSONResponse(failed(complaint), 405, headers=error.headers)
+
+
+async def _unforeseen(request: Request, _error: Any) -> Response:
+    return _response(reply(500, failed(ApiError(500, Code.UNKNOWN, request.url.path))))

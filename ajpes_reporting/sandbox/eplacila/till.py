@@ -106,10 +106,10 @@ class Till:
         credentials = self.credentials()
         return "\n".join(
             (
-                f"# The e-service belongs to {credentials.service.registration_number}.",
                 "[eplacila]",
                 f"base_url = {_text(self.url)}",
                 f"ids = {credentials.service.ids}",
+                f"recipient = {_text(credentials.service.registration_number)}",
                 f"api_key = {_text(f'file:{credentials.api_key_file}')}",
                 f"shared_secret = {_text(f'file:{credentials.secret_file}')}",
                 f"public_key = {_text(str(self.public_key))}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -158,13 +159,20 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `keys` of a till, for it takes a while to make."""
+    return Till(tmp_path_factory.mktemp("till"), poll_seconds=None).public_key.parent
+
+
 @pytest.fixture
-def make_till(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Till]]:
+def make_till(tmp_path: Path, clock: Clock, keys: Path) -> Iterator[Callable[..., Till]]:
     """Starts tills that follow given rules; their courier goes only when a test says so."""
     running: list[Till] = []
 
-    def make(*, name: str = "till", **rules: Any) -> Till:
-        till = Till(tmp_path / name, clock=clock, poll_seconds=None, rules=Rules(**rules))
+    def make(**rules: Any) -> Till:
+        shutil.copytree(keys, tmp_path / "till" / "keys", dirs_exist_ok=True)
+        till = Till(tmp_path / "till", clock=clock, poll_seconds=None, rules=Rules(**rules))
         till.start()
         running.append(till)
         return till
