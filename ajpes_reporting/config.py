@@ -190,6 +190,28 @@ class SftpSection(_Section):
     max_answer_bytes: int = 1_000_000_000
 
 
+class EplacilaSection(_Section):
+    base_url: str = "https://eplacila.ujp.gov.si"
+    api_key: SecretReference
+    shared_secret: SecretReference
+    ids: int
+    recipient: Annotated[str, AfterValidator(_registration_number)] | None = None
+    public_key: str
+    server_ca: str | None = None
+    init_path: Literal["/transaction/init", "/transaction/transaction/init"] = "/transaction/transaction/init"
+    answers_are_signed: bool = True
+    clock_tolerance_seconds: float = Field(default=300, ge=0, allow_inf_nan=False)
+    notice_age_seconds: float = Field(default=86_400, gt=0, allow_inf_nan=False)
+    max_notice_bytes: int = Field(default=65_536, ge=1024)
+    max_statement_bytes: int = Field(default=4_000_000_000, ge=1024)
+    connect_timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
+    operation_timeout_seconds: float = Field(default=60, gt=0, allow_inf_nan=False)
+    call_timeout_seconds: float = Field(default=300, gt=0, allow_inf_nan=False)
+    listen: str = "127.0.0.1:9443"
+    listen_certificate: str | None = None
+    listen_key: str | None = None
+
+
 class Settings(BaseSettings):
     """All settings of one workspace, checked."""
 
@@ -218,6 +240,7 @@ class Settings(BaseSettings):
     log: LogSection = LogSection()
     monitoring: MonitoringSection = MonitoringSection()
     retention: RetentionSection = RetentionSection()
+    eplacila: EplacilaSection | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -5,7 +5,7 @@ What is slow to load, such as all that talks to the network (zeep, paramiko), is
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting import shipped
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+    from starlette.applications import Starlette
 
     from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Expiry, Machine
     from ajpes_reporting.alarms.watch import Watch
     from ajpes_reporting.config import (
+        EplacilaSection,
         MailSection,
         Settings,
         SftpSection,
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.deliver.soap import SoapCarrier
     from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
+    from ajpes_reporting.eplacila.client import Client
+    from ajpes_reporting.eplacila.payments import OnChange, Payments
+    from ajpes_reporting.eplacila.signing import Credentials, Verifier
 
 
 # Without these a bank's views say nothing about the report, and silence would pass for a quiet day.
@@ -262,6 +267,95 @@ def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
             timeout_seconds=webhook.timeout_seconds,
         )
     )
+
+
+def eplacila_client(workspace: Workspace, clock: Clock = now) -> Client:
+    """The client of UJP e-plačila. Raises `ConfigurationError`."""
+    from ajpes_reporting.alarms.trust import trusting
+    from ajpes_reporting.eplacila.client import Client, Habits
+    from ajpes_reporting.eplacila.wire import Times, Wire
+
+    settings = eplacila_section(workspace)
+    credentials = _credentials(workspace, settings)
+    context = trusting(_path(workspace, settings.server_ca), "eplacila.server_ca")
+    times = Times(
+        settings.connect_timeout_seconds, settings.operation_timeout_seconds, settings.call_timeout_seconds
+    )
+    habits = Habits(
+        init_path=settings.init_path,
+        answers_are_signed=settings.answers_are_signed,
+        largest_statement=settings.max_statement_bytes,
+    )
+    wire = Wire(settings.base_url, credentials, context, clock, times)
+    return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
+
+
+def eplacila_payments(
+    workspace: Workspace, clock: Clock = now, on_change: OnChange | None = None
+) -> Payments:
+    """The payments of the workspace's e-service, with their book. Raises `ConfigurationError`."""
+    from ajpes_reporting.eplacila.payments import Payments, no_work
+
+    engine = open_engine(workspace.database_url())
+    require_current(engine)
+    provider = workspace.settings.provider.registration_number
+    return Payments(eplacila_client(workspace, clock), engine, provider, clock, on_change or no_work)
+
+
+def eplacila_receiver(workspace: Workspace, payments: Payments | None = None) -> Starlette:
+    """The receiver of UJP's notices, an ASGI application. Raises `ConfigurationError`."""
+    from ajpes_reporting.eplacila.notices import Window
+    from ajpes_reporting.eplacila.receiver import receiver
+
+    settings = eplacila_section(workspace)
+    window = Window(
+        timedelta(seconds=settings.notice_age_seconds), timedelta(seconds=settings.clock_tolerance_seconds)
+    )
+    payments = payments or eplacila_payments(workspace)
+    return receiver(payments, eplacila_verifier(workspace), window, settings.max_notice_bytes)
+
+
+def eplacila_verifier(workspace: Workspace) -> Verifier:
+    """What knows UJP's signature. Raises `ConfigurationError`."""
+    from ajpes_reporting.eplacila.signing import Verifier, read_public_key
+
+    settings = eplacila_section(workspace)
+    path = workspace.path(settings.public_key)
+    try:
+        public_key = read_public_key(path.read_bytes())
+    except (OSError, ValueError):
+        raise ConfigurationError(
+            f"eplacila.public_key names {path}, which cannot be read or holds no RSA public key.",
+            "put the public key there that UJP has sent, as it is",
+        ) from None
+    return Verifier(public_key, _credentials(workspace, settings).api_key)
+
+
+def eplacila_section(workspace: Workspace) -> EplacilaSection:
+    """The settings of UJP e-plačila. Raises `ConfigurationError` if there are none."""
+    if workspace.settings.eplacila is None:
+        raise ConfigurationError(
+            f"{workspace.settings_file} has no [eplacila].", "fill it in with what UJP has sent"
+        )
+    return workspace.settings.eplacila
+
+
+def eplacila_recipient(workspace: Workspace) -> str:
+    """Who is paid, by registration number. Raises `ConfigurationError`."""
+    return eplacila_section(workspace).recipient or workspace.settings.provider.registration_number
+
+
+def _credentials(workspace: Workspace, settings: EplacilaSection) -> Credentials:
+    from ajpes_reporting.eplacila.signing import Credentials
+
+    names = ("api_key", "shared_secret")
+    key, secret = (workspace.secret(f"eplacila.{name}", getattr(settings, name)) for name in names)
+    if not (key.isascii() and key.isalnum() and secret):
+        raise ConfigurationError(
+            "eplacila.api_key is no row of letters and digits, or eplacila.shared_secret is empty.",
+            "put both there as UJP has sent them, and nothing else",
+        )
+    return Credentials(key, secret, settings.ids)
 
 
 def _own_certificate(workspace: Workspace, soap: SoapSection) -> CertificateDates:

@@ -83,6 +83,14 @@ strict = false                         # true: warnings count as errors
 # [webhook]
 # url = "https://…"
 # secret = "file:keys/webhook-secret"      # signs each message
+
+# Web payments through UJP e-plačila, with what UJP has sent.
+# [eplacila]
+# base_url = "https://testeplacila.ujp.gov.si"
+# api_key = "file:keys/eplacila-api-key"
+# shared_secret = "file:keys/eplacila-secret"
+# ids = 143
+# public_key = "keys/eplacila-public-key"
 """
 
 _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."

@@ -11,9 +11,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid, parseaddr
 from typing import TYPE_CHECKING, Literal
 
-from ajpes_reporting.deliver.trouble import connection_trouble
-from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.network.trouble import connection_trouble
+from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from ajpes_reporting.alarms.bulletin import Bulletin

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from ajpes_reporting.deliver.trouble import connection_trouble, root_cause
-from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.network.trouble import connection_trouble, root_cause
+from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import ssl

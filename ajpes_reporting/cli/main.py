@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tick": ("tick", "Do once what is due now; for a systemd timer or cron."),
     "metrics": ("metrics", "Figures for a monitoring that reads files."),
     "doctor": ("doctor", "Check settings, database, clock, certificates, reachability."),
+    "eplacila": ("eplacila", "Web payments through UJP e-plačila."),
     "sandbox": ("sandbox", "The bundled authority on loopback, with keys and settings."),
     "backup": ("backup", "Back up a workspace: database, archive, settings."),
     "restore": ("restore", "Make a new workspace from a backup."),

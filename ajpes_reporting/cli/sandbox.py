@@ -39,19 +39,19 @@ def command(session: Session, directory: Path) -> None:
                 "settings": directory / "ajpes.toml",
             }
             session.emit(document, lambda: _show(authority, directory))
-            _wait_for_the_end()
+            wait_for_the_end("The authority has stopped.")
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
 
 
-def _wait_for_the_end() -> None:
-    """Until Ctrl-C, or until a supervisor says so."""
+def wait_for_the_end(farewell: str) -> None:
+    """Until Ctrl-C, which is answered with the farewell, or until a supervisor says so."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
     try:
         ended.wait()
     except KeyboardInterrupt:
-        click.echo("The authority has stopped.", err=True)
+        click.echo(farewell, err=True)
 
 
 def _show(authority: Sandbox, directory: Path) -> None:

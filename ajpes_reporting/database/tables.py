@@ -347,6 +347,56 @@ purged_files = Table(
     Column("purged_at", Instant, nullable=False),
 )
 
+# --- Web payments through UJP e-plačila ----------------------------------------------------------
+
+# One payment, by the order it pays, as UJP last told of it.
+eplacila_payments = Table(
+    "eplacila_payments",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("order_id", String(300), nullable=False),
+    Column("transaction_id", String(100)),  # empty: begun, and nobody knows yet whether UJP holds it
+    Column("state", Integer, nullable=False),
+    Column("ordered_cents", Cents),  # empty: not begun here
+    Column("amount_cents", Cents, nullable=False),
+    Column("reversed_cents", Cents, nullable=False),
+    Column("method", Text, nullable=False, server_default=""),
+    Column("receipt_number", Text, nullable=False, server_default=""),
+    Column("pay_url", Text),
+    Column("paid_at", Instant),
+    # When UJP signed what stands here; what is older is passed over.
+    Column("told_at", Instant, nullable=False),
+    UniqueConstraint("provider", "order_id"),
+    UniqueConstraint("provider", "transaction_id"),
+    Index(None, "provider", "state"),
+)
+
+# Every state a payment has been in.
+eplacila_states = Table(
+    "eplacila_states",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("payment", Key, ForeignKey("eplacila_payments.id"), nullable=False, index=True),
+    Column("state", Integer, nullable=False),
+    Column("told_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+
+# Notices that were signed by UJP, each once. What they claimed was never taken for true.
+eplacila_notices = Table(
+    "eplacila_notices",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("transaction_id", String(100), nullable=False),
+    Column("nonce", String(15), nullable=False),
+    Column("timestamp", String(40), nullable=False),  # as it was signed
+    Column("claimed_state", Integer),
+    Column("received_at", Instant, nullable=False),
+    UniqueConstraint("provider", "transaction_id", "nonce", "timestamp"),
+)
+
 # The hash chain: each row seals the one before it.
 audit_records = Table(
     "audit_records",
@@ -372,5 +422,7 @@ APPEND_ONLY = (
     "answer_rows",
     "audit_records",
     "purged_files",
+    "eplacila_states",
+    "eplacila_notices",
 )
 """Tables whose rows are never changed or removed; triggers in the database see to it."""

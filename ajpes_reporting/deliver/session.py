@@ -15,9 +15,9 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from ajpes_reporting.deliver.client import LARGEST_BLOCK_BYTES, Client, refused
-from ajpes_reporting.deliver.trouble import connection_trouble
-from ajpes_reporting.deliver.watchdog import Watchdog
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
+from ajpes_reporting.network.trouble import connection_trouble
+from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

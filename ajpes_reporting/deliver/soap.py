@@ -17,16 +17,16 @@ import httpx
 
 from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
 from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
-from ajpes_reporting.deliver.trouble import (
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
+from ajpes_reporting.domain.ports import HandOver, LastCall, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.network.trouble import (
     connection_trouble,
     hear_objection,
     refused_certificate,
     root_cause,
 )
-from ajpes_reporting.deliver.watchdog import Watchdog
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
-from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import HandOver, LastCall, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import ssl

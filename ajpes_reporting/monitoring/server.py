@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.monitoring.metrics import registry_of
+from ajpes_reporting.network.address import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ def served(listen: str, watched: Sequence[Watched], pulse: Pulse) -> Iterator[tu
 
     Raises `ConfigurationError` if it is no address, or if it cannot be had.
     """
-    host, port = parse_address(listen)
+    host, port = parse_address(listen, "monitoring.listen")
     server = _open(host, port, watched, pulse)
     thread = threading.Thread(target=partial(server.serve_forever, 0.2), name="monitoring", daemon=True)
     thread.start()
@@ -52,20 +53,6 @@ def served(listen: str, watched: Sequence[Watched], pulse: Pulse) -> Iterator[tu
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of "HOST:PORT"; an IPv6 address stands in brackets. Raises `ConfigurationError`."""
-    try:
-        parts = urlsplit(f"//{text}")
-        if parts.netloc == text and parts.hostname and parts.port is not None and "@" not in text:
-            return parts.hostname, parts.port
-    except ValueError:
-        _log.debug("monitoring.listen is no address")
-    raise ConfigurationError(
-        f"monitoring.listen is {text!r}, which is not HOST:PORT.",
-        "write it like 127.0.0.1:9187 or [::1]:9187",
-    )
 
 
 def _open(host: str, port: int, watched: Sequence[Watched], pulse: Pulse) -> _Server:

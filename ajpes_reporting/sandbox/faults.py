@@ -1,4 +1,4 @@
-"""What the sandbox is told to do badly, so that a client can be tried against a bad day.
+"""What a sandbox is told to do badly, so that a client can be tried against a bad day.
 
 The faults stand in one JSON file, read anew at each request: a person at another terminal edits
 it, a test uses `Faults.add`. An entry is
@@ -24,8 +24,18 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           delay         puts the answer out after `seconds`
           no_answer     takes the file, but never puts an answer out
 
+    api   slow          answers after `seconds`
+          drop_answer   does what it is asked to, then closes the connection without a word
+          error         an error of 6.3.2 with `status` (500)
+          wrong_signature  signs something else
+    webhook  duplicate  tells the same twice
+          reorder       holds it back until another one has gone
+          wrong_signature  signs something else
+          truncated     half of it, as if it were whole
+          lose          never sends it
+
 `processed` says whether the submission is taken and judged before the fault is played; html,
-fault and redirect stand for somebody in front of the authority, and by default it is not.
+fault, redirect and error stand for somebody in front, and by default it is not.
 """
 
 from __future__ import annotations
@@ -47,8 +57,10 @@ _KINDS = {
         "redirect", "drip",
     },
     "sftp": {"refuse", "silent_login", "silent", "cut", "delay", "no_answer"},
+    "api": {"slow", "drop_answer", "error", "wrong_signature"},
+    "webhook": {"duplicate", "reorder", "wrong_signature", "truncated", "lose"},
 }  # fmt: skip
-_IN_FRONT = {"html", "fault", "redirect"}
+_IN_FRONT = {"html", "fault", "redirect", "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class Faults:
     """The faults in one file. `played` is the history, oldest first, of this process."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock = threading.Lock()
         self.played: list[Fault] = []
 
@@ -90,7 +102,7 @@ class Faults:
 
     def clear(self) -> None:
         with self._lock:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def take(self, channel: str, *kinds: str) -> Fault | None:
         """The first fault of one of these kinds, counted down; None on a good day."""
@@ -111,18 +123,18 @@ class Faults:
 
     def _load(self) -> list[Fault]:
         try:
-            return [Fault(**entry) for entry in json.loads(self._path.read_bytes())]
+            return [Fault(**entry) for entry in json.loads(self.path.read_bytes())]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as reason:
             # Somebody may be in the middle of editing it: the authority goes on as usual.
-            _log.warning("%s is not understood, no fault is played: %s", self._path.name, reason)
+            _log.warning("%s is not understood, no fault is played: %s", self.path.name, reason)
             return []
 
     def _store(self, faults: list[Fault]) -> None:
-        whole = self._path.with_suffix(".new")
+        whole = self.path.with_suffix(".new")
         whole.write_text(json.dumps([_written(fault) for fault in faults], indent=2))
-        whole.replace(self._path)
+        whole.replace(self.path)
 
 
 def _written(fault: Fault) -> dict[str, Any]:

@@ -41,6 +41,10 @@ ROWS = (
     "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'error', '1', 't')",
     "INSERT INTO audit_records VALUES (1, '2026-11-17', '5860571000', 'k', 1, '{}', 'p', 'h')",
     "INSERT INTO purged_files VALUES ('5860571000', '2026/11/f.zst', 'a', '2026-11-17 12:00:00')",
+    "INSERT INTO eplacila_payments (id, provider, order_id, state, amount_cents, reversed_cents, told_at)"
+    " VALUES (1, '5860571000', 'N-1', 3, 0, 0, '2026-11-17 12:00:00')",
+    "INSERT INTO eplacila_states VALUES (1, 1, 3, '2026-11-17 12:00:00', '2026-11-17 12:00:00')",
+    "INSERT INTO eplacila_notices VALUES (1, '5860571000', 't', 'n', '1', 0, '2026-11-17 12:00:00')",
 )
 
 
@@ -111,6 +115,7 @@ def test_a_fact_is_never_replaced_or_truncated(bare: Bare, table: str) -> None:
         ("postings", "(9, '5860571000', 'P-1', 1, '2026-10-05', 900)"),
         ("accounts", "(9, '5860571000', '010000100002123', '12345679', 'X', '2020-01-01', NULL, 1)"),
         ("account_months", "(9, 1, '2026-09', 7, 7, 7, 'imported')"),
+        ("eplacila_notices", "(9, '5860571000', 't', 'n', '1', 4, '2026-11-17 12:00:00')"),
         ("audit_records", "(9, '2026-11-17', '5860571000', 'k', 1, '{\"a\":1}', 'p', 'h')"),
         (
             "events",

@@ -24,6 +24,7 @@ from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.monitoring import server, systemd
 from ajpes_reporting.monitoring.metrics import Watched
 from ajpes_reporting.monitoring.pulse import Pulse
+from ajpes_reporting.network.address import parse_address
 from tests.monitoring.test_pulse import Seconds
 from tests.pipeline.conftest import Bank, event
 
@@ -164,13 +165,13 @@ def test_nonsense_gives_a_short_refusal_and_nothing_on_stderr(
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     """A slip in the settings is told before anything starts."""
     with pytest.raises(ConfigurationError, match="HOST:PORT"):
-        server.parse_address(text)
+        parse_address(text, "monitoring.listen")
 
 
 def test_an_address_of_ipv6_stands_in_brackets() -> None:
     """As everywhere where a port follows."""
-    assert server.parse_address("[::1]:9187") == ("::1", 9187)
-    assert server.parse_address("127.0.0.1:9187") == ("127.0.0.1", 9187)
+    assert parse_address("[::1]:9187", "monitoring.listen") == ("::1", 9187)
+    assert parse_address("127.0.0.1:9187", "monitoring.listen") == ("127.0.0.1", 9187)
 
 
 def test_a_port_that_is_taken_keeps_the_schedule_from_starting(bank: Bank) -> None:

@@ -1,0 +1,293 @@
+"""`eplacila health | init | status | receipt | statement | listen | sandbox`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ajpes_reporting.cli import eplacila_sandbox
+from ajpes_reporting.cli.sandbox import wait_for_the_end
+from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.domain.money import format_decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, datetime
+
+    from ajpes_reporting.eplacila.book import Entry
+    from ajpes_reporting.eplacila.payments import Payments
+    from ajpes_reporting.eplacila.statements import Payment, StatementKind
+
+_MOST_ROWS = 200
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group("eplacila", short_help="Web payments through UJP e-plačila.")
+def command() -> None:
+    """Web payments through UJP e-plačila: begin them, ask for them, be told of them."""
+
+
+@command.command("health")
+@with_session
+def health(session: Session) -> None:
+    """Asks whether UJP e-plačila work, and when the e-service was paid last."""
+    from ajpes_reporting.wiring import eplacila_client
+
+    found = eplacila_client(session.workspace()).health()
+    document = {"works": found.works, "last_payment_at": found.last_payment_at}
+
+    def show() -> None:
+        click.echo(f"UJP e-plačila {'work' if found.works else 'say that they do not work'}.")
+        click.echo(f"Last payment: {local_time(found.last_payment_at) or 'none yet'}")
+
+    session.emit(document, show)
+    if not found.works:
+        click.get_current_context().exit(NotDelivered.exit_code)
+
+
+@command.command("init")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@with_session
+def init(session: Session, file: Path) -> None:
+    """Begins the payment of the order in FILE: JSON with the names of UJP's document, section 6.5.2.
+
+    The same order never becomes two payments. Prints where to send the payer.
+    """
+    from ajpes_reporting.eplacila.order import read_order
+    from ajpes_reporting.wiring import eplacila_payments, eplacila_section
+
+    workspace = session.workspace()
+    order = read_order(_json(file), eplacila_section(workspace).ids)
+    started = eplacila_payments(workspace).begin(order)
+    document = {
+        "order_id": started.order_id, "transaction_id": started.transaction_id,
+        "amount_cents": order.total_cents, "pay_url": started.pay_url,
+    }  # fmt: skip
+
+    def show() -> None:
+        click.echo(
+            f"UJP holds the payment of order {started.order_id}, {format_decimal(order.total_cents)} EUR."
+        )
+        click.echo(f"  transaction  {started.transaction_id}")
+        click.echo(f"  payer goes to {started.pay_url}")
+
+    session.emit(document, show)
+
+
+@command.command("status")
+@click.argument("transaction", required=False)
+@click.option("--order", "order_id", help="Ask by the identifier of the order.")
+@with_session
+def status(session: Session, transaction: str | None, order_id: str | None) -> None:
+    """Asks UJP what has become of TRANSACTION, or of every payment in the book that is still open."""
+    from ajpes_reporting.wiring import eplacila_payments
+
+    payments = eplacila_payments(session.workspace())
+    if transaction and order_id:
+        raise UsageError("A transaction and an order were named.", "name one of them")
+    if transaction or order_id:
+        rows = [_asked(payments, transaction, order_id)]
+    else:
+        rows = list(_asked_again(payments))
+    document = [_entry_json(entry) | {"trouble": trouble} for entry, trouble in rows]
+
+    def show() -> None:
+        if not rows:
+            click.echo("No payment is open.")
+            return
+        columns = ("order", "transaction", "state", ">ordered EUR", ">paid EUR", "paid at")
+        session.table("", columns, [_entry_row(entry, trouble) for entry, trouble in rows])
+
+    session.emit(document, show)
+
+
+@command.command("receipt")
+@click.argument("transaction")
+@click.option("--kind", type=click.Choice(["pdf", "xml"]), default="pdf", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@with_session
+def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None:
+    """Fetches the invoice of TRANSACTION, which must have been paid."""
+    from ajpes_reporting.wiring import eplacila_client
+
+    found = eplacila_client(session.workspace()).receipt(transaction, kind)
+    output.write_bytes(found.content)
+    document = {"receipt_number": found.number, "file": output, "size_bytes": len(found.content)}
+    session.emit(document, lambda: click.echo(f"Invoice {found.number} lies in {output}."))
+
+
+@command.command("statement")
+@click.option("--from", "first", type=_DAY, required=True, help="The first day.")
+@click.option("--to", "last", type=_DAY, required=True, help="The last day.")
+@click.option("--recipient", help="A registration number; by default eplacila.recipient.")
+@click.option("--delayed", is_flag=True, help="Payments by QR code.")
+@click.option("--state", "states", type=click.IntRange(0, 6), multiple=True, help="With --delayed.")
+@click.option("--file", "kind", type=click.Choice(["xml", "json"]), help="Write files, as UJP makes them.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path(),
+              help="Where --file writes them.")  # fmt: skip
+@with_session
+def statement(
+    session: Session, first: datetime, last: datetime, recipient: str | None, delayed: bool,
+    states: tuple[int, ...], kind: StatementKind | None, output: Path,
+) -> None:  # fmt: skip
+    """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time."""
+    from ajpes_reporting.eplacila.answers import State
+    from ajpes_reporting.wiring import eplacila_client, eplacila_recipient
+
+    workspace = session.workspace()
+    client = eplacila_client(workspace)
+    number = recipient or eplacila_recipient(workspace)
+    begin, end = first.date(), last.date()
+    chosen = [State(state) for state in states]
+    if kind is None:
+        _show_payments(session, client.payments(number, begin, end, chosen, delayed=delayed))
+        return
+    written = []
+    for start, stop in _periods(begin, end):
+        target = output / f"izpisek-{number}-{start}-{stop}.{kind}"
+        client.statement_file(kind, target, number, start, stop, chosen, delayed=delayed)
+        written.append(target)
+    session.emit({"written": written}, lambda: click.echo("\n".join(map(str, written))))
+
+
+@command.command("listen")
+@with_session
+def listen(session: Session) -> None:
+    """Takes the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
+    from ajpes_reporting import logs
+    from ajpes_reporting.eplacila.server import served
+    from ajpes_reporting.wiring import eplacila_receiver, eplacila_section
+
+    workspace = session.workspace()
+    settings = eplacila_section(workspace)
+    number = workspace.settings.provider.registration_number
+    logs.configure(workspace.settings.log.format, workspace.settings.log.level, [number, number[:7]])
+    certificate, key = (
+        workspace.path(text) if text else None for text in (settings.listen_certificate, settings.listen_key)
+    )
+    with served(eplacila_receiver(workspace), settings.listen, certificate, key) as (host, port):
+        session.emit(
+            {"host": host, "port": port},
+            lambda: click.echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
+        )
+        wait_for_the_end("No more notices are taken.")
+
+
+def _asked(payments: Payments, transaction: str | None, order_id: str | None) -> tuple[Entry, str]:
+    from ajpes_reporting.eplacila import book
+
+    client = payments.client
+    found = client.status(transaction) if transaction else client.status_of_order(order_id or "")
+    payments.store(found)
+    with payments.engine.connect() as connection:
+        entry = book.by_order(connection, payments.provider, found.order_id)
+    if entry is None:
+        raise UsageError(
+            f"The payment {found.state.label}.", "ask again later; it may not have come to UJP yet"
+        )
+    return entry, ""
+
+
+def _asked_again(payments: Payments) -> Iterator[tuple[Entry, str]]:
+    """Every open payment, asked for anew; one that UJP refuses to tell of does not hide the others."""
+    from ajpes_reporting.eplacila import book
+    from ajpes_reporting.eplacila.errors import RefusedByUjp
+
+    with payments.engine.connect() as connection:
+        waiting = book.open_payments(connection, payments.provider)
+    for entry in waiting:
+        try:
+            change = payments.refresh(entry)
+            yield (change.entry if change else entry), ""
+        except RefusedByUjp as error:
+            yield entry, error.code.english if error.code else f"HTTP {error.status}"
+
+
+def _show_payments(session: Session, payments: Iterator[Payment]) -> None:
+    """At most so many rows, and the total of all; as JSON every one."""
+    rows: list[Payment] = []
+    count = total = 0
+    for payment in payments:
+        count, total = count + 1, total + payment.amount_cents
+        if session.as_json or count <= _MOST_ROWS:
+            rows.append(payment)
+    document = {
+        "payments": [payment.model_dump(mode="json") for payment in rows],
+        "count": count,
+        "total_cents": total,
+    }
+
+    def show() -> None:
+        columns = ("paid at", "order", "payment", "by", ">amount EUR", "purpose")
+        session.table("", columns, [_payment_row(payment) for payment in rows])
+        if count > len(rows):
+            click.echo(f"… and {count - len(rows):,} more; --file xml writes them all")
+        click.echo(f"{counted(count, 'payments')}, {format_decimal(total)} EUR in all")
+
+    session.emit(document, show)
+
+
+def _payment_row(payment: Payment) -> list[str]:
+    return [
+        local_time(payment.paid_at), payment.order_id, payment.eplacila_id, payment.method,
+        format_decimal(payment.amount_cents), payment.purpose,
+    ]  # fmt: skip
+
+
+def _entry_row(entry: Entry, trouble: str) -> list[str]:
+    return [
+        entry.order_id,
+        entry.transaction_id or "none yet",
+        trouble or _state(entry),
+        "" if entry.ordered_cents is None else format_decimal(entry.ordered_cents),
+        format_decimal(entry.amount_cents),
+        local_time(entry.paid_at),
+    ]
+
+
+def _state(entry: Entry) -> str:
+    """A payment of another amount than was ordered is no payment of that order."""
+    if entry.is_of_another_amount:
+        return f"{entry.state.label}, not as ordered"
+    if entry.reversed_cents:
+        return f"{entry.state.label}, {format_decimal(entry.reversed_cents)} reversed"
+    return entry.state.label
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "order_id": entry.order_id, "transaction_id": entry.transaction_id, "state": int(entry.state),
+        "meaning": entry.state.label, "is_final": entry.state.is_final, "ordered_cents": entry.ordered_cents,
+        "amount_cents": entry.amount_cents, "is_of_another_amount": entry.is_of_another_amount,
+        "reversed_cents": entry.reversed_cents, "method": entry.method,
+        "receipt_number": entry.receipt_number, "paid_at": entry.paid_at, "pay_url": entry.pay_url,
+    }  # fmt: skip
+
+
+def _periods(first: date, last: date) -> Iterator[tuple[date, date]]:
+    from ajpes_reporting.eplacila.periods import split
+
+    if first > last:
+        raise UsageError(f"The period from {first} to {last} ends before it begins.", "turn the days round")
+    return split(first, last)
+
+
+def _json(file: Path) -> dict[str, Any]:
+    from decimal import Decimal
+
+    try:
+        with click.open_file(str(file), encoding="utf-8-sig") as source:
+            found = json.load(source, parse_float=Decimal)
+    except (OSError, ValueError, RecursionError):
+        raise UsageError(f"{file} cannot be read, or is no JSON.", "name a file with one order") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{file} is no order: it is no JSON object.", "write one order, in braces")
+    return found
+
+
+command.add_command(eplacila_sandbox.command)

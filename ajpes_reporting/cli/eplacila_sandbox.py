@@ -1,0 +1,66 @@
+"""`eplacila sandbox DIR`: the bundled UJP e-plačila."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ajpes_reporting.cli.sandbox import wait_for_the_end
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from ajpes_reporting.sandbox.eplacila import Till
+
+
+@click.command("sandbox")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Otherwise the one of the last time.")
+@click.option(
+    "--like",
+    type=click.Choice(["samples", "tables"]),
+    default="samples",
+    show_default=True,
+    help="What answers follow where the samples of UJP's document contradict its tables.",
+)
+@with_session
+def command(session: Session, directory: Path, port: int, like: str) -> None:
+    """Runs a UJP e-plačila of your own in DIRECTORY, on loopback, until Ctrl-C.
+
+    The interface, the payment pages, signed webhooks, with credentials and keys it makes itself. It
+    prints the section of ajpes.toml that leads to it.
+    """
+    from ajpes_reporting.sandbox import SandboxError
+    from ajpes_reporting.sandbox.eplacila import Rules, Till
+
+    rules = Rules(like="tables" if like == "tables" else "samples")
+    try:
+        with Till(directory, port=port, rules=rules) as till:
+            session.emit(_document(till), lambda: _show(till))
+            wait_for_the_end("The till has stopped.")
+    except SandboxError as error:
+        raise UsageError(str(error), error.remedy) from None
+
+
+def _document(till: Till) -> dict[str, object]:
+    credentials = till.credentials()
+    return {
+        "base_url": till.url,
+        "ids": credentials.service.ids,
+        "registration_number": credentials.service.registration_number,
+        "api_key_file": credentials.api_key_file,
+        "shared_secret_file": credentials.secret_file,
+        "public_key": till.public_key,
+        "settings": till.settings(),
+    }
+
+
+def _show(till: Till) -> None:
+    click.echo(f"e-plačila is at work in {till.directory}, on this machine only:")
+    click.echo(f"  payments  {till.url}/nadzor")
+    click.echo(f"  OpenAPI   {till.url}/swagger.json")
+    click.echo(f"  faults    {till.faults.path}")
+    click.echo("Put this into ajpes.toml; Ctrl-C stops the till.\n")
+    click.echo(till.settings())

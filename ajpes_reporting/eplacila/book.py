@@ -1,0 +1,237 @@
+"""The book of web payments: what UJP last told of each, every state it was in, every notice once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from ajpes_reporting.database.tables import eplacila_notices, eplacila_payments, eplacila_states
+from ajpes_reporting.eplacila.answers import State
+from ajpes_reporting.eplacila.errors import AnswerUnusable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from ajpes_reporting.eplacila.answers import PaymentStatus, Started
+    from ajpes_reporting.eplacila.notices import Notice
+    from ajpes_reporting.eplacila.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A payment in the book; amounts in cents. `ordered_cents` is None if it was not begun here."""
+
+    id: int
+    order_id: str
+    transaction_id: str | None
+    state: State
+    ordered_cents: int | None
+    amount_cents: int
+    reversed_cents: int
+    method: str
+    receipt_number: str
+    pay_url: str | None
+    paid_at: datetime | None
+    told_at: datetime
+
+    @property
+    def is_of_another_amount(self) -> bool:
+        """Whether something else was paid than was ordered here: no payment of that order."""
+        return (
+            self.state is State.PAID
+            and self.ordered_cents is not None
+            and self.ordered_cents != self.amount_cents
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What UJP's answer changed. `before` is None for a payment that was not in the book."""
+
+    before: State | None
+    entry: Entry
+
+    @property
+    def makes_it_paid(self) -> bool:
+        """Whether the order is paid now, in full, and was not before."""
+        became = self.entry.state is State.PAID and self.before is not State.PAID
+        return became and not self.entry.is_of_another_amount
+
+
+def by_order(connection: Connection, provider: str, order_id: str) -> Entry | None:
+    """The payment of an order."""
+    return _one(connection, provider, eplacila_payments.c.order_id == order_id)
+
+
+def by_transaction(connection: Connection, provider: str, transaction_id: str) -> Entry | None:
+    """A payment by UJP's identifier."""
+    return _one(connection, provider, eplacila_payments.c.transaction_id == transaction_id)
+
+
+def open_payments(connection: Connection, provider: str) -> list[Entry]:
+    """Payments that are not final, the oldest first."""
+    states = [state for state in State if not state.is_final]
+    return _all(connection, provider, eplacila_payments.c.state.in_(states))
+
+
+def states_of(connection: Connection, entry: Entry) -> list[State]:
+    """Every state a payment has been in, in turn."""
+    rows = connection.scalars(
+        select(eplacila_states.c.state)
+        .where(eplacila_states.c.payment == entry.id)
+        .order_by(eplacila_states.c.id)
+    )
+    return [State(state) for state in rows]
+
+
+def expect(connection: Connection, provider: str, order: Order, at: datetime) -> None:
+    """Notes that a payment is about to begin, so that it is asked for whatever happens to us."""
+    connection.execute(
+        insert(eplacila_payments).values(
+            provider=provider, order_id=order.id, state=State.MISSING, ordered_cents=order.total_cents,
+            amount_cents=0, reversed_cents=0, told_at=at,
+        )
+    )  # fmt: skip
+
+
+def forget(connection: Connection, provider: str, order_id: str) -> None:
+    """Takes out a payment that provably never began."""
+    connection.execute(
+        delete(eplacila_payments).where(
+            eplacila_payments.c.provider == provider,
+            eplacila_payments.c.order_id == order_id,
+            eplacila_payments.c.transaction_id.is_(None),
+        )
+    )
+
+
+def began(connection: Connection, provider: str, started: Started, at: datetime) -> None:
+    """Notes that UJP holds the payment, unless a notice has told of it already.
+
+    Its state is told by an answer about the status alone, with everything that belongs to it.
+    """
+    entry = by_order(connection, provider, started.order_id)
+    if entry is None:
+        raise LookupError(f"order {started.order_id} is not expected")
+    _change(connection, entry, {"pay_url": started.pay_url})
+    if entry.state is State.MISSING:
+        told_at = started.told_at or at
+        running = {"transaction_id": started.transaction_id, "state": State.RUNNING, "told_at": told_at}
+        _change(connection, entry, running)
+        _note_state(connection, entry.id, State.RUNNING, told_at, at)
+
+
+def apply(connection: Connection, provider: str, status: PaymentStatus, at: datetime) -> Change | None:
+    """Takes what UJP answered into the book; None if it changes nothing there.
+
+    Raises `AnswerUnusable` if the order is known under another transaction.
+    """
+    told_at = status.told_at or at
+    entry = by_order(connection, provider, status.order_id)
+    if entry is None:
+        return _enter(connection, provider, status, told_at, at)
+    if entry.transaction_id not in (None, status.transaction_id):
+        raise AnswerUnusable("the order is known under another transaction")
+    values = _values(status)
+    if not _may_follow(entry, status.state, told_at) or values == _known(entry, values):
+        return None
+    _change(connection, entry, {**values, "told_at": told_at})
+    if status.state is not entry.state:
+        _note_state(connection, entry.id, status.state, told_at, at)
+    return _changed(connection, provider, status.order_id, entry.state)
+
+
+def note(connection: Connection, provider: str, notice: Notice, at: datetime) -> None:
+    """Notes a notice, so that its like is known when it comes again."""
+    connection.execute(
+        insert(eplacila_notices).values(
+            provider=provider, transaction_id=notice.transaction_id, nonce=notice.seal.nonce,
+            timestamp=notice.seal.timestamp, claimed_state=notice.claimed_state, received_at=at,
+        )
+    )  # fmt: skip
+
+
+def is_noted(connection: Connection, provider: str, notice: Notice) -> bool:
+    """Whether this very notice has been taken already."""
+    column = eplacila_notices.c
+    found = connection.execute(
+        select(column.id).where(
+            column.provider == provider,
+            column.transaction_id == notice.transaction_id,
+            column.nonce == notice.seal.nonce,
+            column.timestamp == notice.seal.timestamp,
+        )
+    )
+    return found.first() is not None
+
+
+def _may_follow(entry: Entry, state: State, told_at: datetime) -> bool:
+    """Final states stay, but an abandoned payment may turn out to be paid (section 3.4.3).
+
+    A final state is true whenever it was told; of the others, the newest holds.
+    """
+    if state is State.MISSING or entry.state is State.MISSING:
+        return state is not State.MISSING
+    if entry.state is State.PAID:
+        return state is State.PAID and told_at >= entry.told_at  # a reversal, a receipt
+    if state is State.PAID:
+        return True
+    return entry.state is not State.ABANDONED and (state.is_final or told_at >= entry.told_at)
+
+
+def _values(status: PaymentStatus) -> dict[str, Any]:
+    return {
+        "transaction_id": status.transaction_id, "state": status.state, "amount_cents": status.amount_cents,
+        "reversed_cents": status.reversed_cents, "method": status.method,
+        "receipt_number": status.receipt_number, "paid_at": status.paid_at,
+    }  # fmt: skip
+
+
+def _known(entry: Entry, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in values}
+
+
+def _enter(
+    connection: Connection, provider: str, status: PaymentStatus, told_at: datetime, at: datetime
+) -> Change | None:
+    if status.state is State.MISSING:
+        return None
+    row = {"provider": provider, "order_id": status.order_id, "told_at": told_at, **_values(status)}
+    connection.execute(insert(eplacila_payments).values(row))
+    change = _changed(connection, provider, status.order_id, None)
+    _note_state(connection, change.entry.id, status.state, told_at, at)
+    return change
+
+
+def _changed(connection: Connection, provider: str, order_id: str, before: State | None) -> Change:
+    entry = by_order(connection, provider, order_id)
+    if entry is None:
+        raise LookupError(f"order {order_id} is not in the book")
+    return Change(before, entry)
+
+
+def _change(connection: Connection, entry: Entry, values: dict[str, Any]) -> None:
+    connection.execute(update(eplacila_payments).where(eplacila_payments.c.id == entry.id).values(values))
+
+
+def _note_state(connection: Connection, payment: int, state: State, told_at: datetime, at: datetime) -> None:
+    row = {"payment": payment, "state": state, "told_at": told_at, "recorded_at": at}
+    connection.execute(insert(eplacila_states).values(row))
+
+
+def _one(connection: Connection, provider: str, condition: ColumnElement[bool]) -> Entry | None:
+    return next(iter(_all(connection, provider, condition)), None)
+
+
+def _all(connection: Connection, provider: str, condition: ColumnElement[bool]) -> list[Entry]:
+    columns = [column for column in eplacila_payments.c if column.name != "provider"]
+    rows = connection.execute(
+        select(*columns)
+        .where(eplacila_payments.c.provider == provider, condition)
+        .order_by(eplacila_payments.c.id)
+    )
+    return [Entry(**{**row._mapping, "state": State(row.state)}) for row in rows]

@@ -1,0 +1,350 @@
+"""Every method of UJP e-plačila (section 6.5), signed, checked and tried again where that is safe.
+
+A question is asked again after a failure. A new payment is not: if the answer to an init is lost,
+UJP is asked for the payment of that order, and if nobody can tell, `PaymentUnknown` says so.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, Literal
+
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.eplacila import periods
+from ajpes_reporting.eplacila.answers import (
+    Health,
+    PaymentStatus,
+    Started,
+    State,
+    read_answer,
+    read_receipt,
+)
+from ajpes_reporting.eplacila.errors import (
+    AnswerUnusable,
+    NotAnswered,
+    NotFound,
+    PaymentUnknown,
+    RefusedByUjp,
+    ServiceFailed,
+    TooManyRequests,
+    refusal,
+)
+from ajpes_reporting.eplacila.order import order_document, require_sound
+from ajpes_reporting.eplacila.reading import read_json
+from ajpes_reporting.eplacila.signing import read_seal
+from ajpes_reporting.eplacila.statements import payments_in_json, seal_of_statement, unpack_file
+from ajpes_reporting.eplacila.wire import Lost, NothingSent, Reply, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+    from typing import BinaryIO, TypeVar
+
+    from ajpes_reporting.eplacila.answers import Receipt, ReceiptKind
+    from ajpes_reporting.eplacila.order import Order
+    from ajpes_reporting.eplacila.signing import Credentials, Seal, Verifier
+    from ajpes_reporting.eplacila.statements import Payment, StatementKind
+    from ajpes_reporting.eplacila.wire import Wire
+
+    Told = TypeVar("Told", PaymentStatus, Started)
+
+InitPath = Literal["/transaction/init", "/transaction/transaction/init"]
+
+_ENTRY = "vstop/index?idt="
+_LARGEST_ANSWER = 1 << 20
+_LARGEST_RECEIPT = 64 << 20
+_LARGEST_REFUSAL = 1 << 20
+_PAUSES = (1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What the document leaves open, or says in two ways.
+
+    `answers_are_signed`: an answer without a signature is refused; one with a wrong one always is.
+    `pauses` are the seconds before each further try. `largest_statement` is in bytes.
+    """
+
+    init_path: InitPath = "/transaction/transaction/init"
+    answers_are_signed: bool = True
+    pauses: Sequence[float] = _PAUSES
+    largest_statement: int = 4_000_000_000
+
+
+class Client:
+    """UJP e-plačila for one e-service.
+
+    Every method raises `RefusedByUjp`, `NotAnswered` and `AnswerUnusable`.
+
+    `entry` is where payers are sent, in case the answer that says so is lost: UJP's address.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        credentials: Credentials,
+        verifier: Verifier,
+        entry: str,
+        habits: Habits | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._wire = wire
+        self._credentials = credentials
+        self._verifier = verifier
+        self._entry = f"{entry.rstrip('/')}/{_ENTRY}"
+        self._habits = habits or Habits()
+        self._sleep = sleep
+
+    def health(self) -> Health:
+        """Whether UJP e-plačila work, and when the e-service was paid last (section 6.5.1)."""
+        document = self._document(("health",))
+        self._verify(document)
+        return read_answer(Health, document)
+
+    def init(self, order: Order) -> Started:
+        """Begins a payment (section 6.5.2), once: send the payer to its `pay_url`.
+
+        Raises `ChecksRefused` if the document forbids the order; nothing was sent then. Raises
+        `PaymentUnknown` if nobody knows whether UJP holds the payment: ask `status_of_order` later.
+        """
+        require_sound(order)
+        document = order_document(order, self._credentials.ids)
+        path = self._habits.init_path.removeprefix("/")
+        body = BytesIO()
+        try:
+            self._sent(lambda: self._wire.post(path, document, _emptied(body), _LARGEST_ANSWER), body)
+            started = self._told(Started, _json(body))
+            if started.order_id != order.id:
+                raise AnswerUnusable("it is about another order")
+        except (Lost, ServiceFailed, AnswerUnusable) as error:
+            return self._settled(order, error)
+        return started
+
+    def status(self, transaction_id: str) -> PaymentStatus:
+        """What has become of a payment, by UJP's identifier (section 6.5.3.1)."""
+        found = self._told(PaymentStatus, self._document(("transaction", "status", transaction_id)))
+        if found.transaction_id != transaction_id:
+            raise AnswerUnusable("it is about another payment")
+        return found
+
+    def status_of_order(self, order_id: str) -> PaymentStatus:
+        """What has become of a payment, by our identifier of the order (section 6.5.3.2)."""
+        found = self._told(PaymentStatus, self._document(("transaction", "statusbynarocilo", order_id)))
+        if found.order_id != order_id:
+            raise AnswerUnusable("it is about another order")
+        return found
+
+    def receipt(self, transaction_id: str, kind: ReceiptKind = "pdf") -> Receipt:
+        """The invoice of a payment that was made (section 6.5.4)."""
+        document = self._document(("racun", kind, transaction_id), limit=_LARGEST_RECEIPT)
+        self._verify(document, transaction_id)
+        return read_receipt(kind, document)
+
+    def payments(
+        self,
+        provider: str,
+        first: date,
+        last: date,
+        states: Sequence[State] = (),
+        *,
+        delayed: bool = False,
+    ) -> Iterator[Payment]:
+        """The payments of the days from `first` to `last`, both included (section 6.5.5.1).
+
+        UJP is asked once for each period of at most 365 days; memory does not grow with the number
+        of payments. `states` count only with `delayed`, for payments by QR code.
+        """
+        _require_days(first, last)
+        return chain.from_iterable(
+            self._payments_of_period(provider, begin, end, _choice(states, delayed))
+            for begin, end in periods.split(first, last)
+        )
+
+    def statement_file(
+        self,
+        kind: StatementKind,
+        target: Path,
+        provider: str,
+        first: date,
+        last: date,
+        states: Sequence[State] = (),
+        *,
+        delayed: bool = False,
+        namespace: bool = False,
+    ) -> None:
+        """Writes the statement of at most 365 days as a file (section 6.5.5.2).
+
+        `target` is replaced when all of it is there.
+
+        Raises `UsageError` for more days: `periods.split` divides them.
+        """
+        _require_days(first, last)
+        if len(list(periods.split(first, last))) > 1:
+            raise UsageError(
+                f"A statement covers at most {periods.LONGEST_DAYS} days.", "ask for several statements"
+            )
+        query = _days(first, last) | _choice(states, delayed)
+        if kind == "xml":
+            query["ns"] = _word(namespace)
+        path = path_of("izpiskidata", kind, provider)
+        with self._spooled(path, query) as body:
+            partial = target.with_name(f".{target.name}.partial")
+            try:
+                with partial.open("wb") as file:
+                    self._verify(unpack_file(body, file))
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def _payments_of_period(
+        self, provider: str, first: date, last: date, choice: Mapping[str, str]
+    ) -> Iterator[Payment]:
+        with self._spooled(path_of("izpiski", provider), {**_days(first, last), **choice}) as body:
+            self._verify(seal_of_statement(body))
+            body.seek(0)
+            yield from payments_in_json(body)
+
+    @contextmanager
+    def _spooled(self, path: str, query: Mapping[str, str]) -> Iterator[BinaryIO]:
+        """An answer of any length, whole, in a file that is gone afterwards."""
+        with TemporaryFile() as body:
+            limit = self._habits.largest_statement
+            self._asked(lambda: self._wire.get(path, query, _emptied(body), limit), body)
+            body.seek(0)
+            yield body
+
+    def _document(self, parts: Sequence[str], limit: int = _LARGEST_ANSWER) -> dict[str, Any]:
+        body = BytesIO()
+        path = path_of(*parts)
+        self._asked(lambda: self._wire.get(path, {}, _emptied(body), limit), body)
+        return _json(body)
+
+    def _asked(self, call: Callable[[], Reply], body: BinaryIO) -> None:
+        """A question: asking once more changes nothing."""
+        reason: Exception | None = None
+        for pause in (0.0, *self._habits.pauses):
+            self._wait(pause)
+            try:
+                return self._once(call, body)
+            except (NothingSent, Lost, TooManyRequests, ServiceFailed) as error:
+                reason = error
+        raise _as_told(reason)
+
+    def _sent(self, call: Callable[[], Reply], body: BinaryIO) -> None:
+        """Something that must not be done twice: tried again only when nothing was done, for certain."""
+        reason: Exception | None = None
+        for pause in (0.0, *self._habits.pauses):
+            self._wait(pause)
+            try:
+                return self._once(call, body)
+            except (NothingSent, TooManyRequests) as error:
+                reason = error
+        raise _as_told(reason)
+
+    def _wait(self, pause: float) -> None:
+        if pause:
+            self._sleep(pause)
+
+    def _once(self, call: Callable[[], Reply], body: BinaryIO) -> None:
+        reply = call()
+        if reply.is_refusal:
+            body.seek(0)
+            raise refusal(reply.status, body.read(_LARGEST_REFUSAL), self._credentials.api_key)
+        if not reply.is_success:
+            raise AnswerUnusable(f"HTTP {reply.status} is none of the answers that the document knows")
+
+    def held(self, order_id: str) -> Started | None:
+        """The payment that UJP holds for an order; None while it does not exist. Raises `NotFound`, too."""
+        found = self.status_of_order(order_id)
+        if found.state is State.MISSING:
+            return None
+        return Started(
+            transactionid=found.transaction_id, id=found.order_id, ids=found.ids, status=found.state,
+            responseurl=f"{self._entry}{found.transaction_id}", told_at=found.told_at,
+        )  # fmt: skip
+
+    def _settled(self, order: Order, lost: Exception) -> Started:
+        """The payment that UJP holds although its answer was lost (section 6.5.3.2)."""
+        for pause in self._habits.pauses:
+            self._wait(pause)
+            try:
+                found = self.held(order.id)
+            except (NotFound, NotAnswered, ServiceFailed, TooManyRequests, AnswerUnusable):
+                continue
+            if found is not None:
+                return found
+        raise PaymentUnknown(
+            f"Whether UJP holds the payment of order {order.id[:40]} is not known: {_why(lost)}.",
+            "ask later by the identifier of the order (`ajpes-reporting eplacila status --order ID`); "
+            "do not begin another payment for the same basket before that",
+        )
+
+    def _told(self, kind: type[Told], document: Mapping[str, Any]) -> Told:
+        """An answer about a payment of ours, signed."""
+        found = read_answer(kind, document)
+        seal = self._verify(document, found.transaction_id)
+        if found.ids != self._credentials.ids:
+            raise AnswerUnusable("it is about another e-service")
+        return found.model_copy(update={"told_at": seal.moment if seal else None})
+
+    def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Seal | None:
+        if document.get("auth") is None and not self._habits.answers_are_signed:
+            return None
+        seal = read_seal(document)
+        self._verifier.verify(seal, transaction_id)
+        return seal
+
+
+def _emptied(body: BinaryIO) -> BinaryIO:
+    """For one more try, without what is left of the one before."""
+    body.seek(0)
+    body.truncate()
+    return body
+
+
+def _json(body: BytesIO) -> dict[str, Any]:
+    try:
+        return read_json(body.getvalue())
+    except ValueError as error:
+        raise AnswerUnusable(f"it is not JSON as the document has it ({error.__class__.__name__})") from None
+
+
+def _as_told(error: Exception | None) -> AjpesReportingError:
+    if isinstance(error, RefusedByUjp):
+        return error
+    return NotAnswered(
+        f"UJP did not answer: {error}. Nothing was changed there.",
+        "check eplacila.base_url and the network of this machine, then try again",
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RefusedByUjp):
+        return f"it answered with HTTP {error.status}"
+    return error.reason if isinstance(error, AnswerUnusable) else str(error)
+
+
+def _require_days(first: date, last: date) -> None:
+    if first > last:
+        raise UsageError(
+            f"The period from {first} to {last} ends before it begins.", "name the earlier day first"
+        )
+
+
+def _days(first: date, last: date) -> dict[str, str]:
+    return {"datumOd": str(periods.epoch(first)), "datumDo": str(periods.epoch(last))}
+
+
+def _choice(states: Sequence[State], delayed: bool) -> dict[str, str]:
+    chosen = {"izbraniStatusi": ",".join(str(int(state)) for state in states)} if states else {}
+    return {**chosen, "zakasnjenaPlacila": _word(delayed)}
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"

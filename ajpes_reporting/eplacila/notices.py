@@ -1,0 +1,61 @@
+"""Reads a notice of UJP (section 6.6) and tells whether it is one.
+
+The signature covers the nonce, the time and the transaction, but not the status: what a notice
+claims is never taken for true. It is a reason to ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.reading import read_json
+from ajpes_reporting.eplacila.signing import Seal, read_seal
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from ajpes_reporting.eplacila.signing import Verifier
+
+_LONGEST_TRANSACTION = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something has happened to a payment. `claimed_state` is for the record only."""
+
+    transaction_id: str
+    seal: Seal
+    claimed_state: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How old a notice may be, and how far from the future it may come."""
+
+    age: timedelta
+    tolerance: timedelta
+
+
+def read_notice(content: bytes, verifier: Verifier, window: Window, now: datetime) -> Notice:
+    """A notice that UJP has signed, and not too long ago. Raises `NotBelieved`."""
+    try:
+        document = read_json(content)
+    except ValueError:
+        raise NotBelieved("it is no JSON document") from None
+    transaction = document.get("transactionid")
+    if not isinstance(transaction, str) or not 0 < len(transaction) <= _LONGEST_TRANSACTION:
+        raise NotBelieved("it names no transaction")
+    if not (transaction.isascii() and transaction.isprintable()):
+        raise NotBelieved("it names no transaction")
+    seal = read_seal(document)
+    verifier.verify(seal, transaction)
+    if not now - window.age <= seal.moment <= now + window.tolerance:
+        raise NotBelieved("it is too old, or from the future")
+    return Notice(transaction, seal, _claimed(document.get("status")))
+
+
+def _claimed(value: object) -> int | None:
+    text = str(value)
+    return int(text) if text.isdigit() and len(text) == 1 else None

@@ -1,0 +1,295 @@
+"""What is to be paid (section 6.5.2), and everything the document says of it, checked before it is sent.
+
+Names are English here; in JSON, in and out, they are those of the document. Prices are integer
+cents; in JSON they are euros, as the document wants them.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from stdnum import iban
+
+from ajpes_reporting.domain.errors import ChecksRefused
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.eplacila.codes import Code
+from ajpes_reporting.eplacila.links import read_link
+from ajpes_reporting.eplacila.reading import Text, read_cents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+METHODS = (
+    "GRP_CARDS", "GRP_MOBILE", "GRP_EBANK", "BANKANET", "DINERSCLUB", "HALMBILLS", "MAESTRO",
+    "MASTERCARD", "MONETA", "VISA", "FLIK", "QR koda",
+)  # fmt: skip
+LANGUAGES = ("sl", "en", "it", "hu")
+ACCOUNT_KINDS = ("1", "2", "3", "4")
+CURRENCY = "EUR"
+
+_LONGEST_ID = 300
+_LONGEST_LINK = 1000
+_LONGEST_DESCRIPTION = 35
+_REGISTRATION_NUMBER = re.compile("[0-9]{7}([0-9]{3})?")
+_REFERENCE = re.compile("SI[0-9]{2}([0-9-]*)")
+_MOST_DIGITS, _MOST_HYPHENS = 20, 2
+_COUNTRY = re.compile("[A-Z]{2}")
+_LARGEST = Decimal(10) ** 9  # so that a number stays exact in JSON, where some readers have only floats
+
+
+def _methods(value: object) -> object:
+    """Several ways of paying stand in one text, divided by commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return () if value is None else value
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+    )  # fmt: skip
+
+
+class Item(_Sent):
+    """One line of an order. `vat_percent` is None for what is free of VAT."""
+
+    quantity: Decimal = Field(default=Decimal(1), alias="kolicina")
+    price_cents: int
+    description: Text = Field(default="", alias="opis")
+    vat_percent: Decimal | None = Field(default=None, alias="odstotekDdv")
+    article: Text = Field(default="", alias="sifraArtikla")
+    subaccount: Text = Field(default="", alias="podracun")
+    ledger_account: Text = Field(default="", alias="konto")
+    reference: Text = Field(default="", alias="sklicPostavke")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _price_in_euros(cls, given: Any) -> Any:
+        """`cena` is in euros. The document's sample also says whether there is VAT, which we can see."""
+        if not isinstance(given, dict):
+            return given
+        known = {key: value for key, value in given.items() if key not in ("cena", "odstotekDdvSpecified")}
+        return {**known, "price_cents": read_cents(given["cena"])} if "cena" in given else known
+
+
+class Buyer(_Sent):
+    """Who pays; only for the invoice, and all of it may be left out."""
+
+    number: Text = Field(default="", alias="sifraKupca")
+    citizen: Text = Field(default="", alias="idDrzavljana")
+    vat_number: Text = Field(default="", alias="idZaDdv")
+    name: Text = Field(default="", alias="naziv")
+    address: Text = Field(default="", alias="naslov")
+    town: Text = Field(default="", alias="kraj")
+    post: Text = Field(default="", alias="posta")
+    email: Text = Field(default="", alias="eposta")
+    send_invoice: bool | None = Field(default=None, alias="poslano")
+    country: Text = Field(default="", alias="drzava")
+
+
+class Order(_Sent):
+    """A locked basket. `id` must be one that nobody can guess and that was never used before."""
+
+    id: Text = ""
+    recipient: Text = Field(default="", alias="maticna")
+    success_url: Text = Field(default="", alias="successUrl")
+    failure_url: Text = Field(default="", alias="failureUrl")
+    callback_url: Text = Field(default="", alias="callbackUrl")
+    items: tuple[Item, ...] = Field(default=(), alias="postavka")
+    description: Text = Field(default="", alias="opisPlacila")
+    methods: Annotated[tuple[str, ...], BeforeValidator(_methods)] = Field(default=(), alias="idn")
+    currency: Text = Field(default=CURRENCY, alias="isoValuta")
+    account: Text = Field(default="", alias="racun")
+    account_kind: Text = Field(default="", alias="tipRacuna")
+    vat_description: Text = Field(default="", alias="opisDDV")
+    document: Text = Field(default="", alias="referenca")
+    credit_account: Text = Field(default="", alias="racunDobro")
+    credit_reference: Text = Field(default="", alias="sklicDobro")
+    parameter: Text = Field(default="", alias="urlpar")
+    language: Text = Field(default="", alias="languageId")
+    buyer: Buyer | None = Field(default=None, alias="kupec")
+
+    @property
+    def total_cents(self) -> int:
+        """What the items add up to, each rounded to a cent, half up."""
+        return sum(
+            int((item.quantity * item.price_cents).quantize(Decimal(1), ROUND_HALF_UP)) for item in self.items
+        )
+
+
+def read_order(document: dict[str, Any], ids: int) -> Order:
+    """An order from JSON with the names of the document. `ids` may be left out there.
+
+    Raises `ChecksRefused` naming each field that cannot be read; nothing was sent.
+    """
+    given = dict(document)
+    stated = given.pop("ids", ids)
+    try:
+        order = Order.model_validate(given)
+    except ValidationError as error:
+        raise _refused([_unreadable(item) for item in error.errors(include_input=False)], "") from None
+    if str(stated) != str(ids):
+        raise _refused([_finding(order, "ids", Code.NO_SERVICE, "it is not eplacila.ids")], order.id)
+    return order
+
+
+def require_sound(order: Order) -> None:
+    """Raises `ChecksRefused` with everything the document forbids about this order."""
+    if findings := list(faults_of(order)):
+        raise _refused(findings, order.id)
+
+
+def order_document(order: Order, ids: int) -> dict[str, Any]:
+    """An order as it is sent. What was not given is left out."""
+    document = _document(order) | {"ids": ids, "postavka": [_item_document(item) for item in order.items]}
+    if order.methods:
+        document["idn"] = ",".join(order.methods)
+    if order.buyer is not None:
+        document["kupec"] = _document(order.buyer)
+    return document
+
+
+def faults_of(order: Order) -> Iterator[Finding]:
+    """Everything the document forbids (sections 6.3.4 and 6.5.2), under the code UJP would answer with."""
+    yield from _identifier_faults(order)
+    for name in ("success_url", "failure_url", "callback_url"):
+        yield from _link_faults(order, name)
+    yield from _choice_faults(order)
+    yield from _account_faults(order)
+    if not order.items:
+        yield _finding(order, "postavka", Code.NO_ITEMS, "it is empty")
+    for number, item in enumerate(order.items, 1):
+        yield from _item_faults(order, number, item)
+    if order.buyer and order.buyer.country and not _COUNTRY.fullmatch(order.buyer.country):
+        yield _finding(order, "kupec.drzava", Code.WRONG_LENGTH, "it is not two capital letters, such as SI")
+
+
+def _identifier_faults(order: Order) -> Iterator[Finding]:
+    if not order.id:
+        yield _finding(order, "id", Code.EMPTY, "it is empty")
+    elif len(order.id) > _LONGEST_ID:
+        yield _finding(order, "id", Code.TOO_LONG, f"it is longer than {_LONGEST_ID} characters")
+    elif not order.id.isprintable() or set(order.id) == {"."} or set("/\\") & set(order.id):
+        # It becomes a part of the address when the status is asked by it.
+        yield _finding(order, "id", Code.OTHER, "it cannot stand in an address")
+    if not order.recipient:
+        yield _finding(order, "maticna", Code.EMPTY, "it is empty")
+    elif not _REGISTRATION_NUMBER.fullmatch(order.recipient):
+        yield _finding(order, "maticna", Code.WRONG_LENGTH, "a registration number has 7 or 10 digits")
+    if len(order.description) > _LONGEST_DESCRIPTION:
+        wrong = f"it is longer than {_LONGEST_DESCRIPTION} characters"
+        yield _finding(order, "opisPlacila", Code.TOO_LONG, wrong)
+
+
+def _link_faults(order: Order, name: str) -> Iterator[Finding]:
+    link, field = getattr(order, name), Order.model_fields[name].alias or name
+    if not link:
+        yield _finding(order, field, Code.EMPTY, "it is empty")
+    elif len(link) > _LONGEST_LINK:
+        yield _finding(order, field, Code.TOO_LONG, f"it is longer than {_LONGEST_LINK} characters")
+    elif not _is_link(link):
+        yield _finding(order, field, Code.BAD_LINK, "it is not an address that begins with https://")
+
+
+def _choice_faults(order: Order) -> Iterator[Finding]:
+    if order.currency != CURRENCY:
+        yield _finding(order, "isoValuta", Code.CURRENCY, f"only {CURRENCY} is taken")
+    if unknown := [method for method in order.methods if method not in METHODS]:
+        yield _finding(order, "idn", Code.BAD_METHOD, f"{', '.join(unknown)} is no way of paying")
+    if order.language and order.language not in LANGUAGES:
+        yield _finding(order, "languageId", Code.BAD_LANGUAGE, f"it is none of {', '.join(LANGUAGES)}")
+    if order.account_kind and order.account_kind not in ACCOUNT_KINDS:
+        yield _finding(order, "tipRacuna", Code.BAD_NUMBER, f"it is none of {', '.join(ACCOUNT_KINDS)}")
+
+
+def _account_faults(order: Order) -> Iterator[Finding]:
+    account = order.credit_account
+    if account and not (account.startswith("SI") and " " not in account and iban.is_valid(account)):
+        yield _finding(order, "racunDobro", Code.OTHER, "it is no whole Slovenian IBAN without spaces")
+    found = _REFERENCE.fullmatch(order.credit_reference)
+    if order.credit_reference and not (found and _content_fits(found[1])):
+        wrong = "it is not SInn and at most 20 digits with at most two hyphens"
+        yield _finding(order, "sklicDobro", Code.OTHER, wrong)
+
+
+def _content_fits(content: str) -> bool:
+    hyphens = content.count("-")
+    return len(content) - hyphens <= _MOST_DIGITS and hyphens <= _MOST_HYPHENS
+
+
+def _item_faults(order: Order, number: int, item: Item) -> Iterator[Finding]:
+    """With no price and no quantity below zero, no total is (code 212)."""
+    place = f"postavka {number}"
+    for field, value in (("kolicina", item.quantity), ("cena", Decimal(item.price_cents))):
+        if value >= _LARGEST:
+            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, "it is too large")
+        elif value < 0:
+            yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, "it is negative")
+    vat = item.vat_percent
+    if vat is not None and vat >= _LARGEST:
+        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, "it is too large")
+    elif vat is not None and vat < 0:
+        yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, "it is negative")
+
+
+def _is_link(text: str) -> bool:
+    """UJP calls and redirects over https (section 2.1); to this machine itself, for trials, also without."""
+    try:
+        read_link(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _document(part: BaseModel) -> dict[str, Any]:
+    """The plain fields that were given, under the names of the document."""
+    fields = type(part).model_fields
+    return {
+        fields[name].alias or name: value
+        for name, value in part
+        if isinstance(value, str | bool) and value != ""
+    }
+
+
+def _item_document(item: Item) -> dict[str, Any]:
+    document = _document(item) | {
+        "kolicina": _number(item.quantity),
+        "cena": _number(Decimal(item.price_cents) / 100),
+    }
+    if item.vat_percent is not None:
+        document |= {"odstotekDdv": _number(item.vat_percent), "odstotekDdvSpecified": True}
+    return document
+
+
+def _number(value: Decimal) -> int | float:
+    """JSON knows no decimals. Below `_LARGEST` the text of the float is that of the decimal."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _finding(order: Order, field: str, code: Code, wrong: str) -> Finding:
+    return Finding(
+        Severity.ERROR, f"order {order.id[:40] or '(no id)'}", field, f"eplacila.{code.number}",
+        f"{field}: {wrong}", f"correct {field}; UJP would refuse it with {code.number}, {code.english}",
+    )  # fmt: skip
+
+
+def _unreadable(item: Any) -> Finding:
+    field = " ".join(str(part + 1) if isinstance(part, int) else part for part in item["loc"]) or "order"
+    wrong = "there is no such field" if item["type"] == "extra_forbidden" else item["msg"]
+    code = Code.COMMISSION if field.endswith("imaProvizijo") else Code.OTHER
+    return Finding(
+        Severity.ERROR, "order", field, f"eplacila.{code.number}",
+        f"{field}: {wrong.removeprefix('Value error, ')}",
+        "write it as the document says, section 6.5.2",
+    )  # fmt: skip
+
+
+def _refused(findings: list[Finding], order_id: str) -> ChecksRefused:
+    name = f"The order {order_id[:40]}" if order_id else "The order"
+    return ChecksRefused(
+        f"{name} was not sent to UJP; nothing left this machine.", "correct it and try again", findings
+    )

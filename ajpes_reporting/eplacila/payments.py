@@ -1,0 +1,128 @@
+"""Payments with a book: begun, asked for, and told of by notices, so that none is lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila.answers import State
+from ajpes_reporting.eplacila.errors import NotAnswered, NotFound, RefusedByUjp
+from ajpes_reporting.eplacila.order import require_sound
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.eplacila.answers import PaymentStatus, Started
+    from ajpes_reporting.eplacila.book import Change, Entry
+    from ajpes_reporting.eplacila.client import Client
+    from ajpes_reporting.eplacila.notices import Notice
+    from ajpes_reporting.eplacila.order import Order
+
+OnChange = Callable[["Connection", "Change"], None]
+
+
+def no_work(_connection: Connection, _change: Change) -> None:
+    """A change that nobody waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """The payments of one e-service.
+
+    `on_change` is called in the transaction that stores a change: what it writes there is stored
+    exactly once for each change, or not at all.
+    """
+
+    client: Client
+    engine: Engine
+    provider: str
+    clock: Clock
+    on_change: OnChange = no_work
+
+    def begin(self, order: Order) -> Started:
+        """Begins a payment. Raises what `Client.init` does, and `UsageError` for an order that has begun.
+
+        After `PaymentUnknown` the same order may be given again: UJP is asked for it first.
+        """
+        require_sound(order)
+        was_lost = self._is_waiting(order)
+        started = self._held(order.id) if was_lost else None
+        if started is None:
+            started = self._init(order, forget=not was_lost)
+        with writing(self.engine) as connection:
+            book.began(connection, self.provider, started, self.clock())
+        if started.state is not State.RUNNING:
+            self.store(self.client.status(started.transaction_id))
+        return started
+
+    def refresh(self, entry: Entry) -> Change | None:
+        """Asks UJP for a payment and stores the answer. Raises what `Client.status` does."""
+        status = (
+            self.client.status(entry.transaction_id)
+            if entry.transaction_id
+            else self.client.status_of_order(entry.order_id)
+        )
+        return self.store(status)
+
+    def store(self, status: PaymentStatus) -> Change | None:
+        """Stores what UJP answered; None if it changes nothing."""
+        with writing(self.engine) as connection:
+            return self._apply(connection, status)
+
+    def take(self, notice: Notice) -> Change | None:
+        """Asks UJP about what a notice tells of, and stores notice and answer together.
+
+        A notice that was taken before changes nothing. Raises what `Client.status` does; nothing
+        is stored then, and UJP sends the notice again.
+        """
+        with self.engine.connect() as connection:
+            if book.is_noted(connection, self.provider, notice):
+                return None
+        status = self.client.status(notice.transaction_id)
+        with writing(self.engine) as connection:
+            if book.is_noted(connection, self.provider, notice):  # meanwhile, by another one
+                return None
+            book.note(connection, self.provider, notice, self.clock())
+            return self._apply(connection, status)
+
+    def _apply(self, connection: Connection, status: PaymentStatus) -> Change | None:
+        change = book.apply(connection, self.provider, status, self.clock())
+        if change is not None:
+            self.on_change(connection, change)
+        return change
+
+    def _is_waiting(self, order: Order) -> bool:
+        """Whether a payment of this order was begun and lost from sight; otherwise it is expected now."""
+        with writing(self.engine) as connection:
+            entry = book.by_order(connection, self.provider, order.id)
+            if entry is None:
+                book.expect(connection, self.provider, order, self.clock())
+                return False
+            if entry.transaction_id is not None:
+                raise UsageError(
+                    f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
+                    "lead the payer to it again, or begin an order with another id",
+                )
+            return True
+
+    def _held(self, order_id: str) -> Started | None:
+        """The payment that UJP holds after all."""
+        try:
+            return self.client.held(order_id)
+        except NotFound:
+            return None
+
+    def _init(self, order: Order, *, forget: bool) -> Started:
+        """Begins it at UJP. With `forget`, a payment that provably never began leaves no trace."""
+        try:
+            return self.client.init(order)
+        except (NotAnswered, RefusedByUjp):
+            if forget:
+                with writing(self.engine) as connection:
+                    book.forget(connection, self.provider, order.id)
+            raise

@@ -1,0 +1,27 @@
+"""The days of a statement as UJP wants them (section 6.5.5): at most 365 days, as local midnights."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.domain.calendar import LJUBLJANA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST_DAYS = 365
+"""Counting both ends. Midnights so far apart are 364 days from each other, an hour more or less."""
+
+
+def split(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """The days from `first` to `last`, both included, in periods that one question may ask for."""
+    while first <= last:
+        end = min(last, first + timedelta(LONGEST_DAYS - 1))
+        yield first, end
+        first = end + timedelta(1)
+
+
+def epoch(day: date) -> int:
+    """A day as UJP's own example writes it: 1546297200, midnight in Ljubljana, is 1 January 2019."""
+    return int(datetime.combine(day, time(), LJUBLJANA).timestamp())

@@ -1,0 +1,110 @@
+"""Signs requests (section 6.4.1) and verifies signatures (section 6.4.2)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+
+from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.reading import read_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_ALPHABET = string.ascii_letters + string.digits
+_NONCE_LENGTH = 15
+_NONCE = re.compile("[A-Za-z0-9]{8,15}")
+# Neither has a neighbour it could borrow a digit from: the signed text has no separators.
+_TIMESTAMP = re.compile(
+    r"[0-9]{10}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What UJP gives an e-service: the key and the secret, neither of which is ever shown, and its number."""
+
+    api_key: str = field(repr=False)
+    shared_secret: str = field(repr=False)
+    ids: int
+
+
+def make_nonce() -> str:
+    """15 letters and digits that nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_NONCE_LENGTH))
+
+
+def authorization(credentials: Credentials, url: str, nonce: str, at: datetime) -> str:
+    """The header that proves who asks. `url` is the whole address with its query, exactly as it is sent."""
+    username = f"{credentials.api_key}.{nonce}.{int(at.timestamp())}"
+    signed = f"{username}{credentials.shared_secret}{url}{credentials.ids}"
+    password = hashlib.sha256(signed.encode()).hexdigest()
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The section `auth` of an answer or a notice; `timestamp` is the text as it stands there."""
+
+    nonce: str
+    timestamp: str
+    signature: bytes
+
+    @property
+    def moment(self) -> datetime:
+        return read_moment(self.timestamp)
+
+
+def read_seal(document: Mapping[str, Any]) -> Seal:
+    """The seal of a document whose names are in lower case. Raises `NotBelieved` if it has none."""
+    auth = document.get("auth")
+    if not isinstance(auth, dict):
+        raise NotBelieved("it is not signed")
+    nonce, timestamp = str(auth.get("nonce")), str(auth.get("timestamp"))
+    try:
+        if not _NONCE.fullmatch(nonce) or not _TIMESTAMP.fullmatch(timestamp):
+            raise ValueError
+        seal = Seal(nonce, timestamp, base64.b64decode(str(auth.get("signature")), validate=True))
+        read_moment(timestamp)
+    except ValueError:
+        raise NotBelieved("its signature is not written as one") from None
+    return seal
+
+
+class Verifier:
+    """Tells what UJP has signed from what others have written."""
+
+    def __init__(self, public_key: RSAPublicKey, api_key: str) -> None:
+        self._public_key = public_key
+        self._api_key = api_key
+
+    def verify(self, seal: Seal, transaction_id: str = "") -> None:
+        """Raises `NotBelieved` unless UJP made this seal for this transaction, or for none."""
+        signed = f"{self._api_key}{seal.nonce}{seal.timestamp}{transaction_id}".encode()
+        try:
+            self._public_key.verify(seal.signature, signed, padding.PKCS1v15(), SHA256())
+        except InvalidSignature:
+            raise NotBelieved("its signature is not that of UJP") from None
+
+
+def read_public_key(content: bytes) -> RSAPublicKey:
+    """UJP's public key, as PEM or as the bare Base64 in which UJP sends it. Raises ValueError."""
+    if b"-----BEGIN" in content:
+        key = load_pem_public_key(content)
+    else:
+        key = load_der_public_key(base64.b64decode(b"".join(content.split()), validate=True))
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError("it is no RSA key")
+    return key

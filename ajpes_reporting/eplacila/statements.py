@@ -1,0 +1,243 @@
+"""Reads statements of payments (section 6.5.5), from an answer or from a file, apart from the network.
+
+The schema Izpisek.xsd is not part of the document, so XML is read by the names of the JSON fields,
+in any case, with a namespace or without, as elements or as attributes. Memory does not grow with
+the number of payments.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+
+import ijson
+from pydantic import BeforeValidator, Field, ValidationError
+
+from ajpes_reporting import xmlread
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.eplacila.errors import AnswerUnusable
+from ajpes_reporting.eplacila.reading import Cents, Moment, Text, Told, folded, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ajpes_reporting.xmlread import Element
+
+StatementKind = Literal["xml", "json"]
+
+PAID = (0, 3)
+"""`rezultat` of a payment that was made: 3 by section 6.5.5.1, 0 by section 6.5.3.1."""
+
+_PAYMENTS = re.compile(r"(?:izpisek\.)?placilo", re.IGNORECASE)
+_FILE_BEGINS = re.compile(rb'"izpisek"\s*:\s*"', re.IGNORECASE)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=]*")
+_ESCAPED = re.compile(rb"\\(?:u00([0-9A-Fa-f]{2})|/)")
+_MARK = b"\xef\xbb\xbf"  # of UTF-8
+_HEAD_BYTES = 64 * 1024
+_BLOCK_BYTES = 256 * 1024
+_LONGEST_ESCAPE = 6  # backslash, u, four digits
+_LISTS = ("postavka",)
+
+
+class PaidItem(Told):
+    """One line of the invoice of a payment."""
+
+    description: Text = Field(default="", alias="opis")
+    quantity: Text = Field(default="", alias="kolicina")
+    price: Text = Field(default="", alias="cena")
+    vat_percent: Text = Field(default="", alias="odstotekddv")
+    article: Text = Field(default="", alias="sifraartikla")
+    subaccount: Text = Field(default="", alias="podracun")
+    ledger_account: Text = Field(default="", alias="konto")
+    reference: Text = Field(default="", alias="sklicpostavke")
+
+
+class Invoice(Told):
+    """The invoice of a payment; who paid it is left out on purpose."""
+
+    number: Text = Field(default="", alias="stevilkaracuna")
+    issued_at: Moment = Field(default=None, alias="datumracuna")
+    served_at: Moment = Field(default=None, alias="datumopravljenestoritve")
+    items: tuple[PaidItem, ...] = Field(default=(), alias="postavka")
+
+
+class Payment(Told):
+    """One payment of a statement; amounts in cents.
+
+    `account` and `reversed_cents` are not among the documented fields; they are taken where they come.
+    """
+
+    order_id: Text = Field(default="", alias="id")
+    eplacila_id: str = Field(alias="ideplacil", min_length=1)
+    service: Text = Field(default="", alias="idstoritve")
+    provider: Text = Field(default="", alias="ponudnik")
+    document: Text = Field(default="", alias="referenca")
+    result: int = Field(alias="rezultat")
+    amount_cents: Cents = Field(alias="znesek")
+    service_tax_number: Text = Field(default="", alias="davcnastplacilniservis")
+    paid_at: Moment = Field(alias="datumplacila")
+    credited_at: Moment = Field(default=None, alias="datumnakazila")
+    credit_reference: Text = Field(default="", alias="sklicnakazila")
+    method: Text = Field(default="", alias="nacinplacila")
+    purpose: Text = Field(default="", alias="namen")
+    complaint_number: Text = Field(default="", alias="reklamacijska")
+    parameter: Text = Field(default="", alias="urlpar")
+    account: Text = Field(default="", alias="racundobro")
+    reversed_cents: Cents = Field(default=0, alias="znesekstornacij")
+    reversed_at: Moment = Field(default=None, alias="caszadnjestornacije")
+    invoice: Annotated[Invoice | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None, alias="racun"
+    )
+
+    @property
+    def is_paid(self) -> bool:
+        return self.result in PAID
+
+
+def payments_in(path: Path) -> Iterator[Payment]:
+    """The payments of a statement somebody has at hand: JSON or XML, the file itself or a whole answer.
+
+    Raises `UsageError`, naming the payment that cannot be read; those before it have been given out.
+    """
+    try:
+        with path.open("rb") as source:
+            head = source.read(_HEAD_BYTES)
+            source.seek(len(_MARK) if head.startswith(_MARK) else 0)
+            if head.removeprefix(_MARK).lstrip().startswith(b"<"):
+                yield from payments_in_xml(path)
+            else:
+                yield from payments_in_json(source)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "name a file that is there") from None
+    except AnswerUnusable as error:
+        raise UsageError(f"{path} is no statement of UJP: {error.reason}.", "fetch it again") from None
+
+
+def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
+    """The payments of a JSON statement, by itself or as `izpisek` of an answer. Raises `AnswerUnusable`."""
+    number, begin = 0, source.tell()
+    try:
+        place = _place_of_payments(source)
+        source.seek(begin)
+        for document in ijson.items(source, f"{place}.item"):
+            number += 1
+            yield _payment(document, number)
+    except (ijson.JSONError, ValueError) as error:
+        raise AnswerUnusable(f"it is not whole JSON (after payment {number})") from error
+
+
+def payments_in_xml(path: Path) -> Iterator[Payment]:
+    """The payments of an XML statement. Raises `AnswerUnusable`."""
+    number = 0
+    try:
+        if xmlread.read_root(path).local_name.casefold() != "izpisek":
+            raise AnswerUnusable("its root is not izpisek")
+        for _event, element in xmlread.stream(path, ("end",)):
+            if xmlread.local_name(element).casefold() == "placilo":
+                number += 1
+                yield _payment(_content(element), number)
+                xmlread.forget(element)
+    except xmlread.UnreadableXml as error:
+        raise AnswerUnusable(f"it is not whole XML (after payment {number}): {error.message}") from None
+
+
+def seal_of_statement(source: BinaryIO) -> dict[str, Any]:
+    """The section `auth` of an answer with payments, as a document of its own. Raises `AnswerUnusable`."""
+    try:
+        found = list(ijson.items(source, "auth"))
+        return {"auth": folded(found[0])} if len(found) == 1 else {}
+    except (ijson.JSONError, ValueError):
+        raise AnswerUnusable("it is not whole JSON") from None
+
+
+def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
+    """Writes the file that lies as Base64 in an answer (section 6.5.5.2); returns the rest of the answer.
+
+    Raises `AnswerUnusable`.
+    """
+    head = source.read(_HEAD_BYTES)
+    begins = _FILE_BEGINS.search(head)
+    if begins is None:
+        raise AnswerUnusable("there is no statement in it")
+    rest = _decode(head[begins.end() :], source, target)
+    try:
+        return read_json(head[: begins.end()] + rest)
+    except ValueError as error:
+        raise AnswerUnusable(f"it is not whole JSON: {error}") from None
+
+
+def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
+    """Decodes up to the closing quote; returns what stands from it on."""
+    kept = b""
+    ended = False
+    while block and not ended:
+        text, quote, after = block.partition(b'"')
+        ended = bool(quote)
+        cut = len(text) if ended else _before_escape(text)
+        kept += _ESCAPED.sub(_unescape, text[:cut])
+        whole = len(kept) if ended else len(kept) // 4 * 4
+        target.write(_bytes_of(kept[:whole]))
+        kept = kept[whole:]
+        if ended:
+            return b'"' + after + source.read(_HEAD_BYTES)
+        block = text[cut:] + source.read(_BLOCK_BYTES)
+        if block == text[cut:]:
+            break
+    raise AnswerUnusable("the statement in it has no end")
+
+
+def _before_escape(text: bytes) -> int:
+    """How much of a block can be read without what comes after it: an escape may be cut in two."""
+    backslash = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
+    return len(text) if backslash < 0 else backslash
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)]) if found[1] else b"/"
+
+
+def _bytes_of(text: bytes) -> bytes:
+    try:
+        if _BASE64.fullmatch(text):
+            return base64.b64decode(text, validate=True)
+    except ValueError:
+        pass
+    raise AnswerUnusable("the statement in it is not Base64")
+
+
+def _place_of_payments(source: BinaryIO) -> str:
+    """Where the list of payments stands, in the spelling that is used here."""
+    for place, event, _value in ijson.parse(source):
+        if event in ("start_array", "null") and _PAYMENTS.fullmatch(place):
+            return str(place)
+    raise AnswerUnusable("there is no list of payments in it")
+
+
+def _payment(document: object, number: int) -> Payment:
+    try:
+        return Payment.model_validate(folded(document))
+    except ValidationError as error:
+        fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
+        raise AnswerUnusable(
+            f"in payment {number} these fields are missing or unreadable: {fields}"
+        ) from None
+    except ValueError as error:
+        raise AnswerUnusable(f"payment {number} cannot be read: {error}") from None
+
+
+def _content(element: Element) -> dict[str, Any] | str:
+    """An element as JSON would have it."""
+    found: dict[str, Any] = {
+        name.rpartition("}")[2].casefold(): value for name, value in xmlread.attributes(element).items()
+    }
+    for child in element:
+        name = xmlread.local_name(child).casefold()
+        if name in _LISTS:
+            found.setdefault(name, []).append(_content(child))
+        elif name in found:
+            raise AnswerUnusable(f"{name} comes twice in one payment")
+        else:
+            found[name] = _content(child)
+    return found or (element.text or "").strip()

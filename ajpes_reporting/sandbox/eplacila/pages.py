@@ -1,0 +1,292 @@
+"""The pages in a browser: choosing a way, the payment service, the QR code, the administrator.
+
+They work without JavaScript, and bring nothing from anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import jinja2
+import segno
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from . import receipts
+from .payments import SLOVENIA, Outcome, Status, invoice_number
+from .ways import DELAYED, WAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from .book import Book, Payment
+    from .payments import Payments
+    from .services import Register, Service
+
+_FOLDER = Path(__file__).parent / "templates"
+_NONE = "\N{EN DASH}"
+_NEWEST = 50
+_LARGEST_FORM = 10_000
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+STATES = {
+    Status.PAID: "plačano",
+    Status.ABANDONED: "opuščeno",
+    Status.DOUBTFUL: "neustrezno potrdilo",
+    Status.GOING_ON: "v izvajanju",
+    Status.FAILED: "neuspešno",
+    Status.WAITING: "čaka potrditev",
+}
+
+
+class Pages:
+    """What the customer and the administrator of an e-service see."""
+
+    def __init__(self, payments: Payments, book: Book, register: Register) -> None:
+        self._payments = payments
+        self._book = book
+        self._register = register
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        self._templates.filters |= {"euros": _euros, "moment": _moment, "number": _number}
+
+    def routes(self) -> list[BaseRoute]:
+        def page(path: str, work: Callable[[dict[str, str]], Response]) -> Route:
+            return Route(path, _in_thread(work), methods=["GET"])
+
+        def step(path: str, work: Callable[[dict[str, str]], Response]) -> Route:
+            return Route(path, _in_thread(work), methods=["POST"])
+
+        return [
+            page("/vstop/index", self.entry),
+            step("/vstop/nacin", self.choose),
+            page("/vstop/placilo", self.pay),
+            step("/vstop/placilo", self.report),
+            step("/vstop/zakljuci", self.conclude),
+            step("/vstop/preklici", self.cancel),
+            page("/nadzor", self.desk),
+            page("/nadzor/placilo", self.one),
+            step("/nadzor/potrdi", self.confirm),
+            step("/nadzor/zavrni", self.reject),
+            step("/nadzor/storniraj", self.reverse),
+            step("/nadzor/naknadno", self.pay_late),
+            page("/nadzor/racun", self.receipt),
+            Mount("/slog", StaticFiles(directory=_FOLDER / "slog")),
+        ]
+
+    # --- The customer ---
+
+    def entry(self, given: dict[str, str], *, problem: str = "") -> Response:
+        """The page that init leads to (3.4)."""
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        if payment.way == DELAYED:
+            return _go("/vstop/placilo", payment)
+        ways = [(way, WAYS[way]) for way in json.loads(payment.ways)]
+        return self._show("entry.html", payment, ways=ways, problem=problem, status=422 if problem else 200)
+
+    def choose(self, given: dict[str, str]) -> Response:
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        if not given.get("nacin"):
+            return self.entry(given, problem="Izberite način plačila.")
+        if self._payments.choose(payment.transaction_id, given["nacin"]) is None:
+            return self.entry(given, problem="Ta način plačila ni na voljo. Izberite drugega.")
+        return _go("/vstop/placilo", payment)
+
+    def pay(self, given: dict[str, str]) -> Response:
+        """The payment service, or the QR code."""
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        if payment.way is None:
+            return _go("/vstop/index", payment)
+        if payment.way != DELAYED:
+            return self._show("service.html", payment, way=WAYS[payment.way])
+        service = self._service(payment)
+        code = segno.make(
+            _upn(payment, service), version=15, error="m", encoding="iso-8859-2", eci=True, boost_error=False
+        )
+        transfer = _transfer(payment, service)
+        return self._show("qr.html", payment, code=code.svg_data_uri(scale=3, border=4), transfer=transfer)
+
+    def report(self, given: dict[str, str]) -> Response:
+        """The customer's button at the payment service."""
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        if given.get("izid") not in list(Outcome):
+            return _go("/vstop/placilo", payment)
+        outcome = Outcome(given["izid"])
+        self._payments.report(payment.transaction_id, outcome)
+        return _leave(payment.success_url if outcome is Outcome.PAID else payment.failure_url)
+
+    def conclude(self, given: dict[str, str]) -> Response:
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        if self._payments.conclude(payment.transaction_id) is None:
+            return _go("/vstop/index", payment)
+        return _leave(payment.success_url)
+
+    def cancel(self, given: dict[str, str]) -> Response:
+        payment, leaving = self._visited(given)
+        if leaving is not None or payment is None:
+            return leaving or self._missing()
+        self._payments.cancel(payment.transaction_id)
+        return _leave(payment.failure_url)
+
+    # --- The administrator (section 4) ---
+
+    def desk(self, _given: dict[str, str]) -> Response:
+        self._payments.abandon_idle()
+        return self._render("desk.html", payments=self._book.newest(_NEWEST), states=STATES)
+
+    def one(self, given: dict[str, str]) -> Response:
+        self._payments.abandon_idle()
+        payment = self._found(given)
+        if payment is None:
+            return self._missing()
+        notices = self._book.notices(payment.transaction_id)
+        return self._show(
+            "payment.html", payment, notices=notices, states=STATES, invoice=invoice_number(payment)
+        )
+
+    def confirm(self, given: dict[str, str]) -> Response:
+        return self._done(given, self._payments.confirm)
+
+    def reject(self, given: dict[str, str]) -> Response:
+        return self._done(given, self._payments.reject)
+
+    def pay_late(self, given: dict[str, str]) -> Response:
+        return self._done(given, lambda idt: self._payments.report(idt, Outcome.PAID))
+
+    def reverse(self, given: dict[str, str]) -> Response:
+        cents = _cents(given.get("znesek", ""))
+        return self._done(given, lambda idt: self._payments.reverse(idt, cents))
+
+    def receipt(self, given: dict[str, str]) -> Response:
+        payment = self._found(given)
+        if payment is None or payment.paid_at is None:
+            return self._missing()
+        return Response(receipts.as_pdf(payment, self._service(payment)), media_type="application/pdf")
+
+    def _done(self, given: dict[str, str], work: Callable[[str], object]) -> Response:
+        payment = self._found(given)
+        if payment is None:
+            return self._missing()
+        work(payment.transaction_id)
+        return _go("/nadzor/placilo", payment)
+
+    # --- What they share ---
+
+    def _found(self, given: dict[str, str]) -> Payment | None:
+        return self._book.payment(given.get("idt", ""))
+
+    def _visited(self, given: dict[str, str]) -> tuple[Payment | None, Response | None]:
+        """The payment, and where the customer must go instead if there is nothing left to do (7.1)."""
+        self._payments.abandon_idle()
+        payment = self._found(given)
+        if payment is None:
+            return None, self._missing()
+        if payment.status in (Status.PAID, Status.WAITING):
+            return payment, _leave(payment.success_url)
+        if payment.status in (Status.ABANDONED, Status.DOUBTFUL):
+            return payment, self._show("over.html", payment, status=410)
+        return payment, None
+
+    def _missing(self) -> Response:
+        return self._render("missing.html", status=404)
+
+    def _service(self, payment: Payment) -> Service:
+        credentials = self._register.by_ids(payment.ids)
+        if credentials is None:
+            raise LookupError(f"nobody is registered as {payment.ids}")
+        return credentials.service
+
+    def _show(self, name: str, payment: Payment, *, status: int = 200, **more: Any) -> Response:
+        service = self._service(payment)
+        return self._render(
+            name, status=status, payment=payment, order=payment.order, service=service, **more
+        )
+
+    def _render(self, name: str, *, status: int = 200, **content: Any) -> Response:
+        text = self._templates.get_template(name).render(**content, Status=Status)
+        return Response(text, status, headers=_HEADERS, media_type="text/html")
+
+
+def _in_thread(work: Callable[[dict[str, str]], Response]) -> Any:
+    async def endpoint(request: Request) -> Response:
+        given = dict(request.query_params)
+        if request.method == "POST":
+            given |= dict(parse_qsl((await request.body())[:_LARGEST_FORM].decode("ascii", "replace")))
+        return await run_in_threadpool(work, given)
+
+    return endpoint
+
+
+def _go(path: str, payment: Payment) -> Response:
+    return RedirectResponse(f"{path}?idt={payment.transaction_id}", 303)
+
+
+def _leave(url: str) -> Response:
+    """Back to the e-service; its address was checked when the payment was opened."""
+    return RedirectResponse(url, 303, headers={"Referrer-Policy": "no-referrer"})
+
+
+def _transfer(payment: Payment, service: Service) -> tuple[str, str, str]:
+    """Account, reference and purpose of a transfer, as the order gives them or by default."""
+    order = payment.order
+    reference = order["sklicDobro"] or f"SI00{payment.number:08}"
+    return order["racunDobro"] or service.account, reference, order["opisPlacila"] or service.name
+
+
+def _upn(payment: Payment, service: Service) -> str:
+    """The twenty lines of a UPN QR code, with their length in the last."""
+    account, reference, purpose = _transfer(payment, service)
+    lines = [
+        "UPNQR", "", "", "", "", "", "", "", f"{payment.amount_cents:011}", "", "", "OTHR", purpose[:42],
+        "", account, reference, service.name[:33], "Ulica 1", "1000 Ljubljana",
+    ]  # fmt: skip
+    text = "".join(f"{line}\n" for line in lines).encode("iso-8859-2", "replace").decode("iso-8859-2")
+    return f"{text}{len(text):03}\n"
+
+
+def _cents(text: str) -> int:
+    """An amount as a person writes it, 12,30 or 12.30; 0 if it is none."""
+    try:
+        amount = Decimal(text.strip().replace(",", ".")) * 100
+    except InvalidOperation:
+        return 0
+    return int(amount) if amount.is_finite() and amount == amount.to_integral_value() else 0
+
+
+def _euros(cents: int) -> str:
+    whole, rest = divmod(cents, 100)
+    return f"{whole:,}".replace(",", ".") + f",{rest:02} EUR"
+
+
+def _moment(seconds: int | None) -> str:
+    if seconds is None:
+        return _NONE
+    return f"{datetime.fromtimestamp(seconds, SLOVENIA):%d. %m. %Y ob %H.%M}"
+
+
+def _number(text: str | None) -> str:
+    return _NONE if text is None else text.replace(".", ",")

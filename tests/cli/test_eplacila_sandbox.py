@@ -1,0 +1,54 @@
+"""`eplacila sandbox` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import httpx
+
+
+def test_it_starts_tells_what_a_workspace_needs_and_stops(tmp_path: Path) -> None:
+    """A developer who starts it, copies the section, and presses Ctrl-C."""
+    command = [
+        sys.executable,
+        "-m",
+        "ajpes_reporting",
+        "--json",
+        "eplacila",
+        "sandbox",
+        str(tmp_path / "till"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line == "}\n":
+                break
+        told = json.loads("".join(lines))
+        section = tomllib.loads(told["settings"])["eplacila"]
+        assert httpx.get(section["base_url"] + "/nadzor", trust_env=False).status_code == 200
+        for name in ("api_key", "shared_secret"):
+            secret = Path(section[name].removeprefix("file:"))
+            assert len(secret.read_text()) == 32
+            assert secret.stat().st_mode & 0o077 == 0
+        assert "PUBLIC KEY" in Path(section["public_key"]).read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_two_tills_in_one_folder(tmp_path: Path) -> None:
+    """The second says that there is one, in words."""
+    from ajpes_reporting.sandbox.eplacila import Till
+
+    with Till(tmp_path, poll_seconds=None):
+        command = [sys.executable, "-m", "ajpes_reporting", "eplacila", "sandbox", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "running" in done.stderr
+    assert "Traceback" not in done.stderr

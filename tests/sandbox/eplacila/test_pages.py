@@ -1,0 +1,157 @@
+"""The pages, clicked through in Chromium without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from tests.sandbox.eplacila.conftest import Clock, Shop
+from tests.servers.chromium import browser, find_chromium
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("install chromium")
+    with browser(program) as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Browser, shop: Shop) -> Iterator[Page]:
+    """A page without JavaScript, in a world where nothing is asked for but the till and the shop."""
+    context = chromium.new_context(java_script_enabled=False, locale="sl-SI")
+    page = context.new_page()
+    strays: list[str] = []
+
+    def route(visit: Route) -> None:
+        url = visit.request.url
+        if url.startswith((shop.till.url, shop.site.url, "data:")):
+            visit.continue_()
+        else:
+            strays.append(url)
+            visit.abort()
+
+    context.route("**/*", route)
+    yield page
+    context.close()
+    assert strays == []
+
+
+def enter(page: Page, shop: Shop, transaction: str) -> None:
+    page.goto(f"{shop.till.url}/vstop/index?idt={transaction}")
+
+
+def test_a_customer_pays(page: Page, shop: Shop) -> None:
+    """From the choice to the shop's own page; and again, by the browser's history, to nothing else."""
+    transaction = shop.open(opisPlacila="Taksa za vozniško")
+    enter(page, shop, transaction)
+    assert "12,21 EUR" in page.inner_text("main")
+    assert "Taksa za vozniško" in page.inner_text("main")
+    page.get_by_label("Flik").check()
+    page.get_by_role("button", name="Nadaljuj").click()
+    page.get_by_role("button", name="Plačaj 12,21 EUR").click()
+    assert page.inner_text("body") == "shop /uspesno"
+    assert shop.status(transaction)["nacinPlacila"] == "FLIK"
+    assert shop.status(transaction)["status"] == 0
+    enter(page, shop, transaction)
+    assert page.inner_text("body") == "shop /uspesno"
+
+
+def test_a_customer_must_choose(page: Page, shop: Shop) -> None:
+    """Nothing chosen is said, and nothing is lost."""
+    enter(page, shop, shop.open())
+    page.get_by_role("button", name="Nadaljuj").click()
+    assert "Izberite način plačila" in page.get_by_role("alert").inner_text()
+    assert page.title().startswith("Napaka")
+
+
+def test_only_the_shops_ways_are_offered(page: Page, shop: Shop) -> None:
+    """`idn` of 6.5.2 narrows the choice, also for one who sends his own form."""
+    transaction = shop.open(idn="GRP_EBANK,FLIK")
+    enter(page, shop, transaction)
+    assert page.locator(".choice label").all_inner_texts() == ["Flik", "Bank@Net"]
+    sent = httpx.post(
+        f"{shop.till.url}/vstop/nacin", data={"idt": transaction, "nacin": "VISA"}, trust_env=False
+    )
+    assert sent.status_code == 422
+
+
+def test_a_refused_customer_tries_again(page: Page, shop: Shop) -> None:
+    """3.4.2: to the shop, and back by the browser."""
+    transaction = shop.open()
+    enter(page, shop, transaction)
+    page.get_by_label("Visa").check()
+    page.get_by_role("button", name="Nadaljuj").click()
+    page.get_by_role("button", name="Zavrni").click()
+    assert page.inner_text("body") == "shop /neuspesno"
+    assert shop.status(transaction)["status"] == 4
+    enter(page, shop, transaction)
+    assert "Prejšnji poskus ni uspel" in page.inner_text("main")
+    page.get_by_label("Maestro").check()
+    page.get_by_role("button", name="Nadaljuj").click()
+    page.get_by_role("button", name="Plačaj 12").click()
+    assert shop.status(transaction)["status"] == 0
+
+
+def test_a_customer_cancels(page: Page, shop: Shop) -> None:
+    """3.4.3: over, and coming back does not help."""
+    transaction = shop.open()
+    enter(page, shop, transaction)
+    page.get_by_role("button", name="Prekliči plačilo").click()
+    assert page.inner_text("body") == "shop /neuspesno"
+    assert shop.status(transaction)["status"] == 1
+    enter(page, shop, transaction)
+    assert "ni več mogoče plačati" in page.inner_text("main")
+
+
+def test_a_customer_falls_asleep(page: Page, shop: Shop, clock: Clock) -> None:
+    """The button that was pressed too late does nothing."""
+    transaction = shop.open()
+    enter(page, shop, transaction)
+    page.get_by_label("Visa").check()
+    page.get_by_role("button", name="Nadaljuj").click()
+    clock.move(minutes=10)
+    page.get_by_role("button", name="Plačaj 12").click()
+    assert "ni več mogoče plačati" in page.inner_text("main")
+    assert shop.status(transaction)["status"] == 1
+
+
+def test_a_qr_code_and_an_administrator(page: Page, shop: Shop) -> None:
+    """3.4.1.2 and 3.4.1.3, each by a click."""
+    transaction = shop.open(id="QR-1")
+    enter(page, shop, transaction)
+    page.get_by_label("Koda QR").check()
+    page.get_by_role("button", name="Nadaljuj").click()
+    assert page.locator("img.qr").evaluate("image => image.naturalWidth") > 200
+    page.get_by_role("button", name="Zaključi").click()
+    assert page.inner_text("body") == "shop /uspesno"
+    assert shop.status(transaction)["status"] == 6
+    page.goto(f"{shop.till.url}/nadzor")
+    page.get_by_role("link", name="QR-1").click()
+    page.get_by_role("button", name="Potrdi plačilo").click()
+    assert shop.status(transaction)["status"] == 0
+    page.get_by_label("Znesek stornacije").fill("2,21")
+    page.get_by_role("button", name="Storniraj").click()
+    assert shop.status(transaction)["znesekStornacij"] == 2.21
+    assert "2,21 EUR" in page.inner_text("main")
+
+
+def test_what_a_shop_sends_is_shown_as_text(page: Page, shop: Shop) -> None:
+    """A shop that is careless with its names does not take the page over."""
+    enter(page, shop, shop.open(opisPlacila="<b id=x>x</b>", id="<script>1</script>"))
+    assert page.locator("#x").count() == 0
+    assert "<b id=x>" in page.inner_text("main")
+
+
+@pytest.mark.parametrize(
+    "path", ["/vstop/index", "/vstop/index?idt=1", "/nadzor/placilo?idt=1", "/vstop/placilo?idt=x"]
+)
+def test_a_payment_that_is_not_there(shop: Shop, path: str) -> None:
+    answer = httpx.get(shop.till.url + path, trust_env=False)
+    assert answer.status_code == 404
+    assert "Tega plačila ni" in answer.text
