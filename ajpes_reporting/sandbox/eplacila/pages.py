@@ -92,18 +92,18 @@ class Pages:
 
     def entry(self, given: dict[str, str], *, problem: str = "") -> Response:
         """The page that init leads to (3.4)."""
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         if payment.way == DELAYED:
             return _go("/vstop/placilo", payment)
         ways = [(way, WAYS[way]) for way in json.loads(payment.ways)]
         return self._show("entry.html", payment, ways=ways, problem=problem, status=422 if problem else 200)
 
     def choose(self, given: dict[str, str]) -> Response:
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         if not given.get("nacin"):
             return self.entry(given, problem="Izberite način plačila.")
         if self._payments.choose(payment.transaction_id, given["nacin"]) is None:
@@ -112,9 +112,9 @@ class Pages:
 
     def pay(self, given: dict[str, str]) -> Response:
         """The payment service, or the QR code."""
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         if payment.way is None:
             return _go("/vstop/index", payment)
         if payment.way != DELAYED:
@@ -128,9 +128,9 @@ class Pages:
 
     def report(self, given: dict[str, str]) -> Response:
         """The customer's button at the payment service."""
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         if given.get("izid") not in list(Outcome):
             return _go("/vstop/placilo", payment)
         outcome = Outcome(given["izid"])
@@ -138,17 +138,17 @@ class Pages:
         return _leave(payment.success_url if outcome is Outcome.PAID else payment.failure_url)
 
     def conclude(self, given: dict[str, str]) -> Response:
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         if self._payments.conclude(payment.transaction_id) is None:
             return _go("/vstop/index", payment)
         return _leave(payment.success_url)
 
     def cancel(self, given: dict[str, str]) -> Response:
-        payment, leaving = self._visited(given)
-        if leaving is not None or payment is None:
-            return leaving or self._missing()
+        payment = self._visited(given)
+        if isinstance(payment, Response):
+            return payment
         self._payments.cancel(payment.transaction_id)
         return _leave(payment.failure_url)
 
@@ -199,17 +199,17 @@ class Pages:
     def _found(self, given: dict[str, str]) -> Payment | None:
         return self._book.payment(given.get("idt", ""))
 
-    def _visited(self, given: dict[str, str]) -> tuple[Payment | None, Response | None]:
-        """The payment, and where the customer must go instead if there is nothing left to do (7.1)."""
+    def _visited(self, given: dict[str, str]) -> Payment | Response:
+        """The payment, or where the customer must go if there is nothing left to do (7.1)."""
         self._payments.abandon_idle()
         payment = self._found(given)
         if payment is None:
-            return None, self._missing()
+            return self._missing()
         if payment.status in (Status.PAID, Status.WAITING):
-            return payment, _leave(payment.success_url)
+            return _leave(payment.success_url)
         if payment.status in (Status.ABANDONED, Status.DOUBTFUL):
-            return payment, self._show("over.html", payment, status=410)
-        return payment, None
+            return self._show("over.html", payment, status=410)
+        return payment
 
     def _missing(self) -> Response:
         return self._render("missing.html", status=404)
@@ -264,7 +264,12 @@ def _upn(payment: Payment, service: Service) -> str:
         "UPNQR", "", "", "", "", "", "", "", f"{payment.amount_cents:011}", "", "", "OTHR", purpose[:42],
         "", account, reference, service.name[:33], "Ulica 1", "1000 Ljubljana",
     ]  # fmt: skip
-    text = "".join(f"{line}\n" for line in lines).encode("iso-8859-2", "replace").decode("iso-8859-2")
+    # A break inside a field would move all that follow.
+    text = (
+        "".join(" ".join(line.split()) + "\n" for line in lines)
+        .encode("iso-8859-2", "replace")
+        .decode("iso-8859-2")
+    )
     return f"{text}{len(text):03}\n"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ajpes_reporting.sandbox.eplacila import SERVICES
 from tests.sandbox.eplacila.conftest import INIT, KEY, Shop, code, codes
 
 
@@ -103,6 +105,20 @@ def test_e_services_that_cannot_pay(shop: Shop, ids: int, expected: str) -> None
     """203, 204: closed, or still in the old flow."""
     other = shop.of(ids)
     assert codes(other.init(ids=ids)) == {("ids", expected)}
+
+
+def test_registered_addresses_are_beginnings() -> None:
+    """205 for another host, port or path (3.1); a registered address without a port stands for any."""
+    service = replace(SERVICES[0], urls=("https://shop.si:8443/eplacila", "https://shop.si/pay"))
+    for url in ("https://shop.si:8443/eplacila/1?x=1", "https://shop.si/pay", "https://shop.si:1/pay"):
+        assert service.has_registered(url), url
+    for url in (
+        "http://shop.si/pay",
+        "https://shop.si.eu/pay",
+        "https://shop.si/eplacila",
+        "https://shop.si/",
+    ):
+        assert not service.has_registered(url), url
 
 
 def test_somebody_elses_name(shop: Shop) -> None:
