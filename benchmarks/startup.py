@@ -6,13 +6,17 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
+from ajpes_reporting.config import open_workspace
+from ajpes_reporting.schedule.tick import note_due
+from ajpes_reporting.unattended import open_duty
 from benchmarks.measurement import Measurement, Stage, Trial, program
 from benchmarks.processes import run
-from benchmarks.workspaces import Kind
+from benchmarks.workspaces import Kind, Workspace
 
 
 def _trials(stage: Stage, _kind: Kind, _size: int) -> Iterator[Trial]:
     workspace = stage.workspaces.get("sqlite", None)
+    _note_what_is_due(workspace)
     for word in ("--help", "status"):
         yield Trial(
             f"`{word}`",
@@ -20,6 +24,13 @@ def _trials(stage: Stage, _kind: Kind, _size: int) -> Iterator[Trial]:
             partial(run, [sys.executable, "-c", "import sqlalchemy"]),
             1,
         )
+
+
+def _note_what_is_due(workspace: Workspace) -> None:
+    """As in a workspace that is in use, where the schedule has done so: deadlines are read, not reckoned."""
+    duty = open_duty(open_workspace(workspace.folder))
+    note_due(duty)
+    duty.desk.engine.dispose()
 
 
 STARTUP = Measurement(

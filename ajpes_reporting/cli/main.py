@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130
+
+# Loading a library makes a great many objects and hardly any garbage: looked for at the usual pace,
+# a seventh of the time to start goes into that.
+_NEW_OBJECTS = 100_000
 
 # Name, module and one line of help; a module is imported only when its command is called.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -73,6 +78,7 @@ def cli(context: click.Context, workspace: str | None, as_json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and leaves with an exit code of the contract."""
+    gc.set_threshold(_NEW_OBJECTS)
     sys.exit(run(arguments))
 
 
