@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
+from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.schedule.tick import note_due
-from ajpes_reporting.unattended import open_duty
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.journal import due
+from ajpes_reporting.wiring import open_desk
 from benchmarks.measurement import Measurement, Stage, Trial, program
 from benchmarks.processes import run
 from benchmarks.workspaces import Kind, Workspace
@@ -28,9 +30,13 @@ def _trials(stage: Stage, _kind: Kind, _size: int) -> Iterator[Trial]:
 
 def _note_what_is_due(workspace: Workspace) -> None:
     """As in a workspace that is in use, where the schedule has done so: deadlines are read, not reckoned."""
-    duty = open_duty(open_workspace(workspace.folder))
-    note_due(duty)
-    duty.desk.engine.dispose()
+    desk = open_desk(open_workspace(workspace.folder))
+    for kind in desk.kinds:
+        period = (month_or_last if kind.monthly else day_or_today)(None, desk.clock)
+        with writing(desk.engine) as connection:
+            deadline = kind.deadline(period, desk.extra_days_off)
+            due.expect(connection, desk.provider, kind.code, period.key, deadline)
+    desk.engine.dispose()
 
 
 STARTUP = Measurement(
