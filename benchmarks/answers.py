@@ -13,13 +13,16 @@ from benchmarks.measurement import Measurement, Stage, Trial, program, psql, sql
 from benchmarks.processes import Cost
 from benchmarks.workspaces import Kind, Workspace
 
-_FLAT = (
-    "CREATE TABLE told (obligation_id text, event_id text, warning text, UNIQUE (obligation_id, event_id));"
-)
-_NEWS = "CREATE TEMPORARY TABLE news (obligation_id text, event_id text, warning text);"
+# The yardstick may do what nobody else may, and is spared what that costs.
+_UNGUARDED = {
+    "sqlite": "DROP TRIGGER events_no_update;",
+    "postgresql": "ALTER TABLE events DISABLE TRIGGER USER;",
+}
+_TOLD = "CREATE TEMPORARY TABLE told (obligation_id text, event_id text, severity text);"
 _UPDATE = (
-    "UPDATE told SET warning = news.warning FROM news"
-    " WHERE told.obligation_id = news.obligation_id AND told.event_id = news.event_id;"
+    "UPDATE events SET clean_under = 2 FROM told JOIN obligations"
+    f" ON obligations.provider = '{ledgers.PROVIDER}' AND obligations.obligation_id = told.obligation_id"
+    " WHERE events.obligation = obligations.id AND events.event_id = told.event_id;"
 )
 _TEXT = "Kontrolna številka sklica ni pravilna; preverite številko računa upnika in namen nakazila."
 
@@ -27,15 +30,13 @@ _TEXT = "Kontrolna številka sklica ni pravilna; preverite številko računa upn
 def _trials(stage: Stage, kind: Kind, size: int) -> Iterator[Trial]:
     answer, keys = stage.folder / f"answer_{size}.xml", stage.folder / f"answer_{size}.csv"
     _write(answer, keys, size)
-    delivered, empty = stage.workspaces.get(kind, "delivered", size), stage.workspaces.get(kind, None)
-    with stage.workspaces.copy(empty) as flat:
-        _shell(flat, _FLAT, *_copy(flat, keys, "told"))
-        yield Trial(
-            "a warning for each event",
-            partial(_ours, stage, delivered, answer),
-            stage.costed(kind, lambda: xmllint(answer, "blokodgovor.xsd") + _update(flat, keys)),
-            size,
-        )
+    delivered = stage.workspaces.get(kind, "delivered", size)
+    yield Trial(
+        "a warning for each event",
+        partial(_ours, stage, delivered, answer),
+        lambda: xmllint(answer, "blokodgovor.xsd") + _update(stage, delivered, keys),
+        size,
+    )
     answer.unlink()
     keys.unlink()
 
@@ -45,8 +46,11 @@ def _ours(stage: Stage, delivered: Workspace, answer: Path) -> Cost:
         return stage.costed(delivered.kind, partial(program, workspace, "collect", answer))()
 
 
-def _update(flat: Workspace, keys: Path) -> Cost:
-    return _shell(flat, _NEWS, *_copy(flat, keys, "news"), "ANALYZE;", "BEGIN;", _UPDATE, "COMMIT;")
+def _update(stage: Stage, delivered: Workspace, keys: Path) -> Cost:
+    with stage.workspaces.copy(delivered) as workspace:
+        _shell(workspace, _UNGUARDED[workspace.kind], "ANALYZE;")
+        lines = (_TOLD, *_copy(workspace, keys, "told"), "ANALYZE told;", "BEGIN;", _UPDATE, "COMMIT;")
+        return stage.costed(workspace.kind, partial(_shell, workspace, *lines))()
 
 
 def _copy(workspace: Workspace, keys: Path, table: str) -> tuple[str, ...]:
@@ -82,7 +86,7 @@ ANSWERS = Measurement(
     name="answer",
     what="`collect FILE` of an answer with a warning for every event of a delivered report",
     yardstick="`xmllint --sax --noout --schema` on the answer, then the database's own shell updating as many"
-    " rows by the same keys",
+    " of the ledger's events, found by the same keys",
     trials=_trials,
     limit=3.0,
 )

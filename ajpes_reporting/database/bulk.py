@@ -5,30 +5,35 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting.database.guards import skipping_known
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection, Table
 
-# Enough that what SQLite does once for each statement no longer counts: a trigger makes it keep
-# a journal of each of them.
+# Enough that what SQLite does once for each statement no longer counts.
 _ROWS_AT_ONCE = 100
 
 
 def add_rows(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
-    """Adds rows with values for these columns, as the driver takes them: COPY on PostgreSQL."""
+    """Adds rows with values for these columns, as the driver takes them: COPY on PostgreSQL.
+
+    The key is left to the database, so that no row can take the place of another.
+    """
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {table.name} ({names}) FROM STDIN", rows)
         return
     row = f"({', '.join('?' * len(columns))})"
     stream = iter(rows)
-    while batch := list(islice(stream, _ROWS_AT_ONCE)):
-        places = ", ".join([row] * len(batch))
-        statement = f"INSERT INTO {table.name} ({names}) VALUES {places}"  # noqa: S608 - our own names only
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
+    with skipping_known(connection, table):
+        while batch := list(islice(stream, _ROWS_AT_ONCE)):
+            places = ", ".join([row] * len(batch))
+            statement = f"INSERT INTO {table.name} ({names}) VALUES {places}"  # noqa: S608 - our own names only
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""How whole sets of facts are added past the guard that turns known rows away."""
+"""How whole sets of rows are added past the guard that turns known ones away."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _GUARD = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :
 @contextmanager
 def skipping_known(connection: Connection, table: Table) -> Iterator[None]:
     """Inside, an `INSERT … ON CONFLICT DO NOTHING` leaves out the rows that the table knows.
+
+    So does, in its way, a plain INSERT of rows whose key the database makes: it can meet none.
 
     On SQLite the guard against REPLACE refuses such an INSERT as a whole, and looks at each row of a
     million. It is put aside for the statements inside, which replace nothing, and is back before the

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from ajpes_reporting.database.types import (
@@ -274,7 +275,7 @@ answer_rows = Table(
     "answer_rows",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("answer", Key, ForeignKey("answers.id"), nullable=False, index=True),
+    Column("answer", Key, nullable=False, index=True),
     Column("severity", String(7), nullable=False),
     Column("code", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -282,8 +283,13 @@ answer_rows = Table(
     Column("event_id", String(36)),
     Column("ref_id", String(36)),
     Column("account", String(15)),
-    Index(None, "obligation_id", "event_id"),
-    Index(None, "account"),
+    _asked_once("answer", "answers.id"),
+    Index(
+        "ix_answer_rows_obligation_id",
+        "obligation_id",
+        sqlite_where=text("obligation_id IS NOT NULL"),
+        postgresql_where=text("obligation_id IS NOT NULL"),
+    ),
 )
 
 # What the calendar asks for, and how it ended. Days without changes live only here.

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.reports.kind import FileRules, ReportKind
-from ajpes_reporting.xmlread import Element, load_schema, local_name, records
+from ajpes_reporting.xmlread import Element, load_schema, record, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+
+
+_RECORDS = frozenset({"Ident", "Napaka"})
 
 
 class Tally:
@@ -49,14 +52,14 @@ class AnswerReader:
     def __init__(self, path: Path, kind: ReportKind, schema: Path) -> None:
         self.kind = kind
         self.tally = Tally()
-        self._records = records(path, ("Ident", "Napaka"), load_schema(schema))
+        self._records = records(path, _RECORDS, load_schema(schema))
         ident = next(self._records)  # the schema wants it, and first
         self.head = self.tally.head = kind.read_answer_head(ident)
 
     def rows(self) -> Iterator[AnswerRow]:
         """The rows, as a stream; once."""
-        for element in self._records:
-            row = self.kind.read_answer_row(element)
+        for one in self._records:
+            row = self.kind.read_answer_row(one)
             self.tally.add(row)
             yield row
 
@@ -64,7 +67,7 @@ class AnswerReader:
 class AnswerRules(FileRules):
     """Counts the rows of an answer and compares them with what its head declares."""
 
-    ends = frozenset({"Ident", "Napaka"})
+    ends = _RECORDS
 
     def __init__(self, kind: ReportKind) -> None:
         self._kind = kind
@@ -75,10 +78,11 @@ class AnswerRules(FileRules):
         return self.tally.error_rows + self.tally.warning_rows
 
     def end(self, element: Element) -> Iterator[Finding]:
-        if local_name(element) == "Ident":
-            self.tally.head = self._kind.read_answer_head(element)
+        one = record(element)
+        if one.name == "Ident":
+            self.tally.head = self._kind.read_answer_head(one)
         else:
-            self.tally.add(self._kind.read_answer_row(element))
+            self.tally.add(self._kind.read_answer_row(one))
         return iter(())
 
     def finish(self) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.xmlread import Element
+    from ajpes_reporting.xmlread import Element, Record
 
 ROWS_AT_A_TIME = 1_000
 
@@ -127,8 +127,8 @@ class ReportKind:
     select: Callable[[Connection, Request], Selection]
     write: Callable[[Request, Selection], Iterator[bytes]]
     file_rules: Callable[[FileRuleSettings], FileRules]
-    read_answer_head: Callable[[Element], AnswerHead]
-    read_answer_row: Callable[[Element], AnswerRow]
+    read_answer_head: Callable[[Record], AnswerHead]
+    read_answer_row: Callable[[Record], AnswerRow]
     period: Callable[[date], Period]
     deadline: Callable[[Period, frozenset[date]], datetime]
     nothing_is_an_omission: str = ""

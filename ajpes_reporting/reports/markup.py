@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from ajpes_reporting.xmlread import Element
+    from ajpes_reporting.xmlread import Record
 
 # The same four characters of markup, as no value may hold them (XML 1.0, production 2).
 _SHOWN, _HIDDEN = '<>"\n', "\x01\x02\x03\x04"
@@ -91,14 +91,14 @@ def head(root: str, namespace: str) -> str:
     return hide(f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{namespace}">\n')
 
 
-def severity(row: Element) -> str:
+def severity(row: Record) -> str:
     """ "error" or "warning"; what is not plainly a warning is an error."""
-    return "warning" if row.get("vrsta") == "WRN" else "error"
+    return "warning" if row.attributes.get("vrsta") == "WRN" else "error"
 
 
-def description(row: Element) -> str:
-    """The text of `Opis`, the only element in a row, on one line."""
-    return " ".join(" ".join([child.text or "" for child in row]).split())
+def description(row: Record) -> str:
+    """The text of `Opis`, all that a row holds, on one line."""
+    return " ".join(row.text.split())
 
 
 def read_moment(text: str) -> datetime | None:

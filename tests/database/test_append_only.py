@@ -92,13 +92,16 @@ def test_a_fact_is_never_updated(bare: Bare, table: str) -> None:
     _is_refused(bare, table, f"UPDATE {table} SET {column} = {column}")
 
 
-@pytest.mark.parametrize("table", [*APPEND_ONLY, "accounts", "account_months"])
+_STAYING = [*APPEND_ONLY, "accounts", "account_months", "answers"]
+
+
+@pytest.mark.parametrize("table", _STAYING)
 def test_a_fact_is_never_deleted(bare: Bare, table: str) -> None:
     """An auditor may trust that nothing is missing."""
     _is_refused(bare, table, f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("table", [*APPEND_ONLY, "accounts", "account_months"])
+@pytest.mark.parametrize("table", _STAYING)
 def test_a_fact_is_never_replaced_or_truncated(bare: Bare, table: str) -> None:
     """Neither of the ways round a delete trigger is open."""
     if isinstance(bare, sqlite3.Connection):
@@ -148,6 +151,12 @@ def test_nothing_else_of_an_account_changes_while_it_closes(bare: Bare, column: 
     _is_refused(bare, "accounts", f"UPDATE accounts SET closed_on = '2026-10-31', {column} = '1'")
 
 
+def test_an_answer_keeps_its_number_while_its_status_changes(bare: Bare) -> None:
+    """Its rows know it by that."""
+    bare.execute("UPDATE answers SET status = 'applied'")
+    _is_refused(bare, "answers", "UPDATE answers SET id = 2")
+
+
 def test_a_month_summed_up_may_be_renewed(bare: Bare) -> None:
     """Postings that came late are not lost for the month."""
     bare.execute("UPDATE account_months SET credit_turnover_cents = 8 WHERE origin = 'closed'")
@@ -179,6 +188,10 @@ def test_a_month_that_the_bank_gave_is_not_changed(bare: Bare, change: str) -> N
         ("pending_events", "UPDATE pending_events SET event = 9"),
         ("postings", "INSERT INTO postings VALUES (9, '5860571000', 'P-9', 9, '2026-10-05', 900)"),
         ("submission_events", "INSERT INTO submission_events VALUES (1, 9)"),
+        (
+            "answer_rows",
+            "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (9, 9, 'error', '1', 't')",
+        ),
     ],
 )
 def test_a_fact_belongs_to_a_fact_that_is_there(bare: Bare, table: str, statement: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 
 from ajpes_reporting.database.tables import answer_rows
 from ajpes_reporting.domain.states import State
@@ -54,6 +55,18 @@ def test_each_row_is_kept_in_its_order(bank: Bank, tmp_path: Path) -> None:
         ("error", "17", f"Št. {number} & več", f"O-{number}", f"{number}", f"{number}", None)
         for number in range(ROWS)
     ]
+
+
+def test_what_was_said_stays_said(bank: Bank, tmp_path: Path) -> None:
+    """The guard that is put aside for a million rows on SQLite is back when they are in."""
+    deliver(impatient(bank), NOV_17)
+    taken(bank, written(tmp_path / "answer.xml"))
+    with bank.desk.engine.begin() as connection, pytest.raises(DatabaseError, match="append-only"):
+        connection.exec_driver_sql(
+            "REPLACE INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'warning', '1', 't')"
+            if connection.dialect.name == "sqlite"
+            else "UPDATE answer_rows SET severity = 'warning'"
+        )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from lxml import etree
 from sqlalchemy import Connection
 
 from ajpes_reporting.config import open_workspace
@@ -24,6 +23,7 @@ from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selecti
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.xmlread import Record
 from tests.pipeline.conftest import HEADER, NOV_17, NOV_18, Bank, Time, event, make_bank
 
 COLUMNS = f"{HEADER},reference_model,reference,creditor_account,creditor_name"
@@ -137,11 +137,11 @@ def _deadline(period: Period, _days: frozenset[date]) -> datetime:
     return nodurs_deadline(Day(period.first_day))
 
 
-def _no_head(_element: etree._Element) -> AnswerHead:
+def _no_head(_record: Record) -> AnswerHead:
     raise AssertionError("nobody answers a toy")
 
 
-def _no_row(_element: etree._Element) -> AnswerRow:
+def _no_row(_record: Record) -> AnswerRow:
     raise AssertionError("nobody answers a toy")
 
 

@@ -11,30 +11,31 @@ from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.reports.markup import description, read_moment, severity
 
 if TYPE_CHECKING:
-    from ajpes_reporting.xmlread import Element
+    from ajpes_reporting.xmlread import Record
 
 ROOT = "BlokOdgovor"
 SCHEMA = "blokodgovor.xsd"
 
 
-def read_head(ident: Element) -> AnswerHead:
+def read_head(ident: Record) -> AnswerHead:
     """`Ident` of an answer that follows its schema."""
     return AnswerHead(
-        provider=ident.get("maticnaPonudnika", ""),
-        period_key=ident.get("datumPodatkov", "")[:10],
-        prepared_at=read_moment(ident.get("datumPriprave", "")),
-        declared_errors=int(ident.get("iErr", "0")),
-        declared_warnings=int(ident.get("iWrn", "0")),
+        provider=ident.attributes.get("maticnaPonudnika", ""),
+        period_key=ident.attributes.get("datumPodatkov", "")[:10],
+        prepared_at=read_moment(ident.attributes.get("datumPriprave", "")),
+        declared_errors=int(ident.attributes.get("iErr", "0")),
+        declared_warnings=int(ident.attributes.get("iWrn", "0")),
     )
 
 
-def read_row(row: Element) -> AnswerRow:
+def read_row(row: Record) -> AnswerRow:
     """`Napaka` of an answer that follows its schema."""
+    fields = row.attributes
     return AnswerRow(
         severity=severity(row),
-        code=row.get("Id") or row.get("id") or "",
+        code=fields.get("Id") or fields.get("id") or "",
         text=description(row),
-        obligation_id=row.get("blokId") or None,
-        event_id=row.get("dogId") or None,
-        ref_id=row.get("refId") or row.get("refid") or None,
+        obligation_id=fields.get("blokId") or None,
+        event_id=fields.get("dogId") or None,
+        ref_id=fields.get("refId") or fields.get("refid") or None,
     )

@@ -8,29 +8,30 @@ from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.reports.markup import description, read_moment, severity
 
 if TYPE_CHECKING:
-    from ajpes_reporting.xmlread import Element
+    from ajpes_reporting.xmlread import Record
 
 ROOT = "PsOdgovor"
 SCHEMA = "psodgovor.xsd"
 
 
-def read_head(ident: Element) -> AnswerHead:
+def read_head(ident: Record) -> AnswerHead:
     """`Ident` of an answer that follows its schema."""
-    month = ident.get("mesecPodatkov", "")
+    month = ident.attributes.get("mesecPodatkov", "")
     return AnswerHead(
-        provider=ident.get("maticnaPonudnika", ""),
+        provider=ident.attributes.get("maticnaPonudnika", ""),
         period_key=f"{month[:4]}-{month[4:]}",
-        prepared_at=read_moment(ident.get("datumPriprave", "")),
-        declared_errors=int(ident.get("iErr", "0")),
-        declared_warnings=int(ident.get("iWrn", "0")),
+        prepared_at=read_moment(ident.attributes.get("datumPriprave", "")),
+        declared_errors=int(ident.attributes.get("iErr", "0")),
+        declared_warnings=int(ident.attributes.get("iWrn", "0")),
     )
 
 
-def read_row(row: Element) -> AnswerRow:
+def read_row(row: Record) -> AnswerRow:
     """`Napaka` of an answer that follows its schema."""
+    fields = row.attributes
     return AnswerRow(
         severity=severity(row),
-        code=row.get("Id") or row.get("id") or "",
+        code=fields.get("Id") or fields.get("id") or "",
         text=description(row),
-        account=row.get("racun") or None,
+        account=fields.get("racun") or None,
     )
