@@ -108,11 +108,13 @@ def schema_verdict(blocks: Iterable[bytes], schema: etree.XMLSchema) -> str | No
     try:
         for block in blocks:
             parser.feed(block)
+            # With a target, lxml raises nothing for a broken schema; a million errors would fill the memory.
+            if parser.feed_error_log:
+                return str(parser.feed_error_log[0].message)
         parser.close()
     except etree.XMLSyntaxError as error:
         return _reason(error)
-    # With a target, lxml raises nothing for a broken schema.
-    return parser.feed_error_log[0].message if len(parser.feed_error_log) else None
+    return parser.feed_error_log[0].message if parser.feed_error_log else None
 
 
 class _Nobody:

@@ -8,12 +8,14 @@ stays flat.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from enum import Enum, auto
-from queue import Queue
+from itertools import chain
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Taker = Callable[[Iterator[bytes]], Any]
 
@@ -36,23 +38,28 @@ def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
     """
     lines = [_Line() for _taker in takers]
     with ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
-        made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
-        end = _End.CUT_OFF
         try:
-            for block in blocks:
-                if any(line.failed for line in lines):
-                    break
-                for line in lines:
-                    line.put(block)
-            else:
-                end = _End.WHOLE
-        finally:
+            made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
+            _hand_out(blocks, lines)
+        except BaseException as trouble:  # also one who is tired of waiting, or a thread that cannot start
             for line in lines:
-                line.put(end)
+                line.cut_off()
+            if not isinstance(trouble, CutOff):
+                raise
     failures = [failure for one in made if (failure := one.exception()) is not None]
     for failure in sorted(failures, key=lambda failure: isinstance(failure, CutOff)):
         raise failure
     return [one.result() for one in made]
+
+
+def _hand_out(blocks: Iterable[bytes], lines: Sequence[_Line]) -> None:
+    """Raises `CutOff` once a taker has failed: nobody needs the rest."""
+    stream: Iterator[bytes | _End] = chain(blocks, (_End.WHOLE,))
+    for block in stream:
+        if any(line.failed for line in lines):
+            raise CutOff
+        for line in lines:
+            line.put(block)
 
 
 class _Line:
@@ -65,6 +72,13 @@ class _Line:
 
     def put(self, block: bytes | _End) -> None:
         self._waiting.put(block)
+
+    def cut_off(self) -> None:
+        """Lets the taker know at once, without waiting until it has taken what it no longer needs."""
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+        self._waiting.put_nowait(_End.CUT_OFF)
 
     def serve(self, taker: Taker) -> Any:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, or_, select
 
 from ajpes_reporting.database.tables import rule_editions
 from ajpes_reporting.domain.periods import parse_day, parse_month
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.xmlread import Element, Record
 
 ROWS_AT_A_TIME = 1_000
+_NOT_MET = 0  # keys begin at 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[An
 def is_remarked(rules: RuleSettings, *facts: FromClause) -> ColumnElement[bool]:
     """In a query, whether the rules have to be asked about one of these facts of the ledger.
 
-    They need not be where it was found right as it came in, by the same edition of the rules.
+    They need not be where it was found right as it came in, by the same edition of the rules. An edition
+    that the ledger has not met yet is not NULL, or it would be that of the facts without one.
     """
-    edition = select(rule_editions.c.id).where(rule_editions.c.fingerprint == rules.edition).scalar_subquery()
+    known = select(rule_editions.c.id).where(rule_editions.c.fingerprint == rules.edition).scalar_subquery()
+    edition = func.coalesce(known, _NOT_MET)
     return or_(*(fact.c.clean_under.is_distinct_from(edition) for fact in facts))
 
 

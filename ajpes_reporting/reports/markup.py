@@ -59,10 +59,22 @@ def blocks(texts: Iterable[str]) -> Iterator[bytes]:
         waiting.append(encoded)
         size += len(encoded)
         if size >= _BLOCK_BYTES:
-            yield show(b"".join(waiting))
+            yield from _cut(show(b"".join(waiting)))
             waiting.clear()
             size = 0
-    yield show(b"".join(waiting))
+    yield from _cut(show(b"".join(waiting)))
+
+
+def _cut(shown: bytes) -> Iterator[bytes]:
+    """One obligation alone may be far longer than a block, and the validator takes 10 MB at once.
+
+    Only markup holds line ends, so no record is torn.
+    """
+    start = 0
+    while start < len(shown):
+        end = shown.find(b"\n", start + _BLOCK_BYTES) + 1 or len(shown)
+        yield shown[start:end]
+        start = end
 
 
 def attribute(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:

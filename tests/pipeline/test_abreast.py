@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ajpes_reporting.pipeline.abreast import CutOff, feed
@@ -20,6 +22,7 @@ class _Broken(Exception):
     pass
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=9), max_size=60))
 def test_everyone_gets_every_block_in_order(blocks: list[bytes]) -> None:
     """The file that is written is the file that is hashed, packed and checked."""
@@ -69,6 +72,43 @@ def test_a_taker_that_fails_stops_the_others_and_is_heard(at: int) -> None:
     with pytest.raises(_Broken):
         feed((b"x" for _ in range(1_000)), other, failing)
     assert ends == ["cut off"]
+
+
+_NO_ROOM_FOR_A_THREAD = """
+import resource, threading
+from ajpes_reporting.pipeline.abreast import feed
+
+used_bytes = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used_bytes + (800 << 20),) * 2)
+threading.stack_size(256 << 20)
+feed([b"x"] * 10, *[b"".join] * 8)
+"""
+_TIRED_OF_WAITING = """
+import os, signal, threading, time
+from ajpes_reporting.pipeline.abreast import feed
+
+def impatient():
+    for _ in range(2):
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=impatient, daemon=True).start()
+feed([b"x"] * 50, lambda blocks: [time.sleep(4) for _ in blocks], b"".join)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [(_NO_ROOM_FOR_A_THREAD, "can't start new thread"), (_TIRED_OF_WAITING, "KeyboardInterrupt")],
+)
+def test_nobody_waits_for_blocks_that_never_come(program: str, told: str) -> None:
+    """A machine without room for one more thread, a person who presses Ctrl-C twice: the run ends, and lets
+    go of its locks."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert told in done.stderr
 
 
 def test_nobody_runs_far_ahead() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, literal, select
 from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.reports.markup import amount_column, hide, show
+from ajpes_reporting.reports.markup import amount_column, blocks, hide, show
 from ajpes_reporting.reports.nodurs.select import select_changes
 from ajpes_reporting.reports.nodurs.write import write
 from tests.reports.conftest import BANK, NODURS_REQUEST
@@ -45,6 +45,15 @@ def test_text_comes_back_as_it_went_in(text: str) -> None:
     written = hide('<a b="') + text + hide('">') + text + hide("</a>")
     element = etree.fromstring(show(written.encode()))
     assert (element.get("b"), element.text, len(element)) == (text, text, 0)
+
+
+def test_a_history_without_end_comes_in_blocks_too() -> None:
+    """The validator takes no more than 10 MB at once; an obligation with more than that is reported too."""
+    event = hide('<No id="1" sSpre="01"/>\n')
+    taken = list(blocks([event * 500_000]))
+    assert b"".join(taken) == b'<No id="1" sSpre="01"/>\n' * 500_000
+    assert max(map(len, taken)) < 1_000_000
+    assert all(block.startswith(b"<No ") for block in taken)
 
 
 @ON_BOTH_DATABASES

@@ -64,6 +64,21 @@ def test_a_setting_that_came_later_counts_for_what_is_in_the_ledger(books: Books
     assert [finding.rule for finding in books.spapp(months).selection.findings] == ["account.prefix"]
 
 
+def test_a_remark_survives_settings_that_the_ledger_has_not_met(books: Books) -> None:
+    """No row bears the edition of settings that are new, or of the program after an update: then every
+    fact is asked about, also one of which something had been said as it came in."""
+    books.record({"debtor_tax_number": "50123450", "change_type": "77"})
+    books.take_csv([{"account": "010000000100188", "holder_tax_number": "50123459", "holder_name": "A",
+                     "opened_on": "2020-01-01", "closed_on": ""}])  # fmt: skip
+    books.take_csv([{"account": "010000000100188", "month": "2026-10", "credit_turnover_cents": "0",
+                     "debit_turnover_cents": "0", "closing_balance_cents": "0"}])  # fmt: skip
+    new = RuleSettings(account_prefixes=("01",))
+    changes = books.nodurs(replace(NODURS_REQUEST, rules=new)).selection.findings
+    assert [one.rule for one in changes] == ["debtor-tax-number.check-digits", "change-type.unknown"]
+    accounts = books.spapp(replace(SPAPP_REQUEST, rules=new)).selection.findings
+    assert [one.rule for one in accounts] == ["account.check-digits"]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.sampled_from(_ODD), min_size=1, max_size=8))
 def test_the_ledger_says_what_a_check_of_the_file_says(

@@ -53,6 +53,7 @@ reported = Table(
     Column("remarked", Boolean, nullable=False),
     Column("unbalanced", Boolean, nullable=False),
     prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
 )
 
 _PAGE = 1_000

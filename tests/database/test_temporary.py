@@ -1,0 +1,43 @@
+"""Lists that a transaction makes for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, literal, select, text, union_all
+
+from ajpes_reporting.database.engine import rehearsing, writing
+from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.reports.nodurs import NODURS
+from ajpes_reporting.reports.nodurs.select import changed
+from ajpes_reporting.reports.spapp import SPAPP
+from tests.reports.conftest import NODURS_REQUEST, SPAPP_REQUEST
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def test_a_list_is_made_anew_whatever_became_of_the_last_one(engine: Engine) -> None:
+    """A process that runs for days builds many reports over one connection; some are taken back."""
+    for transaction in (rehearsing, writing, rehearsing, writing, writing):
+        with transaction(engine) as connection:
+            for rows in (1, 2):
+                _fill(connection, rows)
+                assert connection.scalar(select(func.count()).select_from(changed)) == rows
+
+
+def test_no_list_outlives_its_transaction_on_the_server(engine: Engine) -> None:
+    """A million accounts would take room there for as long as the connection is kept."""
+    if engine.dialect.name != "postgresql":
+        return  # SQLite keeps its own in a file without a name, until the next one is made
+    with writing(engine) as connection:
+        NODURS.select(connection, NODURS_REQUEST)
+        SPAPP.select(connection, SPAPP_REQUEST)
+    with engine.connect() as connection:
+        left = text("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
+        assert connection.scalar(left) == 0
+
+
+def _fill(connection: Connection, rows: int) -> None:
+    numbers = [select(literal(number), literal(number)) for number in range(rows)]
+    fill(connection, changed, union_all(*numbers))
