@@ -42,7 +42,7 @@ _FIFTEEN_DIGITS = re.compile("[0-9]{15}")
 _SEVEN_OR_TEN_DIGITS = re.compile("[0-9]{7}([0-9]{3})?")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def tax_number_ok(tax_number: str) -> bool:
     """Whether these are 8 digits of which the last checks the others (davčna številka)."""
     return bool(_EIGHT_DIGITS.fullmatch(tax_number)) and ddv.is_valid(tax_number)
@@ -53,7 +53,7 @@ def registration_number_ok(registration_number: str) -> bool:
     return bool(_SEVEN_OR_TEN_DIGITS.fullmatch(registration_number)) and maticna.is_valid(registration_number)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def account_ok(account: str) -> bool:
     """Whether these are 15 digits that pass ISO 7064 MOD 97-10, as Slovenian accounts do."""
     return bool(_FIFTEEN_DIGITS.fullmatch(account)) and mod_97_10.is_valid(account)

@@ -56,7 +56,7 @@ reported = Table(
     postgresql_on_commit="DROP",
 )
 
-_PAGE = 1_000
+_PAGE = 100
 _ACCOUNT = hide('<Pi sta="%s" dob="%s" rn="%s" bre="%s"/>\n')
 
 
