@@ -193,6 +193,19 @@ def test_a_payment_that_cannot_be_booked_is_named(
     assert posted(desk) == []
 
 
+@pytest.mark.parametrize("result", range(7))
+def test_only_what_was_paid_is_booked(desk: Desk, ujp: Ujp, tmp_path: Path, result: int) -> None:
+    """0 by section 6.5.3.1, 3 by section 6.5.5.1; from a file and from UJP alike."""
+    told = payment("a" * 32, 100) | {"rezultat": result}
+    expected = [100] if result in (0, 3) else []
+    pull_file(desk, statement(tmp_path, told), MILL)
+    assert [cents for _name, _account, _day, cents in posted(desk)] == expected
+    content = STATEMENT | {"placilo": [told | {"idEplacil": "b" * 32}]}
+    ujp.answer = lambda _request: as_json({"izpisek": content, "auth": ujp.signer.auth()})
+    pull_period(desk, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=False)
+    assert [cents for _name, _account, _day, cents in posted(desk)] == expected * 2
+
+
 def test_without_an_account_nothing_is_guessed(desk: Desk, tmp_path: Path) -> None:
     """The setting is named."""
     with pytest.raises(LedgerRefused) as refused:
