@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
+from ajpes_reporting.domain.fields import read_account
 
 SETTINGS_FILE = "ajpes.toml"
 
@@ -196,6 +197,8 @@ class EplacilaSection(_Section):
     shared_secret: SecretReference
     ids: int
     recipient: Annotated[str, AfterValidator(_registration_number)] | None = None
+    account: Annotated[str, AfterValidator(read_account)] | None = None
+    reversals: Literal["status", "statement"] = "status"
     public_key: str
     server_ca: str | None = None
     init_path: Literal["/transaction/init", "/transaction/transaction/init"] = "/transaction/transaction/init"

@@ -14,7 +14,8 @@ from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver import route
-from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
+from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.desk import Desk
@@ -343,6 +344,20 @@ def eplacila_section(workspace: Workspace) -> EplacilaSection:
 def eplacila_recipient(workspace: Workspace) -> str:
     """Who is paid, by registration number. Raises `ConfigurationError`."""
     return eplacila_section(workspace).recipient or workspace.settings.provider.registration_number
+
+
+def eplacila_account(workspace: Workspace, named: str | None) -> str:
+    """The account that payments are credited to: the one `named`, or that of the settings, or "".
+
+    Raises `UsageError` if `named` is no account.
+    """
+    if named is None:
+        section = workspace.settings.eplacila
+        return (section.account or "") if section else ""
+    try:
+        return read_account(named)
+    except ValueError as error:
+        raise UsageError(f"--account is {named!r}, but {error}.", "name one account of the ledger") from None
 
 
 def _credentials(workspace: Workspace, settings: EplacilaSection) -> Credentials:

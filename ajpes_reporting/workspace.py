@@ -90,6 +90,7 @@ strict = false                         # true: warnings count as errors
 # api_key = "file:keys/eplacila-api-key"
 # shared_secret = "file:keys/eplacila-secret"
 # ids = 143
+# account = "SI56…"                     # which of your accounts is credited
 # public_key = "keys/eplacila-public-key"
 """
 

@@ -1,4 +1,4 @@
-"""`eplacila health | init | status | receipt | statement | listen | sandbox`."""
+"""`eplacila health | init | status | receipt | statement | listen | sandbox | demo`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.cli import eplacila_sandbox
+from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
+from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.wording import counted
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.statements import Payment, StatementKind
 
 _MOST_ROWS = 200
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group("eplacila", short_help="Web payments through UJP e-plačila.")
@@ -32,7 +32,7 @@ def command() -> None:
     """Web payments through UJP e-plačila: begin them, ask for them, be told of them."""
 
 
-@command.command("health")
+@command.command("health", short_help="Do they work, and when was the last payment?")
 @with_session
 def health(session: Session) -> None:
     """Asks whether UJP e-plačila work, and when the e-service was paid last."""
@@ -50,7 +50,7 @@ def health(session: Session) -> None:
         click.get_current_context().exit(NotDelivered.exit_code)
 
 
-@command.command("init")
+@command.command("init", short_help="Begin a payment.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @with_session
 def init(session: Session, file: Path) -> None:
@@ -79,7 +79,7 @@ def init(session: Session, file: Path) -> None:
     session.emit(document, show)
 
 
-@command.command("status")
+@command.command("status", short_help="Ask what has become of payments.")
 @click.argument("transaction", required=False)
 @click.option("--order", "order_id", help="Ask by the identifier of the order.")
 @with_session
@@ -106,7 +106,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
     session.emit(document, show)
 
 
-@command.command("receipt")
+@command.command("receipt", short_help="Fetch the invoice of a payment.")
 @click.argument("transaction")
 @click.option("--kind", type=click.Choice(["pdf", "xml"]), default="pdf", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
@@ -121,12 +121,18 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
     session.emit(document, lambda: click.echo(f"Invoice {found.number} lies in {output}."))
 
 
-@command.command("statement")
-@click.option("--from", "first", type=_DAY, required=True, help="The first day.")
-@click.option("--to", "last", type=_DAY, required=True, help="The last day.")
+@command.command("statement", short_help="The payments of a period.")
+@click.option("--from", "first", type=DAY, metavar="DATE", required=True, help="The first day.")
+@click.option("--to", "last", type=DAY, metavar="DATE", required=True, help="The last day.")
 @click.option("--recipient", help="A registration number; by default eplacila.recipient.")
 @click.option("--delayed", is_flag=True, help="Payments by QR code.")
-@click.option("--state", "states", type=click.IntRange(0, 6), multiple=True, help="With --delayed.")
+@click.option(
+    "--state",
+    "states",
+    type=click.IntRange(0, 6),
+    multiple=True,
+    help="With --delayed: of these states, otherwise paid ones; may be given several times.",
+)
 @click.option("--file", "kind", type=click.Choice(["xml", "json"]), help="Write files, as UJP makes them.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path(),
               help="Where --file writes them.")  # fmt: skip
@@ -139,6 +145,8 @@ def statement(
     from ajpes_reporting.eplacila.answers import State
     from ajpes_reporting.wiring import eplacila_client, eplacila_recipient
 
+    if states and not delayed:
+        raise UsageError("States count only with --delayed.", "add --delayed, or leave --state out")
     workspace = session.workspace()
     client = eplacila_client(workspace)
     number = recipient or eplacila_recipient(workspace)
@@ -155,7 +163,7 @@ def statement(
     session.emit({"written": written}, lambda: click.echo("\n".join(map(str, written))))
 
 
-@command.command("listen")
+@command.command("listen", short_help="Take the notices of UJP.")
 @with_session
 def listen(session: Session) -> None:
     """Takes the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
@@ -291,3 +299,4 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 command.add_command(eplacila_sandbox.command)
+command.add_command(eplacila_demo.command)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.sandbox.eplacila import Till
 
 
-@click.command("sandbox")
+@click.command("sandbox", short_help="A UJP e-plačila of your own, on loopback.")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Otherwise the one of the last time.")
 @click.option(

@@ -1,4 +1,4 @@
-"""`ledger import | cancel | show`."""
+"""`ledger import | pull | cancel | show`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.cli import ledger_pull
 from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import UsageError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.events import Event
 
 
-@click.group("ledger", short_help="Import facts, cancel and replace events, show a history.")
+@click.group("ledger", short_help="Import or pull facts, cancel and replace events, show a history.")
 def command() -> None:
     """The ledger: facts come in, a wrong one is cancelled, nothing is ever edited."""
 
@@ -151,3 +152,6 @@ def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
             raise UsageError(f"--replace {text} names no value.", "write it as FIELD=VALUE")
         fields[name.strip()] = value
     return fields or None
+
+
+command.add_command(ledger_pull.command)

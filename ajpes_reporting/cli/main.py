@@ -25,7 +25,7 @@ _NEW_OBJECTS = 100_000
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make a workspace: settings, database, archive."),
     "demo": ("demo", "The main job, end to end, in a new workspace."),
-    "ledger": ("ledger", "Import facts, cancel and replace events, show a history."),
+    "ledger": ("ledger", "Import or pull facts, cancel and replace events, show a history."),
     "build": ("build", "Write a report file and change nothing else."),
     "check": ("check", "Check any report or answer file against schema and rules."),
     "run": ("run", "Select, build, check, archive, deliver, read the answer."),

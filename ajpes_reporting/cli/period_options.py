@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.periods import Day, Month, Period, parse_day, parse_month
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import Clock
+
+DAY = click.DateTime(["%Y-%m-%d"])
+"""A day of a calendar; show it with `metavar="DATE"`."""
 
 
 def day_or_today(text: str | None, clock: Clock) -> Period:

@@ -158,6 +158,24 @@ EVENT_TEXTS = Texts(
     Field("creditor_name", "creditor name", "Upnik/Naziv", NAME, mandatory=False),  # 22
 )
 
+_SLOVENE_IBAN = re.compile("SI[0-9]{2}([0-9]{15})")
+
+
+def plain_account(text: str) -> str:
+    """A Slovenian account as the ledger has it, 15 digits, also where it is written as an IBAN."""
+    written = "".join(text.split())
+    found = _SLOVENE_IBAN.fullmatch(written)
+    return found[1] if found else written
+
+
+def read_account(text: str) -> str:
+    """The same of a text that a person wrote. Raises ValueError if it is no account."""
+    account = plain_account(text)
+    if not re.fullmatch(ACCOUNT.pattern, account):
+        raise ValueError(f"an account has {ACCOUNT.words}, or is written as an IBAN")
+    return account
+
+
 # Section 3.2. The report has the account only; its holder is known to the ledger alone.
 ACCOUNT_MONTH_TEXTS = Texts(Field("account", "account", "Pi/rn", ACCOUNT))  # 9
 ACCOUNT_TEXTS = Texts(

@@ -104,9 +104,10 @@ class Payments:
                 book.expect(connection, self.provider, order, self.clock())
                 return False
             if entry.transaction_id is not None:
+                also = "" if entry.state.is_final else "lead the payer to it again, or "
                 raise UsageError(
                     f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
-                    "lead the payer to it again, or begin an order with another id",
+                    f"{also}begin an order with another id",
                 )
             return True
 

@@ -109,7 +109,11 @@ class Ujp:
     def client(self, times: Times | None = None, base_url: str | None = None, **habits: Any) -> Client:
         url = base_url or self.base_url
         wire = Wire(
-            url, credentials(), trusting(self.ca, "eplacila.server_ca"), lambda: NOW, times or Times(2, 2, 5)
+            url,
+            credentials(),
+            trusting(self.ca, "eplacila.server_ca"),
+            lambda: NOW,
+            times or Times(20, 20, 60),
         )
         return Client(wire, credentials(), verifier(self.signer), url, Habits(**habits), self.slept.append)
 

@@ -202,6 +202,28 @@ def test_no_code_has_the_meaning_of_another() -> None:
         assert len({getattr(code, words) for code in Code}) == len(list(Code))
 
 
+MEANINGS = {
+    101: ("Prazna", "empty"), 102: ("Predolg niz", "too long"), 103: ("povezave", "link"),
+    104: ("dolžine parametra", "length"), 105: ("številka", "number"), 106: ("datum", "date"),
+    107: ("transakcije", "transaction"), 201: ("valuta", "currency"), 202: ("Matična", "registration number"),
+    203: ("delovnega toka", "new way"), 204: ("ni aktivna", "not active"), 205: ("URL", "address"),
+    206: ("že uporabljen", "used already"), 207: ("način plačila", "way of paying is not"),
+    208: ("jezik", "language"), 209: ("postavke", "no items"), 210: ("DDV", "VAT"),
+    211: ("količina", "quantity"), 212: ("Vsota", "add up"), 213: ("provizije", "commission"),
+    301: ("kasnejši", "before it begins"), 302: ("neveljavno datumsko", "statement is not valid"),
+    303: ("predolgo", "period of the statement is too long"), 304: ("statusi", "statuses"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", FIELD_CODES)
+def test_every_code_says_what_the_document_says_of_it(number: int) -> None:
+    """The words of the table in section 6.3.4, so that no two of them are swapped."""
+    (code,) = (code for code in Code if code.number == str(number))
+    slovene, english = MEANINGS[number]
+    assert slovene.casefold() in code.slovene.casefold()
+    assert english in code.english
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Bad gateway</html>", b"[]", b'{"errorCode":{}}', b"\xff", b"[" * 100_000]
 )

@@ -109,6 +109,7 @@ def test_the_exit_code_tells_what_happened(ujp: Ujp, call: Any, tmp_path: Path) 
     assert call("init", str(tmp_path / "nowhere"))[0] == 2
     assert call("status", "a", "--order", "b")[0] == 2
     assert call("statement", "--from", "2024-01-02", "--to", "2024-01-01")[0] == 2
+    assert call("statement", "--from", "2024-01-01", "--to", "2024-01-02", "--state", "1")[0] == 2
 
 
 def test_a_statement_as_a_table_and_as_files(ujp: Ujp, signer: Signer, call: Any, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ class Shop:
     now: datetime = NOW
     told: int = 0
     changes: list[Change] = field(default_factory=list)
+    paid: float = 12.23
     fails: bool = False
     transaction: str = TRANSACTION
     order_id: str = ORDER_ID
@@ -64,7 +65,7 @@ class Shop:
             return None
         self.told += 1
         time = str(int(self.now.timestamp()) + self.told)
-        paid = {"znesek": 12.23} if self.state == 0 else {"znesek": 0}
+        paid = {"znesek": self.paid} if self.state == 0 else {"znesek": 0}
         return as_json(self.status(time) | paid)
 
     def notice(self, nonce: str = "AeVLDoT9nZPN09O", at: datetime = NOW, **more: Any) -> bytes:
@@ -114,6 +115,20 @@ def test_a_notice_is_confirmed_and_stored_before_it_is_answered(shop: Shop) -> N
     assert entry
     assert (entry.state, entry.amount_cents, entry.order_id) == (State.PAID, 1223, ORDER_ID)
     assert [change.makes_it_paid for change in shop.changes] == [True]
+
+
+@pytest.mark.parametrize(("paid", "counts"), [(12.23, True), (12.22, False), (0.01, False), (12.24, False)])
+def test_another_amount_than_was_ordered_is_no_payment_of_it(shop: Shop, paid: float, counts: bool) -> None:
+    """Whoever paid a cent for a ticket gets none."""
+    payments = shop.payments()
+    shop.is_away = True
+    with pytest.raises(PaymentUnknown):
+        payments.begin(order())
+    shop.is_away, shop.state, shop.paid = False, 0, paid
+    assert shop.send(shop.notice()) == 200
+    (change,) = shop.changes
+    assert (change.entry.state, change.makes_it_paid) == (State.PAID, counts)
+    assert change.entry.is_of_another_amount is not counts
 
 
 def test_the_status_in_a_notice_is_nobodys_word(shop: Shop) -> None:

@@ -1,0 +1,201 @@
+"""`eplacila demo [DIR]`: one web payment, from its order to the bank's SPAPP report."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.money import format_decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ajpes_reporting.domain.periods import Month
+    from ajpes_reporting.eplacila.answers import Started
+    from ajpes_reporting.eplacila.book import Entry
+    from ajpes_reporting.sandbox.eplacila import Till
+
+_ACCOUNT = "010000000100575"
+_CENTS = 4_960  # SPAPP has whole euros, and these are rounded up
+_NOTICE_SECONDS, _BY_HAND_SECONDS = 30, 600
+_PAUSE_SECONDS = 0.1
+
+
+@click.command("demo", short_help="A payment's whole way, on loopback.")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-eplacila"))
+@click.option("--by-hand", is_flag=True, help="You pay, in a browser.")
+@with_session
+def command(session: Session, directory: Path, by_hand: bool) -> None:
+    """One web payment in a new workspace in DIRECTORY (default: demo-eplacila).
+
+    It is begun, paid at the bundled e-plačila, told by a signed notice, confirmed by its status,
+    stands in the statement, is pulled into the ledger and raises the account's credit turnover in
+    SPAPP.
+    """
+    from ajpes_reporting.sandbox import SandboxError
+    from ajpes_reporting.sandbox.eplacila import Till
+    from ajpes_reporting.workspace import make_workspace
+
+    make_workspace(directory)
+    try:
+        with Till(directory / "till") as till:
+            Demo(session, directory, till).play(by_hand=by_hand)
+    except SandboxError as error:
+        raise UsageError(str(error), error.remedy) from None
+
+
+class Demo:
+    """The story, one step after the other; every step is what a command does, too."""
+
+    def __init__(self, session: Session, directory: Path, till: Till) -> None:
+        from ajpes_reporting.config import open_workspace
+        from ajpes_reporting.wiring import eplacila_payments, open_desk
+
+        self._session = session
+        self._directory = directory
+        self._till = till
+        with (directory / "ajpes.toml").open("a", encoding="utf-8") as file:
+            file.write(f'\n{till.settings()}account = "{_ACCOUNT}"\n')
+        self._workspace = open_workspace(directory)
+        self._desk = open_desk(self._workspace)
+        self._payments = eplacila_payments(self._workspace)
+
+    def play(self, *, by_hand: bool) -> None:
+        """Plays all of it. Raises `AjpesReportingError` if a step does not end as it must."""
+        self._say(f"A bank in {self._directory}, and UJP e-plačila at {self._till.url}")
+        self._import()
+        with self._listening() as port:
+            started = self._begin(port)
+            self._pay(started, by_hand=by_hand)
+            entry = self._told(started, _BY_HAND_SECONDS if by_hand else _NOTICE_SECONDS)
+        self._confirm(entry)
+        before, after = self._pull(entry)
+        self._session.emit(
+            {
+                "workspace": self._directory, "transaction_id": started.transaction_id,
+                "amount_cents": entry.amount_cents, "credit_before": before, "credit_after": after,
+            },
+            lambda: click.echo(f"Look around: ajpes-reporting -w {self._directory} audit export"),
+        )  # fmt: skip
+
+    def _import(self) -> None:
+        from ajpes_reporting.pipeline.facts import import_files
+        from ajpes_reporting.shipped import sample
+
+        (summary,) = import_files(self._desk, [sample("ledger/accounts.csv")])
+        self._say(f"1. ledger import: {summary.rows_new} accounts; {_ACCOUNT} is credited")
+
+    @contextmanager
+    def _listening(self) -> Iterator[int]:
+        from ajpes_reporting.eplacila.server import served
+        from ajpes_reporting.wiring import eplacila_receiver
+
+        app = eplacila_receiver(self._workspace, self._payments)
+        with served(app, "127.0.0.1:0") as (_host, port):
+            self._say(f"2. eplacila listen: notices are taken on port {port}")
+            yield port
+
+    def _begin(self, port: int) -> Started:
+        from ajpes_reporting.eplacila.order import read_order
+        from ajpes_reporting.wiring import eplacila_recipient, eplacila_section
+
+        site = f"http://127.0.0.1:{port}"
+        order = read_order(
+            {
+                "id": f"demo-{time.time_ns()}", "maticna": eplacila_recipient(self._workspace),
+                "successUrl": site, "failureUrl": site, "callbackUrl": site, "opisPlacila": "Taksa",
+                "postavka": [{"opis": "Taksa", "kolicina": 1, "cena": format_decimal(_CENTS)}],
+            },
+            eplacila_section(self._workspace).ids,
+        )  # fmt: skip
+        started = self._payments.begin(order)
+        self._say(f"3. eplacila init: {format_decimal(order.total_cents)} EUR, {started.transaction_id}")
+        return started
+
+    def _pay(self, started: Started, *, by_hand: bool) -> None:
+        from ajpes_reporting.sandbox.eplacila import Outcome
+
+        if by_hand:
+            self._session.say(f"4. Pay at {started.pay_url}, by card; you have ten minutes")
+            return
+        self._till.payments.choose(started.transaction_id, "VISA")
+        self._till.payments.report(started.transaction_id, Outcome.PAID)
+        self._say("4. the customer pays by card")
+
+    def _told(self, started: Started, seconds: float) -> Entry:
+        """What a notice has brought into the book."""
+        from ajpes_reporting.eplacila import book
+        from ajpes_reporting.eplacila.answers import State
+
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with self._desk.engine.connect() as connection:
+                entry = book.by_transaction(connection, self._desk.provider, started.transaction_id)
+            if entry and entry.state is State.PAID:
+                self._say("5. a signed notice has come; UJP was asked, and the book says: paid")
+                return entry
+            time.sleep(_PAUSE_SECONDS)
+        raise _failed("no notice told that it was paid")
+
+    def _confirm(self, entry: Entry) -> None:
+        status = self._payments.client.status_of_order(entry.order_id)
+        if (status.state, status.amount_cents) != (entry.state, _CENTS):
+            raise _failed(f"by its status it is {status.state.label}")
+        amount = format_decimal(status.amount_cents)
+        self._say(f"6. eplacila status: {status.state.label}, {amount} EUR by {status.method}")
+
+    def _pull(self, entry: Entry) -> tuple[int, int]:
+        """From the statement into the ledger; the credit turnover in SPAPP before and after, in euros."""
+        from ajpes_reporting.domain.periods import Month
+        from ajpes_reporting.pipeline.pull import pull_period
+        from ajpes_reporting.wiring import eplacila_recipient
+
+        if entry.paid_at is None:
+            raise _failed("nobody says when it was paid")
+        day = entry.paid_at.astimezone(LJUBLJANA).date()
+        month = Month(day.year, day.month)
+        before = self._credit(month)
+        pulled = pull_period(
+            self._desk, self._payments.client, eplacila_recipient(self._workspace), day, day, _ACCOUNT,
+            ask_each=True,
+        )  # fmt: skip
+        if pulled.rows_new != 1:
+            raise _failed(f"the statement brought {pulled.rows_new} postings")
+        self._say(f"7. ledger pull eplacila: {pulled.rows_new} new posting")
+        after = self._credit(month)
+        self._say(
+            f"8. build spapp: credit turnover of {_ACCOUNT} in {month.key}: {before} EUR, now {after} EUR"
+        )
+        if after - before != round(_CENTS / 100):
+            raise _failed(f"the credit turnover rose by {after - before} EUR")
+        return before, after
+
+    def _credit(self, month: Month) -> int:
+        """As the report for the month would have it now."""
+        from ajpes_reporting import xmlread
+        from ajpes_reporting.pipeline.build import rehearse
+        from ajpes_reporting.reports.registry import by_code
+
+        with self._desk.working_folder() as folder:
+            built = rehearse(self._desk, by_code("SPAPP"), month, folder)
+            if built is not None:
+                for _event, element in xmlread.stream(built.path, ("end",)):
+                    row = xmlread.attributes(element)
+                    if row.get("rn") == _ACCOUNT:
+                        return int(row["dob"])
+        raise _failed(f"SPAPP does not report {_ACCOUNT}")
+
+    def _say(self, text: str) -> None:
+        if not self._session.as_json:
+            click.echo(text)
+
+
+def _failed(what: str) -> AjpesReportingError:
+    return AjpesReportingError(f"The demo has failed: {what}.", "this is a fault of the program")

@@ -1,0 +1,98 @@
+"""`ledger pull eplacila`: web payments into the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ajpes_reporting.cli.period_options import DAY
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.money import format_decimal
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from ajpes_reporting.ledger.postings import Turnover
+    from ajpes_reporting.pipeline.pull import Pulled
+
+_COLUMNS = ("account", "month", ">payments", ">EUR", ">reversals", ">EUR back", "")
+
+
+@click.group("pull", short_help="Take in what another system recorded.")
+def command() -> None:
+    """Takes in what another system recorded, without a file in between."""
+
+
+@command.command("eplacila", short_help="Web payments, from the statements of UJP.")
+@click.option("--from", "first", type=DAY, metavar="DATE", help="The first day.")
+@click.option("--to", "last", type=DAY, metavar="DATE", help="The last day.")
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path),
+              help="A statement at hand, XML or JSON; UJP is not asked.")  # fmt: skip
+@click.option("--account", help="The account that is credited; by default eplacila.account.")
+@with_session
+def eplacila(
+    session: Session, first: datetime | None, last: datetime | None, file: Path | None, account: str | None
+) -> None:
+    """Web payments of a period, from UJP's statements, as postings of the accounts they were credited to.
+
+    What the ledger knows already is skipped, so a period may be pulled as often as you like; all of
+    it goes in, or nothing.
+    """
+    given = (first is not None, last is not None, file is not None)
+    if given == (True, True, False) and first and last:
+        found = _pull_period(session, first.date(), last.date(), account)
+    elif given == (False, False, True) and file:
+        found = _pull_file(session, file, account)
+    else:
+        raise UsageError(
+            "It is not said which payments.", "name a period with --from and --to, or a statement with --file"
+        )
+    session.emit(_document(found), lambda: _show(session, found))
+
+
+def _pull_period(session: Session, first: date, last: date, account: str | None) -> Pulled:
+    from ajpes_reporting.pipeline.pull import pull_period
+    from ajpes_reporting.wiring import eplacila_account, eplacila_client, eplacila_recipient, eplacila_section
+
+    workspace = session.workspace()
+    ask_each = eplacila_section(workspace).reversals == "status"
+    with session.progress("Pulling") as progress:
+        return pull_period(
+            session.desk(), eplacila_client(workspace), eplacila_recipient(workspace), first, last,
+            eplacila_account(workspace, account), ask_each=ask_each, progress=progress,
+        )  # fmt: skip
+
+
+def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
+    from ajpes_reporting.pipeline.pull import pull_file
+    from ajpes_reporting.wiring import eplacila_account
+
+    with session.progress("Pulling") as progress:
+        return pull_file(session.desk(), file, eplacila_account(session.workspace(), account), progress)
+
+
+def _document(found: Pulled) -> dict[str, object]:
+    return {
+        "source": found.source, "kind": "postings", "rows": found.rows_read, "new": found.rows_new,
+        "known": found.rows_known, "turnover": list(found.turnover),
+    }  # fmt: skip
+
+
+def _show(session: Session, found: Pulled) -> None:
+    told = counted(found.rows_read, "postings")
+    click.echo(f"{found.source}: {told}, {found.rows_new} new, {found.rows_known} known already")
+    if found.turnover:
+        session.table("", _COLUMNS, [_row(turnover) for turnover in found.turnover])
+
+
+def _row(turnover: Turnover) -> list[str]:
+    return [
+        turnover.account, turnover.month,
+        f"{turnover.credits:,}", format_decimal(turnover.credit_cents),
+        f"{turnover.debits:,}", format_decimal(turnover.debit_cents),
+        "" if turnover.counts else "does not count: this month was imported",
+    ]  # fmt: skip

@@ -1,0 +1,121 @@
+"""What an e-service has taken: payments that were made, and what of them was paid back since.
+
+A statement (section 6.5.5.1) tells of payments. Reversals are not among its fields: they are told by
+the status of each payment (section 6.5.3.1), as the sum of all of them so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.fields import plain_account
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.eplacila.answers import State
+from ajpes_reporting.eplacila.statements import payments_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, datetime
+    from pathlib import Path
+
+    from ajpes_reporting.eplacila.answers import PaymentStatus
+    from ajpes_reporting.eplacila.client import Client
+    from ajpes_reporting.eplacila.statements import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A payment that was made. Amounts are in cents, days are those of Ljubljana.
+
+    `account` has 15 digits. `reversed_cents` is all that was paid back so far, the last of it on
+    `reversed_on`.
+    """
+
+    payment_id: str
+    account: str
+    paid_on: date
+    amount_cents: int
+    reversed_cents: int = 0
+    reversed_on: date | None = None
+
+
+def takings_of_period(
+    client: Client, recipient: str, first: date, last: date, account: str, *, ask_each: bool
+) -> Iterator[Taking | Finding]:
+    """What was paid from `first` to `last`, both included, with and without delay.
+
+    `account` is the one credited where the statement names none. With `ask_each` UJP is asked for
+    the status of every payment. A finding stands for a payment that cannot be booked. Raises
+    `UsageError` and what `Client.payments` and `Client.status` do.
+    """
+    for delayed in (False, True):
+        for payment in client.payments(recipient, first, last, delayed=delayed):
+            if payment.is_paid:
+                yield _asked(client, payment, account) if ask_each else _taking(payment, account)
+
+
+def takings_of_file(path: Path, account: str) -> Iterator[Taking | Finding]:
+    """The same from a statement at hand, as it stands there. Raises `UsageError`."""
+    return (_taking(payment, account) for payment in payments_in(path) if payment.is_paid)
+
+
+def _asked(client: Client, payment: Payment, account: str) -> Taking | Finding:
+    """The payment with what its status tells, which must be about the same money."""
+    status = (
+        client.status_of_order(payment.order_id) if payment.order_id else client.status(payment.eplacila_id)
+    )
+    if wrong := _disagreement(payment, status):
+        return _finding(payment, "status", wrong, "pull again; if UJP still says both, ask UJP")
+    told = {"reversed_cents": status.reversed_cents, "reversed_at": status.reversed_at}
+    return _taking(payment.model_copy(update=told), account)
+
+
+def _disagreement(payment: Payment, status: PaymentStatus) -> str:
+    if payment.eplacila_id not in (status.transaction_id, status.eplacila_number):
+        return "its order has another payment by the status that UJP tells"
+    if status.state is not State.PAID:
+        return f"the statement says that it is paid, its status that it is {status.state.label}"
+    if status.amount_cents != payment.amount_cents:
+        amounts = format_decimal(payment.amount_cents), format_decimal(status.amount_cents)
+        return "the statement says {} EUR, its status {} EUR".format(*amounts)
+    return ""
+
+
+def _taking(payment: Payment, account: str) -> Taking | Finding:
+    credited = plain_account(payment.account) or account
+    if not credited:
+        return _finding(
+            payment, "racunDobro", "the statement names no account that it was credited to",
+            "name the account in eplacila.account, or with --account",
+        )  # fmt: skip
+    if payment.paid_at is None:
+        return _unreadable(payment, "datumPlacila", "the statement does not say when it was paid")
+    if payment.amount_cents < 0:
+        return _unreadable(payment, "znesek", "its amount is negative")
+    if not 0 <= payment.reversed_cents <= payment.amount_cents:
+        return _unreadable(
+            payment, "znesekStornacij", "less than nothing, or more than was paid, was reversed"
+        )
+    if payment.reversed_cents and payment.reversed_at is None:
+        return _unreadable(payment, "casZadnjeStornacije", "UJP does not say when it was reversed")
+    return Taking(
+        payment.eplacila_id, credited, _day(payment.paid_at), payment.amount_cents, payment.reversed_cents,
+        _day(payment.reversed_at) if payment.reversed_at else None,
+    )  # fmt: skip
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(LJUBLJANA).date()
+
+
+def _unreadable(payment: Payment, field: str, wrong: str) -> Finding:
+    return _finding(payment, field, wrong, "ask UJP what became of this payment")
+
+
+def _finding(payment: Payment, field: str, wrong: str, remedy: str) -> Finding:
+    return Finding(
+        Severity.ERROR, f"payment {payment.eplacila_id[:40]}", field, f"eplacila.{field}", wrong, remedy
+    )
