@@ -23,7 +23,9 @@ def test_it_starts_tells_what_a_workspace_needs_and_stops(tmp_path: Path) -> Non
         "sandbox",
         str(tmp_path / "till"),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_mind_ctrl_c
+    ) as process:
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
@@ -38,8 +40,16 @@ def test_it_starts_tells_what_a_workspace_needs_and_stops(tmp_path: Path) -> Non
             assert len(secret.read_text()) == 32
             assert secret.stat().st_mode & 0o077 == 0
         assert "PUBLIC KEY" in Path(section["public_key"]).read_text()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def _mind_ctrl_c() -> None:
+    """What a shell starts in the background ignores it, and these tests may have been started so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_two_tills_in_one_folder(tmp_path: Path) -> None:

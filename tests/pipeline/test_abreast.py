@@ -92,6 +92,7 @@ def impatient():
         time.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, where the tests run in the background
 threading.Thread(target=impatient, daemon=True).start()
 feed([b"x"] * 50, lambda blocks: [time.sleep(4) for _ in blocks], b"".join)
 """
