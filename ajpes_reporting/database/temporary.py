@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 def fill(connection: Connection, table: Table, rows: Select[Any]) -> None:
     """Makes the temporary table anew, with these rows, and lets the database know how many they are."""
     connection.execute(DropTable(table, if_exists=True))
+    if connection.dialect.name == "postgresql":
+        # Said here and not with the table: for that SQLAlchemy would load the dialect, wanted or not.
+        table.dialect_options["postgresql"]["on_commit"] = "DROP"
     connection.execute(CreateTable(table))
     connection.execute(insert(table).from_select(table.columns.keys(), rows))
     analyze(connection, table)

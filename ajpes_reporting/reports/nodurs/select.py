@@ -49,7 +49,6 @@ changed = Table(
     Column("place", Key, primary_key=True, autoincrement=False),
     Column("obligation", Key, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DROP",
 )
 
 _EVENT = hide('<No id="%s"%s sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s"%s%s%s%s')

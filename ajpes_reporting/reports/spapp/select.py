@@ -53,7 +53,6 @@ reported = Table(
     Column("remarked", Boolean, nullable=False),
     Column("unbalanced", Boolean, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DROP",
 )
 
 _PAGE = 100
