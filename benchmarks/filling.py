@@ -7,6 +7,7 @@ same triggers.
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -176,26 +177,28 @@ def _fill_postings(database: _Database, size: int) -> None:
     )
 
 
-class _Database:
+class _Database(ABC):
     """What bulk loading needs of a database; each kind fills in how."""
 
+    @abstractmethod
     def insert(self, table: str, columns: tuple[str, ...], rows: Iterable[Row]) -> None:
-        raise NotImplementedError
+        """Adds many rows at once."""
 
+    @abstractmethod
     def run(self, statement: str) -> None:
-        raise NotImplementedError
+        """Executes one statement."""
 
+    @abstractmethod
     def numbers(self, count: int) -> str:
         """A table of one column `n` that counts from 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def as_date(self, text: str) -> str:
         """An expression of text as a date."""
-        raise NotImplementedError
 
+    @abstractmethod
     def as_moment(self, text: str) -> str:
         """An expression of text in UTC as a moment."""
-        raise NotImplementedError
 
 
 @contextmanager

@@ -102,10 +102,9 @@ class FileRules:
 
 @dataclass(frozen=True, slots=True)
 class FileRuleSettings:
-    """What the rules over a file need to know. Empty `provider`: anybody's file."""
+    """What the rules over a file need to know."""
 
     amounts: Amounts
-    provider: str = ""
     rules: RuleSettings = field(default_factory=RuleSettings)
 
 

@@ -30,7 +30,6 @@ class Settings:
 
     nodurs: Amounts = "cents"
     spapp: Amounts = "euros"
-    provider: str = ""
     strict: bool = False
     rules: RuleSettings = field(default_factory=RuleSettings)
 
@@ -70,7 +69,7 @@ def kinds(settings: Settings) -> list[FileKind]:
 
 
 def _kinds_of(kind: ReportKind, amounts: Amounts, settings: Settings) -> list[FileKind]:
-    rules = FileRuleSettings(amounts, settings.provider, settings.rules)
+    rules = FileRuleSettings(amounts, settings.rules)
     return [
         FileKind(kind.root, kind.namespace, shipped.schema(kind.schema), lambda: kind.file_rules(rules)),
         FileKind(kind.answer_root, None, shipped.schema(kind.answer_schema), lambda: AnswerRules(kind)),

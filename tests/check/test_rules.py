@@ -101,16 +101,6 @@ def test_formats_of_amounts_are_never_mixed(check: Check, old: str, new: str, re
     assert (error.rule, error.record) == ("nodurs.amounts-format", record)
 
 
-def test_a_report_of_another_bank_is_refused_before_sending(check: Check) -> None:
-    """A workspace reports for one bank; anybody's file may be looked at."""
-    content = changed(NODURS_SAMPLE, "5860571000", "5860571")
-    (error,) = check(content, Settings(provider="5860571000")).errors
-    assert error.rule == "provider"
-    assert "5860571000" in error.message
-    assert check(content).ok
-    assert check(NODURS_SAMPLE, Settings(provider="5860571000")).ok
-
-
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
@@ -241,12 +231,6 @@ def test_formats_of_spapp_are_never_mixed(check: Check, old: str, new: str) -> N
     """The sums agree digit by digit, and still one figure is a hundredth of what it should be."""
     checked = check(changed(SPAPP_SAMPLE, old, new))
     assert [error.rule for error in checked.errors] == ["spapp.amounts-format"]
-
-
-def test_a_month_of_another_bank_is_refused_before_sending(check: Check) -> None:
-    """A workspace reports for one bank."""
-    (error,) = check(SPAPP_SAMPLE, Settings(provider="5860571")).errors
-    assert error.rule == "provider"
 
 
 # --- Warnings -------------------------------------------------------------------------------------

@@ -80,12 +80,6 @@ class NodursRules(FileRules):
         number = self._ident.get("maticnaPonudnika", "")
         name = next((child.text or "" for child in ident if local_name(child) == "Naziv"), "")
         yield from rules.check_provider(number, name)
-        if self._settings.provider and number != self._settings.provider:
-            yield _file_error(
-                "maticnaPonudnika", "provider",
-                f"the report is of provider {number}, this workspace reports for {self._settings.provider}",
-                "Ident/maticnaPonudnika",
-            )  # fmt: skip
         total = self._ident.get("sestevekZneskov", "")
         yield from self._check_format(total, "the head", "sestevekZneskov", "Ident/sestevekZneskov")
 
@@ -109,8 +103,7 @@ class NodursRules(FileRules):
             yield from self._take(element, obligation, history)
         # What cannot be read cannot be compared.
         whole = len(history) == len(block)
-        ours = bool(self._settings.provider)
-        yield from check_obligation(obligation, history, self._settings.rules, ours=ours, whole=whole)
+        yield from check_obligation(obligation, history, self._settings.rules, ours=False, whole=whole)
 
     def _take(self, element: Element, obligation: Obligation, history: list[Event]) -> Iterator[Finding]:
         record = rules.record_name(obligation.obligation_id, element.get("id", ""))

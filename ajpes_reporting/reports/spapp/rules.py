@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, select
 
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain import money, rules
@@ -57,12 +57,6 @@ class SpappRules(FileRules):
         self._ident = attributes(ident)
         number = self._ident.get("maticnaPonudnika", "")
         yield from rules.check_provider(number)
-        if self._settings.provider and number != self._settings.provider:
-            yield Finding(
-                Severity.ERROR, "the whole file", "maticnaPonudnika", "provider",
-                f"the report is of provider {number}, this workspace reports for {self._settings.provider}",
-                "check it in the workspace of that provider", "Ident/maticnaPonudnika",
-            )  # fmt: skip
         for total in _TOTALS:
             yield from self._check_format(self._ident.get(total, ""), "the head", total, f"Ident/{total}")
 
@@ -103,19 +97,22 @@ class SpappRules(FileRules):
 
 
 def is_unbalanced(this: FromClause, before: FromClause) -> ColumnElement[bool]:
-    """In a query, whether the balance of a month does not follow from that of the month before."""
+    """In a query, whether the balance of a month does not follow from that of the month before, where both
+    are known."""
     expected = before.c.closing_balance_cents + this.c.credit_turnover_cents - this.c.debit_turnover_cents
     return expected != this.c.closing_balance_cents
 
 
-def balance_findings(connection: Connection, request: Request) -> tuple[Finding, ...]:
-    """Accounts whose opening balance, credit and debit do not give their closing balance.
+def balance_findings(
+    connection: Connection, request: Request, unbalanced: Select[tuple[str]]
+) -> tuple[Finding, ...]:
+    """What is wrong with accounts whose opening balance, credit and debit do not give the closing balance.
 
-    Only where the month before is known. The file has no opening balances, so this one rule
-    looks into the ledger.
+    `unbalanced` selects their numbers; see `is_unbalanced`. The file has no opening balances, so this one
+    rule looks into the ledger.
     """
     this, before = account_months.alias("this"), account_months.alias("before")
-    broken = (
+    figures = (
         select(
             accounts.c.account,
             this.c.credit_turnover_cents,
@@ -132,9 +129,11 @@ def balance_findings(connection: Connection, request: Request) -> tuple[Finding,
         .where(
             accounts.c.provider == request.provider,
             this.c.month == request.period.key,
-            is_unbalanced(this, before),
+            accounts.c.account.in_(unbalanced),
         )
         .order_by(accounts.c.account)
         .limit(_MOST_BALANCE_FINDINGS)
     )
-    return tuple(finding for row in connection.execute(broken) for finding in rules.check_account_month(*row))
+    return tuple(
+        finding for row in connection.execute(figures) for finding in rules.check_account_month(*row)
+    )

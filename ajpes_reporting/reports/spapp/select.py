@@ -136,7 +136,8 @@ def _findings(
     yield from check_provider(request.provider)
     yield from _silence(silent, count, request)
     if unbalanced:
-        yield from balance_findings(connection, request)
+        asked = select(reported.c.account).where(reported.c.unbalanced)
+        yield from balance_findings(connection, request, asked)
     if remarked:
         asked = select(reported.c.account).where(reported.c.remarked).order_by(reported.c.place)
         for (number,) in rows_of(connection, asked):
