@@ -31,7 +31,8 @@ _ESCAPES = (
     (b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b'"', b"&quot;"),
     (b"\t", b"&#9;"), (b"\n", b"&#10;"), (b"\r", b"&#13;"),
 )  # fmt: skip
-_BLOCK_BYTES = 1 << 19
+_BLOCK_BYTES = 1 << 18
+_LARGEST_BLOCK_BYTES = 1 << 20
 _LONG_AGO = datetime(PLAUSIBLE_YEARS.start, 1, 1, tzinfo=UTC)
 
 
@@ -51,7 +52,7 @@ def show(text: bytes) -> bytes:
 
 
 def blocks(texts: Iterable[str]) -> Iterator[bytes]:
-    """Values and hidden markup as XML, in blocks of about half a megabyte."""
+    """Values and hidden markup as XML, in blocks of about a quarter of a megabyte."""
     waiting: list[bytes] = []
     size = 0
     for text in texts:
@@ -72,7 +73,7 @@ def _cut(shown: bytes) -> Iterator[bytes]:
     """
     start = 0
     while start < len(shown):
-        end = shown.find(b"\n", start + _BLOCK_BYTES) + 1 or len(shown)
+        end = shown.find(b"\n", start + _LARGEST_BLOCK_BYTES) + 1 or len(shown)
         yield shown[start:end]
         start = end
 
