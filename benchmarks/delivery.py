@@ -7,6 +7,7 @@ libraries is not part of it; a schedule loads them once.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from time import monotonic
 
 import trustme
 
+from ajpes_reporting.cli.main import NEW_OBJECTS
 from ajpes_reporting.cli.session import WORKSPACE_VARIABLE
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.domain.outcomes import Delivered
@@ -141,6 +143,7 @@ def _ours(stage: Stage, carrier: str, report: Path, settings: dict[str, str]) ->
 
 def main(carrier_name: str, report: Path) -> None:
     """Delivers the file and prints how many seconds that took."""
+    gc.set_threshold(NEW_OBJECTS)  # as the command line does
     workspace = open_workspace(Path(os.environ[WORKSPACE_VARIABLE]))
     with report.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from functools import partial
 
+from ajpes_reporting.cli.main import NEW_OBJECTS
 from ajpes_reporting.database.engine import open_engine, rehearsing
 from ajpes_reporting.ledger.months import close_month
 from benchmarks import ledgers
@@ -64,6 +66,7 @@ def _shell(workspace: Workspace, statement: str) -> Cost:
 
 def main(url: str) -> None:
     """Closes the month and takes it back."""
+    gc.set_threshold(NEW_OBJECTS)  # as the command line does
     engine = open_engine(url)
     with rehearsing(engine) as connection:
         closed = close_month(connection, ledgers.PROVIDER, MONTH)

@@ -19,7 +19,8 @@ INTERRUPTED = 130
 
 # Loading a library makes a great many objects and hardly any garbage: looked for at the usual pace,
 # a seventh of the time to start goes into that.
-_NEW_OBJECTS = 100_000
+NEW_OBJECTS = 100_000
+"""After so many new objects the program looks for garbage."""
 
 # Name, module and one line of help; a module is imported only when its command is called.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -78,7 +79,7 @@ def cli(context: click.Context, workspace: str | None, as_json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and leaves with an exit code of the contract."""
-    gc.set_threshold(_NEW_OBJECTS)
+    gc.set_threshold(NEW_OBJECTS)
     sys.exit(run(arguments))
 
 
