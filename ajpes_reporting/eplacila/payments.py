@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila import book
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.errors import NotAnswered, NotFound, RefusedByUjp
+from ajpes_reporting.eplacila.errors import (
+    AccessDenied,
+    AnswerUnusable,
+    NotAnswered,
+    NotFound,
+    RefusedByUjp,
+    RequestRefused,
+)
 from ajpes_reporting.eplacila.order import require_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection, Engine
 
+    from ajpes_reporting.domain.errors import AjpesReportingError
     from ajpes_reporting.domain.ports import Clock
     from ajpes_reporting.eplacila.answers import PaymentStatus, Started
     from ajpes_reporting.eplacila.book import Change, Entry
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
+
+_SURELY_LOST = timedelta(days=1)
+"""No init is on its way for so long, and UJP gives a payment up after ten minutes (section 3.4.3)."""
 
 OnChange = Callable[["Connection", "Change"], None]
 
@@ -69,6 +83,28 @@ class Payments:
         )
         return self.store(status)
 
+    def refresh_open(self, most: int | None = None) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
+        """Asks for the payments that are still open, at most so many, longest unheard of first.
+
+        One that cannot be told of does not hide the others. A payment that UJP does not know a day
+        after it was to begin never began, and is forgotten. Raises what concerns all of them:
+        `NotAnswered`, and the other refusals.
+        """
+        with self.engine.connect() as connection:
+            waiting = book.open_payments(connection, self.provider)
+        for entry in waiting[:most]:
+            try:
+                change = self.refresh(entry)
+                yield (change.entry if change else entry), None
+            except (NotFound, AccessDenied, RequestRefused, AnswerUnusable) as error:
+                if isinstance(error, NotFound) and self._never_began(entry):
+                    with writing(self.engine) as connection:
+                        book.forget(connection, self.provider, entry.order_id)
+                yield entry, error
+
+    def _never_began(self, entry: Entry) -> bool:
+        return entry.transaction_id is None and self.clock() - entry.told_at > _SURELY_LOST
+
     def store(self, status: PaymentStatus) -> Change | None:
         """Stores what UJP answered; None if it changes nothing."""
         with writing(self.engine) as connection:
@@ -109,6 +145,7 @@ class Payments:
                     f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
                     f"{also}begin an order with another id",
                 )
+            book.still_expect(connection, entry, self.clock())
             return True
 
     def _held(self, order_id: str) -> Started | None:
