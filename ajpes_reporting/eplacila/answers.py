@@ -54,10 +54,11 @@ _LABELS = {
 
 
 class Health(Told):
-    """Whether UJP e-plačila work, and when the e-service was paid last."""
+    """Whether UJP e-plačila work, when the e-service was paid last, and when UJP signed that."""
 
     status: Annotated[int, Number]
     last_payment_at: Moment = Field(default=None, alias="zadnjeplacilo")
+    told_at: Moment = None
 
     @property
     def works(self) -> bool:

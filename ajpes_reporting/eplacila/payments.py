@@ -83,8 +83,8 @@ class Payments:
         )
         return self.store(status)
 
-    def refresh_open(self, most: int | None = None) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
-        """Asks for the payments that are still open, at most so many, longest unheard of first.
+    def refresh_open(self) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
+        """Asks for the payments that are still open, one after the other, longest unheard of first.
 
         One that cannot be told of does not hide the others. A payment that UJP does not know a day
         after it was to begin never began, and is forgotten. Raises what concerns all of them:
@@ -92,7 +92,7 @@ class Payments:
         """
         with self.engine.connect() as connection:
             waiting = book.open_payments(connection, self.provider)
-        for entry in waiting[:most]:
+        for entry in waiting:
             try:
                 change = self.refresh(entry)
                 yield (change.entry if change else entry), None
