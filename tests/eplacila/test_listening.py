@@ -125,7 +125,7 @@ def test_those_who_never_ask_do_not_keep_ujp_out(monkeypatch: pytest.MonkeyPatch
         for number in range(64):
             line = idle.enter_context(socket.create_connection(address))
             line.sendall(b"POST / HTTP/1.1\r\nHost:" if number % 2 else b"")
-        for _ in range(600):
+        for _ in range(300):
             found = httpx.post(f"http://127.0.0.1:{address[1]}/", trust_env=False, timeout=30).status_code
             if found == 200:
                 return
