@@ -87,9 +87,9 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
     from ajpes_reporting.wiring import eplacila_payments
 
     payments = eplacila_payments(session.workspace())
-    if transaction and order_id:
+    if transaction is not None and order_id is not None:
         raise UsageError("A transaction and an order were named.", "name one of them")
-    if transaction or order_id:
+    if transaction is not None or order_id is not None:
         rows = [_asked(payments, transaction, order_id)]
     else:
         rows = [(entry, _trouble(error)) for entry, error in payments.refresh_open()]
@@ -189,7 +189,7 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
     from ajpes_reporting.eplacila import book
 
     client = payments.client
-    found = client.status(transaction) if transaction else client.status_of_order(order_id or "")
+    found = client.status_of_order(order_id or "") if transaction is None else client.status(transaction)
     payments.store(found)
     with payments.engine.connect() as connection:
         entry = book.by_order(connection, payments.provider, found.order_id)

@@ -220,6 +220,22 @@ def test_a_shop_that_fails_stores_nothing_and_is_asked_again(shop: Shop) -> None
     assert len(shop.changes) == 1
 
 
+def test_a_notice_that_cannot_be_stored_is_not_taken(shop: Shop) -> None:
+    """The database is not as it must be, full or locked: UJP sends the notice again."""
+    shop.state = 0
+    _rename(shop.engine, "eplacila_notices", "elsewhere")
+    assert shop.send(shop.notice()) == 503
+    assert shop.entry() is None
+    _rename(shop.engine, "elsewhere", "eplacila_notices")
+    assert shop.send(shop.notice()) == 200
+    assert [change.makes_it_paid for change in shop.changes] == [True]
+
+
+def _rename(engine: Engine, name: str, other: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {other}")
+
+
 def test_only_a_post_is_a_notice(shop: Shop) -> None:
     """A payer who comes back to that address proves nothing."""
     address = f"http://127.0.0.1:{shop.port}/"

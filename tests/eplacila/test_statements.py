@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ajpes_reporting.domain.errors import UsageError
@@ -131,6 +131,8 @@ def test_a_long_period_is_asked_for_in_parts(ujp: Ujp, signer: Signer) -> None:
 
 
 @given(st.dates(date(2000, 1, 1), date(2050, 1, 1)), st.integers(0, 3000))
+@example(date(9998, 12, 1), 395)  # to the end of the calendar
+@example(date(9999, 12, 31), 0)
 def test_periods_cover_every_day_once_and_are_never_too_long(first: date, days: int) -> None:
     """In seconds too, whatever the clock change does to a year."""
     last = first + timedelta(days)
