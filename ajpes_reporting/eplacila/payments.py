@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.eplacila import book
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import (
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ajpes_reporting.domain.errors import AjpesReportingError
     from ajpes_reporting.domain.ports import Clock
     from ajpes_reporting.eplacila.answers import PaymentStatus, Started
     from ajpes_reporting.eplacila.book import Change, Entry
@@ -73,6 +72,18 @@ class Payments:
         if started.state is not State.RUNNING:
             self.store(self.client.status(started.transaction_id))
         return started
+
+    def find(self, order_id: str) -> Entry | None:
+        """The payment of an order in the book; one that is still open is asked for first, if UJP answers."""
+        with self.engine.connect() as connection:
+            entry = book.by_order(connection, self.provider, order_id)
+        if entry is None or entry.state.is_final:
+            return entry
+        try:
+            change = self.refresh(entry)
+        except AjpesReportingError:  # what is known holds until UJP can be asked
+            return entry
+        return change.entry if change else entry
 
     def refresh(self, entry: Entry) -> Change | None:
         """Asks UJP for a payment and stores the answer. Raises what `Client.status` does."""

@@ -88,6 +88,9 @@ def test_the_shop_sells_a_ticket(ujp: Ujp, workspace: Path) -> None:
         reply = payer.post("/buy", timeout=30)
         assert (reply.status_code, reply.headers["location"][-32:]) == (303, TRANSACTION)
         assert "ni plačana" in payer.get(f"/ticket/{orders[0]}", timeout=30).text
+        ujp.answer = lambda _request: as_json({"errorCode": "-99"}, "403 Forbidden")
+        assert "ni plačana" in payer.get(f"/ticket/{orders[0]}", timeout=30).text
+        ujp.answer = answer
         state[0] = 0
         notice = json.dumps(ujp.status(0, id=orders[0], auth=_sealed(ujp, 0)))
         assert payer.post(f"/notices/{orders[0]}", content=notice, timeout=30).status_code == 200
