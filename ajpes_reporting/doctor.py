@@ -210,7 +210,7 @@ def _sftp(workspace: Workspace) -> Iterator[Diagnosis]:
 
 def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     """Credentials, UJP's key and reachability, by the one question that changes nothing."""
-    found = eplacila_client(workspace, time, tries_again=False).health()
+    found = eplacila_client(workspace, time, patient=False).health()
     if found.works:
         last = (
             f"{found.last_payment_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" if found.last_payment_at else ""

@@ -148,7 +148,7 @@ def _ask_for_open_payments(workspace: Workspace, desk: Desk) -> None:
 
     end = desk.clock() + _WEB_PAYMENTS_TIME
     try:
-        client = eplacila_client(workspace, desk.clock, tries_again=False)
+        client = eplacila_client(workspace, desk.clock, patient=False)
         payments = Payments(client, desk.engine, desk.provider, desk.clock)
         for entry, error in payments.refresh_open():
             if error is not None:

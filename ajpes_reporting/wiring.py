@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 # Without these a bank's views say nothing about the report, and silence would pass for a quiet day.
 _NEEDED_VIEWS = {"NODURS": ("events",), "SPAPP": ("accounts",)}
 
+_IMPATIENT_SECONDS = 60.0
+
 
 def now() -> datetime:
     """The clock of this machine."""
@@ -271,8 +273,11 @@ def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
     )
 
 
-def eplacila_client(workspace: Workspace, clock: Clock = now, *, tries_again: bool = True) -> Client:
-    """The client of UJP e-plačila, which may be told to ask only once. Raises `ConfigurationError`."""
+def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool = True) -> Client:
+    """The client of UJP e-plačila. Raises `ConfigurationError`.
+
+    One that is not `patient` asks once, for a minute at most: somebody, or a report, waits for it.
+    """
     from ajpes_reporting.alarms.trust import trusting
     from ajpes_reporting.eplacila.client import Client, Habits
     from ajpes_reporting.eplacila.wire import Times, Wire
@@ -288,7 +293,8 @@ def eplacila_client(workspace: Workspace, clock: Clock = now, *, tries_again: bo
         answers_are_signed=settings.answers_are_signed,
         largest_statement=settings.max_statement_bytes,
     )
-    if not tries_again:
+    if not patient:
+        times = replace(times, call=min(times.call, _IMPATIENT_SECONDS))
         habits = replace(habits, pauses=())
     wire = Wire(settings.base_url, credentials, context, clock, times)
     return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
