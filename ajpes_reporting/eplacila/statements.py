@@ -182,11 +182,19 @@ def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
         target.write(_bytes_of(kept[:whole]))
         kept = kept[whole:]
         if ended:
-            return b'"' + after + source.read(_HEAD_BYTES)
+            return b'"' + after + _rest_of(source)
         block = text[cut:] + source.read(_BLOCK_BYTES)
         if block == text[cut:]:
             break
     raise AnswerUnusable("the statement in it has no end")
+
+
+def _rest_of(source: BinaryIO) -> bytes:
+    """What stands behind the file: a signature, and nothing long. One read may give only a part of it."""
+    rest = b""
+    while len(rest) < _HEAD_BYTES and (more := source.read(_HEAD_BYTES)):
+        rest += more
+    return rest
 
 
 def _before_escape(text: bytes) -> int:

@@ -462,7 +462,7 @@ def test_a_round_asks_for_those_it_has_not_heard_of_longest(shop: Shop) -> None:
     shop.now += timedelta(minutes=1)
     expect(shop, order(id="later"))
     for asked in (ORDER_ID, "later"):
-        [(entry, _error)] = payments.refresh_open(most=1)
+        entry, _error = next(payments.refresh_open())
         assert entry.order_id == asked
 
 

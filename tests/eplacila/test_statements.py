@@ -185,6 +185,7 @@ def test_a_statement_file_covers_one_period(ujp: Ujp, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["plain", "net", "php"]), st.integers(1, 300), st.booleans())
+@example(b"\xff" * 5, "net", 1, False)
 def test_a_packed_file_comes_out_as_it_went_in(content: bytes, style: str, block: int, first: bool) -> None:
     """Some write `+` and `/` as escapes; a block may end anywhere, also within one."""
     packed = json.dumps(base64.b64encode(content).decode())
