@@ -204,6 +204,7 @@ class EplacilaSection(_Section):
     init_path: Literal["/transaction/init", "/transaction/transaction/init"] = "/transaction/transaction/init"
     answers_are_signed: bool = True
     clock_tolerance_seconds: float = Field(default=300, ge=0, allow_inf_nan=False)
+    ask_open_every_seconds: float = Field(default=900, ge=0, allow_inf_nan=False)
     notice_age_seconds: float = Field(default=86_400, gt=0, allow_inf_nan=False)
     max_notice_bytes: int = Field(default=65_536, ge=1024)
     max_statement_bytes: int = Field(default=4_000_000_000, ge=1024)

@@ -1,4 +1,4 @@
-"""Looks whether a run would work: settings, database, clock, certificate, disk, reachability.
+"""Looks whether a run would work: settings, database, clock, certificate, disk, reachability, web payments.
 
 Sends no report, and no message either, except where the channels for alarms are tried.
 """
@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.alarms.alarm import Severity
 from ajpes_reporting.alarms.bulletin import trial
 from ajpes_reporting.alarms.conditions import conditions
-from ajpes_reporting.alarms.machine import Look, certificate, clock, disk, expiries
+from ajpes_reporting.alarms.machine import Look, certificate, clock, disk, expiries, validity
 from ajpes_reporting.database.engine import address, open_engine
 from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.upgrade import require_current
-from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, NotDelivered
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.ledger.views import open_views, views_there
-from ajpes_reporting.wiring import alarm_channels, machine, sftp_carrier, soap_carrier
+from ajpes_reporting.wiring import (
+    alarm_channels,
+    eplacila_certificate,
+    eplacila_client,
+    eplacila_section,
+    machine,
+    sftp_carrier,
+    soap_carrier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +74,9 @@ def examine(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     yield from _guarded("SOAP", lambda: _soap(workspace, time))
     yield from _guarded("SFTP", lambda: _sftp(workspace))
     yield from _guarded("telling", lambda: _channels(workspace))
+    if workspace.settings.eplacila is not None:
+        yield from _guarded("e-plačila", lambda: _eplacila(workspace, time))
+        yield from _guarded("listener", lambda: _listener(workspace, time))
 
 
 def try_channels(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
@@ -194,6 +206,49 @@ def _sftp(workspace: Workspace) -> Iterator[Diagnosis]:
         yield Diagnosis("SFTP", Health.NOT_SET_UP, "no [sftp] in the settings; SPAPP cannot be sent")
     else:
         yield Diagnosis("SFTP", Health.OK, sftp_carrier(workspace, sftp).reach())
+
+
+def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
+    """Credentials, UJP's key and reachability, by the one question that changes nothing."""
+    found = eplacila_client(workspace, time, patient=False).health()
+    if found.works:
+        last = (
+            f"{found.last_payment_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" if found.last_payment_at else ""
+        )
+        yield Diagnosis("e-plačila", Health.OK, f"they work; last payment: {last or 'none yet'}")
+    else:
+        yield Diagnosis(
+            "e-plačila", Health.FAILED, "they say that they do not work",
+            "try again later; if it stays so, ask UJP", NotDelivered.exit_code,
+        )  # fmt: skip
+    if found.told_at is not None:
+        yield _ujp_clock(workspace, (time() - found.told_at).total_seconds())
+
+
+def _ujp_clock(workspace: Workspace, ahead: float) -> Diagnosis:
+    """UJP refuses requests, and we refuse notices, whose time is too far off."""
+    seconds = f"ours is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} it"
+    if abs(ahead) <= eplacila_section(workspace).clock_tolerance_seconds:
+        return Diagnosis("UJP's clock", Health.OK, seconds)
+    return Diagnosis(
+        "UJP's clock", Health.WARNING, f"{seconds}; eplacila.clock_tolerance_seconds is less",
+        "set the clock of this machine, and let it be kept by NTP",
+    )  # fmt: skip
+
+
+def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
+    """The certificate that UJP's notices are taken with; a proxy in front keeps its own."""
+    dates = eplacila_certificate(workspace)
+    if dates is None:
+        return
+    left = dates.days_left(time())
+    detail = f"{dates.subject}, {validity(dates.not_after.astimezone(LJUBLJANA).date(), left)}"
+    remedy = "ask its issuer for a new one; without it no notice of UJP arrives"
+    if left < 0:
+        yield Diagnosis("listener", Health.FAILED, detail, remedy, ConfigurationError.exit_code)
+    else:
+        soon = left < workspace.settings.alarms.expiry_days
+        yield Diagnosis("listener", Health.WARNING if soon else Health.OK, detail, remedy if soon else "")
 
 
 def worst(diagnoses: list[Diagnosis]) -> int:

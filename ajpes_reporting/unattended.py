@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationErro
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import now, open_desk, open_watch
+from ajpes_reporting.wiring import eplacila_client, now, open_desk, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.schedule.engine import Engine
     from ajpes_reporting.schedule.tick import Done
+
+_log = logging.getLogger(__name__)
+
+_WEB_PAYMENTS_TIME = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,29 @@ def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))
     keep_months = workspace.settings.retention.keep_months
     yield Chore("purge", timedelta(days=1), lambda: _purge(desk, keep_months))
+    eplacila = workspace.settings.eplacila
+    if eplacila and eplacila.ask_open_every_seconds:
+        every = timedelta(seconds=eplacila.ask_open_every_seconds)
+        yield Chore("web payments", every, lambda: _ask_for_open_payments(workspace, desk))
 
 
 def _purge(desk: Desk, keep_months: int) -> None:
     purge(desk, keep_months)
+
+
+def _ask_for_open_payments(workspace: Workspace, desk: Desk) -> None:
+    """Web payments of which no notice came. Whatever UJP does, reports are not kept waiting for it."""
+    from ajpes_reporting.eplacila.payments import Payments
+
+    end = desk.clock() + _WEB_PAYMENTS_TIME
+    try:
+        client = eplacila_client(workspace, desk.clock, patient=False)
+        payments = Payments(client, desk.engine, desk.provider, desk.clock)
+        for entry, error in payments.refresh_open():
+            if error is not None:
+                name = type(error).__name__  # its words may name the payer's order
+                _log.warning("An open web payment is not told of: %s.", name, extra={"payment": entry.id})
+            if desk.clock() > end:
+                break  # the next round begins with those that had no turn
+    except AjpesReportingError as error:
+        _log.warning("Open web payments could not be asked for: %s", error.message)

@@ -5,6 +5,7 @@ What is slow to load, such as all that talks to the network (zeep, paramiko), is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 # Without these a bank's views say nothing about the report, and silence would pass for a quiet day.
 _NEEDED_VIEWS = {"NODURS": ("events",), "SPAPP": ("accounts",)}
+
+_IMPATIENT_SECONDS = 60.0
 
 
 def now() -> datetime:
@@ -270,8 +273,11 @@ def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
     )
 
 
-def eplacila_client(workspace: Workspace, clock: Clock = now) -> Client:
-    """The client of UJP e-plačila. Raises `ConfigurationError`."""
+def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool = True) -> Client:
+    """The client of UJP e-plačila. Raises `ConfigurationError`.
+
+    One that is not `patient` asks once, for a minute at most: somebody, or a report, waits for it.
+    """
     from ajpes_reporting.alarms.trust import trusting
     from ajpes_reporting.eplacila.client import Client, Habits
     from ajpes_reporting.eplacila.wire import Times, Wire
@@ -287,6 +293,9 @@ def eplacila_client(workspace: Workspace, clock: Clock = now) -> Client:
         answers_are_signed=settings.answers_are_signed,
         largest_statement=settings.max_statement_bytes,
     )
+    if not patient:
+        times = replace(times, call=min(times.call, _IMPATIENT_SECONDS))
+        habits = replace(habits, pauses=())
     wire = Wire(settings.base_url, credentials, context, clock, times)
     return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
 
@@ -330,6 +339,27 @@ def eplacila_verifier(workspace: Workspace) -> Verifier:
             "put the public key there that UJP has sent, as it is",
         ) from None
     return Verifier(public_key, _credentials(workspace, settings).api_key)
+
+
+def eplacila_certificate(workspace: Workspace) -> CertificateDates | None:
+    """The dates of the certificate that notices are taken with, if it is ours to keep.
+
+    Raises `ConfigurationError` if it cannot be read, or is not that of its key.
+    """
+    from ajpes_reporting.deliver.tls import TlsSettings, certificate_dates
+
+    settings = eplacila_section(workspace)
+    if settings.listen_certificate is None:
+        return None
+    certificate = workspace.path(settings.listen_certificate)
+    try:
+        return certificate_dates(TlsSettings(certificate, _path(workspace, settings.listen_key)))
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            error.message,
+            "put the certificate with its chain into eplacila.listen_certificate, and its key, without a "
+            "password, into eplacila.listen_key, both PEM",
+        ) from None
 
 
 def eplacila_section(workspace: Workspace) -> EplacilaSection:

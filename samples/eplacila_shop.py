@@ -23,7 +23,6 @@ from starlette.routing import Mount, Route
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.book import Entry, by_order
 from ajpes_reporting.eplacila.order import Item, Order
 from ajpes_reporting.wiring import eplacila_payments, eplacila_receiver, eplacila_recipient
 
@@ -70,20 +69,10 @@ async def buy(_request: Request) -> Response:
 
 async def ticket(request: Request) -> Response:
     """What is known of the payment: told by a notice, or by UJP when it is asked now."""
-    entry = await run_in_threadpool(entry_of, request.path_params["number"])
+    entry = await run_in_threadpool(payments.find, request.path_params["number"])
     if entry is None or entry.is_of_another_amount:
         return page("Ni take vstopnice.")
     return page(WORDS.get(entry.state, "Vstopnica še ni plačana."))
-
-
-def entry_of(number: str) -> Entry | None:
-    """The payment in the book; one that is still open is asked for first."""
-    with payments.engine.connect() as connection:
-        entry = by_order(connection, payments.provider, number)
-    if entry is None or entry.state.is_final:
-        return entry
-    change = payments.refresh(entry)
-    return change.entry if change else entry
 
 
 app = Starlette(

@@ -73,7 +73,7 @@ def certificate(machine: Machine, now: datetime) -> Iterator[Look]:
         return
     dates = machine.certificate()
     until = dates.not_after.astimezone(LJUBLJANA).date()
-    held = _validity(until, dates.days_left(now))
+    held = validity(until, dates.days_left(now))
     alarm = _expiring(
         machine, "certificate", f"Our client certificate is {held}.", dates.days_left(now),
         "ask its issuer for a new one, and register it with AJPES",
@@ -86,7 +86,7 @@ def expiries(machine: Machine, now: datetime) -> Iterator[Look]:
     today = now.astimezone(LJUBLJANA).date()
     for item in machine.expiries:
         left = (item.last_day - today).days
-        held = _validity(item.last_day, left)
+        held = validity(item.last_day, left)
         remedy = f"agree on a new one with AJPES, then set {item.setting} and {item.setting}_expires"
         yield Look(
             item.setting, held,
@@ -120,7 +120,8 @@ def _alarms(looks: Iterator[Look]) -> Iterator[Alarm]:
     return (look.alarm for look in looks if look.alarm is not None)
 
 
-def _validity(last_day: date, days_left: int) -> str:
+def validity(last_day: date, days_left: int) -> str:
+    """Until when something holds, in words."""
     if days_left < 0:
         return f"no longer valid since {last_day:%Y-%m-%d}"
     return f"valid until {last_day:%Y-%m-%d}, {days_left} days left"

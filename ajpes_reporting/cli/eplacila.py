@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.wording import counted
-from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
 
 if TYPE_CHECKING:
@@ -88,12 +87,12 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
     from ajpes_reporting.wiring import eplacila_payments
 
     payments = eplacila_payments(session.workspace())
-    if transaction and order_id:
+    if transaction is not None and order_id is not None:
         raise UsageError("A transaction and an order were named.", "name one of them")
-    if transaction or order_id:
+    if transaction is not None or order_id is not None:
         rows = [_asked(payments, transaction, order_id)]
     else:
-        rows = list(_asked_again(payments))
+        rows = [(entry, _trouble(error)) for entry, error in payments.refresh_open()]
     document = [_entry_json(entry) | {"trouble": trouble} for entry, trouble in rows]
 
     def show() -> None:
@@ -190,7 +189,7 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
     from ajpes_reporting.eplacila import book
 
     client = payments.client
-    found = client.status(transaction) if transaction else client.status_of_order(order_id or "")
+    found = client.status_of_order(order_id or "") if transaction is None else client.status(transaction)
     payments.store(found)
     with payments.engine.connect() as connection:
         entry = book.by_order(connection, payments.provider, found.order_id)
@@ -201,19 +200,13 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
     return entry, ""
 
 
-def _asked_again(payments: Payments) -> Iterator[tuple[Entry, str]]:
-    """Every open payment, asked for anew; one that UJP refuses to tell of does not hide the others."""
-    from ajpes_reporting.eplacila import book
-    from ajpes_reporting.eplacila.errors import RefusedByUjp
+def _trouble(error: AjpesReportingError | None) -> str:
+    """Why a payment that is open was not told of, in a table."""
+    from ajpes_reporting.eplacila.errors import AnswerUnusable, RefusedByUjp
 
-    with payments.engine.connect() as connection:
-        waiting = book.open_payments(connection, payments.provider)
-    for entry in waiting:
-        try:
-            change = payments.refresh(entry)
-            yield (change.entry if change else entry), ""
-        except RefusedByUjp as error:
-            yield entry, error.code.english if error.code else f"HTTP {error.status}"
+    if isinstance(error, RefusedByUjp):
+        return error.code.english if error.code else f"HTTP {error.status}"
+    return error.reason if isinstance(error, AnswerUnusable) else ""
 
 
 def _show_payments(session: Session, payments: Iterator[Payment]) -> None:
@@ -286,16 +279,15 @@ def _periods(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    from decimal import Decimal
+    from ajpes_reporting.eplacila.reading import read_json_as_it_stands
 
     try:
-        with click.open_file(str(file), encoding="utf-8-sig") as source:
-            found = json.load(source, parse_float=Decimal)
-    except (OSError, ValueError, RecursionError):
-        raise UsageError(f"{file} cannot be read, or is no JSON.", "name a file with one order") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"{file} is no order: it is no JSON object.", "write one order, in braces")
-    return found
+        with click.open_file(str(file), "rb") as source:
+            return read_json_as_it_stands(source.read())
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "name a file with one order") from None
+    except ValueError as error:
+        raise UsageError(f"{file} is no order in JSON: {error}.", "write one order, in braces") from None
 
 
 command.add_command(eplacila_sandbox.command)

@@ -75,6 +75,8 @@ class Demo:
             started = self._begin(port)
             self._pay(started, by_hand=by_hand)
             entry = self._told(started, _BY_HAND_SECONDS if by_hand else _NOTICE_SECONDS)
+            if entry is None:
+                raise _not_paid() if by_hand else _failed("no notice told that it was paid")
         self._confirm(entry)
         before, after = self._pull(entry)
         self._session.emit(
@@ -106,11 +108,12 @@ class Demo:
         from ajpes_reporting.eplacila.order import read_order
         from ajpes_reporting.wiring import eplacila_recipient, eplacila_section
 
-        site = f"http://127.0.0.1:{port}"
+        site, page = f"http://127.0.0.1:{port}", f"{self._till.url}/nadzor"
         order = read_order(
             {
                 "id": f"demo-{time.time_ns()}", "maticna": eplacila_recipient(self._workspace),
-                "successUrl": site, "failureUrl": site, "callbackUrl": site, "opisPlacila": "Taksa",
+                "successUrl": page, "failureUrl": page, "callbackUrl": site, "opisPlacila": "Taksa",
+                "idn": "GRP_CARDS",
                 "postavka": [{"opis": "Taksa", "kolicina": 1, "cena": format_decimal(_CENTS)}],
             },
             eplacila_section(self._workspace).ids,
@@ -129,8 +132,8 @@ class Demo:
         self._till.payments.report(started.transaction_id, Outcome.PAID)
         self._say("4. the customer pays by card")
 
-    def _told(self, started: Started, seconds: float) -> Entry:
-        """What a notice has brought into the book."""
+    def _told(self, started: Started, seconds: float) -> Entry | None:
+        """What a notice has brought into the book; None if it was not paid."""
         from ajpes_reporting.eplacila import book
         from ajpes_reporting.eplacila.answers import State
 
@@ -141,8 +144,10 @@ class Demo:
             if entry and entry.state is State.PAID:
                 self._say("5. a signed notice has come; UJP was asked, and the book says: paid")
                 return entry
+            if entry and entry.state is State.ABANDONED:
+                break
             time.sleep(_PAUSE_SECONDS)
-        raise _failed("no notice told that it was paid")
+        return None
 
     def _confirm(self, entry: Entry) -> None:
         status = self._payments.client.status_of_order(entry.order_id)
@@ -195,6 +200,13 @@ class Demo:
     def _say(self, text: str) -> None:
         if not self._session.as_json:
             click.echo(text)
+
+
+def _not_paid() -> AjpesReportingError:
+    return AjpesReportingError(
+        "The payment was given up, or nobody paid in ten minutes; the ledger is as it was.",
+        "play it again in another folder, and pay by card",
+    )
 
 
 def _failed(what: str) -> AjpesReportingError:

@@ -69,10 +69,13 @@ def _pull_period(session: Session, first: date, last: date, account: str | None)
 
 def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
     from ajpes_reporting.pipeline.pull import pull_file
-    from ajpes_reporting.wiring import eplacila_account
+    from ajpes_reporting.wiring import eplacila_account, eplacila_recipient
 
+    workspace = session.workspace()
+    credited = eplacila_account(workspace, account)
+    recipient = eplacila_recipient(workspace) if credited and account is None else ""
     with session.progress("Pulling") as progress:
-        return pull_file(session.desk(), file, eplacila_account(session.workspace(), account), progress)
+        return pull_file(session.desk(), file, credited, recipient, progress)
 
 
 def _document(found: Pulled) -> dict[str, object]:

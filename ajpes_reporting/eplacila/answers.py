@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from ajpes_reporting.eplacila.errors import AnswerUnusable
-from ajpes_reporting.eplacila.reading import Cents, Moment, Text, Told
+from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,10 +54,11 @@ _LABELS = {
 
 
 class Health(Told):
-    """Whether UJP e-plačila work, and when the e-service was paid last."""
+    """Whether UJP e-plačila work, when the e-service was paid last, and when UJP signed that."""
 
-    status: int
+    status: Annotated[int, Number]
     last_payment_at: Moment = Field(default=None, alias="zadnjeplacilo")
+    told_at: Moment = None
 
     @property
     def works(self) -> bool:
@@ -69,8 +70,8 @@ class Started(Told):
 
     transaction_id: str = Field(alias="transactionid", min_length=1, max_length=100)
     order_id: str = Field(alias="id", max_length=300)
-    ids: int
-    state: State = Field(alias="status")
+    ids: Annotated[int, Number]
+    state: Annotated[State, Number] = Field(alias="status")
     pay_url: str = Field(alias="responseurl", min_length=1)
     told_at: Moment = None
 
@@ -83,8 +84,8 @@ class PaymentStatus(Told):
 
     transaction_id: str = Field(alias="transactionid", min_length=1, max_length=100)
     order_id: str = Field(alias="id", max_length=300)
-    ids: int
-    state: State = Field(alias="status")
+    ids: Annotated[int, Number]
+    state: Annotated[State, Number] = Field(alias="status")
     amount_cents: Cents = Field(default=0, alias="znesek")
     currency: Text = Field(default="", alias="valuta")
     paid_at: Moment = Field(default=None, alias="casplacila")

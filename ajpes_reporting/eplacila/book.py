@@ -73,9 +73,10 @@ def by_transaction(connection: Connection, provider: str, transaction_id: str) -
 
 
 def open_payments(connection: Connection, provider: str) -> list[Entry]:
-    """Payments that are not final, the oldest first."""
+    """Payments that are not final, the one that was heard of longest ago first."""
     states = [state for state in State if not state.is_final]
-    return _all(connection, provider, eplacila_payments.c.state.in_(states))
+    found = _all(connection, provider, eplacila_payments.c.state.in_(states))
+    return sorted(found, key=lambda entry: entry.told_at)
 
 
 def states_of(connection: Connection, entry: Entry) -> list[State]:
@@ -96,6 +97,11 @@ def expect(connection: Connection, provider: str, order: Order, at: datetime) ->
             amount_cents=0, reversed_cents=0, told_at=at,
         )
     )  # fmt: skip
+
+
+def still_expect(connection: Connection, entry: Entry, at: datetime) -> None:
+    """Notes that a payment which was lost from sight is about to begin once more."""
+    _change(connection, entry, {"told_at": at})
 
 
 def forget(connection: Connection, provider: str, order_id: str) -> None:
@@ -137,7 +143,11 @@ def apply(connection: Connection, provider: str, status: PaymentStatus, at: date
     if entry.transaction_id not in (None, status.transaction_id):
         raise AnswerUnusable("the order is known under another transaction")
     values = _values(status)
-    if not _may_follow(entry, status.state, told_at) or values == _known(entry, values):
+    if not _may_follow(entry, status.state, told_at):
+        return None
+    if values == _known(entry, values):
+        if told_at > entry.told_at:  # what is older than this is overtaken, though nothing changed
+            _change(connection, entry, {"told_at": told_at})
         return None
     _change(connection, entry, {**values, "told_at": told_at})
     if status.state is not entry.state:

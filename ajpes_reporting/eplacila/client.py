@@ -104,8 +104,9 @@ class Client:
     def health(self) -> Health:
         """Whether UJP e-plačila work, and when the e-service was paid last (section 6.5.1)."""
         document = self._document(("health",))
-        self._verify(document)
-        return read_answer(Health, document)
+        seal = self._verify(document)
+        found = read_answer(Health, document)
+        return found.model_copy(update={"told_at": seal.moment if seal else None})
 
     def init(self, order: Order) -> Started:
         """Begins a payment (section 6.5.2), once: send the payer to its `pay_url`.

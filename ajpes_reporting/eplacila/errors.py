@@ -78,6 +78,8 @@ class RefusedByUjp(RefusedByAuthority):
     def _told(self) -> str:
         number = f"code {self.code.number}, " if self.code else ""
         meaning = self.code.english if self.code else _phrase(self.status)
+        if self.faults:  # -99 stands for anything; these say what it is
+            meaning = "the request is not valid"
         trace = f" Trace {self.trace_id}." if self.trace_id else ""
         lines = "".join(f"\n  {fault}" for fault in self.faults)
         words = _quoted(self.words)
@@ -223,7 +225,7 @@ def _clean(value: object, api_key: str) -> str:
 
 
 def _quoted(words: str) -> str:
-    return f" “{words}”" if words else ""
+    return f" “{words.rstrip('.')}”" if words else ""
 
 
 def _phrase(status: int) -> str:

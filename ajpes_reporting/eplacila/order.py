@@ -37,7 +37,8 @@ _REGISTRATION_NUMBER = re.compile("[0-9]{7}([0-9]{3})?")
 _REFERENCE = re.compile("SI[0-9]{2}([0-9-]*)")
 _MOST_DIGITS, _MOST_HYPHENS = 20, 2
 _COUNTRY = re.compile("[A-Z]{2}")
-_LARGEST = Decimal(10) ** 9  # so that a number stays exact in JSON, where some readers have only floats
+_LARGEST = Decimal(10) ** 9
+_TOO_MANY_DIGITS = "it has more digits than a number in JSON keeps"
 
 
 def _methods(value: object) -> object:
@@ -169,7 +170,7 @@ def faults_of(order: Order) -> Iterator[Finding]:
 
 
 def _identifier_faults(order: Order) -> Iterator[Finding]:
-    if not order.id:
+    if not order.id.strip():
         yield _finding(order, "id", Code.EMPTY, "it is empty")
     elif len(order.id) > _LONGEST_ID:
         yield _finding(order, "id", Code.TOO_LONG, f"it is longer than {_LONGEST_ID} characters")
@@ -229,11 +230,15 @@ def _item_faults(order: Order, number: int, item: Item) -> Iterator[Finding]:
             yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, "it is too large")
         elif value < 0:
             yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, "it is negative")
+        elif not _is_exact(value):
+            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
     vat = item.vat_percent
     if vat is not None and vat >= _LARGEST:
         yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, "it is too large")
     elif vat is not None and vat < 0:
         yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, "it is negative")
+    elif vat is not None and not _is_exact(vat):
+        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
 
 
 def _is_link(text: str) -> bool:
@@ -265,8 +270,13 @@ def _item_document(item: Item) -> dict[str, Any]:
     return document
 
 
+def _is_exact(value: Decimal) -> bool:
+    """Whether it stays the same in JSON, where many readers have only floats."""
+    return Decimal(repr(float(value))) == value
+
+
 def _number(value: Decimal) -> int | float:
-    """JSON knows no decimals. Below `_LARGEST` the text of the float is that of the decimal."""
+    """JSON knows no decimals. The text of a float that is exact is that of the decimal."""
     return int(value) if value == value.to_integral_value() else float(value)
 
 

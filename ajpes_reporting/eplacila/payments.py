@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.eplacila import book
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.errors import NotAnswered, NotFound, RefusedByUjp
+from ajpes_reporting.eplacila.errors import (
+    AccessDenied,
+    AnswerUnusable,
+    NotAnswered,
+    NotFound,
+    RefusedByUjp,
+    RequestRefused,
+)
 from ajpes_reporting.eplacila.order import require_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.domain.ports import Clock
@@ -22,6 +32,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
+
+_SURELY_LOST = timedelta(days=1)
+"""No init is on its way for so long, and UJP gives a payment up after ten minutes (section 3.4.3)."""
 
 OnChange = Callable[["Connection", "Change"], None]
 
@@ -60,6 +73,18 @@ class Payments:
             self.store(self.client.status(started.transaction_id))
         return started
 
+    def find(self, order_id: str) -> Entry | None:
+        """The payment of an order in the book; one that is still open is asked for first, if UJP answers."""
+        with self.engine.connect() as connection:
+            entry = book.by_order(connection, self.provider, order_id)
+        if entry is None or entry.state.is_final:
+            return entry
+        try:
+            change = self.refresh(entry)
+        except AjpesReportingError:  # what is known holds until UJP can be asked
+            return entry
+        return change.entry if change else entry
+
     def refresh(self, entry: Entry) -> Change | None:
         """Asks UJP for a payment and stores the answer. Raises what `Client.status` does."""
         status = (
@@ -68,6 +93,28 @@ class Payments:
             else self.client.status_of_order(entry.order_id)
         )
         return self.store(status)
+
+    def refresh_open(self) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
+        """Asks for the payments that are still open, one after the other, longest unheard of first.
+
+        One that cannot be told of does not hide the others. A payment that UJP does not know a day
+        after it was to begin never began, and is forgotten. Raises what concerns all of them:
+        `NotAnswered`, and the other refusals.
+        """
+        with self.engine.connect() as connection:
+            waiting = book.open_payments(connection, self.provider)
+        for entry in waiting:
+            try:
+                change = self.refresh(entry)
+                yield (change.entry if change else entry), None
+            except (NotFound, AccessDenied, RequestRefused, AnswerUnusable) as error:
+                if isinstance(error, NotFound) and self._never_began(entry):
+                    with writing(self.engine) as connection:
+                        book.forget(connection, self.provider, entry.order_id)
+                yield entry, error
+
+    def _never_began(self, entry: Entry) -> bool:
+        return entry.transaction_id is None and self.clock() - entry.told_at > _SURELY_LOST
 
     def store(self, status: PaymentStatus) -> Change | None:
         """Stores what UJP answered; None if it changes nothing."""
@@ -109,6 +156,7 @@ class Payments:
                     f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
                     f"{also}begin an order with another id",
                 )
+            book.still_expect(connection, entry, self.clock())
             return True
 
     def _held(self, order_id: str) -> Started | None:

@@ -17,8 +17,10 @@ LONGEST_DAYS = 365
 def split(first: date, last: date) -> Iterator[tuple[date, date]]:
     """The days from `first` to `last`, both included, in periods that one question may ask for."""
     while first <= last:
-        end = min(last, first + timedelta(LONGEST_DAYS - 1))
+        end = first + min(last - first, timedelta(LONGEST_DAYS - 1))
         yield first, end
+        if end == last:
+            return  # the calendar may end there, too
         first = end + timedelta(1)
 
 

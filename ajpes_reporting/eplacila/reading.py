@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _EPOCH = re.compile("[0-9]{9,10}")
 _SLOVENE_DAY = re.compile(r"([0-9]{1,2})\. ?([0-9]{1,2})\. ?([0-9]{4})")
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,2}0*)?")
+_LARGEST_EXPONENT = 30  # 1e999999999 has eleven letters here, and a gigabyte of digits once it is written out
 
 
 def read_json(content: bytes | str) -> dict[str, Any]:
@@ -22,19 +26,20 @@ def read_json(content: bytes | str) -> dict[str, Any]:
 
     Raises ValueError if it is none, or if a name comes twice: which of the two was meant, nobody knows.
     """
-    try:
-        found = json.loads(content, parse_float=Decimal, object_pairs_hook=_folded)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found
+    return _read(content, _folded)
+
+
+def read_json_as_it_stands(content: bytes | str) -> dict[str, Any]:
+    """The same with names as they are written. Raises ValueError."""
+    return _read(content, _once)
 
 
 def folded(value: Any) -> Any:
-    """A value of JSON with every name in lower case. Raises ValueError if a name comes twice."""
+    """A value of JSON with every name in lower case. Raises ValueError as `read_json` does."""
     if isinstance(value, dict):
         return _folded([(key, folded(item)) for key, item in value.items()])
+    if isinstance(value, Decimal):
+        return _bounded(value)
     return [folded(item) for item in value] if isinstance(value, list) else value
 
 
@@ -69,7 +74,23 @@ def _or(reader: Any, empty: Any) -> Any:
     return BeforeValidator(lambda value: empty if value is None or value == "" else reader(value))
 
 
-Text = Annotated[str, _or(lambda value: value, "")]
+def _whole_characters(value: object) -> object:
+    """JSON can name half a character, which no database and no other reader takes."""
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("half a character stands in it")
+    return value
+
+
+def _no_truth(value: object) -> object:
+    """Python takes false for 0, which is the number of what was paid."""
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
+Number = BeforeValidator(_no_truth)
+"""Marks a field as a number, in whatever way it is written."""
+Text = Annotated[str, _or(_whole_characters, "")]
 Cents = Annotated[int, _or(read_cents, 0)]
 Moment = Annotated[datetime | None, _or(read_moment, None)]
 
@@ -82,8 +103,41 @@ class Told(BaseModel):
     )
 
 
+def _read(content: bytes | str, names: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        found = json.loads(content, parse_float=_number, parse_constant=_no_number, object_pairs_hook=names)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return _bounded(Decimal(text))
+    except InvalidOperation:
+        raise ValueError("a number in it is beyond all measure") from None
+
+
+def _bounded(number: Decimal) -> Decimal:
+    if abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError("a number in it is beyond all measure")
+    return number
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = {name.casefold(): value for name, value in pairs}
+    return _once([(name.casefold(), value) for name, value in pairs])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name comes twice")
     return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.network.address import parse_address
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -52,7 +55,7 @@ def served(
 
 def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvicorn.Config:
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off",
+        app, http=_Impatient, log_config=None, access_log=False, server_header=False, lifespan="off",
         limit_concurrency=_MOST_AT_ONCE, timeout_keep_alive=_SILENCE_SECONDS,
         timeout_graceful_shutdown=_SILENCE_SECONDS, ssl_certfile=certificate, ssl_keyfile=key,
     )  # fmt: skip
@@ -66,13 +69,35 @@ def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvico
     return config
 
 
+class _Impatient(H11Protocol):
+    """Leaves whoever does not ask: uvicorn waits for the first request for ever, and has few places."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        self._next_look = self.loop.call_later(_SILENCE_SECONDS, self._leave_if_idle)
+
+    def _leave_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self._look_again()
+
+
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         line = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError(
-            f"eplacila.listen is {host}, port {port}, which this machine does not give: {error.strerror}.",
+            f"eplacila.listen is {host}, port {port}, which this machine does not give: {why}.",
             "see what listens there, or name another port; nothing was started",
         ) from None
     with line:

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from ajpes_reporting import xmlread
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila.errors import AnswerUnusable
-from ajpes_reporting.eplacila.reading import Cents, Moment, Text, Told, folded, read_json
+from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told, folded, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ _HEAD_BYTES = 64 * 1024
 _BLOCK_BYTES = 256 * 1024
 _LONGEST_ESCAPE = 6  # backslash, u, four digits
 _LISTS = ("postavka",)
+_NOT_READ = (ijson.JSONError, ValueError, ArithmeticError)  # the last for a number beyond all measure
 
 
 class PaidItem(Told):
@@ -74,7 +75,7 @@ class Payment(Told):
     service: Text = Field(default="", alias="idstoritve")
     provider: Text = Field(default="", alias="ponudnik")
     document: Text = Field(default="", alias="referenca")
-    result: int = Field(alias="rezultat")
+    result: Annotated[int, Number] = Field(alias="rezultat")
     amount_cents: Cents = Field(alias="znesek")
     service_tax_number: Text = Field(default="", alias="davcnastplacilniservis")
     paid_at: Moment = Field(alias="datumplacila")
@@ -124,7 +125,7 @@ def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
         for document in ijson.items(source, f"{place}.item"):
             number += 1
             yield _payment(document, number)
-    except (ijson.JSONError, ValueError) as error:
+    except _NOT_READ as error:
         raise AnswerUnusable(f"it is not whole JSON (after payment {number})") from error
 
 
@@ -148,7 +149,7 @@ def seal_of_statement(source: BinaryIO) -> dict[str, Any]:
     try:
         found = list(ijson.items(source, "auth"))
         return {"auth": folded(found[0])} if len(found) == 1 else {}
-    except (ijson.JSONError, ValueError):
+    except _NOT_READ:
         raise AnswerUnusable("it is not whole JSON") from None
 
 
@@ -181,11 +182,19 @@ def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
         target.write(_bytes_of(kept[:whole]))
         kept = kept[whole:]
         if ended:
-            return b'"' + after + source.read(_HEAD_BYTES)
+            return b'"' + after + _rest_of(source)
         block = text[cut:] + source.read(_BLOCK_BYTES)
         if block == text[cut:]:
             break
     raise AnswerUnusable("the statement in it has no end")
+
+
+def _rest_of(source: BinaryIO) -> bytes:
+    """What stands behind the file: a signature, and nothing long. One read may give only a part of it."""
+    rest = b""
+    while len(rest) < _HEAD_BYTES and (more := source.read(_HEAD_BYTES)):
+        rest += more
+    return rest
 
 
 def _before_escape(text: bytes) -> int:

@@ -57,9 +57,26 @@ def takings_of_period(
                 yield _asked(client, payment, account) if ask_each else _taking(payment, account)
 
 
-def takings_of_file(path: Path, account: str) -> Iterator[Taking | Finding]:
-    """The same from a statement at hand, as it stands there. Raises `UsageError`."""
-    return (_taking(payment, account) for payment in payments_in(path) if payment.is_paid)
+def takings_of_file(path: Path, account: str, recipient: str = "") -> Iterator[Taking | Finding]:
+    """The same from a statement at hand, as it stands there. Raises `UsageError`.
+
+    `account` is that of `recipient`, and credited with what was paid to him; with "", of anybody.
+    """
+    return (
+        _of_another(payment, recipient) or _taking(payment, account)
+        for payment in payments_in(path)
+        if payment.is_paid
+    )
+
+
+def _of_another(payment: Payment, recipient: str) -> Finding | None:
+    """A statement of somebody else must not be credited to our account; numbers have 7 or 10 digits."""
+    if payment.account or not (payment.provider and recipient) or payment.provider[:7] == recipient[:7]:
+        return None
+    return _finding(
+        payment, "ponudnik", "it was paid to somebody else than eplacila.recipient",
+        "if this is the right statement, name the account it was credited to, with --account",
+    )  # fmt: skip
 
 
 def _asked(client: Client, payment: Payment, account: str) -> Taking | Finding:

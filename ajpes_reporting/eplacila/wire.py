@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.links import read_link
 from ajpes_reporting.eplacila.signing import authorization, make_nonce
@@ -125,7 +125,10 @@ class Wire:
 
 
 def path_of(*parts: str) -> str:
-    """A path of parts that stay parts, whatever stands in them."""
+    """A path of parts that stay parts, whatever stands in them. Raises `UsageError`."""
+    for part in parts:
+        if set(part) <= {"."}:  # httpx would take ".." for the folder above, and ask for something else
+            raise UsageError(f"“{part}” is no identifier.", "name one that UJP has given, or one of ours")
     return "/".join(quote(part, safe="") for part in parts)
 
 

@@ -74,9 +74,15 @@ def pull_period(
     return _pull(desk, f"The statement from {first} to {last}", origin, takings, progress)
 
 
-def pull_file(desk: Desk, path: Path, account: str, progress: Progress = no_progress) -> Pulled:
-    """Takes a statement at hand into the ledger. Raises `UsageError`, and `LedgerRefused` as above."""
-    return _pull(desk, path.name, {"file": path.name}, takings_of_file(path, account), progress)
+def pull_file(
+    desk: Desk, path: Path, account: str, recipient: str = "", progress: Progress = no_progress
+) -> Pulled:
+    """Takes a statement at hand into the ledger; see `takings_of_file`.
+
+    Raises `UsageError`, and `LedgerRefused` as above.
+    """
+    takings = takings_of_file(path, account, recipient)
+    return _pull(desk, path.name, {"file": path.name}, takings, progress)
 
 
 def posting_id(payment_id: str, part: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,10 +93,17 @@ class SftpServer:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-def port_taken(what: str, port: int, reason: OSError) -> SandboxError:
+def port_taken(
+    what: str,
+    port: int,
+    reason: OSError,
+    other: str = "remove the port from sandbox.json and write ajpes.toml anew",
+) -> SandboxError:
+    """`other` is how another port is chosen."""
+    why = os.strerror(reason.errno) if reason.errno else str(reason)
     return SandboxError(
-        f"The sandbox cannot listen for {what} on {LOOPBACK}:{port}: {reason.strerror}.",
-        "stop what uses that port, or remove the port from sandbox.json and write ajpes.toml anew",
+        f"The sandbox cannot listen for {what} on {LOOPBACK}:{port}: {why}.",
+        f"stop what uses that port, or {other}",
     )
 
 

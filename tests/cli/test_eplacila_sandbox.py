@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import httpx
+import pytest
 
 
 def test_it_starts_tells_what_a_workspace_needs_and_stops(tmp_path: Path) -> None:
@@ -62,3 +64,44 @@ def test_two_tills_in_one_folder(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "running" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("till.json", '{"port": 99999}'),
+        ("till.json", '{"port": "x"}'),
+        ("book.sqlite", "no database"),
+        ("keys/eplacila-private.pem", "no key"),
+    ],
+)
+def test_a_file_of_the_till_that_is_none_is_named(tmp_path: Path, name: str, content: str) -> None:
+    """With what to do about it."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / name).write_text(content)
+    command = [sys.executable, "-m", "ajpes_reporting", "eplacila", "sandbox", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"{tmp_path / name}" in done.stderr
+    assert "Do: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_out(tmp_path: Path) -> None:
+    """The till has no settings but its own."""
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        port = str(line.getsockname()[1])
+        command = [
+            sys.executable,
+            "-m",
+            "ajpes_reporting",
+            "eplacila",
+            "sandbox",
+            str(tmp_path),
+            "--port",
+            port,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}: Address already in use." in done.stderr
+    assert "name another one with --port" in done.stderr

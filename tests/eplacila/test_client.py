@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ajpes_reporting.domain.errors import ChecksRefused, ConfigurationError
+from ajpes_reporting.domain.errors import ChecksRefused, ConfigurationError, UsageError
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.codes import Code
 from ajpes_reporting.eplacila.errors import (
@@ -130,6 +130,16 @@ def test_what_stands_in_an_identifier_leads_to_no_other_address(ujp: Ujp) -> Non
     assert ujp.paths() == ["GET /transaction/status/..%2Fx%3Fy%23z"]
 
 
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_identifier_of_dots_asks_for_nothing(ujp: Ujp, name: str) -> None:
+    """In an address it would mean the folder itself, or the one above."""
+    asked = (ujp.client().status, ujp.client().status_of_order, ujp.client().receipt)
+    for ask in asked:
+        with pytest.raises(UsageError, match="no identifier"):
+            ask(name)
+    assert ujp.requests == []
+
+
 @pytest.mark.parametrize(
     ("kind", "content"), [("pdf", b"%PDF-1.7 ..."), ("xml", b"<?xml version='1.0'?><a/>")]
 )
@@ -239,13 +249,24 @@ def test_a_refusal_that_is_no_document_is_told_by_its_status(ujp: Ujp, body: byt
     [
         {"status": 7}, {"status": None}, {"status": "x"}, {"znesek": "veliko"}, {"znesek": 1.234},
         {"casPlacila": "včeraj"}, {"ids": 144}, {"transactionId": ""}, {"id": None}, {"auth": None},
-        {"auth": {}}, {"Status": 4},
+        {"auth": {}}, {"Status": 4}, {"status": False}, {"ids": True}, {"opomba": "\ud800"},
+        {"ids": float("nan")},
     ],
 )  # fmt: skip
 def test_an_answer_that_is_not_as_documented_is_not_used(ujp: Ujp, wrong: dict[str, Any]) -> None:
     """Rather no status than one that was guessed."""
     ujp.answer = lambda _request: as_json(ujp.status() | wrong)
     with pytest.raises(AnswerUnusable):
+        ujp.client().status(TRANSACTION)
+
+
+@pytest.mark.parametrize("number", ["1e99999999", "1e-99999999", "1e99999999999999999999"])
+@pytest.mark.parametrize("name", ["status", "ids", "znesek", "opomba", "nobody-knows"])
+def test_a_number_beyond_all_measure_is_not_written_out(ujp: Ujp, name: str, number: str) -> None:
+    """Ten letters in an answer would be a gigabyte of digits; nobody waits for those."""
+    whole = json.dumps(ujp.status() | {name: "NUMBER"}).replace('"NUMBER"', number)
+    ujp.answer = lambda _request: http(whole.encode(), "200 OK", "application/json")
+    with pytest.raises(AnswerUnusable, match="not JSON as the document has it"):
         ujp.client().status(TRANSACTION)
 
 

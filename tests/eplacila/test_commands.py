@@ -104,10 +104,24 @@ def test_the_exit_code_tells_what_happened(ujp: Ujp, call: Any, tmp_path: Path) 
     code, _out, err = call("status", TRANSACTION)
     assert code == 4
     assert "does not exist" in err
+    wrong = {"errorCode": "-99", "validationErrors": [{"identifier": "id", "errorCode": "206"}],
+             "messages": ["Ni."]}  # fmt: skip
+    ujp.answer = lambda _request: as_json(wrong, "400 Bad Request")
+    lines = call("status", TRANSACTION)[2].splitlines()
+    assert lines[0] == "UJP refused: the request is not valid (code -99, HTTP 400) “Ni”."
+    assert lines[1].startswith("  id: the identifier of the order has been used")
     order.write_text("{", encoding="utf-8")
     assert call("init", str(order))[0] == 2
     assert call("init", str(tmp_path / "nowhere"))[0] == 2
+    for wrong, said in (('{"id":"a","id":"b"}', "twice"), ('{"id":1e99999999999999999999}', "beyond"),
+                        ("\ufeff[1]", "no JSON object")):  # fmt: skip
+        order.write_text(wrong, encoding="utf-8")
+        code, _out, err = call("init", str(order))
+        assert code == 2
+        assert said in err
     assert call("status", "a", "--order", "b")[0] == 2
+    for nothing in (("",), ("--order", ""), ("--order", "..")):  # an empty variable of a script is not "all"
+        assert call("status", *nothing)[0] == 2
     assert call("statement", "--from", "2024-01-02", "--to", "2024-01-01")[0] == 2
     assert call("statement", "--from", "2024-01-01", "--to", "2024-01-02", "--state", "1")[0] == 2
 

@@ -11,16 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ajpes_reporting import shipped
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.eplacila import server
 from ajpes_reporting.eplacila.server import served
 from ajpes_reporting.network.address import parse_address
 from tests.eplacila.conftest import API_KEY, SECRET, TRANSACTION, Ujp, as_json
@@ -85,6 +88,9 @@ def test_the_shop_sells_a_ticket(ujp: Ujp, workspace: Path) -> None:
         reply = payer.post("/buy", timeout=30)
         assert (reply.status_code, reply.headers["location"][-32:]) == (303, TRANSACTION)
         assert "ni plačana" in payer.get(f"/ticket/{orders[0]}", timeout=30).text
+        ujp.answer = lambda _request: as_json({"errorCode": "-99"}, "403 Forbidden")
+        assert "ni plačana" in payer.get(f"/ticket/{orders[0]}", timeout=30).text
+        ujp.answer = answer
         state[0] = 0
         notice = json.dumps(ujp.status(0, id=orders[0], auth=_sealed(ujp, 0)))
         assert payer.post(f"/notices/{orders[0]}", content=notice, timeout=30).status_code == 200
@@ -112,6 +118,22 @@ def test_nobody_listens_to_the_world_without_a_certificate(ujp: Ujp, keys: objec
         pass
     with pytest.raises(ConfigurationError, match=r"eplacila\.listen"):
         parse_address("8000", "eplacila.listen")
+
+
+def test_those_who_never_ask_do_not_keep_ujp_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many connections as there are places: some silent, some with half a question."""
+    monkeypatch.setattr(server, "_SILENCE_SECONDS", 1)
+    app = Starlette(routes=[Route("/", lambda _request: Response(), methods=["POST"])])
+    with served(app, "127.0.0.1:0") as address, ExitStack() as idle:
+        for number in range(64):
+            line = idle.enter_context(socket.create_connection(address))
+            line.sendall(b"POST / HTTP/1.1\r\nHost:" if number % 2 else b"")
+        for _ in range(300):
+            found = httpx.post(f"http://127.0.0.1:{address[1]}/", trust_env=False, timeout=30).status_code
+            if found == 200:
+                return
+            time.sleep(0.1)
+    pytest.fail("the places were never given back")
 
 
 def free_port() -> int:

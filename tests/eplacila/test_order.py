@@ -51,6 +51,7 @@ def test_the_example_of_the_document_is_in_order_and_is_written_as_it_was() -> N
 
 
 WRONG: list[tuple[dict[str, Any], int]] = [
+    ({"id": "  "}, 101),
     ({"id": ""}, 101), ({"id": "a" * 301}, 102), ({"id": ".."}, -99), ({"id": "a/b"}, -99),
     ({"id": "a\nb"}, -99), ({"recipient": ""}, 101), ({"recipient": "58748"}, 104),
     ({"success_url": ""}, 101), ({"failure_url": "https://x.example/" + "a" * 983}, 102),
@@ -61,6 +62,9 @@ WRONG: list[tuple[dict[str, Any], int]] = [
     ({"items": (Item(price_cents=1, vat_percent=-1),)}, 210), ({"items": (Item(price_cents=-1),)}, 211),
     ({"items": (Item(price_cents=1, quantity=-1),)}, 211), ({"description": "a" * 36}, 102),
     ({"items": (Item(price_cents=10**12),)}, 105),
+    ({"items": (Item(price_cents=1, quantity="123456789.123456789"),)}, 105),
+    ({"items": (Item(price_cents=1, quantity="1e-400"),)}, 105),
+    ({"items": (Item(price_cents=1, vat_percent="9.50000000000000000001"),)}, 105),
     ({"account_kind": "5"}, 105), ({"credit_account": "SI56 0110 0603 0300 089"}, -99),
     ({"credit_account": "SI56011006030300088"}, -99), ({"credit_reference": "SI12" + "1" * 21}, -99),
     ({"credit_reference": "SI121-2-3-4"}, -99), ({"credit_reference": "121"}, -99),
@@ -100,6 +104,7 @@ def test_what_the_document_allows_is_not_found_fault_with(change: dict[str, Any]
         ({"izmisljeno": 1}, "izmisljeno: there is no such field"),
         ({"ids": 144}, "not eplacila.ids"),
         ({"postavka": "x"}, "postavka"),
+        ({"opisPlacila": "a\ud800"}, "opisPlacila: half a character"),
     ],
 )
 def test_an_order_that_cannot_be_read_is_refused_by_field(change: dict[str, Any], said: str) -> None:

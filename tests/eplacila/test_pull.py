@@ -153,6 +153,18 @@ def test_the_day_is_that_of_ljubljana(desk: Desk, street: Street) -> None:
     assert found.turnover[0].month == "2026-11"
 
 
+def test_a_statement_of_somebody_else_is_not_credited_to_us(desk: Desk, tmp_path: Path) -> None:
+    """Unless it names one of our accounts itself; a number of 7 digits is the beginning of one of 10."""
+    ours, theirs = payment("a" * 32, 100), payment("b" * 32, 100) | {"ponudnik": "5860571000"}
+    with pytest.raises(LedgerRefused) as refused:
+        pull_file(desk, statement(tmp_path, ours, theirs), MILL, RECIPIENT)
+    assert [finding.field for finding in refused.value.findings] == ["ponudnik"]
+    assert posted(desk) == []
+    named = theirs | {"racunDobro": f"SI56{PUB}"}
+    pull_file(desk, statement(tmp_path, ours, named), MILL, RECIPIENT[:7])
+    assert [account for _name, account, _day, _cents in posted(desk)] == [MILL, PUB]
+
+
 def test_an_unknown_account_is_reported_and_nothing_goes_in(desk: Desk, tmp_path: Path) -> None:
     """Neither the payment beside it, nor a line in the record."""
     good, bad = payment("a" * 32, 100), payment("b" * 32, 100) | {"racunDobro": "SI56010000000999999"}
@@ -293,7 +305,7 @@ def test_a_clerk_pulls_a_period_and_a_file(
 ) -> None:
     """A line and a table, or one JSON document; 3 if it is refused, 2 if it is not said what."""
     with (workspace / "ajpes.toml").open("a", encoding="utf-8") as file:
-        file.write(f'account = "SI56{MILL}"\n')
+        file.write(f'account = "SI56{MILL}"\nrecipient = "{PAYMENT["ponudnik"]}"\n')
     assert run(["ledger", "import", str(sample("ledger/accounts.csv"))]) == 0
     told = {"id": PAYMENT["id"], "znesek": "12.23", "epsid": PAYMENT["idEplacil"]}
     ujp.answer = answers(ujp, lambda: ujp.status(0, **told))
@@ -313,6 +325,10 @@ def test_a_clerk_pulls_a_period_and_a_file(
         "account": MILL, "month": "2024-07", "credits": 1, "credit_cents": 1223, "debits": 0,
         "debit_cents": 0, "counts": True,
     }  # fmt: skip
+    stranger = str(statement(tmp_path, PAYMENT | {"idEplacil": "theirs", "ponudnik": "5860571000"}))
+    assert run(["ledger", "pull", "eplacila", "--file", stranger]) == 3
+    assert "somebody else than eplacila.recipient" in capsys.readouterr().err
+    assert run(["ledger", "pull", "eplacila", "--file", stranger, "--account", PUB]) == 0
     for wrong in ([], ["--from", "2024-07-01"], ["--file", path, "--to", "2024-07-01"]):
         assert run(["ledger", "pull", "eplacila", *wrong]) == 2
     assert run(["ledger", "pull", "eplacila", "--file", path, "--account", "12"]) == 2

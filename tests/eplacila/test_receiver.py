@@ -15,13 +15,21 @@ import httpx
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
+from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import eplacila_notices
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila import book
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.book import Change
-from ajpes_reporting.eplacila.errors import PaymentUnknown, RequestRefused
+from ajpes_reporting.eplacila.errors import (
+    AnswerUnusable,
+    NotAuthorised,
+    NotFound,
+    PaymentUnknown,
+    RequestRefused,
+)
 from ajpes_reporting.eplacila.notices import Window
+from ajpes_reporting.eplacila.order import Order
 from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.receiver import receiver
 from ajpes_reporting.eplacila.server import served
@@ -31,6 +39,7 @@ from tests.servers.https import Request
 PROVIDER = "5860571000"
 AGE, TOLERANCE = timedelta(days=1), timedelta(minutes=5)
 LARGEST = 4096
+NOT_FOUND = as_json({"errorCode": "10"}, "404 Not Found")
 
 
 @dataclass
@@ -148,7 +157,7 @@ def test_a_forged_notice_changes_nothing_and_asks_nothing(shop: Shop, forger: Si
         shop.notice(auth=forger.auth(TRANSACTION)), shop.notice(auth=None),
         shop.notice(transactionId="f" * 32), shop.notice(transactionId=None),
         shop.notice(TransactionId=TRANSACTION), whole[:-1], whole[: len(whole) // 2],
-        b"", b"[]", b"\xff", b"[" * 2000,
+        b"", b"[]", b"\xff", b"[" * 2000, b'{"a":1e99999999999999999999}', b'{"transactionId":"\\ud800"}',
     ]  # fmt: skip
     assert {shop.send(forgery) for forgery in forgeries} == {403}
     assert (shop.entry(), shop.notices(), shop.ujp.requests) == (None, 0, [])
@@ -211,6 +220,22 @@ def test_a_shop_that_fails_stores_nothing_and_is_asked_again(shop: Shop) -> None
     assert len(shop.changes) == 1
 
 
+def test_a_notice_that_cannot_be_stored_is_not_taken(shop: Shop) -> None:
+    """The database is not as it must be, full or locked: UJP sends the notice again."""
+    shop.state = 0
+    _rename(shop.engine, "eplacila_notices", "elsewhere")
+    assert shop.send(shop.notice()) == 503
+    assert shop.entry() is None
+    _rename(shop.engine, "elsewhere", "eplacila_notices")
+    assert shop.send(shop.notice()) == 200
+    assert [change.makes_it_paid for change in shop.changes] == [True]
+
+
+def _rename(engine: Engine, name: str, other: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {other}")
+
+
 def test_only_a_post_is_a_notice(shop: Shop) -> None:
     """A payer who comes back to that address proves nothing."""
     address = f"http://127.0.0.1:{shop.port}/"
@@ -246,6 +271,18 @@ def test_an_answer_that_was_overtaken_is_passed_over(shop: Shop) -> None:
     payments.store(payments.client.status(TRANSACTION))
     assert payments.store(older) is None
     assert shop.states() == [State.AWAITING_CONFIRMATION]
+
+
+def test_an_answer_that_changes_nothing_still_overtakes_older_ones(shop: Shop) -> None:
+    """Three questions; the one in the middle comes to be stored last."""
+    payments = shop.payments()
+    payments.store(payments.client.status(TRANSACTION))
+    shop.state = 4
+    overtaken = payments.client.status(TRANSACTION)
+    shop.state = 3
+    assert payments.store(payments.client.status(TRANSACTION)) is None
+    assert payments.store(overtaken) is None
+    assert shop.states() == [State.RUNNING]
 
 
 def test_a_reversal_is_stored_and_the_payment_stays_paid(shop: Shop) -> None:
@@ -398,3 +435,63 @@ def test_a_notice_may_overtake_the_answer_to_the_init(shop: Shop) -> None:
     assert shop.states() == [State.PAID]
     entry = shop.entry()
     assert entry and entry.pay_url and entry.ordered_cents == 1223
+
+
+def test_all_that_is_open_is_asked_for_and_one_does_not_hide_another(shop: Shop) -> None:
+    """The payment that nobody can tell of comes first; what no notice told is found all the same."""
+    payments = shop.payments()
+    expect(shop, order(id="unheard-of"))
+    shop.state = 6
+    payments.store(payments.client.status(TRANSACTION))
+    shop.state = 0
+    truth = shop.ujp.answer
+    for troubled in (NOT_FOUND, as_json({"status": "x"})):
+        shop.ujp.answer = lambda request, said=troubled: (
+            said if "unheard-of" in request.line else truth(request)
+        )
+        found = {entry.order_id: error for entry, error in payments.refresh_open()}
+        assert isinstance(found.pop("unheard-of"), NotFound | AnswerUnusable)
+        assert found in ({ORDER_ID: None}, {})  # the second time it is final
+    assert shop.states() == [State.AWAITING_CONFIRMATION, State.PAID]
+
+
+def test_a_round_asks_for_those_it_has_not_heard_of_longest(shop: Shop) -> None:
+    """However many there are, each has its turn."""
+    payments = shop.payments()
+    payments.store(payments.client.status(TRANSACTION))
+    shop.now += timedelta(minutes=1)
+    expect(shop, order(id="later"))
+    for asked in (ORDER_ID, "later"):
+        entry, _error = next(payments.refresh_open())
+        assert entry.order_id == asked
+
+
+def test_what_is_wrong_with_us_is_not_held_against_each_payment(shop: Shop) -> None:
+    """With a wrong clock or key nothing more is asked."""
+    for name in ("a", "b"):
+        expect(shop, order(id=name))
+    shop.ujp.answer = lambda _request: as_json({"errorCode": "1"}, "401 Unauthorized")
+    with pytest.raises(NotAuthorised):
+        list(shop.payments().refresh_open())
+    assert len(shop.ujp.requests) == 1
+
+
+def test_a_payment_that_never_began_is_forgotten_in_the_end(shop: Shop) -> None:
+    """A day after it was given to UJP for the last time, if UJP knows nothing of it."""
+    payments = shop.payments()
+    expect(shop, order())
+    shop.ujp.answer = lambda request: NOT_FOUND if request.line.startswith("GET") else None
+    shop.now = NOW + timedelta(hours=20)
+    with pytest.raises(PaymentUnknown):
+        payments.begin(order())
+    shop.now = NOW + timedelta(hours=30)
+    assert len(list(payments.refresh_open())) == 1
+    shop.now = NOW + timedelta(hours=45)
+    assert len(list(payments.refresh_open())) == 1
+    assert list(payments.refresh_open()) == []
+
+
+def expect(shop: Shop, wanted: Order) -> None:
+    """A payment that is in the book, and whose init was lost."""
+    with writing(shop.engine) as connection:
+        book.expect(connection, PROVIDER, wanted, shop.now)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ajpes_reporting.domain.errors import UsageError
@@ -97,6 +97,9 @@ def test_a_statement_says_the_same_in_every_shape(tmp_path: Path, text: str) -> 
         (json.dumps({"placilo": [{**PAYMENT, "znesek": "veliko"}]}), "payment 1 .*znesek"),
         (json.dumps({"placilo": [PAYMENT, {**PAYMENT, "idEplacil": None}]}), "payment 2 .*ideplacil"),
         (json.dumps({"placilo": [{**PAYMENT, "Znesek": 1}]}), "twice"),
+        ('{"placilo":[{"znesek":1e99999999999999999999}]}', "JSON"),
+        ('{"placilo":[{"znesek":1e99999999}]}', "payment 1 .*beyond all measure"),
+        (json.dumps({"placilo": [{**PAYMENT, "rezultat": False}]}), "payment 1 .*rezultat"),
         ("<izpisek><placilo><znesek>1</znesek><znesek>2</znesek></placilo></izpisek>", "twice"),
     ],
 )
@@ -128,6 +131,8 @@ def test_a_long_period_is_asked_for_in_parts(ujp: Ujp, signer: Signer) -> None:
 
 
 @given(st.dates(date(2000, 1, 1), date(2050, 1, 1)), st.integers(0, 3000))
+@example(date(9998, 12, 1), 395)  # to the end of the calendar
+@example(date(9999, 12, 31), 0)
 def test_periods_cover_every_day_once_and_are_never_too_long(first: date, days: int) -> None:
     """In seconds too, whatever the clock change does to a year."""
     last = first + timedelta(days)
@@ -180,6 +185,7 @@ def test_a_statement_file_covers_one_period(ujp: Ujp, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["plain", "net", "php"]), st.integers(1, 300), st.booleans())
+@example(b"\xff" * 5, "net", 1, False)
 def test_a_packed_file_comes_out_as_it_went_in(content: bytes, style: str, block: int, first: bool) -> None:
     """Some write `+` and `/` as escapes; a block may end anywhere, also within one."""
     packed = json.dumps(base64.b64encode(content).decode())

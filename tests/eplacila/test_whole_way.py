@@ -98,6 +98,37 @@ def test_the_demo_tells_the_same_in_a_minute(tmp_path: Path) -> None:
     assert (told["amount_cents"], told["credit_before"], told["credit_after"]) == (CENTS, 0, EUROS)
 
 
+@pytest.mark.parametrize(
+    ("button", "code", "said"), [("Plačaj", 0, "now 50 EUR"), ("Prekliči", 1, "given up")]
+)
+def test_the_demo_lets_a_person_pay(tmp_path: Path, button: str, code: int, said: str) -> None:
+    """Who comes to a page that tells him so; who changes his mind is told that, and waits for nothing."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("install chromium")
+    demo = [sys.executable, "-m", "ajpes_reporting", "eplacila", "demo", "--by-hand", str(tmp_path / "demo")]
+    with (
+        subprocess.Popen(demo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running,
+        browser(program) as chromium,
+    ):
+        try:
+            assert running.stdout and running.stderr
+            lines = iter(running.stderr.readline, "")
+            url = next(found[1] for line in lines if (found := re.search(r"Pay at (\S+),", line)))
+            page = chromium.new_page()
+            page.goto(url)
+            assert page.get_by_label("Koda QR").count() == 0
+            page.get_by_label("Visa").check()
+            page.get_by_role("button", name="Nadaljuj").click()
+            page.get_by_role("button", name=button).first.click()
+            assert ("plačano" if code == 0 else "opuščeno") in page.inner_text("main")
+            told = running.stdout.read() + running.stderr.read()
+            assert running.wait(60) == code
+        finally:
+            running.kill()
+    assert said in told
+
+
 def _await_answer(till: Till, transaction: str) -> None:
     """Until the receiver has answered that it has the notice."""
     for _ in range(600):

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ..errors import SandboxError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
@@ -122,9 +124,14 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._open() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_TABLES)
+        try:
+            with self._open() as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(_TABLES)
+        except sqlite3.Error as reason:
+            raise SandboxError(
+                f"{path} cannot be used as the till's book: {reason}.", "move it away; a new one will be made"
+            ) from None
 
     # --- Payments ---
 

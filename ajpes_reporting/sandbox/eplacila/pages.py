@@ -158,15 +158,16 @@ class Pages:
         self._payments.abandon_idle()
         return self._render("desk.html", payments=self._book.newest(_NEWEST), states=STATES)
 
-    def one(self, given: dict[str, str]) -> Response:
+    def one(self, given: dict[str, str], *, problem: str = "") -> Response:
         self._payments.abandon_idle()
         payment = self._found(given)
         if payment is None:
             return self._missing()
         notices = self._book.notices(payment.transaction_id)
         return self._show(
-            "payment.html", payment, notices=notices, states=STATES, invoice=invoice_number(payment)
-        )
+            "payment.html", payment, notices=notices, states=STATES, invoice=invoice_number(payment),
+            problem=problem, status=422 if problem else 200,
+        )  # fmt: skip
 
     def confirm(self, given: dict[str, str]) -> Response:
         return self._done(given, self._payments.confirm)
@@ -178,8 +179,12 @@ class Pages:
         return self._done(given, lambda idt: self._payments.report(idt, Outcome.PAID))
 
     def reverse(self, given: dict[str, str]) -> Response:
-        cents = _cents(given.get("znesek", ""))
-        return self._done(given, lambda idt: self._payments.reverse(idt, cents))
+        payment = self._found(given)
+        if payment is None:
+            return self._missing()
+        if self._payments.reverse(payment.transaction_id, _cents(given.get("znesek", ""))) is None:
+            return self.one(given, problem="Tega zneska ni mogoče stornirati.")
+        return _go("/nadzor/placilo", payment)
 
     def receipt(self, given: dict[str, str]) -> Response:
         payment = self._found(given)

@@ -30,7 +30,7 @@ class HttpServer:
         try:
             listener = socket.create_server((LOOPBACK, self.port))
         except OSError as reason:
-            raise port_taken("e-plačila", self.port, reason) from None
+            raise port_taken("e-plačila", self.port, reason, "name another one with --port") from None
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             application, http=_Protocol, lifespan="off", log_config=None, access_log=False,

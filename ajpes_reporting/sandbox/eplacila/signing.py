@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from ..errors import SandboxError
+
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -54,6 +56,10 @@ def _open_key(path: Path) -> rsa.RSAPrivateKey:
         path.write_bytes(
             made.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 -- our own file
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SandboxError(f"{path} holds no RSA key.", "remove it; a new one will be made")
     return key

@@ -147,13 +147,14 @@ class Till:
 
     def _remembered_port(self) -> int:
         try:
-            return int(json.loads(self._port_file.read_bytes())["port"])
+            port = int(json.loads(self._port_file.read_bytes())["port"])
         except FileNotFoundError:
             return 0
         except (ValueError, TypeError, KeyError):
-            raise SandboxError(
-                f"{self._port_file} is not understood.", "remove it; a new port will be found"
-            ) from None
+            port = -1
+        if port not in range(1 << 16):
+            raise SandboxError(f"{self._port_file} is not understood.", "remove it; a new port will be found")
+        return port
 
 
 def _text(value: str) -> str:

@@ -135,6 +135,10 @@ def test_a_qr_code_and_an_administrator(page: Page, shop: Shop) -> None:
     page.get_by_role("link", name="QR-1").click()
     page.get_by_role("button", name="Potrdi plačilo").click()
     assert shop.status(transaction)["status"] == 0
+    for wrong in ("veliko", "0", "12,22"):
+        page.get_by_label("Znesek stornacije").fill(wrong)
+        page.get_by_role("button", name="Storniraj").click()
+        assert page.get_by_role("alert").inner_text() == "Tega zneska ni mogoče stornirati."
     page.get_by_label("Znesek stornacije").fill("2,21")
     page.get_by_role("button", name="Storniraj").click()
     assert shop.status(transaction)["znesekStornacij"] == 2.21
