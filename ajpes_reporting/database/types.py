@@ -59,3 +59,24 @@ def _iso_day_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(iso_day, "postgresql")
 def _iso_day_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"to_char({compiler.process(element.clauses, **options)}, 'YYYY-MM-DD')"
+
+
+class in_key_order(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
+    """In a condition, a column by whose index rows are not to be looked up.
+
+    SQLite, which knows no numbers of rows, would do so for a condition that most rows meet, and sort them
+    by their keys afterwards. PostgreSQL knows better by itself.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(in_key_order, "sqlite")
+def _in_key_order_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(in_key_order, "postgresql")
+def _in_key_order_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, and_, case, cast, func, literal, or_, select
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
+from ajpes_reporting.database.types import in_key_order
 from ajpes_reporting.domain.periods import parse_month
 from ajpes_reporting.ledger.staging import rows_changed
 
@@ -48,55 +49,61 @@ def put_months(connection: Connection, rows: Select[Any]) -> int:
 
 def _summed_up(provider: str, month: Month) -> Select[Any]:
     before, imported = account_months.alias("before"), account_months.alias("imported")
-    sums, earlier = _sums_of(provider, month), _sum_before(month)
-    opening = func.coalesce(before.c.closing_balance_cents, earlier, 0)
+    sums = _sums_of(provider, month)
+    earlier = _sum_before(sums.c.account, month)
+    change = func.coalesce(sums.c.change, 0)
     return (
         select(
-            accounts.c.id,
+            sums.c.account,
             literal(month.key),
-            func.coalesce(sums.c.credit, 0),
-            func.coalesce(sums.c.debit, 0),
-            opening + func.coalesce(sums.c.credit - sums.c.debit, 0),
+            sums.c.credit,
+            sums.c.credit - change,
+            func.coalesce(before.c.closing_balance_cents, earlier, 0) + change,
             literal(CLOSED),
         )
-        .select_from(accounts)
-        .outerjoin(sums, sums.c.account == accounts.c.id)
-        .outerjoin(before, (before.c.account == accounts.c.id) & (before.c.month == month.previous().key))
+        .select_from(sums)
+        .outerjoin(before, (before.c.account == sums.c.account) & (before.c.month == month.previous().key))
         .outerjoin(
             imported,
             and_(
-                imported.c.account == accounts.c.id,
+                imported.c.account == sums.c.account,
                 imported.c.month == month.key,
                 imported.c.origin == IMPORTED,
             ),
         )
-        .where(accounts.c.provider == provider, imported.c.id.is_(None))
-        .where(or_(sums.c.account.is_not(None), before.c.origin == CLOSED, earlier.is_not(None)))
+        .where(imported.c.id.is_(None))
+        .where(or_(sums.c.change.is_not(None), before.c.origin == CLOSED, earlier.is_not(None)))
     )
 
 
 def _sums_of(provider: str, month: Month) -> Subquery:
-    """Credit and debit of the month, account by account: an index has all of it, and nothing is sorted."""
+    """Credit and change of the month for every account; without a posting the change is NULL.
+
+    An index has all that is summed up, and account by account nothing is sorted, nor kept.
+    """
     amount = postings.c.amount_cents
-    ours = select(accounts.c.id).where(accounts.c.provider == provider)
+    of_month = and_(
+        postings.c.account == accounts.c.id, postings.c.booked_on.between(month.first_day, month.last_day)
+    )
     return (
         select(
-            postings.c.account,
+            accounts.c.id.label("account"),
             _total(case((amount > 0, amount), else_=0)).label("credit"),
-            _total(case((amount < 0, -amount), else_=0)).label("debit"),
+            _total(amount).label("change"),
         )
-        .where(postings.c.account.in_(ours), postings.c.booked_on.between(month.first_day, month.last_day))
-        .group_by(postings.c.account)
+        .select_from(accounts.outerjoin(postings, of_month))
+        .where(in_key_order(accounts.c.provider) == provider)
+        .group_by(accounts.c.id)
         .subquery("sums")
     )
 
 
-def _sum_before(month: Month) -> ScalarSelect[int]:
+def _sum_before(account: ColumnElement[int], month: Month) -> ScalarSelect[int]:
     """All postings of an account before the month; asked only where the month before has no row."""
     return (
         select(_total(postings.c.amount_cents))
-        .where(postings.c.account == accounts.c.id, postings.c.booked_on < month.first_day)
-        .correlate(accounts)
+        .where(postings.c.account == account, postings.c.booked_on < month.first_day)
+        .correlate_except(postings)
         .scalar_subquery()
     )
 
