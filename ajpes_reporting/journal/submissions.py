@@ -137,9 +137,12 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
 def begin_attempt(connection: Connection, submission: Submission, via: str, *, at: datetime) -> int:
     """Moves to `sending` and notes the attempt; commit this before the first byte leaves.
 
-    Raises `UsageError` if another submission has taken the place of this one meanwhile.
+    Raises `UsageError` if another submission has taken the place of this one meanwhile, or another run
+    has sent it: an attempt that fails must not cover up one of which nobody knows what became.
     """
     current = get(connection, submission.id)
+    if current.state is not submission.state:
+        raise UsageError(f"Submission {current.id} is {current.state.label} by now; it is not sent.")
     if current.superseded_by is not None:
         newer = current.superseded_by
         raise UsageError(f"Submission {current.id} was superseded by {newer}; it is not sent.")

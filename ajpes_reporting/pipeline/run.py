@@ -102,7 +102,11 @@ def run(
             return _result(desk, standing, kind, period)
         ending, built = _prepare(desk, kind, period, folder, progress, as_it_stands)
         if built is not None and ending is Ending.SENT:
-            send(desk, kind, _latest(desk, kind, period), built.path, carriers, folder, hold, progress)
+            submission = _latest(desk, kind, period)
+            if submission is not None and submission.state not in (State.PREPARED, State.UNREACHABLE):
+                # This run was away, and another one has taken its place and sent the report.
+                return _result(desk, _standing(desk, kind, period, folder) or ending, kind, period)
+            send(desk, kind, submission, built.path, carriers, folder, hold, progress)
         return _result(desk, ending, kind, period, built.log if built else None)
 
 

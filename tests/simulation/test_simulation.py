@@ -53,6 +53,12 @@ def test_nothing_is_lost_or_doubled_wherever_a_worker_is_struck(database: str, p
     assert told(list(play_all(pool, some))) == []
 
 
+def test_a_run_that_wakes_up_late_does_not_cover_up_what_another_one_sent(database: str, pool: Pool) -> None:
+    """On PostgreSQL the paused worker's place is taken, and the other one is answered with a web page."""
+    pause = Strike(PAUSE, "after commit: state prepared", 1)
+    assert told(list(play_all(pool, [Trial(database, "soap", ONE_WORKER, pause, 0, 21)]))) == []
+
+
 def test_every_step_of_a_run_is_known(database: str, pool: Pool) -> None:
     """A step that is no longer seen is no longer tried, and nobody would notice."""
     steps = {trial.strike.step for trial in trials_of(Plan((database,), WAYS, (KILL,), 1, SEED), pool)}
