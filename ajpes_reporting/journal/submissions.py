@@ -141,11 +141,12 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
     has sent it: an attempt that fails must not cover up one of which nobody knows what became.
     """
     current = get(connection, submission.id)
+    look = f"see `ajpes-reporting show {current.id}`"
     if current.state is not submission.state:
-        raise UsageError(f"Submission {current.id} is {current.state.label} by now; it is not sent.")
+        raise UsageError(f"Submission {current.id} is {current.state.label} by now; it is not sent.", look)
     if current.superseded_by is not None:
         newer = current.superseded_by
-        raise UsageError(f"Submission {current.id} was superseded by {newer}; it is not sent.")
+        raise UsageError(f"Submission {current.id} was superseded by {newer}; it is not sent.", look)
     move(connection, submission, State.SENDING, f"by {via}", at=at)
     statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
     key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()

@@ -616,6 +616,25 @@ def test_a_submission_that_was_overtaken_is_never_sent(bank: Bank) -> None:
         submissions.begin_attempt(connection, old, "soap", at=bank.time())
 
 
+def test_what_another_run_has_sent_meanwhile_is_not_begun_again(bank: Bank) -> None:
+    """A worker that wakes up knows it as unreachable; its own failure must not cover up the other's doubt."""
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.record(event("O-1", 1))
+    asleep = bank.run(via="soap").submission
+    assert asleep is not None
+    begin_attempt(bank, asleep.id, "soap", handed_over=True)
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    before = tries(bank, asleep.id)
+    with (
+        pytest.raises(UsageError, match="unknown by now; it is not sent"),
+        writing(bank.desk.engine) as connection,
+    ):
+        submissions.begin_attempt(connection, asleep, "soap", at=bank.time())
+    with bank.desk.engine.connect() as connection:
+        assert submissions.get(connection, asleep.id).state is State.UNKNOWN
+    assert tries(bank, asleep.id) == before
+
+
 def test_what_a_killed_run_left_behind_is_cleared_away(bank: Bank) -> None:
     """Copies of reports hold names; they do not lie about for ever, and a living run's are left alone."""
     old, new = bank.desk.scratch / "tmp-old", bank.desk.scratch / "tmp-new"
