@@ -35,6 +35,8 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 def main(words: list[str] | None = None) -> int:
     """Gives the exit code: 0 whatever the figures are, 1 if a program failed; one that is missing is told.
 
+    What was measured before on this machine is kept, until it is measured again.
+
     Stopped with Ctrl-C or SIGTERM it shows what it has got until then.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -44,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
     if options.write == "docs":
         return _write_docs(kept)
     folder.mkdir(parents=True, exist_ok=True)
-    document = report.new_document()
+    document = report.open_document(kept)
     with _stage(folder, options.database) as stage, suppress(KeyboardInterrupt):
         for measurement, kind, size in _plan(options):
             try:
@@ -72,7 +74,7 @@ def _play(
     name = f"{measurement.name}, {kind}, {size:,}"
     try:
         for result in play(measurement, stage, kind, size, rounds):
-            document["results"].append(asdict(result))
+            report.add(document, asdict(result))
             _tell(result)
     except MissingError as error:
         document["missing"].append(f"{name} was left out: {error}")

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks import plot
 from benchmarks.measurement import ROOT, Measurement
 
 Document = dict[str, Any]
-"""What is kept as JSON: `machine`, `results`, `missing` and `failures`."""
+"""What is kept as JSON: `machine`, `results`, and of the last run `missing` and `failures`."""
 
 _HEAD = (
     "what", "case", "database", "records", "figure", "limit", "seconds", "of yardstick", "work", "in server",
@@ -31,16 +32,33 @@ _MEMORY_GROWTH = 1.1
 _SMALL_DAY_GROWTH = 1.2
 
 
-def new_document() -> Document:
-    """Nothing measured yet."""
-    return {"machine": _machine(), "results": [], "missing": [], "failures": []}
+def open_document(path: Path) -> Document:
+    """What was measured before on this machine, or nothing yet."""
+    document: Document = {"machine": _machine(), "results": [], "missing": [], "failures": []}
+    with suppress(FileNotFoundError):
+        before = read_json(path)
+        if before["machine"] == document["machine"]:
+            document["results"] = before["results"]
+    return document
+
+
+def add(document: Document, result: Document) -> None:
+    """Adds a result, in the place of an earlier one of the same."""
+    result |= {
+        "taken_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "commit": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+    }
+    others = [one for one in document["results"] if _key(one) != _key(result)]
+    document["results"] = sorted([*others, result], key=_key)
+
+
+def _key(result: Document) -> tuple[int, str, str, str]:
+    return result["size"], result["measurement"], result["database"], result["case"]
 
 
 def _machine() -> Document:
-    """On what the figures were taken."""
+    """On what the figures are taken."""
     return {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _said("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
         "processors": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
@@ -99,7 +117,7 @@ def write_docs(document: Document, measurements: Iterable[Measurement]) -> None:
     """
     page = _PAGE.read_text(encoding="utf-8")
     page = _replaced(page, "yardsticks", _yardsticks(measurements))
-    page = _replaced(page, "figures", f"{_machine_line(document['machine'])}\n\n{table(document)}")
+    page = _replaced(page, "figures", f"{_taken(document)}\n\n{table(document)}")
     plot.draw(document["results"], _PLOT)
     _PAGE.write_text(_replaced(page, "plot", f"![Cost against size]({_PLOT.name})"), encoding="utf-8")
 
@@ -132,12 +150,21 @@ def _replaced(page: str, name: str, text: str) -> str:
     )
 
 
-def _machine_line(one: Document) -> str:
+def _taken(document: Document) -> str:
+    one, results = document["machine"], document["results"]
     memory = one["memory_bytes"] >> 30
+    days = sorted({result["taken_at"][:10] for result in results})
+    commits = ", ".join(dict.fromkeys(result["commit"] for result in sorted(results, key=_taken_at)))
     return (
-        f"Taken at {one['taken_at']} of {one['commit']}, on {one['processors']} processors with {memory} GiB,"
-        f" Python {one['python']}, SQLite {one['sqlite']}, {one['postgresql']}, {one['xmllint']}."
+        f"Taken on {' to '.join(dict.fromkeys((days[0], days[-1])))} of {commits}, on {one['processors']}"
+        f" processors with {memory} GiB, Python {one['python']}, SQLite {one['sqlite']}, {one['postgresql']},"
+        f" {one['xmllint']}."
     )
+
+
+def _taken_at(result: Document) -> str:
+    moment: str = result["taken_at"]
+    return moment
 
 
 def _row(one: Document) -> tuple[str, ...]:

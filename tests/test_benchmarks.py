@@ -104,6 +104,29 @@ def test_all_of_it_can_be_measured(open_folder: Path) -> None:
     assert all(f"| {one['measurement']} | {one['case']} |" in report.table(document) for one in results)
 
 
+def test_what_is_measured_again_takes_the_place_of_its_forerunner_alone(tmp_path: Path) -> None:
+    """The whole takes hours, so it is measured in parts; none of them may cost the others."""
+    kept = tmp_path / "results.json"
+    build = {"measurement": "build", "case": "one import", "database": "sqlite", "size": 100}
+    document = report.open_document(kept)
+    for result in ({**build, "figure": 1.0}, {**build, "size": 10, "figure": 2.0}):
+        report.add(document, result)
+    report.write_json(document, kept)
+    again = report.open_document(kept)
+    report.add(again, {**build, "figure": 3.0})
+    assert [(one["size"], one["figure"]) for one in again["results"]] == [(10, 2.0), (100, 3.0)]
+
+
+def test_figures_of_another_machine_are_not_mixed_in(tmp_path: Path) -> None:
+    """Only ratios mean anything elsewhere, and of those not all."""
+    kept = tmp_path / "results.json"
+    document = report.open_document(kept)
+    report.add(document, {"measurement": "build", "case": "", "database": "sqlite", "size": 100})
+    document["machine"]["processors"] = 64
+    report.write_json(document, kept)
+    assert report.open_document(kept)["results"] == []
+
+
 def test_memory_is_that_of_the_whole_family() -> None:
     """A way that shares its work among processes has no less memory for it."""
     half = "import time; kept = b'x' * (64 << 20); time.sleep(0.5)"
