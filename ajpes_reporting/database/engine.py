@@ -10,18 +10,28 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.errors import Busy, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
+# Whoever falls asleep in the middle of a transaction, or loses its machine, lets the others go on.
+_QUEUE_UP = (
+    "SET LOCAL idle_in_transaction_session_timeout = '1h';"
+    "SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;"
+    "SET LOCAL tcp_keepalives_count = 3;"
+    "LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE"
+)
+
+_fence: ContextVar[Callable[[], bool] | None] = ContextVar("fence", default=None)
 
 
 def open_engine(url: str) -> Engine:
@@ -64,8 +74,22 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def fenced(is_still_ours: Callable[[], bool]) -> Iterator[None]:
+    """Inside, every transaction asks this before it writes; see `writing`."""
+    before = _fence.set(is_still_ours)
+    try:
+        yield
+    finally:
+        _fence.reset(before)
+
+
+@contextmanager
+def writing(engine: Engine, *, though_replaced: bool = False) -> Iterator[Connection]:
     """A transaction that writes: all of it is stored, or nothing.
+
+    Raises `Busy` if it is begun by a run whose place another one has taken: what that run has read may
+    be out of date. It asks when the others have to wait for it, so none of them can come in between.
+    `though_replaced`: what happened to a call of its own is written down all the same.
 
     Writers queue, one at a time, and each reads one snapshot of the database: the record of what
     happened is a chain, and a report records exactly the events it selected. SQLite takes its
@@ -74,6 +98,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with _writing_connection(engine) as connection, connection.begin():
         _queue_up(connection)
+        if not though_replaced:
+            _refuse_if_replaced()
         yield connection
 
 
@@ -98,7 +124,16 @@ def _writing_connection(engine: Engine) -> Connection:
 
 def _queue_up(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE")
+        connection.exec_driver_sql(_QUEUE_UP)
+
+
+def _refuse_if_replaced() -> None:
+    is_still_ours = _fence.get()
+    if is_still_ours is not None and not is_still_ours():
+        raise Busy(
+            "This run was away for so long that another one may have taken its place. It has stopped.",
+            "run again; the schedule does so by itself",
+        )
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ajpes_reporting.database.engine import fenced
 from ajpes_reporting.domain.errors import Busy
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ def alone(
 ) -> Iterator[Hold]:
     """Holds the provider's lock for that purpose. Raises `Busy` if somebody else holds it.
 
-    Whoever shows no sign of life for `longest_seconds` has lost it.
+    Whoever shows no sign of life for `longest_seconds` has lost it, and writes nothing any more.
     """
     if engine.dialect.name == "postgresql":
-        with _alone_on_postgresql(engine, provider, longest_seconds, purpose) as hold:
-            yield hold
+        held = _alone_on_postgresql(engine, provider, longest_seconds, purpose)
     else:
-        with _alone_on_this_machine(engine, provider, purpose) as hold:
-            yield hold
+        held = _alone_on_this_machine(engine, provider, purpose)
+    with held as hold, fenced(hold.is_still_ours):
+        yield hold
 
 
 class _Session:

@@ -45,8 +45,9 @@ NEXT: dict[State, frozenset[State]] = {
     # An answer, the authority's folders or a person's word settle what was unknown. The same bytes go
     # again only for those who have said in the settings that this is harmless.
     State.UNKNOWN: _ANSWERED | {State.DELIVERED, State.UNREACHABLE, State.SENDING},
-    # The other way, or the same one again, after provably nothing arrived.
-    State.UNREACHABLE: frozenset({State.SENDING}),
+    # The other way, or the same one again, after provably nothing arrived. Or a call comes to its end
+    # after a person has said that it never arrived: it did.
+    State.UNREACHABLE: frozenset({State.SENDING, State.UNKNOWN}),
     State.REFUSED: frozenset(),
     State.ACCEPTED: frozenset(),
     State.ACCEPTED_WITH_WARNINGS: frozenset(),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.archive import Stored
 
+# What these say of a call is true of that call alone.
+_OF_ONE_CALL = frozenset({State.UNREACHABLE, State.REFUSED})
 _HELD = frozenset({State.PREPARED, State.REFUSED, State.UNREACHABLE})
 
 
@@ -116,6 +118,8 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
     current = get(connection, submission.id)
     if to not in NEXT[current.state]:
         raise UsageError(f"Submission {current.id} is {current.state.label}; it cannot become {to.label}.")
+    if current.state is State.SENDING and to in _OF_ONE_CALL and sent_in_doubt(connection, current):
+        to = State.UNKNOWN
     connection.execute(update(submissions).where(submissions.c.id == current.id).values(state=to.value))
     body = {"from": current.state.value, "to": to.value, "why": why}
     chain.append(
@@ -132,6 +136,17 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
         due.settle(connection, current.provider, current.report, current.period, to.value, current.id, at=at)
         _settle_overtaken(connection, current, at=at)
     return get(connection, current.id)
+
+
+def sent_in_doubt(connection: Connection, submission: Submission) -> bool:
+    """Whether the newest attempt was begun while nobody knew what had become of the one before."""
+    changes = (
+        json.loads(entry.body)
+        for entry in chain.of_submission(connection, submission.id)
+        if entry.kind == chain.STATE_CHANGED
+    )
+    begun = [change["from"] for change in changes if change["to"] == State.SENDING.value]
+    return begun[-1:] == [State.UNKNOWN.value]
 
 
 def begin_attempt(connection: Connection, submission: Submission, via: str, *, at: datetime) -> int:
@@ -180,8 +195,8 @@ def end_attempt(
 ) -> Submission:
     """Notes what became of the attempt and moves the submission accordingly.
 
-    An outcome that comes when the submission has been settled otherwise is put on record, and
-    changes nothing.
+    An outcome that comes when the submission has been settled otherwise is put on record, and changes
+    nothing; but what was delivered is not left as unreachable, or it would go again.
     """
     detail = outcome.detail if isinstance(outcome, Delivered) else outcome.reason
     connection.execute(
@@ -207,6 +222,8 @@ def end_attempt(
         body=body,
         submission=current.id,
     )
+    if isinstance(outcome, Delivered) and current.state is State.UNREACHABLE and not current.superseded_by:
+        return move(connection, current, State.UNKNOWN, "an earlier call did deliver it, late", at=at)
     return current
 
 

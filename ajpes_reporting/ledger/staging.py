@@ -10,10 +10,10 @@ import csv
 import io
 from contextlib import contextmanager
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable, DropTable
 
 from ajpes_reporting.database.guards import skipping_known
@@ -144,8 +144,9 @@ def add_new(
     connection: Connection, table: Table, key: Sequence[str], columns: Sequence[str], rows: Select[Any]
 ) -> int:
     """Adds the rows whose key the table does not have yet, of equal keys the first; says how many."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert: Any = dialect.insert(table).from_select(list(columns), rows)
+    # Each of the two takes a while to load, and a day's report needs one at most.
+    insert_into = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
+    insert: Any = insert_into(table).from_select(list(columns), rows)
     with skipping_known(connection, table):
         return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key)))
 

@@ -37,14 +37,17 @@ def look_for(desk: Desk, submission: Submission) -> None:
     with desk.engine.connect() as connection:
         last = submissions.attempts_of(connection, submission.id)[-1]
         has_twin = submissions.has_earlier_twin(connection, submission)
+        in_doubt = submissions.sent_in_doubt(connection, submission)
     waits_as = last.handed_over_as or ""
     sighting = box.look(_parcel(desk, submission), waits_as)
-    _settle(desk, submission, sighting, has_twin)
+    _settle(desk, submission, sighting, has_twin, in_doubt)
 
 
-def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool) -> None:
+def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool) -> None:
     to, why = None, ""
     if sighting.was_waiting:
+        if in_doubt:
+            return  # the attempt before it may have arrived all the same
         to, why = State.UNREACHABLE, "it still waited for its final name, and was taken back"
     elif sighting.place and not has_twin:  # of the twin nobody could tell it apart
         to, why = State.DELIVERED, f"it lies in {sighting.place}"

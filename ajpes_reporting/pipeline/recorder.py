@@ -104,7 +104,7 @@ class Recorder:
         return self._commit_once(work)
 
     def _commit_once(self, work: Callable[[Connection], T]) -> T:
-        with writing(self._desk.engine) as connection:
+        with writing(self._desk.engine, though_replaced=True) as connection:
             return work(connection)
 
     def _take_down(self, carrier: Carrier, outcome: Outcome) -> None:

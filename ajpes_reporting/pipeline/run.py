@@ -100,12 +100,8 @@ def run(
             return _resend(desk, kind, period, way, folder, hold, progress)
         if standing is not None:
             return _result(desk, standing, kind, period)
-        ending, built = _prepare(desk, kind, period, folder, progress, as_it_stands)
-        if built is not None and ending is Ending.SENT:
-            submission = _latest(desk, kind, period)
-            if submission is not None and submission.state not in (State.PREPARED, State.UNREACHABLE):
-                # This run was away, and another one has taken its place and sent the report.
-                return _result(desk, _standing(desk, kind, period, folder) or ending, kind, period)
+        ending, built, submission = _prepare(desk, kind, period, folder, progress, as_it_stands)
+        if built is not None and submission is not None and ending is Ending.SENT:
             send(desk, kind, submission, built.path, carriers, folder, hold, progress)
         return _result(desk, ending, kind, period, built.log if built else None)
 
@@ -113,15 +109,17 @@ def run(
 def send(
     desk: Desk,
     kind: ReportKind,
-    submission: Submission | None,
+    submission: Submission,
     path: Path,
     carriers: Sequence[Carrier],
     folder: Path,
     hold: Hold,
     progress: Progress = no_progress,
 ) -> None:
-    """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP."""
-    assert submission is not None, "a submission was prepared in the step before"  # noqa: S101
+    """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP.
+
+    Raises `Busy` if another run has taken the place of this one, before anything leaves.
+    """
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
     recorder = Recorder(desk, kind, submission, folder, hold)
     route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
@@ -200,25 +198,25 @@ def _resend(
 
 def _prepare(
     desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress, as_it_stands: bool
-) -> tuple[Ending, Built | None]:
+) -> tuple[Ending, Built | None, Submission | None]:
     """Builds and records the submission in one transaction: it reports exactly what it selected."""
     with writing(desk.engine) as connection:
         built = build(connection, desk, kind, period, folder, progress, as_it_stands=as_it_stands)
         if built is None:
             due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
-            return Ending.NOTHING_TO_REPORT, None
+            return Ending.NOTHING_TO_REPORT, None, None
         held_because = reason_to_hold(connection, desk, kind, period, built.record_count)
         ending = _ending(built, held_because)
         latest = submissions.latest(connection, desk.provider, kind.code, period.key)
         if latest is not None and latest.content_sha256 == built.content_sha256:
             before = _as_before(connection, desk, latest, built, ending, folder)
             if before is not None:
-                return before
+                return *before, latest
         events = kind.reported_events(built.request) if kind.reported_events else None
-        submissions.prepare(
+        submission = submissions.prepare(
             connection, _draft(desk, kind, built, held_because), built.log.shown, events, at=desk.clock()
         )
-    return ending, built
+    return ending, built, submission
 
 
 def _as_before(

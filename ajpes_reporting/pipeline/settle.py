@@ -142,7 +142,10 @@ def _send_same(
         settle_interrupted(desk)
         apply_waiting(desk, folder)
         submission = _find(desk, submission.id)
+        # Asked before, and again now that nobody else is at work.
         _refuse_closed(submission)
+        _refuse_settled(desk, submission)
+        _refuse_uncertain(desk, submission, period, same=True)
         _refuse_own_errors(desk, submission)
         path = folder / submission.file_name
         desk.archive.extract(submission.archive_path, path)

@@ -23,7 +23,7 @@ from ajpes_reporting.journal import chain, submissions
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.pipeline.settle import release, resolve
 from tests.conftest import MIGRATED
-from tests.pipeline.conftest import NOV_17, Bank, Time, event
+from tests.pipeline.conftest import NOV_17, NOV_18, Bank, Time, event
 from tests.servers.postgres import Cluster
 
 _HOLDER = """
@@ -265,6 +265,59 @@ def test_the_same_bytes_go_again_only_where_the_settings_say_so(bank: Bank) -> N
     assert (again.id, again.sha256, again.state) == (first.id, first.sha256, State.ACCEPTED)
     assert {one.via for one in bank.authority.book.submissions()} == {"soap"}
     assert bank.problems() == ()
+
+
+def test_a_resend_that_never_left_leaves_the_doubt_of_the_first_call(bank: Bank) -> None:
+    """Identical bytes are harmless, others are not: what is built anew must not go out beside them."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "drop_answer", times=1)
+    bold = Bank(bank.folder, replace(bank.desk, resend_after_unknown=True), bank.time, bank.authority)
+    bold.run(via="soap")
+    bank.authority.faults.add("soap", "refuse", times=1)
+    after = bold.run().submission
+    assert after is not None
+    assert after.state is State.UNKNOWN
+    bank.record(event("O-2", 1), name="more.csv")
+    bold.run()
+    assert len({one.sha256 for one in bank.authority.book.submissions()}) == 1
+    assert bank.problems() == ()
+
+
+def test_an_unfinished_resend_says_nothing_of_the_first_call(bank: Bank) -> None:
+    """The run that resent died before the rename: its file is taken back, and the doubt remains."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "drop_answer", times=1)
+    bold = Bank(bank.folder, replace(bank.desk, resend_after_unknown=True), bank.time, bank.authority)
+    submission = bold.run(via="soap").submission
+    assert submission is not None
+    name = f"{submission.file_name}.abcd1234.part"
+    with writing(bank.desk.engine) as connection:
+        attempt = submissions.begin_attempt(connection, submission, "sftp", at=bank.time())
+        submissions.hand_over(connection, submission, attempt, name, at=bank.time())
+    waiting = put_report(bank, submission.id, "v_ajpes", name)
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    assert not waiting.exists()
+    assert state_of(bank, submission.id) is State.UNKNOWN
+
+
+def test_what_came_home_while_a_clerk_waited_is_not_sent_again(bank: Bank) -> None:
+    """Yesterday's file was to go again; before its turn came, today's report was accepted with all of it."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    yesterday = bank.run(via="soap").submission
+    assert yesterday is not None
+    bank.time.pass_by(days=1)
+
+    @contextmanager
+    def waited() -> Iterator[Hold]:
+        bank.run(period=NOV_18)
+        with bank.desk.exclusive() as hold:
+            yield hold
+
+    slow = Bank(bank.folder, replace(bank.desk, exclusive=waited), bank.time, bank.authority)
+    with pytest.raises(UsageError, match="accepted with submission"):
+        slow.resubmit(yesterday.id, same=True)
+    assert len(bank.authority.book.submissions()) == 1
 
 
 def test_a_late_outcome_is_put_on_record_and_changes_nothing(bank: Bank) -> None:

@@ -33,6 +33,7 @@ _STEPS = {
     ("delivered", "accepted"), ("delivered", "accepted_with_warnings"), ("delivered", "refused"),
     ("unknown", "accepted"), ("unknown", "accepted_with_warnings"), ("unknown", "refused"),
     ("unknown", "delivered"), ("unknown", "unreachable"), ("delivered", "unreachable"),
+    ("unreachable", "unknown"),
 }  # fmt: skip
 
 
