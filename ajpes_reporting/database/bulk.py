@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Enough that what SQLite does once for each statement no longer counts.
 _ROWS_AT_ONCE = 100
+_ROWS_OF_A_COPY = 2_000
 
 
 def add_rows(
@@ -37,7 +38,10 @@ def add_rows(
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows are at hand before the server waits for them: it ends no COPY of whoever falls asleep in it."""
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    stream = iter(rows)
+    while batch := list(islice(stream, _ROWS_OF_A_COPY)):
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in batch:
+                copy.write_row(row)

@@ -11,12 +11,12 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ajpes_reporting.domain.errors import Busy, ConfigurationError
+from ajpes_reporting.domain.errors import ConfigurationError, Replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,13 +25,23 @@ _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
 # Whoever falls asleep in the middle of a transaction, or loses its machine, lets the others go on.
 _QUEUE_UP = (
-    "SET LOCAL idle_in_transaction_session_timeout = '1h';"
+    "SET LOCAL idle_in_transaction_session_timeout = '{seconds:.0f}s';"
     "SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;"
     "SET LOCAL tcp_keepalives_count = 3;"
     "LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE"
 )
 
-_fence: ContextVar[Callable[[], bool] | None] = ContextVar("fence", default=None)
+LONGEST_RUN_SECONDS = 3600.0
+
+
+class _Fence(NamedTuple):
+    """Whether the lock of a run is still its own, and how long it may sleep."""
+
+    is_still_ours: Callable[[], bool] = lambda: True
+    longest_seconds: float = LONGEST_RUN_SECONDS
+
+
+_fence: ContextVar[_Fence] = ContextVar("fence", default=_Fence())  # noqa: B039 - it is never changed
 
 
 def open_engine(url: str) -> Engine:
@@ -74,9 +84,9 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def fenced(is_still_ours: Callable[[], bool]) -> Iterator[None]:
-    """Inside, every transaction asks this before it writes; see `writing`."""
-    before = _fence.set(is_still_ours)
+def fenced(is_still_ours: Callable[[], bool], longest_seconds: float) -> Iterator[None]:
+    """Inside, every transaction asks this before it writes, and sleeps no longer; see `writing`."""
+    before = _fence.set(_Fence(is_still_ours, longest_seconds))
     try:
         yield
     finally:
@@ -87,8 +97,8 @@ def fenced(is_still_ours: Callable[[], bool]) -> Iterator[None]:
 def writing(engine: Engine, *, though_replaced: bool = False) -> Iterator[Connection]:
     """A transaction that writes: all of it is stored, or nothing.
 
-    Raises `Busy` if it is begun by a run whose place another one has taken: what that run has read may
-    be out of date. It asks when the others have to wait for it, so none of them can come in between.
+    Raises `Replaced` if it is begun by a run whose place another one has taken: what that run has read
+    may be out of date. It asks when the others have to wait for it, so none of them can come in between.
     `though_replaced`: what happened to a call of its own is written down all the same.
 
     Writers queue, one at a time, and each reads one snapshot of the database: the record of what
@@ -124,14 +134,14 @@ def _writing_connection(engine: Engine) -> Connection:
 
 def _queue_up(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_QUEUE_UP)
+        connection.exec_driver_sql(_QUEUE_UP.format(seconds=_fence.get().longest_seconds))
 
 
 def _refuse_if_replaced() -> None:
-    is_still_ours = _fence.get()
-    if is_still_ours is not None and not is_still_ours():
-        raise Busy(
-            "This run was away for so long that another one may have taken its place. It has stopped.",
+    if not _fence.get().is_still_ours():
+        raise Replaced(
+            "This run was away for too long, or lost its connection to the database: another one may have"
+            " taken its place. It has stopped.",
             "run again; the schedule does so by itself",
         )
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import fenced
+from ajpes_reporting.database.engine import LONGEST_RUN_SECONDS, fenced
 from ajpes_reporting.domain.errors import Busy
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ class Purpose(Enum):
 
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
-LONGEST_RUN_SECONDS = 3600.0
-
 # The session of a machine that is gone ends after about a minute.
 _KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
@@ -76,7 +74,7 @@ def alone(
         held = _alone_on_postgresql(engine, provider, longest_seconds, purpose)
     else:
         held = _alone_on_this_machine(engine, provider, purpose)
-    with held as hold, fenced(hold.is_still_ours):
+    with held as hold, fenced(hold.is_still_ours, longest_seconds):
         yield hold
 
 

@@ -3,7 +3,7 @@
 AjpesReportingError            1  anything unforeseen
 ├── UsageError                 2  a command, a path or a submission that does not fit
 │   ├── ConfigurationError     2  ajpes.toml, a secret, a certificate or a key of ours
-│   └── Busy                   2  another run for the same provider is at work
+│   └── Busy                   2  another run for the same provider is at work, or has taken over
 ├── ChecksRefused              3  our own checks refused, nothing was sent
 │   └── LedgerRefused          3  a ledger file or a correction was refused, nothing was stored
 ├── AlarmNotTold               1  a channel did not take an alarm; it is tried again
@@ -49,6 +49,10 @@ class ConfigurationError(UsageError):
 
 class Busy(UsageError):
     """Another run for the same provider is at work; nothing was done."""
+
+
+class Replaced(Busy):
+    """Another run may have taken the place of this one, in the middle of its work; it does nothing more."""
 
 
 class ChecksRefused(AjpesReportingError):

@@ -131,14 +131,14 @@ class _Walk:
         if entry.hash != entry.expected_hash():
             self.problems.append(f"entry {entry.seq} was changed after it was written")
         elif entry.kind == STATE_CHANGED and entry.submission is not None:
-            self.states[entry.submission] = str(_body(entry).get("to", "something that cannot be read"))
+            self.states[entry.submission] = str(told_by(entry).get("to", "something that cannot be read"))
         elif entry.kind.startswith(ANSWER):
-            self.answers.add((entry.kind.removeprefix(ANSWER), _body(entry).get("answer")))
+            self.answers.add((entry.kind.removeprefix(ANSWER), told_by(entry).get("answer")))
         elif entry.kind == NOTHING_TO_REPORT:
-            body = _body(entry)
+            body = told_by(entry)
             self.quiet.add((entry.provider, body.get("report"), body.get("period")))
         elif entry.kind == PURGED:
-            self._purged(entry.provider, _body(entry))
+            self._purged(entry.provider, told_by(entry))
         self.seq, self.previous = entry.seq, entry.hash
 
     def _purged(self, provider: str, body: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ class _Walk:
         self.purged[provider, path] = body.get("sha256")
 
 
-def _body(entry: Entry) -> dict[str, Any]:
+def told_by(entry: Entry) -> dict[str, Any]:
     """What an entry tells; whoever forged its hash too need not have written JSON."""
     try:
         told = json.loads(entry.body)

@@ -141,11 +141,11 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
 def sent_in_doubt(connection: Connection, submission: Submission) -> bool:
     """Whether the newest attempt was begun while nobody knew what had become of the one before."""
     changes = (
-        json.loads(entry.body)
+        chain.told_by(entry)
         for entry in chain.of_submission(connection, submission.id)
         if entry.kind == chain.STATE_CHANGED
     )
-    begun = [change["from"] for change in changes if change["to"] == State.SENDING.value]
+    begun = [change.get("from") for change in changes if change.get("to") == State.SENDING.value]
     return begun[-1:] == [State.UNKNOWN.value]
 
 
@@ -191,12 +191,14 @@ def end_attempt(
     outcome: Outcome,
     evidence: Stored | None,
     *,
+    has_arrived: bool = False,
     at: datetime,
 ) -> Submission:
     """Notes what became of the attempt and moves the submission accordingly.
 
     An outcome that comes when the submission has been settled otherwise is put on record, and changes
-    nothing; but what was delivered is not left as unreachable, or it would go again.
+    nothing. But if it shows that the report has arrived (`has_arrived`, or it was delivered), it must not
+    go again: not as one that was thought unreachable, nor by an attempt that has not come so far.
     """
     detail = outcome.detail if isinstance(outcome, Delivered) else outcome.reason
     connection.execute(
@@ -222,7 +224,8 @@ def end_attempt(
         body=body,
         submission=current.id,
     )
-    if isinstance(outcome, Delivered) and current.state is State.UNREACHABLE and not current.superseded_by:
+    goes_again = current.state in (State.UNREACHABLE, State.SENDING) and not current.superseded_by
+    if goes_again and (has_arrived or isinstance(outcome, Delivered)):
         return move(connection, current, State.UNKNOWN, "an earlier call did deliver it, late", at=at)
     return current
 

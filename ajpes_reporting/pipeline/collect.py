@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import FileKind, check_file
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Replaced, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
@@ -163,8 +163,8 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
     while True:
         try:
             fetch(desk, kinds, folder)
-        except (NotDelivered, ConfigurationError):
-            # The report is delivered, whatever happens to the folders now; `collect` looks again.
+        except (NotDelivered, ConfigurationError, Replaced):
+            # The report is delivered, whatever happens to the folders or this run; `collect` looks again.
             return
         with desk.engine.connect() as connection:
             if submissions.get(connection, submission.id).state is not State.DELIVERED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from ajpes_reporting.database.engine import reason, writing
 from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, OutcomeUnknown, UsageError
@@ -48,8 +48,17 @@ class Recorder:
         self.submission = submission
 
     def started(self, carrier: Carrier) -> None:
-        """Commits `sending`, so that a machine that dies now knows that the report may have left."""
+        """Commits `sending`, so that a machine that dies now knows that the report may have left.
+
+        Raises `UsageError` if the submission is no longer one that may be sent.
+        """
         with writing(self._desk.engine) as connection:
+            if self._attempt and self.submission.state is not State.UNREACHABLE:
+                number, label = self.submission.id, self.submission.state.label
+                raise UsageError(
+                    f"Submission {number} is {label} by now; it does not go by {carrier.name} as well.",
+                    f"see `ajpes-reporting show {number}`",
+                )
             self._attempt = submissions.begin_attempt(
                 connection, self.submission, carrier.name, at=self._desk.clock()
             )
@@ -99,7 +108,9 @@ class Recorder:
         for _attempt in range(_PATIENCE_ATTEMPTS - 1):
             try:
                 return self._commit_once(work)
-            except OperationalError:
+            except DBAPIError as error:
+                if not isinstance(error, OperationalError) and not error.connection_invalidated:
+                    raise
                 time.sleep(_PATIENCE_SECONDS)
         return self._commit_once(work)
 
@@ -150,7 +161,8 @@ class Recorder:
 
     def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
         desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note
-        self._end_attempt(Unknown(f"The authority's answer cannot be used: {note}."), evidence)
+        unusable = Unknown(f"The authority's answer cannot be used: {note}.")
+        self._end_attempt(unusable, evidence, has_arrived=True)
         self._commit(
             lambda connection: answers.set_aside(
                 connection, desk.provider, answer, status, note, key, at=desk.clock()
@@ -162,12 +174,13 @@ class Recorder:
         if (reading.kind, reading.head.period_key) != expected:
             raise reading.unmatched(f"it is about {reading.kind.code} {reading.head.period_key}")
 
-    def _end_attempt(self, outcome: Outcome, evidence: Stored | None) -> None:
+    def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
         self.submission = self._commit(
             lambda connection: submissions.end_attempt(
-                connection, self.submission, self._attempt, outcome, evidence, at=self._desk.clock()
+                connection, self.submission, self._attempt, outcome, evidence,
+                has_arrived=has_arrived, at=self._desk.clock(),
             )
-        )
+        )  # fmt: skip
 
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
         if outcome.evidence is None or not outcome.evidence.exists():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
-from ajpes_reporting.domain.errors import AjpesReportingError, Busy
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy, Replaced
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import chores, due, submissions
 from ajpes_reporting.pipeline.collect import collect
@@ -175,7 +175,7 @@ def _starts_at(duty: Duty, kind: ReportKind, period: Period) -> datetime:
 
 
 def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
-    if isinstance(done, Busy):
+    if isinstance(done, Busy) and not isinstance(done, Replaced):
         return  # nothing was tried
     desk, retries, now = duty.desk, duty.retries, duty.desk.clock()
     with writing(desk.engine) as connection:

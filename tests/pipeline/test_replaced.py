@@ -17,11 +17,10 @@ from sqlalchemy import text
 
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.database import engine as engine_module
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.deliver.soap import SoapCarrier
-from ajpes_reporting.domain.errors import Busy
+from ajpes_reporting.domain.errors import Replaced, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.submissions import Submission
@@ -113,7 +112,7 @@ def test_what_another_run_has_sent_stays_as_that_one_left_it(bank: Bank, asleep:
     """Neither prepared over, nor covered up by a failure of its own, nor sent by the next way."""
     bank.record(event("O-1", 1))
     asleep.at(*STEPS[step], sent_into_doubt(bank))
-    with pytest.raises(Busy, match="taken its place"):
+    with pytest.raises(Replaced, match="taken its place"):
         bank.run()
     assert (latest(bank).state, latest(bank).id) == (State.UNKNOWN, 1)
     assert bank.run().ending is Ending.MUST_BE_SETTLED
@@ -133,7 +132,7 @@ def test_nor_is_the_same_sent_again_on_top_of_it(bank: Bank, asleep: Asleep) -> 
         bank.resubmit(refused.id, same=True)
 
     asleep.at(settle_module, "_again", second_clerk)
-    with pytest.raises(Busy):
+    with pytest.raises(Replaced):
         bank.resubmit(refused.id, same=True)
     bank.run()
     assert arrived(bank) == 1
@@ -152,7 +151,7 @@ def test_a_report_that_is_held_stays_held(
             assert bank.run().ending is Ending.HELD
 
     asleep.at(run_module, "_prepare", another_is_held, after=True)
-    with pytest.raises(Busy):
+    with pytest.raises(Replaced):
         bank.run()
     assert (latest(bank).state, latest(bank).is_held) == (State.PREPARED, True)
     settings = open_workspace(bank.folder).settings.alarms
@@ -173,7 +172,7 @@ def test_what_was_seen_in_the_folders_is_not_said_of_a_later_attempt(bank: Bank,
         sent_into_doubt(bank)()
 
     asleep.at(look_module, "_settle", settled_and_sent)
-    with pytest.raises(Busy):
+    with pytest.raises(Replaced):
         bank.collect()
     assert latest(bank).state is State.UNKNOWN
     bank.run()
@@ -191,7 +190,7 @@ def test_a_word_is_not_taken_for_an_attempt_that_came_after_it(bank: Bank, aslee
         sent_into_doubt(bank)()
 
     asleep.at(settle_module, "_told_by_the_folders", second_clerk, after=True)
-    with pytest.raises(Busy):
+    with pytest.raises(Replaced):
         resolve(bank.desk, key, "never-arrived", "AJPES, rightly")
     bank.run()
     assert (latest(bank).state, arrived(bank)) == (State.UNKNOWN, 1)
@@ -213,7 +212,7 @@ def test_an_answer_is_not_applied_again_to_the_next_report(bank: Bank, asleep: A
         bank.resubmit(first.id, same=True, via="sftp")
 
     asleep.at(collect_module, "_apply", applied_and_sent_again)
-    with pytest.raises(Busy):
+    with pytest.raises(Replaced):
         bank.collect()
     second = latest(bank)
     assert (second.id != first.id, second.state) == (True, State.DELIVERED)
@@ -231,7 +230,7 @@ def test_an_acceptance_that_comes_late_counts(bank: Bank, asleep: Asleep) -> Non
         resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
 
     asleep.at(recorder_module.Recorder, "ended", asked_too_early)
-    with suppress(Busy):
+    with suppress(Replaced):
         bank.run(via="soap")
     assert latest(bank).state is State.ACCEPTED
     assert bank.run().ending is Ending.ALREADY_REPORTED
@@ -239,11 +238,81 @@ def test_an_acceptance_that_comes_late_counts(bank: Bank, asleep: Asleep) -> Non
     assert bank.problems() == ()
 
 
+def test_an_acceptance_that_comes_late_stops_an_attempt_that_has_begun(bank: Bank, asleep: Asleep) -> None:
+    """The next run has begun to send and is killed before it hands over; it must not go once more."""
+    bank.record(event("O-1", 1))
+
+    def asked_too_early_and_begun() -> None:
+        assert bank.run().ending is Ending.MUST_BE_SETTLED
+        resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
+        with writing(bank.desk.engine) as connection:
+            submissions.begin_attempt(connection, latest(bank), "soap", at=bank.time())
+
+    asleep.at(recorder_module.Recorder, "ended", asked_too_early_and_begun)
+    with suppress(Replaced):
+        bank.run(via="soap")
+    assert latest(bank).state is State.ACCEPTED
+    bank.run()
+    assert arrived(bank) == 1
+
+
+def test_nor_does_it_go_by_the_other_way_then(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own first way has failed, and meanwhile an earlier call was found to have delivered it."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    ended = recorder_module.Recorder.ended
+
+    def found_to_have_arrived(self: recorder_module.Recorder, *outcome: Any) -> None:
+        ended(self, *outcome)
+        with writing(bank.desk.engine) as connection:
+            self.submission = submissions.move(
+                connection, self.submission, State.UNKNOWN, "an earlier call", at=bank.time()
+            )
+
+    monkeypatch.setattr(recorder_module.Recorder, "ended", found_to_have_arrived)
+    with pytest.raises(UsageError, match="does not go by sftp as well"):
+        bank.run()
+    assert (latest(bank).state, arrived(bank)) == (State.UNKNOWN, 0)
+
+
+def test_an_answer_that_cannot_be_used_shows_all_the_same_that_it_arrived(
+    bank: Bank, asleep: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AJPES has replied, in whatever words: what they have must not be sent again."""
+    bank.record(event("O-1", 1))
+
+    def asked_too_early() -> None:
+        assert bank.run().ending is Ending.MUST_BE_SETTLED
+        resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
+
+    def unreadable(*_args: object) -> None:
+        raise recorder_module.AnswerProblem(answers.UNREADABLE, "it is not XML")
+
+    asleep.at(recorder_module.Recorder, "ended", asked_too_early)
+    with monkeypatch.context() as patch, suppress(Replaced):
+        patch.setattr(recorder_module, "Reading", unreadable)
+        bank.run(via="soap")
+    assert latest(bank).state is State.UNKNOWN
+    assert bank.run().ending is Ending.MUST_BE_SETTLED
+    assert arrived(bank) == 1
+
+
+def test_what_is_delivered_is_told_as_delivered(bank: Bank, asleep: Asleep) -> None:
+    """Replaced while it waits for the answer: "run again" would be the wrong thing to say."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    asleep.at(run_module, "wait_for_answer", lambda: None)
+    (path := bank.authority.folder / "nodurs" / "iz_ajpes" / "old.xml").write_text("<BlokOdgovor/>")
+    result = bank.run(via="sftp")
+    assert result.submission is not None
+    assert result.submission.state is State.DELIVERED
+    assert path.exists()
+
+
 def test_whoever_sleeps_in_a_transaction_holds_up_nobody_for_ever(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
+    bank: Bank,
 ) -> None:
     """The lock of the run is one thing, the queue of those who write another."""
-    monkeypatch.setattr(engine_module, "_QUEUE_UP", engine_module._QUEUE_UP.replace("'1h'", "'1s'"))
     url = bank.desk.engine.url.render_as_string(hide_password=False)
     sleeper, other = open_engine(url), open_engine(url)
     got_through = threading.Event()
@@ -252,7 +321,7 @@ def test_whoever_sleeps_in_a_transaction_holds_up_nobody_for_ever(
         with alone(other, bank.desk.provider, longest_seconds=0.5), writing(other):
             got_through.set()
 
-    with suppress(Exception), alone(sleeper, bank.desk.provider), writing(sleeper) as connection:
+    with suppress(Exception), alone(sleeper, bank.desk.provider, 1.0), writing(sleeper) as connection:
         thread = threading.Thread(target=takes_its_turn)
         thread.start()
         thread.join(20)
