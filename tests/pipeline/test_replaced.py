@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import Context
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from ajpes_reporting.database.running import alone
 from ajpes_reporting.deliver.soap import SoapCarrier
 from ajpes_reporting.domain.errors import Replaced, UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.journal.submissions import Submission
 from ajpes_reporting.pipeline import collect as collect_module
 from ajpes_reporting.pipeline import look as look_module
@@ -31,9 +32,13 @@ from ajpes_reporting.pipeline import run as run_module
 from ajpes_reporting.pipeline import settle as settle_module
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.pipeline.settle import resolve
+from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.retries import Retries
+from ajpes_reporting.schedule.tick import do, tick
 from tests.conftest import MIGRATED
 from tests.pipeline.conftest import Bank, event
 from tests.pipeline.test_fence import cut_off, put_report
+from tests.pipeline.test_schedule import STARTS
 from tests.pipeline.test_trouble import put_answer
 from tests.servers.postgres import Cluster
 
@@ -307,6 +312,20 @@ def test_what_is_delivered_is_told_as_delivered(bank: Bank, asleep: Asleep) -> N
     assert result.submission is not None
     assert result.submission.state is State.DELIVERED
     assert path.exists()
+
+
+def test_a_run_that_is_replaced_again_and_again_is_told_of(bank: Bank, asleep: Asleep) -> None:
+    """A report that takes longer than a run may last is tried less and less often, and counted."""
+    bank.record(event("O-1", 1))
+    asleep.at(run_module, "_prepare", lambda: None)
+    ((_duty, done),) = tick([Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))], do)
+    assert isinstance(done, Replaced)
+    with bank.desk.engine.connect() as connection:
+        row = due.find(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    assert row is not None
+    assert row.tries == 1
+    assert row.next_try_at is not None
+    assert row.next_try_at > bank.time()
 
 
 def test_whoever_sleeps_in_a_transaction_holds_up_nobody_for_ever(

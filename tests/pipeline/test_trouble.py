@@ -34,6 +34,7 @@ from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.pipeline.collect import fetch, take_by_hand
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.pipeline.settle import resolve
+from tests.journal.forging import unlock
 from tests.pipeline.conftest import NOV_18, Bank, event
 
 
@@ -633,6 +634,24 @@ def test_what_another_run_has_sent_meanwhile_is_not_begun_again(bank: Bank) -> N
     with bank.desk.engine.connect() as connection:
         assert submissions.get(connection, asleep.id).state is State.UNKNOWN
     assert tries(bank, asleep.id) == before
+
+
+def test_a_damaged_record_does_not_keep_reports_from_going(bank: Bank) -> None:
+    """Whoever tampers with the audit record is found by `audit verify`; the deadline is kept all the same."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    key = number(bank.run())
+    begin_attempt(bank, key, "soap", handed_over=False)
+    with writing(bank.desk.engine) as connection:
+        unlock(connection)
+        connection.execute(
+            update(tables.audit_records)
+            .where(tables.audit_records.c.submission == key)
+            .values(body="no JSON")
+        )
+    assert state(bank.run()) is State.ACCEPTED
+    assert bank.problems() != ()
 
 
 def test_what_a_killed_run_left_behind_is_cleared_away(bank: Bank) -> None:
