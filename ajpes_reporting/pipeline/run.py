@@ -118,7 +118,7 @@ def send(
 ) -> None:
     """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP.
 
-    Raises `Busy` if another run has taken the place of this one, before anything leaves.
+    Raises `Replaced` if another run has taken the place of this one, before anything leaves.
     """
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
     recorder = Recorder(desk, kind, submission, folder, hold)
