@@ -153,10 +153,11 @@ def _replaced(page: str, name: str, text: str) -> str:
 def _taken(document: Document) -> str:
     one, results = document["machine"], document["results"]
     memory = one["memory_bytes"] >> 30
-    days = sorted({result["taken_at"][:10] for result in results})
+    days = [result["taken_at"][:10] for result in results]
+    first_and_last = sorted({min(days, default=""), max(days, default="")})
     commits = ", ".join(dict.fromkeys(result["commit"] for result in sorted(results, key=_taken_at)))
     return (
-        f"Taken on {' to '.join(dict.fromkeys((days[0], days[-1])))} of {commits}, on {one['processors']}"
+        f"Taken on {' to '.join(first_and_last)} of {commits}, on {one['processors']}"
         f" processors with {memory} GiB, Python {one['python']}, SQLite {one['sqlite']}, {one['postgresql']},"
         f" {one['xmllint']}."
     )

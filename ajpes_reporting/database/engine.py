@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
+# The session of a machine that is gone ends after about a minute.
+KEEP_ALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 # Whoever falls asleep in the middle of a transaction, or loses its machine, lets the others go on.
-_QUEUE_UP = (
-    "SET LOCAL idle_in_transaction_session_timeout = '{seconds:.0f}s';"
-    "SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;"
-    "SET LOCAL tcp_keepalives_count = 3;"
-    "LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE"
+_QUEUE_UP = "; ".join(
+    (
+        "SET LOCAL idle_in_transaction_session_timeout = '{seconds:.0f}s'",
+        *(f"SET LOCAL {setting}" for setting in KEEP_ALIVE),
+        "LOCK TABLE submissions IN SHARE ROW EXCLUSIVE MODE",
+    )
 )
 
 LONGEST_RUN_SECONDS = 3600.0

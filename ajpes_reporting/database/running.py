@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import LONGEST_RUN_SECONDS, fenced
+from ajpes_reporting.database.engine import KEEP_ALIVE, LONGEST_RUN_SECONDS, fenced
 from ajpes_reporting.domain.errors import Busy
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ class Purpose(Enum):
 
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
-# The session of a machine that is gone ends after about a minute.
-_KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 _HELD_HERE = text(
     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :ours AND objid = :provider"
@@ -104,7 +102,7 @@ def _alone_on_postgresql(
 ) -> Iterator[Hold]:
     key = {"ours": purpose.value, "provider": int(provider) % (2**31)}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(_KEEP_ALIVE)
+        connection.exec_driver_sql("; ".join(f"SET {setting}" for setting in KEEP_ALIVE))
         if not _taken_soon(connection, key) and not _taken_over(connection, key, longest_seconds):
             raise _busy(provider)
         try:

@@ -113,6 +113,7 @@ def prepare(
 def move(connection: Connection, submission: Submission, to: State, why: str, *, at: datetime) -> Submission:
     """Changes the state, writes it into the audit record, and does what acceptance entails.
 
+    A call that failed leaves the doubt of the one before it, if there was one: `unknown` then, whatever `to`.
     Raises `UsageError` if the submission cannot get there from where it is now.
     """
     current = get(connection, submission.id)

@@ -346,6 +346,14 @@ def test_an_unreachable_report_whose_file_is_lost_is_made_anew(bank: Bank) -> No
     assert (state(again), number(again) > first.id) == (State.ACCEPTED, True)
 
 
+def unreached(bank: Bank) -> int:
+    """A submission that has reached nobody, by either way; the lines are up again."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=1)
+    bank.authority.faults.add("sftp", "refuse", times=1)
+    return number(bank.run())
+
+
 def begin_attempt(bank: Bank, key: int, via: str, *, handed_over: bool) -> None:
     """What a run leaves behind that is killed before, or after, it has handed the report over."""
     with writing(bank.desk.engine) as connection:
@@ -357,10 +365,7 @@ def begin_attempt(bank: Bank, key: int, via: str, *, handed_over: bool) -> None:
 
 def test_a_run_that_was_cut_off_before_the_hand_over_is_run_again(bank: Bank) -> None:
     """A machine that died before the first byte left has sent nothing, and the next run knows it."""
-    bank.record(event("O-1", 1))
-    bank.authority.faults.add("soap", "refuse", times=1)
-    bank.authority.faults.add("sftp", "refuse", times=1)
-    key = number(bank.run())
+    key = unreached(bank)
     begin_attempt(bank, key, "soap", handed_over=False)
     result = bank.run()
     assert (number(result), state(result)) == (key, State.ACCEPTED)
@@ -638,10 +643,7 @@ def test_what_another_run_has_sent_meanwhile_is_not_begun_again(bank: Bank) -> N
 
 def test_a_damaged_record_does_not_keep_reports_from_going(bank: Bank) -> None:
     """Whoever tampers with the audit record is found by `audit verify`; the deadline is kept all the same."""
-    bank.record(event("O-1", 1))
-    bank.authority.faults.add("soap", "refuse", times=1)
-    bank.authority.faults.add("sftp", "refuse", times=1)
-    key = number(bank.run())
+    key = unreached(bank)
     begin_attempt(bank, key, "soap", handed_over=False)
     with writing(bank.desk.engine) as connection:
         unlock(connection)
