@@ -65,7 +65,7 @@ def _build(session: Session, desk: Any, code: str, period: Period, output: Path 
             session.emit({"report": code, "period": period.key, "file": None}, lambda: click.echo(text))
             return
         target = _target(output, built.path.name)
-        _copy(built.path, target)
+        _hand_out(built.path, target)
     document = {
         "report": code, "period": period.key, "file": target, "records": built.record_count,
         "totals": built.totals, **log_json(built.log),
@@ -85,6 +85,14 @@ def _target(output: Path | None, name: str) -> Path:
     if output is None:
         return Path(name)
     return output / name if output.is_dir() else output
+
+
+def _hand_out(source: Path, target: Path) -> None:
+    """A new file on the same disk needs no second copy of what may be hundreds of megabytes."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        _copy(source, target)
 
 
 def _copy(source: Path, target: Path) -> None:

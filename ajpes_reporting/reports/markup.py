@@ -51,12 +51,12 @@ def show(text: bytes) -> bytes:
     return text.translate(_SHOW)
 
 
-def blocks(texts: Iterable[str]) -> Iterator[bytes]:
+def blocks(texts: Iterable[str | bytes]) -> Iterator[bytes]:
     """Values and hidden markup as XML, in blocks of about a quarter of a megabyte."""
     waiting: list[bytes] = []
     size = 0
     for text in texts:
-        encoded = text.encode()
+        encoded = text.encode() if isinstance(text, str) else text
         waiting.append(encoded)
         size += len(encoded)
         if size >= _BLOCK_BYTES:

@@ -29,7 +29,7 @@ def write(request: Request, selection: Selection) -> Iterator[bytes]:
     return blocks(_texts(request, selection))
 
 
-def _texts(request: Request, selection: Selection) -> Iterator[str]:
+def _texts(request: Request, selection: Selection) -> Iterator[str | bytes]:
     yield head(ROOT, NAMESPACE) + _IDENT(
         request.prepared_at.isoformat(timespec="seconds"),
         selection.totals["steviloZapisov"],
@@ -42,7 +42,7 @@ def _texts(request: Request, selection: Selection) -> Iterator[str]:
     yield hide(f"</{ROOT}>\n")
 
 
-def _body(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
+def _body(rows: Iterable[tuple[Any, ...]]) -> Iterator[str | bytes]:
     """An element opens when its key changes and closes before the next one opens."""
     debtor = account = None
     for debtor_key, tax_number, name, number, obligation_id, issuer, history in rows:
