@@ -36,6 +36,9 @@ _QUEUE_UP = "; ".join(
 
 LONGEST_RUN_SECONDS = 3600.0
 
+# Or a statement is planned once, for the first rows of an import, and read a million by that plan.
+_PLAN_ANEW = {"prepare_threshold": None}
+
 
 class _Fence(NamedTuple):
     """Whether the lock of a run is still its own, and how long it may sleep."""
@@ -50,10 +53,12 @@ _fence: ContextVar[_Fence] = ContextVar("fence", default=_Fence())  # noqa: B039
 def open_engine(url: str) -> Engine:
     """An engine for the database at `url`, of SQLite or PostgreSQL. Raises `ConfigurationError`."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
+    if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
-        engine = create_engine(parsed)
+        engine = create_engine(
+            parsed, connect_args=_PLAN_ANEW if parsed.drivername == "postgresql+psycopg" else {}
+        )
     except (ArgumentError, ImportError) as error:
         raise ConfigurationError(
             f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"

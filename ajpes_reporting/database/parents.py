@@ -11,15 +11,18 @@ from alembic import op
 
 
 def create_function() -> None:
-    """What the triggers call: with the column, and the append-only table that it names a row of."""
+    """What the triggers call: with the column, and the append-only table that it names a row of.
+
+    Each row is looked up by its key, whatever PostgreSQL knows of a table that grows within the transaction.
+    """
     op.execute(
         """
-        CREATE FUNCTION ajpes_parent_known() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION ajpes_parent_known() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE orphaned boolean;
         BEGIN
             EXECUTE format(
-                'SELECT EXISTS (SELECT FROM added WHERE added.%1$I IS NOT NULL AND NOT EXISTS'
-                ' (SELECT FROM %2$I.%3$I AS parent WHERE parent.id = added.%1$I))',
+                'SELECT EXISTS (SELECT FROM added WHERE added.%1$I IS NOT NULL'
+                ' AND (SELECT parent.id FROM %2$I.%3$I AS parent WHERE parent.id = added.%1$I) IS NULL)',
                 TG_ARGV[0], TG_TABLE_SCHEMA, TG_ARGV[1]
             ) INTO orphaned;
             IF orphaned THEN

@@ -10,12 +10,14 @@ from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
 from ajpes_reporting.ledger.findings import MOST
+from ajpes_reporting.ledger.merge import Merge
 from ajpes_reporting.ledger.months import CLOSED, FIGURES, IMPORTED, put_months
 from ajpes_reporting.ledger.staging import (
     add_new,
     newest,
     repeated,
     rows_changed,
+    settle,
     staged_account_months,
     staged_accounts,
     staged_postings,
@@ -26,56 +28,59 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
 
-    from ajpes_reporting.ledger.findings import Found
 
 _HOLDER = ("holder_tax_number", "holder_name", "opened_on", "closed_on")
 _STORED = (*_HOLDER, "clean_under")
 
 
-def merge_accounts(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
-    """Takes the staged accounts into the ledger, closes those that closed; says how many rows that is.
+class MergeAccounts(Merge):
+    """New accounts, and known ones that closed."""
 
-    Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
-    """
-    last = newest(connection, accounts)
-    rows_new = _add_accounts(connection, provider)
-    rows_closed = rows_changed(connection, _closings(provider, last))
-    if rows_new < rows_read:
-        found.add(contradictions(connection, _accounts_compared(provider, last)))
-    found.refuse_errors()
-    return rows_new + rows_closed
+    staged = (staged_accounts,)
 
-
-def merge_account_months(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
-    """Takes the staged months into the ledger, over those summed up; says how many are new.
-
-    Raises LedgerRefused, through `found`, for an unknown account and for what contradicts the
-    ledger or another row.
-    """
-    found.add(_unknown_accounts(connection, provider, staged_account_months))
-    found.refuse_errors()
-    last = newest(connection, account_months)
-    rows_new = put_months(connection, _new_months(provider))
-    if rows_new < rows_read:
-        found.add(contradictions(connection, _months_compared(provider, last)))
-    found.refuse_errors()
-    return rows_new
+    def finish(self, rows: int) -> int:
+        settle(self._connection, staged_accounts)
+        last = newest(self._connection, accounts)
+        rows_new = _add_accounts(self._connection, self._provider)
+        rows_closed = rows_changed(self._connection, _closings(self._provider, last))
+        if rows_new < rows:
+            self._found.add(contradictions(self._connection, _accounts_compared(self._provider, last)))
+        self._found.refuse_errors()
+        return rows_new + rows_closed
 
 
-def merge_postings(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
-    """Takes the staged postings into the ledger; says how many are new.
+class MergeAccountMonths(Merge):
+    """Months of known accounts; they take the place of those summed up from postings."""
 
-    Raises LedgerRefused, through `found`, for an unknown account and for what contradicts the
-    ledger or another row.
-    """
-    found.add(_unknown_accounts(connection, provider, staged_postings))
-    found.refuse_errors()
-    last = newest(connection, postings)
-    rows_new = _add_postings(connection, provider)
-    if rows_new < rows_read:
-        found.add(contradictions(connection, _postings_compared(provider, last)))
-    found.refuse_errors()
-    return rows_new
+    staged = (staged_account_months,)
+
+    def finish(self, rows: int) -> int:
+        settle(self._connection, staged_account_months)
+        self._found.add(_unknown_accounts(self._connection, self._provider, staged_account_months))
+        self._found.refuse_errors()
+        last = newest(self._connection, account_months)
+        rows_new = put_months(self._connection, _new_months(self._provider))
+        if rows_new < rows:
+            self._found.add(contradictions(self._connection, _months_compared(self._provider, last)))
+        self._found.refuse_errors()
+        return rows_new
+
+
+class MergePostings(Merge):
+    """Postings of known accounts."""
+
+    staged = (staged_postings,)
+
+    def finish(self, rows: int) -> int:
+        settle(self._connection, staged_postings)
+        self._found.add(_unknown_accounts(self._connection, self._provider, staged_postings))
+        self._found.refuse_errors()
+        last = newest(self._connection, postings)
+        rows_new = _add_postings(self._connection, self._provider)
+        if rows_new < rows:
+            self._found.add(contradictions(self._connection, _postings_compared(self._provider, last)))
+        self._found.refuse_errors()
+        return rows_new
 
 
 # --- What is new ----------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
-from ajpes_reporting.database.tables import events, obligations
+from ajpes_reporting.database.tables import events
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.rules import check_cancellation
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.history import history
-from ajpes_reporting.ledger.staging import obligation_of, staged_events
+from ajpes_reporting.ledger.staging import located, staged_cancellations, staged_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]
     Told before the events are added, since the ledger has no place for a second cancellation.
     """
     doubles: dict[int, RowMapping] = {}
-    for query in (_doubles_in_the_source(), _doubles_in_the_ledger(provider)):
+    for query in (_doubles_in_the_source(), _doubles_in_the_ledger()):
         doubles.update((row["line"], row) for row in connection.execute(query).mappings())
     for _line, row in sorted(doubles.items()):
         target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])
@@ -44,9 +44,9 @@ def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]
         yield from _at(row, check_cancellation(row["obligation_id"], event_of(row), target, by))
 
 
-def wrong_cancellations(connection: Connection, provider: str, last_event: int) -> Iterator[Finding]:
+def wrong_cancellations(connection: Connection, last_event: int) -> Iterator[Finding]:
     """What is wrong with the cancellations among the events that were added after `last_event`."""
-    for row in connection.execute(_with_targets(provider, last_event)).mappings():
+    for row in connection.execute(_with_targets(last_event)).mappings():
         cancellation = event_of(row, "own ")
         target = None if row["target id"] is None else event_of(row, "target ")
         order_ok = target is None or _place(row, "own ") >= _place(row, "target ")
@@ -77,14 +77,14 @@ def _doubles_in_the_source() -> Select[Any]:
     )
 
 
-def _doubles_in_the_ledger(provider: str) -> Select[Any]:
+def _doubles_in_the_ledger() -> Select[Any]:
     staged = staged_events.c
     return (
         select(staged_events, events.c.event_id.label("cancelled_by"))
-        .join(obligations, obligation_of(staged_events, provider))
+        .join(located, located.c.obligation_id == staged.obligation_id)
         .join(
             events,
-            (events.c.obligation == obligations.c.id)
+            (events.c.obligation == located.c.obligation)
             & (events.c.cancels_event_id == staged.cancels_event_id)
             & (events.c.event_id != staged.event_id),
         )
@@ -106,23 +106,23 @@ def _find(connection: Connection, provider: str, obligation_id: str, event_id: s
     return next((event for event in known if event.event_id == event_id), None)
 
 
-def _with_targets(provider: str, last_event: int) -> Select[Any]:
+def _with_targets(last_event: int) -> Select[Any]:
     """Every new cancellation, its place in the source, and the event it names, if there is one."""
+    staged = staged_cancellations
     own, target = events.alias("own"), events.alias("target")
     sides = (
         side.c[name].label(f"{side.name} {name}") for side in (own, target) for name in ("id", *EVENT_FIELDS)
     )
     return (
-        select(staged_events.c.line, staged_events.c.obligation_id, *sides)
-        .select_from(staged_events)
-        .join(obligations, obligation_of(staged_events, provider))
-        .join(own, (own.c.obligation == obligations.c.id) & (own.c.event_id == staged_events.c.event_id))
+        select(staged.c.line, staged.c.obligation_id, *sides)
+        .select_from(staged)
+        .join(own, (own.c.obligation == staged.c.obligation) & (own.c.event_id == staged.c.event_id))
         .outerjoin(
             target,
             (target.c.obligation == own.c.obligation) & (target.c.event_id == own.c.cancels_event_id),
         )
-        .where(staged_events.c.change_type == CANCELLATION, own.c.id > last_event)
-        .order_by(staged_events.c.line)
+        .where(own.c.id > last_event)
+        .order_by(staged.c.line)
         .execution_options(yield_per=_ROWS_AT_A_TIME)
     )
 

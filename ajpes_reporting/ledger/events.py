@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, literal, select
 
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
+from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.ledger.cancellations import doubly_cancelled, wrong_cancellations
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
+from ajpes_reporting.ledger.merge import Merge
 from ajpes_reporting.ledger.staging import (
     add_new,
+    empty,
+    located,
     newest,
-    obligation_of,
+    settle,
+    staged_cancellations,
     staged_events,
     staged_obligations,
 )
@@ -36,24 +41,48 @@ _OF_EVENT = (
 _STORED = ("event_id", *_OF_EVENT, "recorded_as", "clean_under")
 
 
-def merge_events(connection: Connection, provider: str, rows_read: int, found: Found) -> int:
-    """Takes the staged events into the ledger; says how many of them are new.
+class MergeEvents(Merge):
+    """Events, with the obligations and debtors that their rows repeat, a batch at a time.
 
-    Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
+    A batch in which something is wrong stays out; those after it are still looked at.
     """
-    last_obligation, last_event = newest(connection, obligations), newest(connection, events)
-    _add_debtors(connection, provider)
-    _add_obligations(connection, provider)
-    found.add(contradictions(connection, _obligations_compared(provider, last_obligation)))
-    found.add(doubly_cancelled(connection, provider))
-    found.refuse_errors()
-    rows_new = _add_events(connection, provider)
-    connection.execute(_pending(last_event))
-    if rows_new < rows_read:
-        found.add(contradictions(connection, _events_compared(provider, last_event)))
-    found.add(wrong_cancellations(connection, provider, last_event))
-    found.refuse_errors()
-    return rows_new
+
+    staged = (staged_obligations, staged_events, located, staged_cancellations)
+
+    def __init__(self, connection: Connection, provider: str, found: Found) -> None:
+        super().__init__(connection, provider, found)
+        self._last_obligation = newest(connection, obligations)
+        self._last_event = newest(connection, events)
+        self._rows_new = 0
+
+    def take(self, rows: int) -> None:
+        _add_debtors(self._connection, self._provider)
+        _add_obligations(self._connection, self._provider)
+        self._connection.execute(_locate(self._provider))
+        wrong = (
+            *contradictions(self._connection, _obligations_compared(self._last_obligation)),
+            *doubly_cancelled(self._connection, self._provider),
+        )
+        self._found.add(wrong)
+        if not wrong:
+            self._add_events(rows)
+        for table in (staged_obligations, staged_events, located):
+            empty(self._connection, table)
+
+    def _add_events(self, rows: int) -> None:
+        first = newest(self._connection, events) + 1
+        rows_new = _add_events(self._connection)
+        self._connection.execute(_pending(first, newest(self._connection, events)))
+        self._connection.execute(_cancellations())
+        if rows_new < rows:
+            self._found.add(contradictions(self._connection, _events_compared(self._last_event)))
+        self._rows_new += rows_new
+
+    def finish(self, rows: int) -> int:
+        settle(self._connection, staged_cancellations)
+        self._found.add(wrong_cancellations(self._connection, self._last_event))
+        self._found.refuse_errors()
+        return self._rows_new
 
 
 def _add_debtors(connection: Connection, provider: str) -> None:
@@ -65,52 +94,75 @@ def _add_debtors(connection: Connection, provider: str) -> None:
 
 def _add_obligations(connection: Connection, provider: str) -> None:
     staged = staged_obligations.c
-    rows = (
-        select(
-            literal(provider),
-            staged.obligation_id,
-            staged.issuer,
-            debtors.c.id,
-            staged.debtor_account,
-            staged.clean_under,
+    debtor = (
+        select(debtors.c.id)
+        .where(
+            debtors.c.provider == provider,
+            debtors.c.tax_number == staged.debtor_tax_number,
+            debtors.c.name == staged.debtor_name,
         )
-        .select_from(staged_obligations)
-        .join(
-            debtors,
-            (debtors.c.provider == provider)
-            & (debtors.c.tax_number == staged.debtor_tax_number)
-            & (debtors.c.name == staged.debtor_name),
-        )
-        .order_by(staged.line)
+        .scalar_subquery()
     )
+    rows = select(
+        literal(provider),
+        staged.obligation_id,
+        staged.issuer,
+        debtor,
+        staged.debtor_account,
+        staged.clean_under,
+    ).order_by(staged.line)
     key = ("provider", "obligation_id")
     add_new(connection, obligations, key, (*key, "issuer", "debtor", "debtor_account", "clean_under"), rows)
 
 
-def _add_events(connection: Connection, provider: str) -> int:
+def _locate(provider: str) -> Insert:
+    """An obligation is not there if something is wrong with its own row."""
+    named = select(staged_events.c.obligation_id).distinct().subquery("named")
+    known = (
+        select(obligations.c.id)
+        .where(obligations.c.provider == provider, obligations.c.obligation_id == named.c.obligation_id)
+        .scalar_subquery()
+    )
+    found = select(named.c.obligation_id, known.label("obligation")).subquery("found")
+    rows = select(found).where(found.c.obligation.is_not(None))
+    return insert(located).from_select(located.columns.keys(), rows)
+
+
+def _add_events(connection: Connection) -> int:
     """By obligation, so that a history lies together and is read at once; within it in the order of the
     source, which is the order of recording where the times are the same."""
     staged = staged_events.c
     rows = (
-        select(obligations.c.id, *(staged[name] for name in _STORED))
+        select(located.c.obligation, *(staged[name] for name in _STORED))
         .select_from(staged_events)
-        .join(obligations, obligation_of(staged_events, provider))
-        .order_by(obligations.c.id, staged.line)
+        .join(located, located.c.obligation_id == staged.obligation_id)
+        .order_by(located.c.obligation, staged.line)
     )
     return add_new(connection, events, ("obligation", "event_id"), ("obligation", *_STORED), rows)
 
 
-def _pending(last_event: int) -> Insert:
-    return insert(pending_events).from_select(["event"], select(events.c.id).where(events.c.id > last_event))
+def _pending(first: int, last: int) -> Insert:
+    added = select(events.c.id).where(events.c.id.between(first, last))
+    return insert(pending_events).from_select(["event"], added)
 
 
-def _obligations_compared(provider: str, last_obligation: int) -> Comparison:
+def _cancellations() -> Insert:
+    staged = staged_events.c
+    rows = (
+        select(staged.line, located.c.obligation, staged.obligation_id, staged.event_id)
+        .join(located, located.c.obligation_id == staged.obligation_id)
+        .where(staged.change_type == CANCELLATION)
+    )
+    return insert(staged_cancellations).from_select(staged_cancellations.columns.keys(), rows)
+
+
+def _obligations_compared(last_obligation: int) -> Comparison:
     staged = staged_obligations.c
     return Comparison(
         staged=staged_obligations,
-        joined=staged_obligations.join(obligations, obligation_of(staged_obligations, provider)).join(
-            debtors
-        ),
+        joined=staged_obligations.join(located, located.c.obligation_id == staged.obligation_id)
+        .join(obligations, obligations.c.id == located.c.obligation)
+        .join(debtors, debtors.c.id == obligations.c.debtor),
         pairs={
             "issuer": (staged.issuer, obligations.c.issuer),
             "debtor_tax_number": (staged.debtor_tax_number, debtors.c.tax_number),
@@ -123,13 +175,13 @@ def _obligations_compared(provider: str, last_obligation: int) -> Comparison:
     )
 
 
-def _events_compared(provider: str, last_event: int) -> Comparison:
+def _events_compared(last_event: int) -> Comparison:
     """Of the time of recording the instant counts: a view may give it in another time zone."""
     return Comparison(
         staged=staged_events,
-        joined=staged_events.join(obligations, obligation_of(staged_events, provider)).join(
+        joined=staged_events.join(located, located.c.obligation_id == staged_events.c.obligation_id).join(
             events,
-            (events.c.obligation == obligations.c.id) & (events.c.event_id == staged_events.c.event_id),
+            (events.c.obligation == located.c.obligation) & (events.c.event_id == staged_events.c.event_id),
         ),
         pairs={name: (staged_events.c[name], events.c[name]) for name in _OF_EVENT},
         is_new=events.c.id > last_event,

@@ -1,7 +1,7 @@
 """Where rows wait until all of them are known to be right.
 
-Temporary tables of the transaction: what is refused never touches the ledger. They take the
-rows by the fastest way that the database has, and the comparisons run over them set by set.
+Temporary tables of the transaction. They take the rows of a batch by the fastest way that the
+database has, and the comparisons run over them set by set.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
 from sqlalchemy.schema import CreateTable, DropTable
 
+from ajpes_reporting.database.bulk import insert_rows
 from ajpes_reporting.database.guards import skipping_known
-from ajpes_reporting.database.tables import obligations
+from ajpes_reporting.database.temporary import analyze
 from ajpes_reporting.database.types import (
     AccountNumber,
     Cents,
@@ -72,6 +73,25 @@ staged_events = _temporary(
     Column("clean_under", Key),
 )
 
+# The cancellations of all batches, since what they name may come after them.
+staged_cancellations = _temporary(
+    "staged_cancellations",
+    (),
+    Column("obligation", Key, nullable=False),
+    Column("obligation_id", Identifier, nullable=False),
+    Column("event_id", Identifier, nullable=False),
+)
+
+# Which obligations of the ledger the staged events belong to: looked up once, each by its key. A join
+# would be planned by what PostgreSQL thinks of a table that grows within the transaction.
+located = Table(
+    "located_obligations",
+    _staging,
+    Column("obligation_id", Identifier, primary_key=True),
+    Column("obligation", Key, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
 staged_accounts = _temporary(
     "staged_accounts",
     ("account",),
@@ -117,27 +137,34 @@ def staging(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
 
 
 def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Adds rows in bulk: COPY on PostgreSQL, one prepared statement on SQLite."""
-    columns = ", ".join(table.columns.keys())
+    """Adds rows in bulk."""
     if connection.dialect.name == "postgresql":
-        driver: Any = connection.connection.driver_connection
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        into = f"COPY {table.name} ({columns}) FROM STDIN (FORMAT csv)"
-        with driver.cursor() as cursor, cursor.copy(into) as copy:
-            copy.write(text.getvalue())
-    elif rows:
-        places = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - our own names only
+        _copy(connection, table, rows)
+    else:
+        insert_rows(connection, table, table.columns.keys(), rows)
 
 
-def settle(connection: Connection, tables: Sequence[Table]) -> None:
-    """Makes the loaded tables quick to compare."""
-    for table in tables:
-        if key := ", ".join(table.info["key"]):
-            connection.exec_driver_sql(f"CREATE INDEX {table.name}_key ON {table.name} ({key})")
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"ANALYZE {table.name}")  # or it plans for a handful of rows
+def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """As CSV, which is made quicker than what COPY takes row by row; there is no empty text among them."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    driver: Any = connection.connection.driver_connection
+    into = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN (FORMAT csv)"
+    with driver.cursor() as cursor, cursor.copy(into) as copy:
+        copy.write(text.getvalue())
+
+
+def empty(connection: Connection, table: Table) -> None:
+    """Makes room for the next rows."""
+    how = "TRUNCATE" if connection.dialect.name == "postgresql" else "DELETE FROM"
+    connection.exec_driver_sql(f"{how} {table.name}")
+
+
+def settle(connection: Connection, table: Table) -> None:
+    """Makes a table with all rows of a source quick to compare."""
+    if key := ", ".join(table.info["key"]):
+        connection.exec_driver_sql(f"CREATE INDEX {table.name}_key ON {table.name} ({key})")
+    analyze(connection, table)
 
 
 def add_new(
@@ -166,11 +193,6 @@ def rows_changed(connection: Connection, statement: Insert | Update) -> int:
 def newest(connection: Connection, table: Table) -> int:
     """The key of the newest row; whoever holds the lock of the ledger only adds later ones."""
     return connection.scalar(select(func.coalesce(func.max(table.c.id), 0))) or 0
-
-
-def obligation_of(staged: Table, provider: str) -> ColumnElement[bool]:
-    """Joins staged rows with the obligation they belong to."""
-    return (obligations.c.provider == provider) & (obligations.c.obligation_id == staged.c.obligation_id)
 
 
 def instant_text(connection: Connection) -> Callable[[datetime], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +28,7 @@ from ajpes_reporting.ledger.postings import posted_cents, turnover_since
 from ajpes_reporting.ledger.staging import newest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -97,9 +98,17 @@ def posting_id(payment_id: str, part: str) -> str:
 def _pull(
     desk: Desk, source: str, origin: dict[str, Any], takings: Iterable[Taking | Finding], progress: Progress
 ) -> Pulled:
-    with _put_aside(takings, progress) as (findings, aside), writing(desk.engine) as connection:
+    findings: list[Finding] = []
+    right = _right(takings, findings, progress)
+    with (
+        _put_aside(map(_texts, right)) as aside,
+        writing(desk.engine) as connection,
+        _put_aside(_rows(connection, desk.provider, map(_taking, aside))) as rows,
+    ):
         last = newest(connection, postings)
-        lines = _lines(connection, desk.provider, findings, aside)
+        lines: Iterator[Line | Finding] = itertools.chain(
+            findings, enumerate(rows, 1)
+        )  # what is wrong comes first
         about = Source(source, _REMEDY, has_lines=False)
         taken = take_in(connection, desk.provider, POSTINGS, lines, about, desk.rules, no_progress)
         _note(desk, connection, origin, taken)
@@ -115,25 +124,28 @@ def _note(desk: Desk, connection: Connection, origin: dict[str, Any], taken: Tak
         due.try_now(connection, desk.provider)
 
 
+def _right(
+    takings: Iterable[Taking | Finding], findings: list[Finding], progress: Progress
+) -> Iterator[Taking]:
+    """The payments as they come; findings apart, and no more than anybody reads."""
+    for number, taking in enumerate(takings, 1):
+        if not isinstance(taking, Finding):
+            yield taking
+        else:
+            findings.append(taking)
+            if len(findings) >= MOST:
+                break
+        if number % _ROWS_AT_A_TIME == 0:
+            progress(_ROWS_AT_A_TIME)
+
+
 @contextmanager
-def _put_aside(
-    takings: Iterable[Taking | Finding], progress: Progress
-) -> Iterator[tuple[list[Finding], Iterator[Taking]]]:
-    """All of them on disk, whatever their number; findings apart, and no more than anybody reads."""
-    findings: list[Finding] = []
+def _put_aside(rows: Iterable[Sequence[str]]) -> Iterator[Iterator[list[str]]]:
+    """All of them on disk, whatever their number, and from there once more."""
     with TemporaryFile("w+", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for number, taking in enumerate(takings, 1):
-            if isinstance(taking, Finding):
-                findings.append(taking)
-                if len(findings) >= MOST:
-                    break
-            else:
-                writer.writerow(_texts(taking))
-            if number % _ROWS_AT_A_TIME == 0:
-                progress(_ROWS_AT_A_TIME)
+        csv.writer(file).writerows(rows)
         file.seek(0)
-        yield findings, map(_taking, csv.reader(file))
+        yield csv.reader(file)
 
 
 def _texts(taking: Taking) -> tuple[str, ...]:
@@ -152,20 +164,13 @@ def _taking(texts: list[str]) -> Taking:
     )  # fmt: skip
 
 
-def _lines(
-    connection: Connection, provider: str, findings: Iterable[Finding], takings: Iterable[Taking]
-) -> Iterator[Line | Finding]:
-    """The postings of all payments, as rows of the ledger's input; what is wrong comes first."""
-    yield from findings
-    rows = (row for taking in takings for row in _rows(connection, provider, taking))
-    yield from enumerate(rows, 1)
-
-
-def _rows(connection: Connection, provider: str, taking: Taking) -> Iterator[tuple[str, ...]]:
-    paid_on, amount = taking.paid_on.isoformat(), str(taking.amount_cents)
-    yield posting_id(taking.payment_id, "p"), taking.account, paid_on, amount
-    if taking.reversed_on:
-        yield from _reversal(connection, provider, taking, taking.reversed_on)
+def _rows(connection: Connection, provider: str, takings: Iterable[Taking]) -> Iterator[tuple[str, ...]]:
+    """The postings of all payments, as rows of the ledger's input."""
+    for taking in takings:
+        paid_on, amount = taking.paid_on.isoformat(), str(taking.amount_cents)
+        yield posting_id(taking.payment_id, "p"), taking.account, paid_on, amount
+        if taking.reversed_on:
+            yield from _reversal(connection, provider, taking, taking.reversed_on)
 
 
 def _reversal(

@@ -1,0 +1,35 @@
+"""How the rows of one source join the ledger, set by set in the database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+    from ajpes_reporting.ledger.findings import Found
+
+
+class Merge(ABC):
+    """One source on its way into the ledger. `staged` are the temporary tables in which its rows wait.
+
+    What is wrong is told through `found`; the whole source is refused then.
+    """
+
+    staged: ClassVar[tuple[Table, ...]]
+
+    def __init__(self, connection: Connection, provider: str, found: Found) -> None:
+        self._connection = connection
+        self._provider = provider
+        self._found = found
+
+    def take(self, rows: int) -> None:  # noqa: B027 - most leave the rows where they are
+        """Some more rows, so many, have been staged. They may be taken in already, and removed from there."""
+
+    @abstractmethod
+    def finish(self, rows: int) -> int:
+        """All rows, so many, have been staged; says how many of them are new.
+
+        Raises LedgerRefused, through `found`, for what contradicts the ledger or another row.
+        """
