@@ -44,7 +44,7 @@ _MODEL_WITHOUT_REFERENCE = "99"
 
 # Decimal(15,2) in 2.2, row 16. In 3.2 the digits are counted in euros; counted in cents they hold
 # for every setting of how SPAPP writes its amounts.
-_AMOUNT_DIGITS = 15
+AMOUNT_DIGITS = 15
 _BALANCE_DIGITS = 17
 
 
@@ -283,7 +283,7 @@ def _recorded_on_change_date(event: Event) -> Fault | None:
 
 def _amount(event: Event) -> Fault | None:
     """2.2, row 16. That the sign is carried by the type of change is our reading."""
-    if too_long := _size_fault("amount_cents", "amount", event.amount_cents, _AMOUNT_DIGITS):
+    if too_long := _size_fault("amount_cents", "amount", event.amount_cents, AMOUNT_DIGITS):
         return too_long
     if event.amount_cents < 0:
         return _warning("amount_cents", "negative", "amount is negative, its sign is a matter of change type")
@@ -434,7 +434,7 @@ def _turnover_faults(field: str, label: str, cents: int) -> Iterator[Fault]:
     """3.2, note *: the amount must be positive or 0."""
     if cents < 0:
         yield _error(field, "negative", f"{label} is negative, {format_decimal(cents)}", "write 0 or more")
-    if too_long := _size_fault(field, label, cents, _AMOUNT_DIGITS):
+    if too_long := _size_fault(field, label, cents, AMOUNT_DIGITS):
         yield too_long
 
 

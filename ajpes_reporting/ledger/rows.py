@@ -66,21 +66,21 @@ class _Events:
         self._edition = edition
         self._instant = instant
         self._first_look = FirstLook(settings, instant)
-        self._known: set[tuple[str, ...]] = set()
+        self._known: dict[str, Sequence[str]] = {}
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
-        about = tuple(texts[:5])
-        found = () if about in self._known else self._read_obligation(line, about, texts[5])
+        about = texts[:5]
+        found = () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[5])
         if event := self._first_look.event(texts):
             self.ready[staged_events].append((line, texts[0], *event, self._edition))
             return found
         return (*found, *self._read_event(line, texts))
 
-    def _read_obligation(self, line: int, about: tuple[str, ...], event_id: str) -> Sequence[Finding]:
+    def _read_obligation(self, line: int, about: Sequence[str], event_id: str) -> Sequence[Finding]:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known.add(about)
         obligation_id, issuer_text, tax_number, name, account = about
+        self._known[obligation_id] = about
         try:
             issuer = values.number(issuer_text)
         except values.TextError:
