@@ -45,6 +45,7 @@ _MODEL_WITHOUT_REFERENCE = "99"
 # Decimal(15,2) in 2.2, row 16. In 3.2 the digits are counted in euros; counted in cents they hold
 # for every setting of how SPAPP writes its amounts.
 AMOUNT_DIGITS = 15
+_AMOUNTS = range(10**AMOUNT_DIGITS)
 _BALANCE_DIGITS = 17
 
 
@@ -80,6 +81,11 @@ def check_event(obligation_id: str, event: Event, settings: RuleSettings) -> Ite
     """What is wrong with one event by itself. `event.recorded_at` must have a time zone."""
     for fault in _event_faults(event, settings):
         yield fault.of(record_name(obligation_id, event.event_id))
+
+
+def is_fine(event: Event, settings: RuleSettings) -> bool:
+    """Whether nothing at all is wrong with the event: what `check_event` finds, without its words."""
+    return next(_event_faults(event, settings), None) is None
 
 
 def check_cancellation(
@@ -199,7 +205,8 @@ def _obligation_faults(obligation: Obligation, settings: RuleSettings) -> Iterat
             f"issuer {obligation.issuer} does not exist",
             "write 2 (court), 3 (tax administration), 4 (customs) or 5 (other)",
         )
-    yield from _tax_number_faults("debtor_tax_number", tax_number, "debtor tax number")  # 2.2, row 7
+    if fault := _tax_number("debtor_tax_number", tax_number, "debtor tax number"):  # 2.2, row 7
+        yield fault
     yield from _own_account_faults("debtor_account", account, "debtor account", settings)  # 2.2, row 9
 
 
@@ -220,14 +227,16 @@ def _event_faults(event: Event, settings: RuleSettings) -> Iterator[Fault]:
     for rule in _EVENT_RULES:
         if fault := rule(event):
             yield fault
-    yield from _change_type_faults(event.change_type, settings)
+    if fault := _change_type(event.change_type, settings):
+        yield fault
 
 
-def _change_type_faults(change_type: str, settings: RuleSettings) -> Iterator[Fault]:
+def _change_type(change_type: str, settings: RuleSettings) -> Fault | None:
     """2.2, row 14."""
     known = change_type == CANCELLATION or change_type in settings.change_types
     if not known and _is_digits(change_type, 2):
-        yield _warning("change_type", "unknown", f"change type {change_type} is not a known one")
+        return _warning("change_type", "unknown", f"change type {change_type} is not a known one")
+    return None
 
 
 def _cancellation_names_event(event: Event) -> Fault | None:
@@ -283,11 +292,11 @@ def _recorded_on_change_date(event: Event) -> Fault | None:
 
 def _amount(event: Event) -> Fault | None:
     """2.2, row 16. That the sign is carried by the type of change is our reading."""
-    if too_long := _size_fault("amount_cents", "amount", event.amount_cents, AMOUNT_DIGITS):
-        return too_long
-    if event.amount_cents < 0:
-        return _warning("amount_cents", "negative", "amount is negative, its sign is a matter of change type")
-    return None
+    if event.amount_cents in _AMOUNTS:
+        return None
+    return _size_fault("amount_cents", "amount", event.amount_cents, AMOUNT_DIGITS) or _warning(
+        "amount_cents", "negative", "amount is negative, its sign is a matter of change type"
+    )
 
 
 def _priority(event: Event) -> Fault | None:
@@ -412,7 +421,8 @@ _DUPLICATE_ID = Fault(
 def _account_faults(account: str, tax_number: str, name: str, settings: RuleSettings) -> Iterator[Fault]:
     yield from ACCOUNT_TEXTS.faults(account, tax_number, name)
     yield from _own_account_faults("account", account, "account", settings)  # 3.2, row 9
-    yield from _tax_number_faults("holder_tax_number", tax_number, "holder tax number")
+    if fault := _tax_number("holder_tax_number", tax_number, "holder tax number"):
+        yield fault
 
 
 def _month_faults(
@@ -462,9 +472,10 @@ def _own_account_faults(field: str, account: str, label: str, settings: RuleSett
         yield _warning(field, "prefix", f"{label} does not begin with {prefixes}, as the provider's own do")
 
 
-def _tax_number_faults(field: str, tax_number: str, label: str) -> Iterator[Fault]:
+def _tax_number(field: str, tax_number: str, label: str) -> Fault | None:
     if _is_digits(tax_number, 8) and not tax_number_ok(tax_number):
-        yield _check_digits(field, label)
+        return _check_digits(field, label)
+    return None
 
 
 def _size_fault(field: str, label: str, cents: int, digits: int) -> Fault | None:

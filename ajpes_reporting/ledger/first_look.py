@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ajpes_reporting.domain.events import CANCELLATION, Event
 from ajpes_reporting.domain.fields import CHANGE_TYPE, IDENTIFIER
-from ajpes_reporting.domain.rules import AMOUNT_DIGITS, check_event
+from ajpes_reporting.domain.rules import AMOUNT_DIGITS, is_fine
 from ajpes_reporting.ledger import values
 
 if TYPE_CHECKING:
@@ -55,24 +55,25 @@ class FirstLook:
         if not (
             _is_usual_id(event_id)
             and (not cancels if change_type in self._types else _cancels(change_type, cancels))
-            and _is_usual_amount(amount)
+            and len(amount) <= AMOUNT_DIGITS
+            and amount.isdecimal()
+            and amount.isascii()
             and recorded[:10] == change_date
             and (minutes := recorded[13:19]) in _MINUTES_AND_SECONDS
             and (at := self._hours[recorded[:13] + recorded[19:]])
-            and (claim := self._references[model, reference, priority])
-            and (creditor := self._creditors[account, name])
+            and (refers_to := self._references[model, reference, priority])
+            and (owed_to := self._creditors[account, name])
         ):
             return None
-        moment = f"{at[0]}{minutes}{at[1]}"
+        moment = at.replace(_ON_THE_HOUR, minutes, 1)
         return (
             event_id, cancels or None, change_type, change_date, int(amount), moment, recorded,
-            *claim, *creditor,
+            *refers_to, *owed_to,
         )  # fmt: skip
 
-    def _ask_about_hour(self, asked: str) -> tuple[str, str] | None:
-        """How the database takes a moment of this hour, written without its minutes and seconds: what
-        stands before them, and after them. None if an event of this hour may be wrong, or the hour is
-        not one in UTC."""
+    def _ask_about_hour(self, asked: str) -> str | None:
+        """How the database takes the beginning of this hour, written without its minutes and seconds.
+        None if an event of this hour may be wrong, or the hour is not one in UTC."""
         if "." in asked:
             return None  # parts of a second are too many to be remembered
         start, end = f"{asked[:13]}:00:00{asked[13:]}", f"{asked[:13]}:59:59{asked[13:]}"
@@ -84,10 +85,9 @@ class FirstLook:
         is_hour = first.minute == 0 and last - first == timedelta(minutes=59, seconds=59)
         if not is_hour or (first_as, last_as) != (start, end):
             return None
-        if not (self._is_fine(_event(day, first, start)) and self._is_fine(_event(day, last, end))):
+        if not self._is_fine(_event(day, first, start)) or not self._is_fine(_event(day, last, end)):
             return None
-        before, _, after = self._instant(first).partition(_ON_THE_HOUR)
-        return before, after
+        return self._instant(first)
 
     def _ask_about_reference(self, asked: tuple[str, str, str]) -> Row | None:
         """What an event says of its reference and priority, as it is staged; None if it may be wrong."""
@@ -96,20 +96,20 @@ class FirstLook:
             said = model or None, reference or None, values.optional_number(priority)
         except values.TextError:
             return None
-        return said if self._is_fine(_event(claim=said)) else None
+        return said if self._is_fine(_event(refers_to=said)) else None
 
     def _ask_about_creditor(self, asked: tuple[str, str]) -> Row | None:
         """What an event says of its creditor, as it is staged; None if it may be wrong."""
         account, name = asked
         said = account or None, name or None
-        return said if self._is_fine(_event(creditor=said)) else None
+        return said if self._is_fine(_event(owed_to=said)) else None
 
     def _is_fine(self, event: Event) -> bool:
-        return not any(check_event("", event, self._settings))
+        return is_fine(event, self._settings)
 
 
-class _Answers(dict[_Asked, _Answer], Generic[_Asked, _Answer]):
-    """What was answered when it was first asked. Only so many answers are kept at a time."""
+class _Answers(dict[_Asked, _Answer]):
+    """What was answered when it was first asked; beyond so many answers, they are gathered anew."""
 
     def __init__(self, most: int, ask: Callable[[_Asked], _Answer]) -> None:
         self._most = most
@@ -126,11 +126,11 @@ def _event(
     change_date: date = date(2026, 11, 17),
     recorded_at: datetime = datetime(2026, 11, 17, 7, 5, tzinfo=UTC),
     recorded_as: str = "2026-11-17T08:05:00",
-    claim: tuple[str | None, str | None, int | None] = (None, None, None),
-    creditor: tuple[str | None, str | None] = (None, None),
+    refers_to: tuple[str | None, str | None, int | None] = (None, None, None),
+    owed_to: tuple[str | None, str | None] = (None, None),
 ) -> Event:
     """An event with nothing wrong under any settings, but for what is given."""
-    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, *claim, *creditor)
+    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, *refers_to, *owed_to)
 
 
 def _usual_types(settings: RuleSettings) -> frozenset[str]:
@@ -144,10 +144,5 @@ def _cancels(change_type: str, cancels: str) -> bool:
 
 
 def _is_usual_id(text: str) -> bool:
-    """Whether it fits the format of identifiers; of the few that fit and hold what is not printed,
-    it is not seen."""
+    """Whether it is an identifier that can be printed: nothing that no report can carry can be."""
     return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()
-
-
-def _is_usual_amount(text: str) -> bool:
-    return len(text) <= AMOUNT_DIGITS and text.isdecimal() and text.isascii()

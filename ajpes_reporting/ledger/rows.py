@@ -88,7 +88,7 @@ class _Events:
             return _misread(record, {"issuer": (values.number, issuer_text)})
         obligation = Obligation(obligation_id, issuer, tax_number, name, account)
         found = tuple(rules.check_obligation(obligation, self._settings))
-        if not any(finding.is_error for finding in found):
+        if not found or not any(finding.is_error for finding in found):
             self.ready[staged_obligations].append(
                 (
                     line, obligation_id, issuer, tax_number, name, account, event_id,
