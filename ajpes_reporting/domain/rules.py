@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import CANCELLATION, Event, Obligation
@@ -22,6 +22,7 @@ from ajpes_reporting.domain.fields import (
     EVENT_TEXTS,
     OBLIGATION_TEXTS,
     PROVIDER_TEXTS,
+    REFERENCE_TEXTS,
     Fault,
 )
 from ajpes_reporting.domain.findings import Finding, Severity
@@ -71,6 +72,25 @@ class RuleSettings:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+class Refers(Protocol):
+    """What an event refers to, and with what priority: all that the rules of a reference see."""
+
+    @property
+    def reference_model(self) -> str | None: ...
+    @property
+    def reference(self) -> str | None: ...
+    @property
+    def priority(self) -> int | None: ...
+
+
+class Reference(NamedTuple):
+    """A reference and its priority, before there is an event."""
+
+    reference_model: str | None
+    reference: str | None
+    priority: int | None
+
+
 def check_obligation(obligation: Obligation, settings: RuleSettings) -> Iterator[Finding]:
     """What is wrong with an obligation, apart from its events."""
     for fault in _obligation_faults(obligation, settings):
@@ -86,6 +106,12 @@ def check_event(obligation_id: str, event: Event, settings: RuleSettings) -> Ite
 def is_fine(event: Event, settings: RuleSettings) -> bool:
     """Whether nothing at all is wrong with the event: what `check_event` finds, without its words."""
     return next(_event_faults(event, settings), None) is None
+
+
+def is_fine_reference(refers: Refers) -> bool:
+    """Whether nothing is wrong with what an event refers to, whichever event it is."""
+    texts = refers.reference_model or "", refers.reference or ""
+    return not REFERENCE_TEXTS.faults(*texts) and not any(rule(refers) for rule in _REFERENCE_RULES)
 
 
 def check_cancellation(
@@ -299,7 +325,7 @@ def _amount(event: Event) -> Fault | None:
     )
 
 
-def _priority(event: Event) -> Fault | None:
+def _priority(event: Refers) -> Fault | None:
     """2.2, row 20."""
     if event.priority is None or event.priority in _PRIORITIES:
         return None
@@ -309,7 +335,7 @@ def _priority(event: Event) -> Fault | None:
     return _error("priority", "size", message, remedy)
 
 
-def _reference(event: Event) -> Fault | None:
+def _reference(event: Refers) -> Fault | None:
     """2.2, rows 18 and 19. A reference is read by its model; that it needs one is our reading."""
     model, reference = event.reference_model, event.reference
     if reference and not model:
@@ -358,14 +384,14 @@ def _creditor_account(event: Event) -> Fault | None:
     return None
 
 
+_REFERENCE_RULES: tuple[Callable[[Refers], Fault | None], ...] = (_priority, _reference)
 _EVENT_RULES: tuple[Callable[[Event], Fault | None], ...] = (
     _cancellation_names_event,
     _only_cancellation_names_event,
     _year,
     _recorded_on_change_date,
     _amount,
-    _priority,
-    _reference,
+    *_REFERENCE_RULES,
     _creditor_is_whole,
     _creditor_account,
 )

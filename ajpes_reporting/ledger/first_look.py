@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ajpes_reporting.domain.events import CANCELLATION, Event
 from ajpes_reporting.domain.fields import CHANGE_TYPE, IDENTIFIER
-from ajpes_reporting.domain.rules import AMOUNT_DIGITS, is_fine
+from ajpes_reporting.domain.rules import AMOUNT_DIGITS, Reference, is_fine, is_fine_reference
 from ajpes_reporting.ledger import values
 
 if TYPE_CHECKING:
@@ -38,18 +38,19 @@ _MINUTES_AND_SECONDS = frozenset(f":{minute:02}:{second:02}" for minute in range
 class FirstLook:
     """Looks at the texts of one event after the other, under the same settings."""
 
-    def __init__(self, settings: RuleSettings, instant: Callable[[datetime], str]) -> None:
+    def __init__(self, settings: RuleSettings, edition: int, instant: Callable[[datetime], str]) -> None:
         self._settings = settings
+        self._edition = edition
         self._instant = instant
         self._types = _usual_types(settings)
         self._hours = _Answers(_HOURS, self._ask_about_hour)
         self._references = _Answers(_REFERENCES, self._ask_about_reference)
         self._creditors = _Answers(_CREDITORS, self._ask_about_creditor)
 
-    def event(self, texts: Sequence[str]) -> Row | None:
+    def event(self, line: int, texts: Sequence[str]) -> Row | None:
         """The event as it is staged, from the texts of a whole row of the input; None: look closer."""
         (
-            _, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
+            obligation_id, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
             model, reference, priority, account, name,
         ) = texts  # fmt: skip
         if not (
@@ -67,8 +68,8 @@ class FirstLook:
             return None
         moment = at.replace(_ON_THE_HOUR, minutes, 1)
         return (
-            event_id, cancels or None, change_type, change_date, int(amount), moment, recorded,
-            *refers_to, *owed_to,
+            line, obligation_id, event_id, cancels or None, change_type, change_date, int(amount), moment,
+            recorded, *refers_to, *owed_to, self._edition,
         )  # fmt: skip
 
     def _ask_about_hour(self, asked: str) -> str | None:
@@ -93,10 +94,10 @@ class FirstLook:
         """What an event says of its reference and priority, as it is staged; None if it may be wrong."""
         model, reference, priority = asked
         try:
-            said = model or None, reference or None, values.optional_number(priority)
+            said = Reference(model or None, reference or None, values.optional_number(priority))
         except values.TextError:
             return None
-        return said if self._is_fine(_event(refers_to=said)) else None
+        return said if is_fine_reference(said) else None
 
     def _ask_about_creditor(self, asked: tuple[str, str]) -> Row | None:
         """What an event says of its creditor, as it is staged; None if it may be wrong."""
@@ -126,11 +127,10 @@ def _event(
     change_date: date = date(2026, 11, 17),
     recorded_at: datetime = datetime(2026, 11, 17, 7, 5, tzinfo=UTC),
     recorded_as: str = "2026-11-17T08:05:00",
-    refers_to: tuple[str | None, str | None, int | None] = (None, None, None),
     owed_to: tuple[str | None, str | None] = (None, None),
 ) -> Event:
     """An event with nothing wrong under any settings, but for what is given."""
-    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, *refers_to, *owed_to)
+    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, None, None, None, *owed_to)
 
 
 def _usual_types(settings: RuleSettings) -> frozenset[str]:

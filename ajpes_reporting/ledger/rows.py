@@ -65,14 +65,14 @@ class _Events:
         self._settings = settings
         self._edition = edition
         self._instant = instant
-        self._first_look = FirstLook(settings, instant)
+        self._first_look = FirstLook(settings, edition, instant)
         self._known: dict[str, Sequence[str]] = {}
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
         about = texts[:5]
         found = () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[5])
-        if event := self._first_look.event(texts):
-            self.ready[staged_events].append((line, texts[0], *event, self._edition))
+        if event := self._first_look.event(line, texts):
+            self.ready[staged_events].append(event)
             return found
         return (*found, *self._read_event(line, texts))
 
