@@ -64,7 +64,7 @@ def model_known(model: str) -> bool:
     return _groups_of(model) is not None
 
 
-@lru_cache(maxsize=1 << 12)  # the events of one obligation mostly share their reference
+@lru_cache(maxsize=1 << 6)  # the events of one obligation stand together and mostly share it
 def reference_ok(model: str, reference: str) -> bool:
     """Whether the reference carries the control digits that its model asks for.
 
