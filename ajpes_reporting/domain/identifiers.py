@@ -37,7 +37,7 @@ _ONE_PART_ONLY = "12"
 _MOST_PARTS = 3
 
 _DIGITS_AND_HYPHENS = re.compile("[0-9]+(-[0-9]+)*")
-_EIGHT_DIGITS = re.compile("[1-9][0-9]{7}")  # whatever begins with 0 was never issued
+_EIGHT_DIGITS = re.compile("[1-9][0-9]{7}")  # none begins with 0
 _FIFTEEN_DIGITS = re.compile("[0-9]{15}")
 _SEVEN_OR_TEN_DIGITS = re.compile("[0-9]{7}([0-9]{3})?")
 

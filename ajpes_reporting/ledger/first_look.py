@@ -1,9 +1,9 @@
 """Sees of most events at once that nothing is wrong with them.
 
 A million events hold few hours and few creditors, and an obligation's events mostly the same
-reference. So the rules are asked once about each of these, and their answer is remembered; what
-differs from event to event is compared with how it is usually written. There are no rules here: an
-event that does not pass is not wrong, it is only read and checked in full.
+reference. So the rules are asked once about each of these, apart from the others, and their answer
+is remembered; what differs from event to event is compared with how it is usually written. There
+are no rules here: an event that does not pass is not wrong, it is only read and checked in full.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
 _HOURS = 1 << 15  # in three years there are 26,280
-_REFERENCES = 10_000
+_REFERENCES = 10_000  # one of each obligation that is kept in mind, where a file goes by days
 _CREDITORS = 5_000
 
 _LONGEST_ID = IDENTIFIER.longest
@@ -140,6 +140,7 @@ def _usual_types(settings: RuleSettings) -> frozenset[str]:
 
 
 def _cancels(change_type: str, cancels: str) -> bool:
+    """Whether it is a cancellation that names an event."""
     return change_type == CANCELLATION and _is_usual_id(cancels)
 
 
