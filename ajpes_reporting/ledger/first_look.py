@@ -80,13 +80,15 @@ class FirstLook:
         start, end = f"{asked[:13]}:00:00{asked[13:]}", f"{asked[:13]}:59:59{asked[13:]}"
         try:
             day = values.day(asked[:10])
-            (first, first_as), (last, last_as) = values.moment(start), values.moment(end)
+            (first, _), (last, _) = values.moment(start), values.moment(end)
         except values.TextError:
             return None
         is_hour = first.minute == 0 and last - first == timedelta(minutes=59, seconds=59)
-        if not is_hour or (first_as, last_as) != (start, end):
-            return None
-        if not self._is_fine(_event(day, first, start)) or not self._is_fine(_event(day, last, end)):
+        if (
+            not is_hour
+            or not self._is_fine(_event(day, first, start))
+            or not self._is_fine(_event(day, last, end))
+        ):
             return None
         return self._instant(first)
 
