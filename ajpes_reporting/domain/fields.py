@@ -147,13 +147,16 @@ OBLIGATION_TEXTS = Texts(
     Field("debtor_name", "debtor name", "Dolznik/Naziv", NAME),  # 8
     Field("debtor_account", "debtor account", "Tr/rn", ACCOUNT),  # 9
 )
+REFERENCE_TEXTS = Texts(
+    Field("reference_model", "reference model", "No/model", MODEL, mandatory=False),  # 18
+    Field("reference", "reference", "No/sklic", REFERENCE, mandatory=False),  # 19
+)
 EVENT_TEXTS = Texts(
     Field("event_id", "event id", "No/id", IDENTIFIER),  # 12
     Field("cancels_event_id", "id of the cancelled event", "No/refid", IDENTIFIER, mandatory=False),  # 13
     Field("change_type", "change type", "No/sSpre", CHANGE_TYPE),  # 14
     Field("recorded_at", "time of recording", "No/dtVpis", MOMENT),  # 17
-    Field("reference_model", "reference model", "No/model", MODEL, mandatory=False),  # 18
-    Field("reference", "reference", "No/sklic", REFERENCE, mandatory=False),  # 19
+    *REFERENCE_TEXTS.fields,
     Field("creditor_account", "creditor account", "Upnik/rn", ANY_ACCOUNT, mandatory=False),  # 21
     Field("creditor_name", "creditor name", "Upnik/Naziv", NAME, mandatory=False),  # 22
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import CANCELLATION, Event, Obligation
@@ -22,6 +22,7 @@ from ajpes_reporting.domain.fields import (
     EVENT_TEXTS,
     OBLIGATION_TEXTS,
     PROVIDER_TEXTS,
+    REFERENCE_TEXTS,
     Fault,
 )
 from ajpes_reporting.domain.findings import Finding, Severity
@@ -44,7 +45,8 @@ _MODEL_WITHOUT_REFERENCE = "99"
 
 # Decimal(15,2) in 2.2, row 16. In 3.2 the digits are counted in euros; counted in cents they hold
 # for every setting of how SPAPP writes its amounts.
-_AMOUNT_DIGITS = 15
+AMOUNT_DIGITS = 15
+_AMOUNTS = range(10**AMOUNT_DIGITS)
 _BALANCE_DIGITS = 17
 
 
@@ -70,6 +72,25 @@ class RuleSettings:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+class Refers(Protocol):
+    """What an event refers to, and with what priority: all that the rules of a reference see."""
+
+    @property
+    def reference_model(self) -> str | None: ...
+    @property
+    def reference(self) -> str | None: ...
+    @property
+    def priority(self) -> int | None: ...
+
+
+class Reference(NamedTuple):
+    """A reference and its priority, before there is an event."""
+
+    reference_model: str | None
+    reference: str | None
+    priority: int | None
+
+
 def check_obligation(obligation: Obligation, settings: RuleSettings) -> Iterator[Finding]:
     """What is wrong with an obligation, apart from its events."""
     for fault in _obligation_faults(obligation, settings):
@@ -80,6 +101,17 @@ def check_event(obligation_id: str, event: Event, settings: RuleSettings) -> Ite
     """What is wrong with one event by itself. `event.recorded_at` must have a time zone."""
     for fault in _event_faults(event, settings):
         yield fault.of(record_name(obligation_id, event.event_id))
+
+
+def is_fine(event: Event, settings: RuleSettings) -> bool:
+    """Whether nothing at all is wrong with the event: what `check_event` finds, without its words."""
+    return next(_event_faults(event, settings), None) is None
+
+
+def is_fine_reference(refers: Refers) -> bool:
+    """Whether nothing is wrong with what an event refers to, whichever event it is."""
+    texts = refers.reference_model or "", refers.reference or ""
+    return not REFERENCE_TEXTS.faults(*texts) and not any(rule(refers) for rule in _REFERENCE_RULES)
 
 
 def check_cancellation(
@@ -199,7 +231,8 @@ def _obligation_faults(obligation: Obligation, settings: RuleSettings) -> Iterat
             f"issuer {obligation.issuer} does not exist",
             "write 2 (court), 3 (tax administration), 4 (customs) or 5 (other)",
         )
-    yield from _tax_number_faults("debtor_tax_number", tax_number, "debtor tax number")  # 2.2, row 7
+    if fault := _tax_number("debtor_tax_number", tax_number, "debtor tax number"):  # 2.2, row 7
+        yield fault
     yield from _own_account_faults("debtor_account", account, "debtor account", settings)  # 2.2, row 9
 
 
@@ -220,14 +253,16 @@ def _event_faults(event: Event, settings: RuleSettings) -> Iterator[Fault]:
     for rule in _EVENT_RULES:
         if fault := rule(event):
             yield fault
-    yield from _change_type_faults(event.change_type, settings)
+    if fault := _change_type(event.change_type, settings):
+        yield fault
 
 
-def _change_type_faults(change_type: str, settings: RuleSettings) -> Iterator[Fault]:
+def _change_type(change_type: str, settings: RuleSettings) -> Fault | None:
     """2.2, row 14."""
     known = change_type == CANCELLATION or change_type in settings.change_types
     if not known and _is_digits(change_type, 2):
-        yield _warning("change_type", "unknown", f"change type {change_type} is not a known one")
+        return _warning("change_type", "unknown", f"change type {change_type} is not a known one")
+    return None
 
 
 def _cancellation_names_event(event: Event) -> Fault | None:
@@ -283,14 +318,14 @@ def _recorded_on_change_date(event: Event) -> Fault | None:
 
 def _amount(event: Event) -> Fault | None:
     """2.2, row 16. That the sign is carried by the type of change is our reading."""
-    if too_long := _size_fault("amount_cents", "amount", event.amount_cents, _AMOUNT_DIGITS):
-        return too_long
-    if event.amount_cents < 0:
-        return _warning("amount_cents", "negative", "amount is negative, its sign is a matter of change type")
-    return None
+    if event.amount_cents in _AMOUNTS:
+        return None
+    return _size_fault("amount_cents", "amount", event.amount_cents, AMOUNT_DIGITS) or _warning(
+        "amount_cents", "negative", "amount is negative, its sign is a matter of change type"
+    )
 
 
-def _priority(event: Event) -> Fault | None:
+def _priority(event: Refers) -> Fault | None:
     """2.2, row 20."""
     if event.priority is None or event.priority in _PRIORITIES:
         return None
@@ -300,7 +335,7 @@ def _priority(event: Event) -> Fault | None:
     return _error("priority", "size", message, remedy)
 
 
-def _reference(event: Event) -> Fault | None:
+def _reference(event: Refers) -> Fault | None:
     """2.2, rows 18 and 19. A reference is read by its model; that it needs one is our reading."""
     model, reference = event.reference_model, event.reference
     if reference and not model:
@@ -349,14 +384,14 @@ def _creditor_account(event: Event) -> Fault | None:
     return None
 
 
+_REFERENCE_RULES: tuple[Callable[[Refers], Fault | None], ...] = (_priority, _reference)
 _EVENT_RULES: tuple[Callable[[Event], Fault | None], ...] = (
     _cancellation_names_event,
     _only_cancellation_names_event,
     _year,
     _recorded_on_change_date,
     _amount,
-    _priority,
-    _reference,
+    *_REFERENCE_RULES,
     _creditor_is_whole,
     _creditor_account,
 )
@@ -412,7 +447,8 @@ _DUPLICATE_ID = Fault(
 def _account_faults(account: str, tax_number: str, name: str, settings: RuleSettings) -> Iterator[Fault]:
     yield from ACCOUNT_TEXTS.faults(account, tax_number, name)
     yield from _own_account_faults("account", account, "account", settings)  # 3.2, row 9
-    yield from _tax_number_faults("holder_tax_number", tax_number, "holder tax number")
+    if fault := _tax_number("holder_tax_number", tax_number, "holder tax number"):
+        yield fault
 
 
 def _month_faults(
@@ -434,7 +470,7 @@ def _turnover_faults(field: str, label: str, cents: int) -> Iterator[Fault]:
     """3.2, note *: the amount must be positive or 0."""
     if cents < 0:
         yield _error(field, "negative", f"{label} is negative, {format_decimal(cents)}", "write 0 or more")
-    if too_long := _size_fault(field, label, cents, _AMOUNT_DIGITS):
+    if too_long := _size_fault(field, label, cents, AMOUNT_DIGITS):
         yield too_long
 
 
@@ -462,9 +498,10 @@ def _own_account_faults(field: str, account: str, label: str, settings: RuleSett
         yield _warning(field, "prefix", f"{label} does not begin with {prefixes}, as the provider's own do")
 
 
-def _tax_number_faults(field: str, tax_number: str, label: str) -> Iterator[Fault]:
+def _tax_number(field: str, tax_number: str, label: str) -> Fault | None:
     if _is_digits(tax_number, 8) and not tax_number_ok(tax_number):
-        yield _check_digits(field, label)
+        return _check_digits(field, label)
+    return None
 
 
 def _size_fault(field: str, label: str, cents: int, digits: int) -> Fault | None:

@@ -1,22 +1,20 @@
 """Sees of most events at once that nothing is wrong with them.
 
-A million events hold few hours, and an obligation's events mostly the same reference and creditor.
-So the rules are asked once about each of these, and their answer is remembered; what differs from
-event to event is compared with how it is usually written. There are no rules here: an event that
-does not pass is not wrong, it is only read and checked in full.
+A million events hold few hours and few creditors, and an obligation's events mostly the same
+reference. So the rules are asked once about each of these, apart from the others, and their answer
+is remembered; what differs from event to event is compared with how it is usually written. There
+are no rules here: an event that does not pass is not wrong, it is only read and checked in full.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ajpes_reporting.domain.events import CANCELLATION, Event
-from ajpes_reporting.domain.fields import CHANGE_TYPE, IDENTIFIER, SEPARATOR
-from ajpes_reporting.domain.rules import check_event
+from ajpes_reporting.domain.fields import CHANGE_TYPE, IDENTIFIER
+from ajpes_reporting.domain.rules import AMOUNT_DIGITS, Reference, is_fine, is_fine_reference
 from ajpes_reporting.ledger import values
 
 if TYPE_CHECKING:
@@ -25,97 +23,129 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.staging import Row
 
-_HOURS = 1 << 15  # in three years there are 26,280
-_CREDITORS = 10_000
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
-# Nothing is wrong with it under any settings.
-_FINE = Event(
-    "2", "1", CANCELLATION, date(2026, 11, 17), 0, datetime(2026, 11, 17, 7, 5, tzinfo=UTC),
-    "2026-11-17T08:05:00", None, None, None, None, None,
-)  # fmt: skip
-_MINUTES_AND_SECONDS = ":00:00"
+_HOURS = 1 << 15  # in three years there are 26,280
+_REFERENCES = 10_000  # one of each obligation that is kept in mind, where a file goes by days
+_CREDITORS = 5_000
+
+_LONGEST_ID = IDENTIFIER.longest
+_ON_THE_HOUR = ":00:00"
+_MINUTES_AND_SECONDS = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
 
 
 class FirstLook:
     """Looks at the texts of one event after the other, under the same settings."""
 
-    def __init__(self, settings: RuleSettings, instant: Callable[[datetime], str]) -> None:
+    def __init__(self, settings: RuleSettings, edition: int, instant: Callable[[datetime], str]) -> None:
         self._settings = settings
+        self._edition = edition
         self._instant = instant
-        self._written_as_usual = _as_usual(settings).fullmatch
-        self._hour = lru_cache(_HOURS)(self._ask_about_hour)
-        self._creditor = lru_cache(_CREDITORS)(self._ask_about_creditor)
+        self._types = _usual_types(settings)
+        self._hours = _Answers(_HOURS, self._ask_about_hour)
+        self._references = _Answers(_REFERENCES, self._ask_about_reference)
+        self._creditors = _Answers(_CREDITORS, self._ask_about_creditor)
 
-    def event(self, texts: Sequence[str]) -> Row | None:
+    def event(self, line: int, texts: Sequence[str]) -> Row | None:
         """The event as it is staged, from the texts of a whole row of the input; None: look closer."""
-        event_id, cancels, change_type, change_date, amount, recorded = own = texts[5:11]
-        if not (usual := self._written_as_usual(SEPARATOR.join(own))):
+        (
+            obligation_id, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
+            model, reference, priority, account, name,
+        ) = texts  # fmt: skip
+        if not (
+            _is_usual_id(event_id)
+            and (not cancels if change_type in self._types else _cancels(change_type, cancels))
+            and len(amount) <= AMOUNT_DIGITS
+            and amount.isdecimal()
+            and amount.isascii()
+            and recorded[:10] == change_date
+            and (minutes := recorded[13:19]) in _MINUTES_AND_SECONDS
+            and (at := self._hours[recorded[:13] + recorded[19:]])
+            and (refers_to := self._references[model, reference, priority])
+            and (owed_to := self._creditors[account, name])
+        ):
             return None
-        hour, minutes, offset = usual.group("hour", "minutes", "offset")
-        at, about = self._hour(hour, offset), self._creditor(*texts[11:])
-        if not at or not about:
-            return None
-        moment = f"{at[0]}{minutes}{at[1]}"
-        return (event_id, cancels or None, change_type, change_date, int(amount), moment, recorded, *about)
-
-    def _ask_about_hour(self, hour: str, offset: str) -> tuple[str, str] | None:
-        """How the database takes a moment of this hour: what stands before its minutes, and after its
-        seconds. None if an event of this hour may be wrong, or the hour is not one in UTC."""
-        try:
-            day = values.day(hour[:10])
-            first, first_as = values.moment(f"{hour}:00:00{offset}")
-            last, last_as = values.moment(f"{hour}:59:59{offset}")
-        except values.TextError:
-            return None
-        of_first = replace(_FINE, change_date=day, recorded_at=first, recorded_as=first_as)
-        of_last = replace(_FINE, change_date=day, recorded_at=last, recorded_as=last_as)
-        is_hour = first.minute == 0 and last - first == timedelta(minutes=59, seconds=59)
-        if not is_hour or not self._is_fine(of_first) or not self._is_fine(of_last):
-            return None
-        before, _, after = self._instant(first).partition(_MINUTES_AND_SECONDS)
-        return before, after
-
-    def _ask_about_creditor(
-        self, model: str, reference: str, priority: str, account: str, name: str
-    ) -> Row | None:
-        """What an event says of its reference, priority and creditor, as it is staged."""
-        try:
-            number = values.optional_number(priority)
-        except values.TextError:
-            return None
-        event = replace(
-            _FINE,
-            reference_model=model or None,
-            reference=reference or None,
-            priority=number,
-            creditor_account=account or None,
-            creditor_name=name or None,
-        )
-        if not self._is_fine(event):
-            return None
+        moment = at.replace(_ON_THE_HOUR, minutes, 1)
         return (
-            event.reference_model, event.reference, event.priority, event.creditor_account,
-            event.creditor_name,
+            line, obligation_id, event_id, cancels or None, change_type, change_date, int(amount), moment,
+            recorded, *refers_to, *owed_to, self._edition,
         )  # fmt: skip
 
+    def _ask_about_hour(self, asked: str) -> str | None:
+        """How the database takes the beginning of this hour, written without its minutes and seconds.
+        None if an event of this hour may be wrong, or the hour is not one in UTC."""
+        if "." in asked:
+            return None  # parts of a second are too many to be remembered
+        start, end = f"{asked[:13]}:00:00{asked[13:]}", f"{asked[:13]}:59:59{asked[13:]}"
+        try:
+            day = values.day(asked[:10])
+            (first, _), (last, _) = values.moment(start), values.moment(end)
+        except values.TextError:
+            return None
+        is_hour = first.minute == 0 and last - first == timedelta(minutes=59, seconds=59)
+        if (
+            not is_hour
+            or not self._is_fine(_event(day, first, start))
+            or not self._is_fine(_event(day, last, end))
+        ):
+            return None
+        return self._instant(first)
+
+    def _ask_about_reference(self, asked: tuple[str, str, str]) -> Row | None:
+        """What an event says of its reference and priority, as it is staged; None if it may be wrong."""
+        model, reference, priority = asked
+        try:
+            said = Reference(model or None, reference or None, values.optional_number(priority))
+        except values.TextError:
+            return None
+        return said if is_fine_reference(said) else None
+
+    def _ask_about_creditor(self, asked: tuple[str, str]) -> Row | None:
+        """What an event says of its creditor, as it is staged; None if it may be wrong."""
+        account, name = asked
+        said = account or None, name or None
+        return said if self._is_fine(_event(owed_to=said)) else None
+
     def _is_fine(self, event: Event) -> bool:
-        return not any(check_event("", event, self._settings))
+        return is_fine(event, self._settings)
 
 
-def _as_usual(settings: RuleSettings) -> re.Pattern[str]:
-    """How an event's own texts are usually written, from its id to its time of recording."""
-    identifier = IDENTIFIER.pattern
-    types = [known for known in settings.change_types if re.fullmatch(CHANGE_TYPE.pattern, known)]
-    others = "|".join(sorted(set(types) - {CANCELLATION})) or "(?!)"
-    return re.compile(
-        SEPARATOR.join(
-            (
-                identifier,
-                f"(?:{identifier}{SEPARATOR}{CANCELLATION}|{SEPARATOR}(?:{others}))",
-                "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})",
-                "[0-9]{1,15}",
-                "(?P<hour>(?P=day)T[0-9]{2})(?P<minutes>:[0-5][0-9]:[0-5][0-9])"
-                "(?P<offset>(?:Z|[+-][0-9]{2}:[0-9]{2})?)",
-            )
-        )
-    )
+class _Answers(dict[_Asked, _Answer]):
+    """What was answered when it was first asked; beyond so many answers, they are gathered anew."""
+
+    def __init__(self, most: int, ask: Callable[[_Asked], _Answer]) -> None:
+        self._most = most
+        self._ask = ask
+
+    def __missing__(self, asked: _Asked) -> _Answer:
+        if len(self) >= self._most:
+            self.clear()
+        answer = self[asked] = self._ask(asked)
+        return answer
+
+
+def _event(
+    change_date: date = date(2026, 11, 17),
+    recorded_at: datetime = datetime(2026, 11, 17, 7, 5, tzinfo=UTC),
+    recorded_as: str = "2026-11-17T08:05:00",
+    owed_to: tuple[str | None, str | None] = (None, None),
+) -> Event:
+    """An event with nothing wrong under any settings, but for what is given."""
+    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, None, None, None, *owed_to)
+
+
+def _usual_types(settings: RuleSettings) -> frozenset[str]:
+    """The types of change that raise no warning and cancel nothing."""
+    types = (known for known in settings.change_types if re.fullmatch(CHANGE_TYPE.pattern, known))
+    return frozenset(types) - {CANCELLATION}
+
+
+def _cancels(change_type: str, cancels: str) -> bool:
+    """Whether it is a cancellation that names an event."""
+    return change_type == CANCELLATION and _is_usual_id(cancels)
+
+
+def _is_usual_id(text: str) -> bool:
+    """Whether it is an identifier that can be printed: nothing that no report can carry can be."""
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()

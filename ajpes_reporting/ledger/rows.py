@@ -65,22 +65,22 @@ class _Events:
         self._settings = settings
         self._edition = edition
         self._instant = instant
-        self._first_look = FirstLook(settings, instant)
-        self._known: set[tuple[str, ...]] = set()
+        self._first_look = FirstLook(settings, edition, instant)
+        self._known: dict[str, Sequence[str]] = {}
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
-        about = tuple(texts[:5])
-        found = () if about in self._known else self._read_obligation(line, about, texts[5])
-        if event := self._first_look.event(texts):
-            self.ready[staged_events].append((line, texts[0], *event, self._edition))
+        about = texts[:5]
+        found = () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[5])
+        if event := self._first_look.event(line, texts):
+            self.ready[staged_events].append(event)
             return found
         return (*found, *self._read_event(line, texts))
 
-    def _read_obligation(self, line: int, about: tuple[str, ...], event_id: str) -> Sequence[Finding]:
+    def _read_obligation(self, line: int, about: Sequence[str], event_id: str) -> Sequence[Finding]:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known.add(about)
         obligation_id, issuer_text, tax_number, name, account = about
+        self._known[obligation_id] = about
         try:
             issuer = values.number(issuer_text)
         except values.TextError:
@@ -88,7 +88,7 @@ class _Events:
             return _misread(record, {"issuer": (values.number, issuer_text)})
         obligation = Obligation(obligation_id, issuer, tax_number, name, account)
         found = tuple(rules.check_obligation(obligation, self._settings))
-        if not any(finding.is_error for finding in found):
+        if not found or not any(finding.is_error for finding in found):
             self.ready[staged_obligations].append(
                 (
                     line, obligation_id, issuer, tax_number, name, account, event_id,

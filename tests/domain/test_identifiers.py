@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.iso7064 import mod_97_10
+from stdnum.si import ddv
 
 from ajpes_reporting.domain.identifiers import (
     account_ok,
@@ -24,6 +26,7 @@ digits = st.text("0123456789", min_size=1, max_size=12)
         ("78439388", True),  # 7*8+8*7+4*6+3*5+9*4+3*3+8*2 = 212, 212 mod 11 = 3, 11-3 = 8
         ("50223055", False),
         ("SI50223054", False),
+        ("05022304", False),  # 5*7+2*5+2*4+3*3 = 62, 62 mod 11 = 7, 11-7 = 4; but none begins with 0
         ("5022 3054", False),
         ("\uff15\uff10\uff12\uff12\uff13\uff10\uff15\uff14", False),  # full-width digits
         ("", False),
@@ -32,6 +35,22 @@ digits = st.text("0123456789", min_size=1, max_size=12)
 def test_tax_number_is_eight_digits_with_a_check_digit(tax_number: str, ok: bool) -> None:
     """The clerk hears of a mistyped tax number before the authority does."""
     assert tax_number_ok(tax_number) is ok
+
+
+@given(st.text("0123456789", min_size=7, max_size=9))
+def test_the_check_digit_of_a_tax_number_is_that_of_the_maintained_tables(number: str) -> None:
+    """What the tables call valid is known by its last digit, and nothing else is."""
+    every_end = [f"{number[:-1]}{digit}" for digit in range(10)]
+    expected = [len(tax_number) == 8 and ddv.is_valid(tax_number) for tax_number in every_end]
+    assert [tax_number_ok(tax_number) for tax_number in every_end] == expected
+
+
+@given(st.text("0123456789", min_size=12, max_size=14))
+def test_the_check_digits_of_an_account_are_those_of_the_maintained_tables(number: str) -> None:
+    """Of a hundred ends those pass that ISO 7064 lets pass."""
+    every_end = [f"{number}{end:02}" for end in range(100)]
+    expected = [len(account) == 15 and mod_97_10.is_valid(account) for account in every_end]
+    assert [account_ok(account) for account in every_end] == expected
 
 
 @pytest.mark.parametrize(
