@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-# As many as one statement of SQLite may have, so that the thread that runs it seldom has to wait for the
-# interpreter in between.
-_VALUES_AT_ONCE = 32_000
+# Enough that what SQLite does once for each statement no longer counts.
+_ROWS_AT_ONCE = 100
 _ROWS_OF_A_COPY = 2_000
 
 
@@ -29,20 +28,13 @@ def add_rows(
     if connection.dialect.name == "postgresql":
         _copy(connection, f"COPY {table.name} ({names}) FROM STDIN", rows)
         return
-    with skipping_known(connection, table):
-        insert_rows(connection, table, columns, rows)
-
-
-def insert_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
-) -> None:
-    """Adds rows to a table of SQLite, a great many with each statement."""
     row = f"({', '.join('?' * len(columns))})"
     stream = iter(rows)
-    while batch := list(islice(stream, _VALUES_AT_ONCE // len(columns))):
-        places = ", ".join([row] * len(batch))
-        statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {places}"  # noqa: S608 - our own names only
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
+    with skipping_known(connection, table):
+        while batch := list(islice(stream, _ROWS_AT_ONCE)):
+            places = ", ".join([row] * len(batch))
+            statement = f"INSERT INTO {table.name} ({names}) VALUES {places}"  # noqa: S608 - our own names only
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(batch)))
 
 
 def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -164,6 +164,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     # A million rows go into indexes in no order: with less, SQLite writes the same pages again and again.
     cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    cursor.execute(f"PRAGMA temp.cache_size = -{_CACHE_KIB}")  # or what waits for a moment goes to the disk
     cursor.close()
 
 

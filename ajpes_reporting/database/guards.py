@@ -16,8 +16,8 @@ _GUARD = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :
 
 
 @contextmanager
-def skipping_known(connection: Connection, table: Table) -> Iterator[None]:
-    """Inside, an `INSERT … ON CONFLICT DO NOTHING` leaves out the rows that the table knows.
+def skipping_known(connection: Connection, *tables: Table) -> Iterator[None]:
+    """Inside, an `INSERT … ON CONFLICT DO NOTHING` leaves out the rows that one of these tables knows.
 
     So does, in its way, a plain INSERT of rows whose key the database makes: it can meet none.
 
@@ -25,12 +25,13 @@ def skipping_known(connection: Connection, table: Table) -> Iterator[None]:
     million. It is put aside for the statements inside, which replace nothing, and is back before the
     transaction ends; nobody else ever sees the table without it. After an error the caller rolls back.
     """
-    name = f"{table.name}_no_replace"  # as `append_only` calls it
+    names = [f"{table.name}_no_replace" for table in tables]  # as `append_only` calls them
     on_sqlite = connection.dialect.name == "sqlite"
-    guard = connection.scalar(_GUARD, {"name": name}) if on_sqlite else None
-    if guard is None:  # or somebody has removed it, and it is not for an import to make another
-        yield
-        return
-    connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    guards = {name: connection.scalar(_GUARD, {"name": name}) for name in names} if on_sqlite else {}
+    # Where somebody has removed one, it is not for an import to make another.
+    there = {name: guard for name, guard in guards.items() if guard is not None}
+    for name in there:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
     yield
-    connection.exec_driver_sql(guard)
+    for guard in there.values():
+        connection.exec_driver_sql(guard)

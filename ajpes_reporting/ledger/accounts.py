@@ -37,6 +37,7 @@ class MergeAccounts(Merge):
     """New accounts, and known ones that closed."""
 
     staged = (staged_accounts,)
+    into = (accounts,)
 
     def finish(self, rows: int) -> int:
         settle(self._connection, staged_accounts)
@@ -53,6 +54,7 @@ class MergeAccountMonths(Merge):
     """Months of known accounts; they take the place of those summed up from postings."""
 
     staged = (staged_account_months,)
+    into = ()
 
     def finish(self, rows: int) -> int:
         settle(self._connection, staged_account_months)
@@ -70,6 +72,7 @@ class MergePostings(Merge):
     """Postings of known accounts."""
 
     staged = (staged_postings,)
+    into = (postings,)
 
     def finish(self, rows: int) -> int:
         settle(self._connection, staged_postings)

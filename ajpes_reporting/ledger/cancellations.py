@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
 from ajpes_reporting.database.tables import events
@@ -22,7 +22,7 @@ from ajpes_reporting.ledger.staging import located, staged_cancellations, staged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, RowMapping, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select
 
     from ajpes_reporting.domain.events import Event
     from ajpes_reporting.domain.findings import Finding
@@ -107,7 +107,7 @@ def _find(connection: Connection, provider: str, obligation_id: str, event_id: s
 
 
 def _with_targets(last_event: int) -> Select[Any]:
-    """Every new cancellation, its place in the source, and the event it names, if there is one."""
+    """The new cancellations that have to be asked about, their places in the source, and what they name."""
     staged = staged_cancellations
     own, target = events.alias("own"), events.alias("target")
     sides = (
@@ -121,9 +121,19 @@ def _with_targets(last_event: int) -> Select[Any]:
             target,
             (target.c.obligation == own.c.obligation) & (target.c.event_id == own.c.cancels_event_id),
         )
-        .where(own.c.id > last_event)
+        .where(own.c.id > last_event, _is_not_plainly_right(own, target))
         .order_by(staged.c.line)
         .execution_options(yield_per=_ROWS_AT_A_TIME)
+    )
+
+
+def _is_not_plainly_right(own: FromClause, target: FromClause) -> ColumnElement[bool]:
+    """Nearly all name an event like themselves, recorded before them: about these is nothing to ask."""
+    return or_(
+        target.c.id.is_(None),
+        target.c.change_type == CANCELLATION,
+        target.c.amount_cents != own.c.amount_cents,
+        target.c.recorded_at >= own.c.recorded_at,
     )
 
 

@@ -7,6 +7,7 @@ has no end, or has too few values.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from contextlib import closing
 from itertools import chain
@@ -20,12 +21,12 @@ from ajpes_reporting.ledger.kinds import recognise
 if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Generator, Iterator
-    from io import TextIOWrapper
     from pathlib import Path
 
     from ajpes_reporting.ledger.intake import Line
     from ajpes_reporting.ledger.kinds import Kind
 
+_BLOCK_BYTES = 1 << 18
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -103,8 +104,16 @@ def _lines(path: Path) -> Generator[str, None, None]:
         raise _UnreadableError(_cut_off(path))
 
 
-def _open(path: Path) -> TextIOWrapper:
-    return path.open(encoding="utf-8-sig", newline="")
+def _open(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(_InLargeBlocks(io.FileIO(path)), encoding="utf-8-sig", newline="")
+
+
+class _InLargeBlocks(io.BufferedReader):
+    """With each look into the file the interpreter is let go for a moment, too short for another thread to
+    wake up and take it. Every 8 KiB, as text is read elsewhere, one that waits for it would hardly get it."""
+
+    def read1(self, _size: int = -1, /) -> bytes:
+        return super().read1(_BLOCK_BYTES)
 
 
 def _ends_with_a_line(path: Path) -> bool:

@@ -48,6 +48,7 @@ class MergeEvents(Merge):
     """
 
     staged = (staged_obligations, staged_events, located, staged_cancellations)
+    into = (debtors, obligations, events)
 
     def __init__(self, connection: Connection, provider: str, found: Found) -> None:
         super().__init__(connection, provider, found)

@@ -8,11 +8,12 @@ Whatever is wrong refuses the whole source.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from ajpes_reporting.abreast import feed
+from ajpes_reporting.database.guards import skipping_known
 from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.ledger.accounts import MergeAccountMonths, MergeAccounts, MergePostings
 from ajpes_reporting.ledger.events import MergeEvents
@@ -24,7 +25,7 @@ from ajpes_reporting.ledger.staging import load, staging
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.kinds import Kind
     from ajpes_reporting.ledger.merge import Merge
     from ajpes_reporting.ledger.rows import Reader
-    from ajpes_reporting.ledger.staging import Row
 
 _ROWS_AT_A_TIME = 10_000
 
@@ -62,15 +62,6 @@ class Taken:
         return self.rows_read - self.rows_new
 
 
-class _Batch(NamedTuple):
-    """Some rows of a source: what is right by itself, by the table it waits in, and what is wrong with
-    the others, with their places."""
-
-    rows_read: int
-    ready: dict[Table, list[Row]]
-    findings: list[tuple[Sequence[Finding], int | None]]
-
-
 def take_in(
     connection: Connection,
     provider: str,
@@ -88,51 +79,65 @@ def take_in(
     """
     reader = reader_of(kind, connection, rules)
     found = Found(source)
-    with staging(connection, _MERGES[kind].staged):
-        merge = _MERGES[kind](connection, provider, found)
-        batches = _batches(reader, lines, progress)
-        (rows_read,) = feed(batches, lambda batches: _take(batches, connection, merge, found), ahead=1)
+    way = _MERGES[kind]
+    with staging(connection, way.staged), skipping_known(connection, *way.into):
+        merge = way(connection, provider, found)
+        rows_read = _take(connection, reader, iter(lines), merge, found, progress)
         rows_new = merge.finish(rows_read)
     return Taken(rows_read, rows_new, tuple(found.warnings), found.warning_count)
 
 
-def _batches(reader: Reader, lines: Iterable[Line | Finding], progress: Progress) -> Iterator[_Batch]:
-    stream = iter(lines)
-    while (batch := _read(reader, islice(stream, _ROWS_AT_A_TIME))).rows_read:
-        yield batch
-        progress(batch.rows_read)
+def _take(
+    connection: Connection,
+    reader: Reader,
+    lines: Iterator[Line | Finding],
+    merge: Merge,
+    found: Found,
+    progress: Progress,
+) -> int:
+    """Takes batch after batch, until there are no more, or too many errors; says how many rows they had.
+
+    While the database takes one in, on a thread of its own, the next one is read. It is loaded only when
+    the database has done: that wants the interpreter for each row, as reading does, and both would wait.
+    Raises LedgerRefused if there were errors.
+    """
+    rows_read = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
+        taking = thread.submit(merge.take, 0)
+        while (batch := _read(reader, islice(lines, _ROWS_AT_A_TIME))).rows and not found.is_full:
+            taking.result()
+            for findings, place in batch.findings:
+                found.add(findings, place)
+            _load_ready(connection, reader)
+            taking = thread.submit(merge.take, batch.rows)
+            rows_read += batch.rows
+            progress(batch.rows)
+        taking.result()
+    found.refuse_errors()
+    return rows_read
+
+
+class _Batch(NamedTuple):
+    """How many rows were read, and what is wrong with them, each with its place."""
+
+    rows: int
+    findings: list[tuple[Sequence[Finding], int | None]]
 
 
 def _read(reader: Reader, lines: Iterable[Line | Finding]) -> _Batch:
-    """Reads rows, each by itself."""
+    """Reads rows, each by itself; those that are right gather in the reader."""
     findings: list[tuple[Sequence[Finding], int | None]] = []
-    rows_read = 0
+    rows = 0
     for line in lines:
-        rows_read += 1
+        rows += 1
         if isinstance(line, Finding):
             findings.append(((line,), None))
         elif found := tuple(reader.read(*line)):
             findings.append((found, line[0]))
-    ready = {table: list(rows) for table, rows in reader.ready.items()}
-    for rows in reader.ready.values():
+    return _Batch(rows, findings)
+
+
+def _load_ready(connection: Connection, reader: Reader) -> None:
+    for table, rows in reader.ready.items():
+        load(connection, table, rows)
         rows.clear()
-    return _Batch(rows_read, ready, findings)
-
-
-def _take(batches: Iterator[_Batch], connection: Connection, merge: Merge, found: Found) -> int:
-    """Hands batch after batch over, until there are no more, or too many errors; says how many rows.
-
-    Raises LedgerRefused if there were errors.
-    """
-    rows_read = 0
-    for batch in batches:
-        for findings, place in batch.findings:
-            found.add(findings, place)
-        for table, rows in batch.ready.items():
-            load(connection, table, rows)
-        merge.take(batch.rows_read)
-        rows_read += batch.rows_read
-        if found.is_full:
-            break
-    found.refuse_errors()
-    return rows_read

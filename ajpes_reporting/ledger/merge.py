@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 class Merge(ABC):
-    """One source on its way into the ledger. `staged` are the temporary tables in which its rows wait.
+    """One source on its way into the ledger.
 
-    What is wrong is told through `found`; the whole source is refused then.
+    `staged` are the temporary tables in which its rows wait, `into` those of the ledger that they are
+    added to. What is wrong is told through `found`; the whole source is refused then.
     """
 
     staged: ClassVar[tuple[Table, ...]]
+    into: ClassVar[tuple[Table, ...]]
 
     def __init__(self, connection: Connection, provider: str, found: Found) -> None:
         self._connection = connection

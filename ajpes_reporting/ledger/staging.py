@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
 from sqlalchemy.schema import CreateTable, DropTable
 
-from ajpes_reporting.database.bulk import insert_rows
-from ajpes_reporting.database.guards import skipping_known
 from ajpes_reporting.database.temporary import analyze
 from ajpes_reporting.database.types import (
     AccountNumber,
@@ -140,8 +138,10 @@ def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Adds rows in bulk."""
     if connection.dialect.name == "postgresql":
         _copy(connection, table, rows)
-    else:
-        insert_rows(connection, table, table.columns.keys(), rows)
+    elif rows:
+        columns = ", ".join(table.columns.keys())
+        places = ", ".join("?" * len(table.columns))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - our own names only
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -170,12 +170,14 @@ def settle(connection: Connection, table: Table) -> None:
 def add_new(
     connection: Connection, table: Table, key: Sequence[str], columns: Sequence[str], rows: Select[Any]
 ) -> int:
-    """Adds the rows whose key the table does not have yet, of equal keys the first; says how many."""
+    """Adds the rows whose key the table does not have yet, of equal keys the first; says how many.
+
+    Within `database.guards.skipping_known` of the table.
+    """
     # Each of the two takes a while to load, and a day's report needs one at most.
     insert_into = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
     insert: Any = insert_into(table).from_select(list(columns), rows)
-    with skipping_known(connection, table):
-        return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key)))
+    return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key)))
 
 
 def repeated(staged: Table) -> ColumnElement[bool]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.abreast import feed
 from ajpes_reporting.check.file import explained
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing
@@ -17,6 +16,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal.archive import pack
+from ajpes_reporting.pipeline.abreast import feed
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import load_schema, schema_verdict
 

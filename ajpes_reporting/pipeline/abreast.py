@@ -1,8 +1,8 @@
 """One stream of blocks, taken by several at once, each on a thread of its own.
 
-A report is written, hashed, packed and checked in the time of the slowest of these, and rows of an
-import are read while the database takes those before them in: whatever takes the time lets the
-interpreter go meanwhile. Nobody runs ahead by more than some blocks, so memory stays flat.
+A report is written, hashed, packed and checked in the time of the slowest of these: whatever takes
+the time lets the interpreter go meanwhile. Nobody runs ahead by more than some blocks, so memory
+stays flat.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from contextlib import suppress
 from enum import Enum, auto
 from itertools import chain
 from queue import Empty, Queue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-Block = TypeVar("Block")
+    Taker = Callable[[Iterator[bytes]], Any]
 
 # Whoever falls asleep over an empty or full line takes long to wake up: with 4 a tenth of the time is lost.
 _AHEAD = 16
@@ -32,16 +32,12 @@ class CutOff(Exception):
     """The stream ended before its end: another taker failed, or there were no more blocks to be had."""
 
 
-def feed(
-    blocks: Iterable[Block], *takers: Callable[[Iterator[Block]], Any], ahead: int = _AHEAD
-) -> list[Any]:
+def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
     """Hands every block to all takers; returns what each of them made of it, in their order.
-
-    The blocks are made on the caller's thread, at most `ahead` before they are taken.
 
     Raises what went wrong with the blocks, or with a taker; the others are stopped by `CutOff`.
     """
-    lines: list[_Line[Block]] = [_Line(ahead) for _taker in takers]
+    lines = [_Line() for _taker in takers]
     with ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
         try:
             made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
@@ -57,9 +53,9 @@ def feed(
     return [one.result() for one in made]
 
 
-def _hand_out(blocks: Iterable[Block], lines: Sequence[_Line[Block]]) -> None:
+def _hand_out(blocks: Iterable[bytes], lines: Sequence[_Line]) -> None:
     """Raises `CutOff` once a taker has failed: nobody needs the rest."""
-    stream: Iterator[Block | _End] = chain(blocks, (_End.WHOLE,))
+    stream: Iterator[bytes | _End] = chain(blocks, (_End.WHOLE,))
     for block in stream:
         if any(line.failed for line in lines):
             raise CutOff
@@ -67,15 +63,15 @@ def _hand_out(blocks: Iterable[Block], lines: Sequence[_Line[Block]]) -> None:
             line.put(block)
 
 
-class _Line(Generic[Block]):
+class _Line:
     """The blocks on their way to one taker."""
 
-    def __init__(self, ahead: int) -> None:
-        self._waiting: Queue[Block | _End] = Queue(maxsize=ahead)
+    def __init__(self) -> None:
+        self._waiting: Queue[bytes | _End] = Queue(maxsize=_AHEAD)
         self._ended = False
         self.failed = False
 
-    def put(self, block: Block | _End) -> None:
+    def put(self, block: bytes | _End) -> None:
         self._waiting.put(block)
 
     def cut_off(self) -> None:
@@ -85,7 +81,7 @@ class _Line(Generic[Block]):
                 self._waiting.get_nowait()
         self._waiting.put_nowait(_End.CUT_OFF)
 
-    def serve(self, taker: Callable[[Iterator[Block]], Any]) -> Any:
+    def serve(self, taker: Taker) -> Any:
         try:
             return taker(self._blocks())
         except BaseException:
@@ -95,13 +91,13 @@ class _Line(Generic[Block]):
             while not self._ended:  # whoever fails must not hold up the others
                 self._next()
 
-    def _blocks(self) -> Iterator[Block]:
-        while not isinstance(block := self._next(), _End):
+    def _blocks(self) -> Iterator[bytes]:
+        while isinstance(block := self._next(), bytes):
             yield block
         if block is _End.CUT_OFF:
             raise CutOff
 
-    def _next(self) -> Block | _End:
+    def _next(self) -> bytes | _End:
         block = self._waiting.get()
         self._ended = isinstance(block, _End)
         return block
