@@ -6,8 +6,6 @@ database has, and the comparisons run over them set by set.
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
@@ -145,13 +143,13 @@ def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """As CSV, which is made quicker than what COPY takes row by row; there is no empty text among them."""
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    """As text, which is made quicker than what COPY takes row by row. There is no empty text among the
+    values, so that nothing can stand for NULL, and the rules let no tab and no line end in."""
+    texts = ["\t".join(["" if value is None else str(value) for value in row]) for row in rows]
     driver: Any = connection.connection.driver_connection
-    into = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN (FORMAT csv)"
+    into = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN (NULL '')"
     with driver.cursor() as cursor, cursor.copy(into) as copy:
-        copy.write(text.getvalue())
+        copy.write("".join(f"{text}\n" for text in texts).replace("\\", "\\\\"))
 
 
 def empty(connection: Connection, table: Table) -> None:
