@@ -146,10 +146,11 @@ def test_a_job_of_a_dead_worker_is_done_by_another(office: Office) -> None:
     """A machine that burnt down does not hold up the reports after it."""
     office.bank.record(event("O-1", 1))
     office.enqueue("2026-11-17", by_dead_worker=True)
+    # A tick in the midst of the report may ask for it once more; that one is looked up, and dropped.
+    office.bank.authority.faults.add("soap", "slow", seconds=1, times=1)
     with office.worker():
-        until(lambda: office.told)
+        until(lambda: office.told and not office.queued())
     assert office.endings() == [Ending.SENT]
-    assert office.queued() == []
     assert len(office.bank.authority.book.submissions()) == 1
 
 
