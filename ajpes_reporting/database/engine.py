@@ -21,6 +21,8 @@ from ajpes_reporting.domain.errors import ConfigurationError, Replaced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy.engine.interfaces import ExecutionContext
+
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
 # The session of a machine that is gone ends after about a minute.
@@ -38,6 +40,7 @@ LONGEST_RUN_SECONDS = 3600.0
 
 # Or a statement is planned once, for the first rows of an import, and read a million by that plan.
 _PLAN_ANEW = {"prepare_threshold": None}
+_BINARY = 1  # as libpq numbers the formats of results
 
 
 class _Fence(NamedTuple):
@@ -66,6 +69,8 @@ def open_engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "before_cursor_execute", _ask_in_binary)
     return engine
 
 
@@ -179,6 +184,13 @@ def _switch_to_wal(cursor: Any) -> None:
             if "locked" not in str(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
+
+
+def _ask_in_binary(
+    _connection: Connection, cursor: Any, _sql: str, _values: Any, context: ExecutionContext, _many: bool
+) -> None:
+    if context.execution_options.get("ajpes_binary"):
+        cursor.format = _BINARY
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -117,7 +117,8 @@ events = Table(
     UniqueConstraint("obligation", "event_id"),
     # Nothing is cancelled twice; empty for everything that is not a cancellation.
     UniqueConstraint("obligation", "cancels_event_id"),
-    Index(None, "obligation", "recorded_at"),  # the order of a history
+    # The order of a history; with the rest of it, a report is summed up from it alone.
+    Index(None, "obligation", "recorded_at", "id", "amount_cents", "clean_under"),
     CheckConstraint("(change_type = '00') = (cancels_event_id IS NOT NULL)", name="cancellation"),
 )
 

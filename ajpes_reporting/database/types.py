@@ -82,8 +82,8 @@ def _in_key_order_on_postgresql(element: Any, compiler: Any, **options: Any) -> 
     return str(compiler.process(element.clauses, **options))
 
 
-class utf8(GenericFunction[str | bytes]):  # noqa: N801 - named as it is written in a query
-    """In a query, a long text as UTF-8, where the driver hands bytes out quicker than text."""
+class utf8(GenericFunction[bytes]):  # noqa: N801 - named as it is written in a query
+    """In a query, a long text as UTF-8: no driver makes a text of it that is made bytes again."""
 
     inherit_cache = True
 
@@ -95,4 +95,4 @@ def _utf8_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(utf8, "postgresql")
 def _utf8_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
-    return str(compiler.process(element.clauses, **options))
+    return f"convert_to({compiler.process(element.clauses, **options)}, 'UTF8')"

@@ -57,7 +57,9 @@ class Selection:
 
 def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of a statement as a stream, which begins when the first one is asked for."""
-    with connection.execute(statement, execution_options={"yield_per": ROWS_AT_A_TIME}) as result:
+    # Or PostgreSQL would spell out the bytes of long texts as digits.
+    options = {"yield_per": ROWS_AT_A_TIME, "ajpes_binary": True}
+    with connection.execute(statement, execution_options=options) as result:
         yield from result
 
 

@@ -79,8 +79,12 @@ def _cut(shown: bytes) -> Iterator[bytes]:
 
 
 def attribute(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """In a query, an attribute with hidden markup; nothing where there is no value."""
-    return literal(hide(f' {name}="')).concat(cast(value, Text)).concat(hide('"'))
+    """In a query, an attribute with hidden markup; nothing where there is no value.
+
+    It stands behind the value of another one: it brings that one's closing mark, and leaves its own to
+    whatever follows.
+    """
+    return literal(hide(f'" {name}="')).concat(cast(value, Text))
 
 
 def amount_column(cents: ColumnElement[int], amounts: Amounts) -> ColumnElement[Any]:

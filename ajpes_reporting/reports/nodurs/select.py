@@ -63,7 +63,7 @@ sums = Table(
     prefixes=["TEMPORARY"],
 )
 
-_EVENT = hide('<No id="%s"%s sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s"%s%s%s')
+_EVENT = hide('<No id="%s%s" sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s%s%s%s"')
 _CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
 _NO_CREDITOR = hide("/>\n")
 
