@@ -48,7 +48,7 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
         for summary in summaries:
             click.echo(
                 f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
-                f"{summary.rows_new} new, {summary.rows_known} known already"
+                f"{summary.rows_new:,} new, {summary.rows_known:,} known already"
             )
             for finding in summary.warnings:
                 click.echo(f"  warning: {finding}")

@@ -87,7 +87,7 @@ def _document(found: Pulled) -> dict[str, object]:
 
 def _show(session: Session, found: Pulled) -> None:
     told = counted(found.rows_read, "postings")
-    click.echo(f"{found.source}: {told}, {found.rows_new} new, {found.rows_known} known already")
+    click.echo(f"{found.source}: {told}, {found.rows_new:,} new, {found.rows_known:,} known already")
     if found.turnover:
         session.table("", _COLUMNS, [_row(turnover) for turnover in found.turnover])
 

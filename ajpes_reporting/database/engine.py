@@ -80,8 +80,8 @@ def address(url: URL) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why a database failed, on one line, without the statement: its parameters may be names."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    """Why a database failed, on one line without a full stop, without the statement: it may hold names."""
+    return " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")
 
 
 @contextmanager
