@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +89,15 @@ def _target(output: Path | None, name: str) -> Path:
 
 
 def _hand_out(source: Path, target: Path) -> None:
-    """A new file on the same disk needs no second copy of what may be hundreds of megabytes."""
+    """A new file on the same disk needs no second copy of what may be hundreds of megabytes.
+
+    Unless the folder gives its files to a group: only what is made there belongs to it.
+    """
     try:
-        target.hardlink_to(source)
+        if target.parent.stat().st_mode & stat.S_ISGID:
+            _copy(source, target)
+        else:
+            target.hardlink_to(source)
     except OSError:
         _copy(source, target)
 
@@ -100,5 +107,5 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
     except OSError as error:
         raise AjpesReportingError(
-            f"{target} could not be written: {error.strerror}.", "name another file with -o"
+            f"{target} could not be written: {error.strerror or error}.", "name another file with -o"
         ) from None

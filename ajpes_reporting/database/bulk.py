@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.database.guards import skipping_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -39,9 +42,22 @@ def add_rows(
 
 def _copy(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Rows are at hand before the server waits for them: it ends no COPY of whoever falls asleep in it."""
-    driver: Any = connection.connection.driver_connection
     stream = iter(rows)
     while batch := list(islice(stream, _ROWS_OF_A_COPY)):
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        with copying(connection, statement) as copy:
             for row in batch:
                 copy.write_row(row)
+
+
+@contextmanager
+def copying(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's COPY of PostgreSQL, to be written to; SQLAlchemy has none.
+
+    Raises `DBAPIError`, as whatever goes wrong with a statement of SQLAlchemy.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            yield copy
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(statement, None, error) from error

@@ -80,8 +80,13 @@ def address(url: URL) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why a database failed, on one line without a full stop, without the statement: it may hold names."""
-    return " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")
+    """Why a database failed, on one line without a full stop.
+
+    Without the statement, and without what PostgreSQL tells in detail: both may hold names.
+    """
+    failure = getattr(error, "orig", None) or error
+    said = getattr(getattr(failure, "diag", None), "message_primary", None) or str(failure)
+    return " ".join(said.split()).rstrip(".")
 
 
 @contextmanager

@@ -8,7 +8,8 @@ Whatever is wrong refuses the whole source.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -102,7 +103,7 @@ def _take(
     Raises LedgerRefused if there were errors.
     """
     rows_read = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
+    with _thread() as thread:
         taking = thread.submit(merge.take, 0)
         while (batch := _read(reader, islice(lines, _ROWS_AT_A_TIME))).rows and not found.is_full:
             taking.result()
@@ -115,6 +116,32 @@ def _take(
         taking.result()
     found.refuse_errors()
     return rows_read
+
+
+@contextmanager
+def _thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that is idle afterwards, however impatient a person is: if Ctrl-C again freed the connection
+    for the rollback while the thread has it, SQLite would be closed in the middle of a statement."""
+    with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
+        try:
+            yield thread
+        finally:
+            _outlast(thread)
+
+
+def _outlast(thread: ThreadPoolExecutor) -> None:
+    """Waits for what is at work. Whoever is interrupted while it joins a thread may not join it again: Python
+    takes it for ended."""
+    interrupted: KeyboardInterrupt | None = None
+    last: Future[object] | None = None
+    while last is None or not last.done():
+        try:
+            last = last or thread.submit(object)  # its turn comes after all others
+            wait((last,))
+        except KeyboardInterrupt as again:
+            interrupted = again
+    if interrupted:
+        raise interrupted
 
 
 class _Batch(NamedTuple):

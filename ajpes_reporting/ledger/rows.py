@@ -67,37 +67,47 @@ class _Events:
         self._instant = instant
         self._first_look = FirstLook(settings, edition, instant)
         self._known: dict[str, Sequence[str]] = {}
+        self._wrong: set[str] = set()
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
         about = texts[:5]
         found = () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[5])
-        if event := self._first_look.event(line, texts):
+        event = self._first_look.event(line, texts)
+        if event is None:
+            event, wrong = self._read_event(line, texts)
+            found = (*found, *wrong)
+        if event and texts[0] not in self._wrong:  # its id may be what is wrong with an obligation
             self.ready[staged_events].append(event)
-            return found
-        return (*found, *self._read_event(line, texts))
+        return found
 
     def _read_obligation(self, line: int, about: Sequence[str], event_id: str) -> Sequence[Finding]:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
+            self._wrong.clear()
         obligation_id, issuer_text, tax_number, name, account = about
         self._known[obligation_id] = about
         try:
             issuer = values.number(issuer_text)
         except values.TextError:
+            self._wrong.add(obligation_id)
             record = rules.record_name(obligation_id)
             return _misread(record, {"issuer": (values.number, issuer_text)})
         obligation = Obligation(obligation_id, issuer, tax_number, name, account)
         found = tuple(rules.check_obligation(obligation, self._settings))
-        if not found or not any(finding.is_error for finding in found):
-            self.ready[staged_obligations].append(
-                (
-                    line, obligation_id, issuer, tax_number, name, account, event_id,
-                    None if found else self._edition,
-                )
-            )  # fmt: skip
+        if any(finding.is_error for finding in found):
+            self._wrong.add(obligation_id)
+            return found
+        name_of_row = _NO_ID if _EVENT_ID.faults(event_id) else event_id
+        self.ready[staged_obligations].append(
+            (
+                line, obligation_id, issuer, tax_number, name, account, name_of_row,
+                None if found else self._edition,
+            )
+        )  # fmt: skip
         return found
 
-    def _read_event(self, line: int, texts: Sequence[str]) -> Sequence[Finding]:
+    def _read_event(self, line: int, texts: Sequence[str]) -> tuple[Row | None, Sequence[Finding]]:
+        """The event as it is staged, unless it is wrong, and what is to be said about it."""
         (
             obligation_id, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
             model, reference, priority, creditor_account, creditor_name,
@@ -110,7 +120,7 @@ class _Events:
                 creditor_account or None, creditor_name or None,
             )  # fmt: skip
         except values.TextError:
-            return _misread(
+            return None, _misread(
                 rules.record_name(obligation_id, event_id),
                 {
                     "change_date": (values.day, change_date),
@@ -120,16 +130,14 @@ class _Events:
                 },
             )
         found = tuple(rules.check_event(obligation_id, event, self._settings))
-        if not found or not any(finding.is_error for finding in found):
-            self.ready[staged_events].append(
-                (
-                    line, obligation_id, event_id, event.cancels_event_id, change_type, change_date,
-                    event.amount_cents, self._instant(recorded_at), recorded_as, event.reference_model,
-                    event.reference, event.priority, event.creditor_account, event.creditor_name,
-                    None if found else self._edition,
-                )
-            )  # fmt: skip
-        return found
+        if any(finding.is_error for finding in found):
+            return None, found
+        return (
+            line, obligation_id, event_id, event.cancels_event_id, change_type, change_date,
+            event.amount_cents, self._instant(recorded_at), recorded_as, event.reference_model,
+            event.reference, event.priority, event.creditor_account, event.creditor_name,
+            None if found else self._edition,
+        ), found  # fmt: skip
 
 
 class _Accounts:
@@ -200,7 +208,7 @@ class _Postings:
 
     def _check(self, texts: Sequence[str]) -> Iterator[Finding]:
         posting_id, account, booked, amount = texts
-        record = f"posting {posting_id or '(no id)'}"
+        record = f"posting {posting_id or _NO_ID}"
         for fault in _POSTING_TEXTS.faults(posting_id, account):
             yield fault.of(record)
         yield from _misread(
@@ -208,6 +216,8 @@ class _Postings:
         )
 
 
+_NO_ID = "(no id)"
+_EVENT_ID = Texts(Field("event_id", "event id", "", IDENTIFIER))
 _POSTING_TEXTS = Texts(
     Field("posting_id", "posting id", "", IDENTIFIER), Field("account", "account", "", ACCOUNT)
 )

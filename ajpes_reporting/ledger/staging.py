@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, func, select
 from sqlalchemy.schema import CreateTable, DropTable
 
+from ajpes_reporting.database.bulk import copying
 from ajpes_reporting.database.temporary import analyze
 from ajpes_reporting.database.types import (
     AccountNumber,
@@ -144,11 +145,11 @@ def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """As text, which is made quicker than what COPY takes row by row. There is no empty text among the
-    values, so that nothing can stand for NULL, and the rules let no tab and no line end in."""
+    values, so that nothing can stand for NULL, and no row comes here before the rules have seen that it
+    holds no tab and no line end."""
     texts = ["\t".join(["" if value is None else str(value) for value in row]) for row in rows]
-    driver: Any = connection.connection.driver_connection
     into = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN (NULL '')"
-    with driver.cursor() as cursor, cursor.copy(into) as copy:
+    with copying(connection, into) as copy:
         copy.write("".join(f"{text}\n" for text in texts).replace("\\", "\\\\"))
 
 

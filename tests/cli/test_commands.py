@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -189,6 +190,18 @@ def test_a_build_writes_the_file_it_would_send(bank: Path, tmp_path: Path) -> No
     assert run(["-w", str(bank), "check", str(file)]) == 0
     expected = sample("reports/SPAPP_202610_5860571.xml").read_text(encoding="utf-8")
     assert re.findall(r"<Pi [^>]*>", file.read_text(encoding="utf-8")) == re.findall(r"<Pi [^>]*>", expected)
+
+
+def test_a_file_belongs_to_the_group_of_its_folder(bank: Path, tmp_path: Path) -> None:
+    """Colleagues who share a folder can read what one of them has built."""
+    target = tmp_path / "shared"
+    target.mkdir()
+    group = 1 if os.geteuid() == 0 else os.getgid()  # only root gives a folder to any other
+    os.chown(target, -1, group)
+    target.chmod(0o2775)
+    assert run(["-w", str(bank), "build", "spapp", "--month", "202610", "-o", str(target)]) == 0
+    (file,) = target.iterdir()
+    assert file.stat().st_gid == group
 
 
 def test_the_instructions_own_sample_is_told_its_faults(

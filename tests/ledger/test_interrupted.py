@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ajpes_reporting.ledger.events import MergeEvents
 from ajpes_reporting.ledger.kinds import EVENTS
 
 if TYPE_CHECKING:
@@ -56,3 +60,37 @@ def test_a_killed_import_leaves_nothing(ledger: Ledger, database_url: str, momen
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert ledger.content() == before
     assert ledger.take_files(path)[0].rows_new == ROWS
+
+
+def test_an_impatient_person_cannot_free_the_connection_before_it_is_free(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C again and again: what is at work ends first, or SQLite would be closed under it and crash."""
+    before = ledger.content()
+    take, moments = MergeEvents.take, count()
+    main, at_work, left_alone = threading.main_thread().ident or 0, threading.Event(), threading.Event()
+
+    def slowly(merge: MergeEvents, rows: int) -> None:
+        if next(moments) == 1:
+            at_work.set()
+            time.sleep(1)
+            left_alone.set()
+        take(merge, rows)
+
+    def press() -> None:
+        assert at_work.wait(20)
+        for _ in range(3):
+            signal.pthread_kill(main, signal.SIGINT)
+            time.sleep(0.2)
+
+    monkeypatch.setattr(MergeEvents, "take", slowly)
+    path = ledger.file(EVENTS, *({"event_id": str(number)} for number in range(ROWS)))
+    person = threading.Thread(target=press)
+    person.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ledger.take_files(path)
+        assert left_alone.is_set()
+    finally:
+        person.join()
+    assert ledger.content() == before
