@@ -16,7 +16,6 @@ from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.ledger import rows
 from ajpes_reporting.ledger.first_look import FirstLook
 from ajpes_reporting.ledger.kinds import EVENTS
-from ajpes_reporting.ledger.staging import staged_events
 from tests.ledger.conftest import EVENT
 
 if TYPE_CHECKING:
@@ -107,8 +106,8 @@ class ReadInFull(rows._Events):
 
     def event(self, row: Sequence[str]) -> tuple[Sequence[Finding], list[Row]]:
         """What is wrong with the event, and what of it is staged."""
-        self.ready[staged_events].clear()
-        return self._read_event(LINE, row), list(self.ready[staged_events])
+        event, found = self._read_event(LINE, row)
+        return found, [event] if event else []
 
 
 BOTH_WAYS = {
