@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,16 +94,10 @@ def _hand_out(source: Path, target: Path) -> None:
 
     Unless the folder gives its files to a group: only what is made there belongs to it.
     """
-    try:
-        if target.parent.stat().st_mode & stat.S_ISGID:
-            _copy(source, target)
-        else:
+    with suppress(OSError):  # a copy can do more, and says why if it cannot
+        if not target.parent.stat().st_mode & stat.S_ISGID:
             target.hardlink_to(source)
-    except OSError:
-        _copy(source, target)
-
-
-def _copy(source: Path, target: Path) -> None:
+            return
     try:
         shutil.copyfile(source, target)
     except OSError as error:

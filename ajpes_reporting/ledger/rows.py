@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ajpes_reporting.domain import rules
 from ajpes_reporting.domain.events import Event, Obligation
-from ajpes_reporting.domain.fields import ACCOUNT, IDENTIFIER, Fault, Field, Texts
+from ajpes_reporting.domain.fields import ACCOUNT, EVENT_TEXTS, IDENTIFIER, Fault, Field, Texts
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.ledger import values
 from ajpes_reporting.ledger.editions import edition_of
@@ -217,7 +217,7 @@ class _Postings:
 
 
 _NO_ID = "(no id)"
-_EVENT_ID = Texts(Field("event_id", "event id", "", IDENTIFIER))
+_EVENT_ID = Texts(EVENT_TEXTS.fields[0])
 _POSTING_TEXTS = Texts(
     Field("posting_id", "posting id", "", IDENTIFIER), Field("account", "account", "", ACCOUNT)
 )

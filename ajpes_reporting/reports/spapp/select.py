@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.database.temporary import fill
-from ajpes_reporting.database.types import AccountNumber, Key
+from ajpes_reporting.database.types import AccountNumber, Key, utf8
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
 from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
@@ -127,7 +127,7 @@ def _in_order(request: Request) -> Select[Any]:
         .subquery("lines")
     )
     page = select(func.aggregate_strings(lines.c.line, "")).scalar_subquery()
-    return select(page).where(first.c.place % _PAGE == 1).order_by(first.c.place)
+    return select(utf8(page)).where(first.c.place % _PAGE == 1).order_by(first.c.place)
 
 
 def _findings(

@@ -26,7 +26,7 @@ def write(request: Request, selection: Selection) -> Iterator[bytes]:
     return blocks(_texts(request, selection))
 
 
-def _texts(request: Request, selection: Selection) -> Iterator[str]:
+def _texts(request: Request, selection: Selection) -> Iterator[str | bytes]:
     yield head(ROOT, NAMESPACE) + _IDENT(
         request.prepared_at.isoformat(timespec="seconds"),
         selection.totals["skupajZnesekBreme"],
