@@ -267,7 +267,7 @@ def test_an_id_that_no_record_can_have_is_refused_and_nothing_else(
     ledger: Ledger, field: str, bad: str
 ) -> None:
     """It never reaches the database, whose words would be no help and might hold a debtor's name."""
-    refused = refusal(ledger, EVENTS, {"event_id": "1"}, {field: bad}, {"event_id": "2", field: bad})
+    refused = refusal(ledger, EVENTS, {field: bad}, {"event_id": "1"}, {"event_id": "2", field: bad})
     assert {finding.field for finding in refused.findings} == {field}
 
 

@@ -7,15 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ajpes_reporting.ledger.events import MergeEvents
 from ajpes_reporting.ledger.kinds import EVENTS
 
 if TYPE_CHECKING:
@@ -45,6 +41,44 @@ PROGRAM = textwrap.dedent(
     """
 )
 
+# The second batch takes a second, in which somebody presses Ctrl-C three times.
+IMPATIENT = textwrap.dedent(
+    """
+    import signal, sys, threading, time
+    from itertools import count
+    from pathlib import Path
+    from ajpes_reporting.database.engine import open_engine
+    from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.events import MergeEvents
+    from ajpes_reporting.ledger.files import import_files
+
+    url, path = sys.argv[1:]
+    take, calls, at_work, ended = MergeEvents.take, count(), threading.Event(), threading.Event()
+
+    def slowly(merge, rows):
+        if next(calls) == 1:
+            at_work.set()
+            time.sleep(1)
+            take(merge, rows)
+            ended.set()
+        else:
+            take(merge, rows)
+
+    def press():
+        at_work.wait()
+        for _ in range(3):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.2)
+
+    MergeEvents.take = slowly
+    threading.Thread(target=press, daemon=True).start()
+    try:
+        import_files(open_engine(url), "5860571000", [Path(path)], RuleSettings(), lambda _rows: None)
+    except KeyboardInterrupt:
+        print("the batch at work has ended" if ended.is_set() else "it is still at work")
+    """
+)
+
 
 @pytest.mark.parametrize("moment", ["staged", "merged"])
 def test_a_killed_import_leaves_nothing(ledger: Ledger, database_url: str, moment: str) -> None:
@@ -52,45 +86,26 @@ def test_a_killed_import_leaves_nothing(ledger: Ledger, database_url: str, momen
     ledger.take(EVENTS, {"obligation_id": "O-1"})
     before = ledger.content()
     path = ledger.file(EVENTS, *({"event_id": str(number)} for number in range(ROWS)))
-    root = Path(__file__).parents[2]
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, database_url, str(path), moment],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False,
-    )  # fmt: skip
+    ended = _run(PROGRAM, database_url, path, moment)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert ledger.content() == before
     assert ledger.take_files(path)[0].rows_new == ROWS
 
 
 def test_an_impatient_person_cannot_free_the_connection_before_it_is_free(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, database_url: str
 ) -> None:
     """Ctrl-C again and again: what is at work ends first, or SQLite would be closed under it and crash."""
     before = ledger.content()
-    take, moments = MergeEvents.take, count()
-    main, at_work, left_alone = threading.main_thread().ident or 0, threading.Event(), threading.Event()
-
-    def slowly(merge: MergeEvents, rows: int) -> None:
-        if next(moments) == 1:
-            at_work.set()
-            time.sleep(1)
-            left_alone.set()
-        take(merge, rows)
-
-    def press() -> None:
-        assert at_work.wait(20)
-        for _ in range(3):
-            signal.pthread_kill(main, signal.SIGINT)
-            time.sleep(0.2)
-
-    monkeypatch.setattr(MergeEvents, "take", slowly)
     path = ledger.file(EVENTS, *({"event_id": str(number)} for number in range(ROWS)))
-    person = threading.Thread(target=press)
-    person.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            ledger.take_files(path)
-        assert left_alone.is_set()
-    finally:
-        person.join()
+    ended = _run(IMPATIENT, database_url, path)
+    assert (ended.returncode, ended.stdout) == (0, b"the batch at work has ended\n"), ended.stderr.decode()
     assert ledger.content() == before
+
+
+def _run(program: str, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False,
+    )  # fmt: skip
