@@ -70,6 +70,7 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "before_cursor_execute", _ask_in_binary)
     return engine
 
@@ -189,6 +190,13 @@ def _switch_to_wal(cursor: Any) -> None:
             if "locked" not in str(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.05)
+
+
+def _prepare_postgresql(dbapi_connection: Any, _record: Any) -> None:
+    """An administrator may have it write 17.11.2026; to say how with each date would take longer."""
+    dbapi_connection.autocommit = True
+    dbapi_connection.execute("SET datestyle TO ISO")
+    dbapi_connection.autocommit = False
 
 
 def _ask_in_binary(

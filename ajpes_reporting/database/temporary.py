@@ -4,25 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy import ClauseElement, Executable, insert
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Select, Table
+    from sqlalchemy import Connection, SelectBase, Table
 
 
-def fill(connection: Connection, table: Table, rows: Select[Any]) -> None:
+def fill(connection: Connection, table: Table, rows: SelectBase) -> None:
     """Makes the temporary table anew, with these rows, and lets the database know how many they are."""
     connection.execute(DropTable(table, if_exists=True))
     if connection.dialect.name == "postgresql":
-        # Said here and not with the table: for that SQLAlchemy would load the dialect, wanted or not.
-        table.dialect_options["postgresql"]["on_commit"] = "DROP"
-    connection.execute(CreateTable(table))
-    connection.execute(insert(table).from_select(table.columns.keys(), rows))
-    analyze(connection, table)
+        connection.execute(_CreateFrom(table, rows))
+        connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
+        analyze(connection, table)
+    else:
+        connection.execute(CreateTable(table))
+        connection.execute(insert(table).from_select(table.columns.keys(), rows))
 
 
 def analyze(connection: Connection, table: Table) -> None:
     """Without it PostgreSQL plans for a handful of rows."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ANALYZE {table.name}")
+
+
+class _CreateFrom(Executable, ClauseElement):
+    """CREATE TABLE … AS: PostgreSQL reads in several processes for it, and for an INSERT never.
+
+    The types are those of the rows. SQLAlchemy's own knows no table that ends with its transaction.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, table: Table, rows: SelectBase) -> None:
+        self.table = table
+        self.rows = rows
+
+
+@compiles(_CreateFrom, "postgresql")
+def _create_from(element: _CreateFrom, compiler: Any, **options: Any) -> str:
+    name, columns = element.table.name, ", ".join(element.table.columns.keys())
+    rows = compiler.process(element.rows, **options)
+    return f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DROP AS {rows}"

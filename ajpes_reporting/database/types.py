@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
@@ -45,7 +46,7 @@ Name = String(140)
 
 
 class iso_day(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
-    """In a query, a date as YYYY-MM-DD, however the server is set to write dates."""
+    """In a query, a date as YYYY-MM-DD; on PostgreSQL as `open_engine` has it write dates."""
 
     type = Text()
     inherit_cache = True
@@ -58,7 +59,30 @@ def _iso_day_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(iso_day, "postgresql")
 def _iso_day_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
-    return f"to_char({compiler.process(element.clauses, **options)}, 'YYYY-MM-DD')"
+    return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"
+
+
+class filled(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
+    """In a query, a template with a value in the place of each `%s`; with nothing, where there is none.
+
+    SQLite reads the template for each row quicker than it joins pieces, PostgreSQL the other way round.
+    """
+
+    type = Text()
+    inherit_cache = False  # PostgreSQL is given the template in pieces, and not as a value
+
+
+@compiles(filled, "sqlite")
+def _filled_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"format({compiler.process(element.clauses, **options)})"
+
+
+@compiles(filled, "postgresql")
+def _filled_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    template, *values = element.clauses
+    pieces = [compiler.render_literal_value(piece, Text()) for piece in template.value.split("%s")]
+    places = [compiler.process(value, **options) for value in values]
+    return f"concat({pieces[0]}, {', '.join(chain(*zip(places, pieces[1:], strict=True)))})"
 
 
 class in_key_order(GenericFunction[str]):  # noqa: N801 - named as it is written in a query

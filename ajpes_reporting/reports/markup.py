@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, case, cast, func, literal
 
+from ajpes_reporting.database.types import filled
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.money import Amounts, format_decimal
 
@@ -92,7 +93,7 @@ def amount_column(cents: ColumnElement[int], amounts: Amounts) -> ColumnElement[
     if amounts != "decimal":
         return cents
     euros, rest = func.abs(cents) // 100, cast(100 + func.abs(cents) % 100, Text)
-    return func.format("%s%s.%s", case((cents < 0, "-"), else_=""), euros, func.substr(rest, 2))
+    return filled("%s%s.%s", case((cents < 0, "-"), else_=""), euros, func.substr(rest, 2))
 
 
 def amount_writer(amounts: Amounts) -> Callable[[int], str]:

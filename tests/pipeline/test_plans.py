@@ -25,7 +25,8 @@ GROWING = (
     "events", "obligations", "debtors", "postings", "account_months", "submission_events",
     "submission_findings", "answer_rows", "audit_records", "attempts",
 )  # fmt: skip
-READS = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT\s[^(]*\([^)]*\)\s*SELECT)\b", re.IGNORECASE)
+_READS = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT\s[^(]*\([^)]*\)\s*SELECT)\b", re.IGNORECASE)
+_MADE_OF = re.compile(r"CREATE TEMPORARY TABLE [^(]*\([^)]*\) ON COMMIT DROP AS ", re.IGNORECASE)
 # "SCAN t", also "SCAN t USING INDEX": all of it, in another order.
 _SCAN = re.compile(rf"SCAN (?:TABLE )?({'|'.join(GROWING)})\b")
 # Without a condition, in the order of an index, and only so many: that reads no more than it gives.
@@ -46,8 +47,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Statements]:
         connection: Connection, _cursor: object, statement: str, parameters: Any, _c: object, many: bool
     ) -> None:
         engines.add(connection.engine)
-        if not building and not many and READS.match(statement):
-            statements.setdefault(statement, parameters)
+        if not building and not many and (asked := reading(statement)):
+            statements.setdefault(asked, parameters)
 
     def unwatched(build: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -100,6 +101,12 @@ def play(bank: Bank, folder: Path) -> None:
     bank.collect()
     for call in (["status"], ["show", str(first.id)], ["ledger", "show", "O-1"], ["--json", "metrics"]):
         command_line(["-w", str(bank.folder), *call])
+
+
+def reading(statement: str) -> str | None:
+    """What a statement asks for, if it reads. A table that is made of it may be there already."""
+    asked = _MADE_OF.sub("", statement)
+    return asked if _READS.match(asked) else None
 
 
 def scanned(connection: Connection, statement: str, parameters: Any) -> list[str]:

@@ -98,9 +98,11 @@ def test_the_database_writes_amounts_as_python_does(engine: Engine, amount: int)
 @pytest.mark.parametrize("style", ["German", "SQL, DMY"])
 def test_a_server_that_writes_dates_otherwise_changes_nothing(engine: Engine, style: str) -> None:
     """An administrator may have set PostgreSQL to write 17.11.2026."""
+    if engine.dialect.name == "postgresql":  # SQLite writes them in one way
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} SET datestyle TO {style}")
+        engine.dispose()
     with rehearsing(engine) as connection:
-        if engine.dialect.name == "postgresql":  # SQLite writes them in one way
-            connection.exec_driver_sql(f"SET LOCAL datestyle TO {style}")
         _put(connection, "A", "O-1", _event())
         root = etree.fromstring(b"".join(write(NODURS_REQUEST, select_changes(connection, NODURS_REQUEST))))
     assert [element.get("dSpre") for element in root.iter("{*}No")] == ["2026-11-17"]

@@ -18,7 +18,7 @@ from ajpes_reporting.reports.kind import FileRuleSettings
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.nodurs.select import select_changes
 from ajpes_reporting.xmlread import read_root
-from tests.pipeline.test_plans import READS, Statements, scanned
+from tests.pipeline.test_plans import Statements, reading, scanned
 from tests.reports.conftest import NODURS_REQUEST, SPAPP_REQUEST, Books, Report
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def test_a_small_report_reads_a_small_part_of_the_ledger(books: Books) -> None:
     statements: Statements = {}
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if READS.match(statement):
-            statements.setdefault(statement, parameters)
+        if asked := reading(statement):
+            statements.setdefault(asked, parameters)
 
     hooks.listen(books.engine, "before_cursor_execute", note)
     with rehearsing(books.engine) as connection:

@@ -15,7 +15,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.database.temporary import fill
-from ajpes_reporting.database.types import Cents, Key, iso_day, utf8
+from ajpes_reporting.database.types import Key, filled, iso_day, utf8
 from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
@@ -52,14 +51,12 @@ changed = Table(
     prefixes=["TEMPORARY"],
 )
 
-# What each of them adds to the totals, and about how many of its facts the rules have to be asked again.
-sums = Table(
-    "sums_of_obligations",
+# Those of them about which the rules have to be asked again.
+remarked = Table(
+    "remarked_obligations",
     MetaData(),
     Column("place", Key, primary_key=True, autoincrement=False),
-    Column("records", BigInteger, nullable=False),
-    Column("amount", Cents, nullable=False),
-    Column("remarked", BigInteger, nullable=False),
+    Column("obligation", Key, nullable=False),
     prefixes=["TEMPORARY"],
 )
 
@@ -71,20 +68,20 @@ _NO_CREDITOR = hide("/>\n")
 def select_changes(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its obligations: debtor, account, obligation, and its history."""
     fill(connection, changed, _changed(request))
-    fill(connection, sums, _sums(request))
-    count, total, remarked = map(int, connection.execute(_totals()).one())
+    count, total, remarks = map(int, connection.execute(_totals(request)).one())
     totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(total)}
     return Selection(
         record_count=count,
         totals=totals,
         rows=rows_of(connection, _in_order(request)),
-        findings=_findings(connection, request, remarked),
+        findings=_findings(connection, request, remarks),
     )
 
 
-def _findings(connection: Connection, request: Request, remarked: int) -> Iterator[Finding]:
+def _findings(connection: Connection, request: Request, remarks: int) -> Iterator[Finding]:
     yield from check_provider(request.provider, request.provider_name)
-    if remarked:
+    if remarks:
+        fill(connection, remarked, _remarked(request))
         yield from _remarks(connection, request)
 
 
@@ -125,24 +122,27 @@ def _changed(request: Request) -> Select[Any]:
     )
 
 
-def _sums(request: Request) -> Select[Any]:
-    """How many events each changed obligation has, their amounts, and how many facts are remarked."""
+def _totals(request: Request) -> Select[Any]:
+    """How many events, their amounts, and how many facts the rules have to be asked about again."""
     return (
         select(
-            changed.c.place,
             func.count(),
-            func.sum(events.c.amount_cents),
+            func.coalesce(func.sum(events.c.amount_cents), 0),
             func.count().filter(is_remarked(request.rules, events, obligations)),
         )
         .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
         .where(events.c.recorded_at <= request.cutoff)
-        .group_by(changed.c.place)
     )
 
 
-def _totals() -> Select[Any]:
-    """How many events, their amounts, and how many facts the rules have to be asked about again."""
-    return select(*(func.coalesce(func.sum(sums.c[name]), 0) for name in ("records", "amount", "remarked")))
+def _remarked(request: Request) -> Select[Any]:
+    """The changed obligations with a fact that the rules have to be asked about again."""
+    return (
+        select(changed.c.place, changed.c.obligation)
+        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
+        .where(events.c.recorded_at <= request.cutoff, is_remarked(request.rules, events, obligations))
+        .distinct()
+    )
 
 
 def _in_order(request: Request) -> Select[Any]:
@@ -187,8 +187,8 @@ def _event(request: Request) -> ColumnElement[Any]:
     )
     creditor = (events.c.creditor_account, events.c.creditor_name)
     return case(
-        (events.c.creditor_account.is_(None), func.format(_EVENT + _NO_CREDITOR, *event)),
-        else_=func.format(_EVENT + _CREDITOR, *event, *creditor),
+        (events.c.creditor_account.is_(None), filled(_EVENT + _NO_CREDITOR, *event)),
+        else_=filled(_EVENT + _CREDITOR, *event, *creditor),
     )
 
 
@@ -204,13 +204,10 @@ def _remarks(connection: Connection, request: Request) -> Iterator[Finding]:
             obligations.c.debtor_account,
         )
         .select_from(
-            sums.join(changed, changed.c.place == sums.c.place)
-            .join(obligations, obligations.c.id == changed.c.obligation)
-            .join(debtors)
-            .join(events, events.c.obligation == obligations.c.id)
+            remarked.join(obligations, obligations.c.id == remarked.c.obligation).join(debtors).join(events)
         )
-        .where(sums.c.remarked > 0, events.c.recorded_at <= request.cutoff)
-        .order_by(changed.c.place, events.c.recorded_at, events.c.id)
+        .where(events.c.recorded_at <= request.cutoff)
+        .order_by(remarked.c.place, events.c.recorded_at, events.c.id)
         .execution_options(yield_per=ROWS_AT_A_TIME)
     ).mappings()
     for _key, history in groupby(rows, key=itemgetter("obligation")):

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.database.temporary import fill
-from ajpes_reporting.database.types import AccountNumber, Key, utf8
+from ajpes_reporting.database.types import AccountNumber, Key, filled, utf8
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
 from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
@@ -117,7 +117,7 @@ def _accounts(request: Request) -> Select[Any]:
 
 def _in_order(request: Request) -> Select[Any]:
     sta, dob, bre = (amount_column(reported.c[name], request.amounts) for name in ("sta", "dob", "bre"))
-    line = func.format(_ACCOUNT, sta, dob, reported.c.account, bre)  # section 3.2, rows 7 to 10
+    line = filled(_ACCOUNT, sta, dob, reported.c.account, bre)  # section 3.2, rows 7 to 10
     first = reported.alias("first_of_page")
     lines = (
         select(line.label("line"))
