@@ -33,12 +33,9 @@ _ROWS_AT_A_TIME = 5_000
 def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]:
     """Staged cancellations of what another event cancels already, staged before it or in the ledger.
 
-    Told before the events are added, since the ledger has no place for a second cancellation.
+    Asked after the events were added: the ledger has no place for a second cancellation.
     """
-    doubles: dict[int, RowMapping] = {}
-    for query in (_doubles_in_the_source(), _doubles_in_the_ledger()):
-        doubles.update((row["line"], row) for row in connection.execute(query).mappings())
-    for _line, row in sorted(doubles.items()):
+    for row in connection.execute(_doubles()).mappings():
         target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])
         by = row["cancelled_by"]
         yield from _at(row, check_cancellation(row["obligation_id"], event_of(row), target, by))
@@ -59,25 +56,7 @@ def _at(row: RowMapping, findings: Iterator[Finding]) -> Iterator[Finding]:
     return (replace(finding, line=row["line"]) for finding in findings)
 
 
-def _doubles_in_the_source() -> Select[Any]:
-    staged, other = staged_events.c, staged_events.alias("other")
-    return (
-        select(staged_events, other.c.event_id.label("cancelled_by"))
-        .join(
-            other,
-            (other.c.change_type == CANCELLATION)
-            & (other.c.obligation_id == staged.obligation_id)
-            & (other.c.cancels_event_id == staged.cancels_event_id)
-            & (other.c.event_id != staged.event_id)
-            & (other.c.line < staged.line),
-        )
-        .where(staged.change_type == CANCELLATION)
-        .order_by(staged.line)
-        .limit(MOST)
-    )
-
-
-def _doubles_in_the_ledger() -> Select[Any]:
+def _doubles() -> Select[Any]:
     staged = staged_events.c
     return (
         select(staged_events, events.c.event_id.label("cancelled_by"))
@@ -95,15 +74,8 @@ def _doubles_in_the_ledger() -> Select[Any]:
 
 
 def _find(connection: Connection, provider: str, obligation_id: str, event_id: str) -> Event | None:
-    """An event of the ledger or of the source."""
     stored = history(connection, provider, obligation_id)
-    staged = connection.execute(
-        select(staged_events).where(
-            staged_events.c.obligation_id == obligation_id, staged_events.c.event_id == event_id
-        )
-    ).mappings()
-    known = [*(stored[1] if stored else ()), *(event_of(row) for row in staged)]
-    return next((event for event in known if event.event_id == event_id), None)
+    return next((event for event in (stored[1] if stored else ()) if event.event_id == event_id), None)
 
 
 def _with_targets(last_event: int) -> Select[Any]:

@@ -60,10 +60,7 @@ class MergeEvents(Merge):
         _add_debtors(self._connection, self._provider)
         _add_obligations(self._connection, self._provider)
         self._connection.execute(_locate(self._provider))
-        wrong = (
-            *contradictions(self._connection, _obligations_compared(self._last_obligation)),
-            *doubly_cancelled(self._connection, self._provider),
-        )
+        wrong = tuple(contradictions(self._connection, _obligations_compared(self._last_obligation)))
         self._found.add(wrong)
         if not wrong:
             self._add_events(rows)
@@ -77,6 +74,7 @@ class MergeEvents(Merge):
         self._connection.execute(_cancellations())
         if rows_new < rows:
             self._found.add(contradictions(self._connection, _events_compared(self._last_event)))
+            self._found.add(doubly_cancelled(self._connection, self._provider))
         self._rows_new += rows_new
 
     def finish(self, rows: int) -> int:
@@ -131,7 +129,8 @@ def _locate(provider: str) -> Insert:
 
 def _add_events(connection: Connection) -> int:
     """By obligation, so that a history lies together and is read at once; within it in the order of the
-    source, which is the order of recording where the times are the same."""
+    source, which is the order of recording where the times are the same. What is known stays out, and so
+    does a second cancellation."""
     staged = staged_events.c
     rows = (
         select(located.c.obligation, *(staged[name] for name in _STORED))
@@ -139,7 +138,7 @@ def _add_events(connection: Connection) -> int:
         .join(located, located.c.obligation_id == staged.obligation_id)
         .order_by(located.c.obligation, staged.line)
     )
-    return add_new(connection, events, ("obligation", "event_id"), ("obligation", *_STORED), rows)
+    return add_new(connection, events, (), ("obligation", *_STORED), rows)
 
 
 def _pending(first: int, last: int) -> Insert:

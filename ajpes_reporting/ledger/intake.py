@@ -7,7 +7,7 @@ Whatever is wrong refuses the whole source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from ajpes_reporting.ledger.events import MergeEvents
 from ajpes_reporting.ledger.findings import Found
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, POSTINGS
 from ajpes_reporting.ledger.rows import reader_of
-from ajpes_reporting.ledger.staging import load, staging
+from ajpes_reporting.ledger.staging import loading, staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,10 +106,12 @@ def _take(
     with _thread() as thread:
         taking = thread.submit(merge.take, 0)
         while (batch := _read(reader, islice(lines, _ROWS_AT_A_TIME))).rows and not found.is_full:
+            ready = _ready(connection, reader)
             taking.result()
             for findings, place in batch.findings:
                 found.add(findings, place)
-            _load_ready(connection, reader)
+            for load in ready:
+                load()
             taking = thread.submit(merge.take, batch.rows)
             rows_read += batch.rows
             progress(batch.rows)
@@ -164,7 +166,9 @@ def _read(reader: Reader, lines: Iterable[Line | Finding]) -> _Batch:
     return _Batch(rows, findings)
 
 
-def _load_ready(connection: Connection, reader: Reader) -> None:
-    for table, rows in reader.ready.items():
-        load(connection, table, rows)
+def _ready(connection: Connection, reader: Reader) -> list[Callable[[], object]]:
+    """What the reader has gathered, to be loaded; it begins anew."""
+    loads = [loading(connection, table, rows) for table, rows in reader.ready.items()]
+    for rows in reader.ready.values():
         rows.clear()
+    return loads

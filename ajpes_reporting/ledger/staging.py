@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -133,24 +134,28 @@ def staging(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
         connection.execute(DropTable(table))
 
 
-def load(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Adds rows in bulk."""
+def loading(connection: Connection, table: Table, rows: Sequence[Row]) -> Callable[[], object]:
+    """What adds the rows in bulk when it is called; what needs no connection for it is done before."""
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, rows)
-    elif rows:
-        columns = ", ".join(table.columns.keys())
-        places = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", list(rows))  # noqa: S608 - our own names only
+        return partial(_copy, connection, table, _copied(rows))
+    columns = ", ".join(table.columns.keys())
+    places = ", ".join("?" * len(table.columns))
+    insert = f"INSERT INTO {table.name} ({columns}) VALUES ({places})"  # noqa: S608 - our own names only
+    return partial(connection.exec_driver_sql, insert, list(rows)) if rows else lambda: None
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _copied(rows: Sequence[Row]) -> str:
     """As text, which is made quicker than what COPY takes row by row. There is no empty text among the
     values, so that nothing can stand for NULL, and no row comes here before the rules have seen that it
     holds no tab and no line end."""
     texts = ["\t".join(["" if value is None else str(value) for value in row]) for row in rows]
+    return "".join(f"{text}\n" for text in texts).replace("\\", "\\\\")
+
+
+def _copy(connection: Connection, table: Table, rows: str) -> None:
     into = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN (NULL '')"
     with copying(connection, into) as copy:
-        copy.write("".join(f"{text}\n" for text in texts).replace("\\", "\\\\"))
+        copy.write(rows)
 
 
 def empty(connection: Connection, table: Table) -> None:
@@ -171,12 +176,13 @@ def add_new(
 ) -> int:
     """Adds the rows whose key the table does not have yet, of equal keys the first; says how many.
 
+    Without a key, whatever has to be unique in the table counts as one.
     Within `database.guards.skipping_known` of the table.
     """
     # Each of the two takes a while to load, and a day's report needs one at most.
     insert_into = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
     insert: Any = insert_into(table).from_select(list(columns), rows)
-    return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key)))
+    return rows_changed(connection, insert.on_conflict_do_nothing(index_elements=list(key) or None))
 
 
 def repeated(staged: Table) -> ColumnElement[bool]:
