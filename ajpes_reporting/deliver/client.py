@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _SFTP_VERSION = 3
 _LIMITS = b"limits@openssh.com"
 _EVERY_SERVER_TAKES_BYTES = 32 * 1024
-LARGEST_BLOCK_BYTES = 255 * 1024
-"""The most that is read or written at once; what OpenSSH takes. More would be no faster."""
+# What OpenSSH takes; to read more at once would be no faster.
+_LARGEST_BLOCK_BYTES = 255 * 1024
 # As much as OpenSSH's own client; paramiko moves all that lies in its buffer with each read from it.
 _UNDER_WAY_BYTES = 2 << 20
 
@@ -146,4 +146,4 @@ def _extensions(greeting: Message) -> set[bytes]:
 
 def _sensible(limit_bytes: int) -> int:
     """A limit of 0 says that the server does not know."""
-    return min(limit_bytes or _EVERY_SERVER_TAKES_BYTES, LARGEST_BLOCK_BYTES)
+    return min(limit_bytes or _EVERY_SERVER_TAKES_BYTES, _LARGEST_BLOCK_BYTES)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from ajpes_reporting.deliver.client import LARGEST_BLOCK_BYTES, Client, refused
+from ajpes_reporting.deliver.client import Client, refused
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -29,6 +29,8 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _WINDOW_BYTES = 4 << 20  # twice what is asked for at once
 _PACKET_BYTES = 1 << 18
+# With larger ones a report takes a fifth longer: for each copy of a block the system is asked for memory.
+_WRITE_BYTES = 124 << 10
 _FASTEST_CIPHER = "aes128-gcm@openssh.com"
 _KEEPALIVE_SECONDS = 30
 
@@ -60,7 +62,7 @@ class SftpServer:
     operation_timeout_seconds: float = 120
     call_timeout_seconds: float = 3600
     largest_answer_bytes: int = 1 << 30
-    largest_write_bytes: int = LARGEST_BLOCK_BYTES
+    largest_write_bytes: int = _WRITE_BYTES
 
 
 class SftpSessions:

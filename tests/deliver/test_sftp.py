@@ -169,9 +169,9 @@ def test_a_server_without_limits_gets_what_every_server_takes(
 def test_a_server_with_limits_gets_no_larger_blocks(
     odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
 ) -> None:
-    """This one would take 4 MiB, which would only cost memory."""
+    """This one would take 4 MiB, which would only cost memory and time."""
     assert isinstance(SftpCarrier(odd_settings).deliver(make_parcel(os.urandom(300_000))), Delivered)
-    assert odd.orders.written == [261_120, 38_880]
+    assert odd.orders.written == [126_976, 126_976, 46_048]
 
 
 def test_a_missing_folder_is_unreachable(sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel) -> None:
