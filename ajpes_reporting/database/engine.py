@@ -195,7 +195,8 @@ def _switch_to_wal(cursor: Any) -> None:
 def _prepare_postgresql(dbapi_connection: Any, _record: Any) -> None:
     """An administrator may have it write 17.11.2026; to say how with each date would take longer."""
     dbapi_connection.autocommit = True
-    dbapi_connection.execute("SET datestyle TO ISO")
+    with dbapi_connection.cursor() as cursor:
+        cursor.execute("SET datestyle TO ISO")
     dbapi_connection.autocommit = False
 
 
