@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
@@ -71,6 +71,11 @@ class filled(GenericFunction[str]):  # noqa: N801 - named as it is written in a 
     type = Text()
     inherit_cache = False  # PostgreSQL is given the template in pieces, and not as a value
 
+    def __init__(self, template: str, *values: Any) -> None:
+        if not template.count("%") == template.count("%s") == len(values):
+            raise ValueError(f"{template!r} has not one %s for each of {len(values)} values, and no other %")
+        super().__init__(literal(template), *values)
+
 
 @compiles(filled, "sqlite")
 def _filled_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
@@ -80,9 +85,9 @@ def _filled_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(filled, "postgresql")
 def _filled_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     template, *values = element.clauses
-    pieces = [compiler.render_literal_value(piece, Text()) for piece in template.value.split("%s")]
+    first, *pieces = [compiler.render_literal_value(piece, Text()) for piece in template.value.split("%s")]
     places = [compiler.process(value, **options) for value in values]
-    return f"concat({pieces[0]}, {', '.join(chain(*zip(places, pieces[1:], strict=True)))})"
+    return f"concat({', '.join((first, *chain(*zip(places, pieces, strict=True))))})"
 
 
 class in_key_order(GenericFunction[str]):  # noqa: N801 - named as it is written in a query

@@ -13,8 +13,9 @@ from sqlalchemy import or_, select
 
 from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
 from ajpes_reporting.database.tables import events
+from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
-from ajpes_reporting.domain.rules import check_cancellation
+from ajpes_reporting.domain.rules import check_cancellation, record_name
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.staging import located, staged_cancellations, staged_events
@@ -31,11 +32,18 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]:
-    """Staged cancellations of what another event cancels already, staged before it or in the ledger.
+    """Staged cancellations that stayed out, since another event cancels the same one already.
 
-    Asked after the events were added: the ledger has no place for a second cancellation.
+    Asked when the events have been added: the ledger has no place for a second cancellation. Raises
+    `AjpesReportingError` if anything else that it does not know stayed out: nothing may go missing.
     """
-    for row in connection.execute(_doubles()).mappings():
+    for row in connection.execute(_left_out()).mappings():
+        if row["cancelled_by"] is None:
+            record = record_name(row["obligation_id"], row["event_id"])
+            raise AjpesReportingError(
+                f"The ledger did not take {record}, though it is new.",
+                "the sequence of the table events lags behind its keys: set it beyond them, then try again",
+            )
         target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])
         by = row["cancelled_by"]
         yield from _at(row, check_cancellation(row["obligation_id"], event_of(row), target, by))
@@ -56,26 +64,34 @@ def _at(row: RowMapping, findings: Iterator[Finding]) -> Iterator[Finding]:
     return (replace(finding, line=row["line"]) for finding in findings)
 
 
-def _doubles() -> Select[Any]:
-    staged = staged_events.c
+def _left_out() -> Select[Any]:
+    """The staged events that the ledger does not have, and which other event cancels the same one."""
+    staged, own, other = staged_events.c, events.alias("own"), events.alias("other")
     return (
-        select(staged_events, events.c.event_id.label("cancelled_by"))
+        select(staged_events, other.c.event_id.label("cancelled_by"))
         .join(located, located.c.obligation_id == staged.obligation_id)
-        .join(
-            events,
-            (events.c.obligation == located.c.obligation)
-            & (events.c.cancels_event_id == staged.cancels_event_id)
-            & (events.c.event_id != staged.event_id),
+        .outerjoin(own, (own.c.obligation == located.c.obligation) & (own.c.event_id == staged.event_id))
+        .outerjoin(
+            other,
+            (other.c.obligation == located.c.obligation)
+            & (other.c.cancels_event_id == staged.cancels_event_id),
         )
-        .where(staged.change_type == CANCELLATION)
+        .where(own.c.id.is_(None))
         .order_by(staged.line)
         .limit(MOST)
     )
 
 
 def _find(connection: Connection, provider: str, obligation_id: str, event_id: str) -> Event | None:
+    """An event of the ledger, or one of the source that stayed out."""
     stored = history(connection, provider, obligation_id)
-    return next((event for event in (stored[1] if stored else ()) if event.event_id == event_id), None)
+    staged = connection.execute(
+        select(staged_events).where(
+            staged_events.c.obligation_id == obligation_id, staged_events.c.event_id == event_id
+        )
+    ).mappings()
+    known = [*(stored[1] if stored else ()), *(event_of(row) for row in staged)]
+    return next((event for event in known if event.event_id == event_id), None)
 
 
 def _with_targets(last_event: int) -> Select[Any]:

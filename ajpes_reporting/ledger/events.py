@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, literal, select
 
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
+from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
@@ -23,6 +24,7 @@ from ajpes_reporting.ledger.staging import (
     empty,
     located,
     newest,
+    rows_changed,
     settle,
     staged_cancellations,
     staged_events,
@@ -44,7 +46,7 @@ _STORED = ("event_id", *_OF_EVENT, "recorded_as", "clean_under")
 class MergeEvents(Merge):
     """Events, with the obligations and debtors that their rows repeat, a batch at a time.
 
-    A batch in which something is wrong stays out; those after it are still looked at.
+    A batch whose obligations contradict stays out; those after it are still looked at.
     """
 
     staged = (staged_obligations, staged_events, located, staged_cancellations)
@@ -70,7 +72,7 @@ class MergeEvents(Merge):
     def _add_events(self, rows: int) -> None:
         first = newest(self._connection, events) + 1
         rows_new = _add_events(self._connection)
-        self._connection.execute(_pending(first, newest(self._connection, events)))
+        _add_pending(self._connection, first, rows_new)
         self._connection.execute(_cancellations())
         if rows_new < rows:
             self._found.add(contradictions(self._connection, _events_compared(self._last_event)))
@@ -141,9 +143,14 @@ def _add_events(connection: Connection) -> int:
     return add_new(connection, events, (), ("obligation", *_STORED), rows)
 
 
-def _pending(first: int, last: int) -> Insert:
-    added = select(events.c.id).where(events.c.id.between(first, last))
-    return insert(pending_events).from_select(["event"], added)
+def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
+    """All that are new have keys from `first` on, unless the sequence of the keys lags behind them."""
+    added = select(events.c.id).where(events.c.id.between(first, newest(connection, events)))
+    if rows_changed(connection, insert(pending_events).from_select(["event"], added)) != rows_new:
+        raise AjpesReportingError(
+            "New events were given keys that come before those of older ones.",
+            "the sequence of the table events lags behind its keys: set it beyond them, then try again",
+        )
 
 
 def _cancellations() -> Insert:

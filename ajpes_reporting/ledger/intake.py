@@ -98,8 +98,8 @@ def _take(
 ) -> int:
     """Takes batch after batch, until there are no more, or too many errors; says how many rows they had.
 
-    While the database takes one in, on a thread of its own, the next one is read. It is loaded only when
-    the database has done: that wants the interpreter for each row, as reading does, and both would wait.
+    While the database takes one in, on a thread of its own, the next one is read. It is loaded when the
+    database has done, and not on that thread: SQLite wants the interpreter for each row, as reading does.
     Raises LedgerRefused if there were errors.
     """
     rows_read = 0

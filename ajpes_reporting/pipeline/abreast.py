@@ -7,9 +7,8 @@ stays flat.
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import Enum, auto
 from itertools import chain
 from queue import Empty, Queue
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 # Whoever falls asleep over an empty or full line takes long to wake up: with 4 a tenth of the time is lost.
 _AHEAD = 16
-# The validator takes four milliseconds for a block. When it then needs the interpreter, Python as it comes
-# would let it wait for five more.
-_TURN_SECONDS = 0.0005
 
 
 class _End(Enum):
@@ -42,7 +38,7 @@ def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
     Raises what went wrong with the blocks, or with a taker; the others are stopped by `CutOff`.
     """
     lines = [_Line() for _taker in takers]
-    with _quick_turns(), ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
+    with ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
         try:
             made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
             _hand_out(blocks, lines)
@@ -55,16 +51,6 @@ def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
     for failure in sorted(failures, key=lambda failure: isinstance(failure, CutOff)):
         raise failure
     return [one.result() for one in made]
-
-
-@contextmanager
-def _quick_turns() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _hand_out(blocks: Iterable[bytes], lines: Sequence[_Line]) -> None:

@@ -148,7 +148,7 @@ def test_openssh_does_not_overwrite_either(sshd: Sshd, sftp_settings: SftpServer
 
 
 def test_openssh_is_asked_how_much_it_takes_at_once(sshd: Sshd, sftp_settings: SftpServer) -> None:
-    """Eight times fewer writes, and receipts, than what every server takes: its own limit, 255 KiB."""
+    """Its own limit, 255 KiB, is eight times what every server takes."""
     with SftpCarrier(sftp_settings)._sessions.open() as sftp:
         assert sftp.largest_write_bytes == sftp.largest_read_bytes == 261_120
 

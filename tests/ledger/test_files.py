@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from ajpes_reporting.database.tables import events
-from ajpes_reporting.domain.errors import LedgerRefused, UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, LedgerRefused, UsageError
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, KINDS, POSTINGS, Kind
 from tests.ledger.conftest import EVENT, PROVIDER, ROW, Ledger
@@ -561,6 +561,44 @@ def test_nothing_is_cancelled_twice_by_a_file_of_its_own(ledger: Ledger) -> None
     finding = only_finding(refusal(ledger, EVENTS, {**CANCEL_7, "event_id": "9"}))
     assert (finding.line, finding.record) == (2, "O-314 / event 9")
     assert "cancelled already, by event 8" in finding.message
+
+
+def test_whatever_else_keeps_a_cancellation_out_is_not_called_a_second_one(ledger: Ledger) -> None:
+    """A clerk is sent to the row that is wrong, and not after one that is right."""
+    ledger.take(EVENTS, {}, {"event_id": "6"}, CANCEL_7)
+    changed = {**CANCEL_7, "cancels_event_id": "6"}
+    right = {**changed, "event_id": "9"}
+    finding = only_finding(refusal(ledger, EVENTS, changed, right))
+    assert (finding.line, finding.field) == (2, "cancels_event_id")
+    assert "6 here, but 7 in the ledger" in finding.message
+
+
+def test_a_second_cancellation_that_is_cancelled_is_found_where_it_stands(ledger: Ledger) -> None:
+    """It did not go in, and is in the file all the same."""
+    second = {**CANCEL_7, "event_id": "9"}
+    of_it = [{**CANCEL_7, "cancels_event_id": "9", "event_id": number} for number in ("10", "11")]
+    refused = refusal(ledger, EVENTS, {}, CANCEL_7, second, *of_it)
+    told = {finding.line: finding.message for finding in refused.findings if finding.line == 6}
+    assert "which is a cancellation itself" in told[6]
+
+
+@pytest.mark.parametrize("sequence", ["taken", "in a gap"])
+def test_a_sequence_that_lags_behind_loses_no_event(ledger: Ledger, sequence: str) -> None:
+    """As on a copy of the database that got the rows and not the sequences."""
+    if ledger.engine.dialect.name != "postgresql":
+        return  # SQLite numbers rows from the last one
+    first = [{"event_id": str(number)} for number in range(3)]
+    ledger.take(EVENTS, *first)
+    ledger.take(EVENTS, *first)  # uses up numbers
+    ledger.take(EVENTS, {"event_id": "last"})
+    with ledger.engine.begin() as connection:
+        key = {"taken": 0, "in a gap": 3}[sequence] + 1
+        connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('events', 'id'), {key}, false)")
+    with pytest.raises(AjpesReportingError) as failed:
+        ledger.take(EVENTS, {"event_id": "new"})
+    assert "the sequence of the table events" in failed.value.remedy
+    with ledger.engine.connect() as connection:
+        assert set(connection.scalars(select(events.c.event_id))) == {"0", "1", "2", "last"}
 
 
 @pytest.mark.parametrize("place", ["ledger", "file"])

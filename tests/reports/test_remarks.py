@@ -95,7 +95,7 @@ def test_the_ledger_says_what_a_check_of_the_file_says(
 
 def test_a_small_report_reads_a_small_part_of_the_ledger(books: Books) -> None:
     """Ten million events of history must not slow down a day with a thousand."""
-    books.record({"obligation_id": "O-1"}, {"obligation_id": "O-2"})
+    books.record({"obligation_id": "O-1", "change_date": "2026-11-16"}, {"obligation_id": "O-2"})
     books.accept("O-2", "1")
     statements: Statements = {}
 
@@ -107,6 +107,7 @@ def test_a_small_report_reads_a_small_part_of_the_ledger(books: Books) -> None:
     with rehearsing(books.engine) as connection:
         selection = select_changes(connection, NODURS_REQUEST)
         assert len(list(selection.rows)) == 1
+        assert list(selection.findings)
         hooks.remove(books.engine, "before_cursor_execute", note)
         scans = [
             f"{table}: {' '.join(statement.split())}"

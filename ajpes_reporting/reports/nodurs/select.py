@@ -69,6 +69,8 @@ def select_changes(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its obligations: debtor, account, obligation, and its history."""
     fill(connection, changed, _changed(request))
     count, total, remarks = map(int, connection.execute(_totals(request)).one())
+    if remarks:
+        fill(connection, remarked, _remarked(request))
     totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(total)}
     return Selection(
         record_count=count,
@@ -81,7 +83,6 @@ def select_changes(connection: Connection, request: Request) -> Selection:
 def _findings(connection: Connection, request: Request, remarks: int) -> Iterator[Finding]:
     yield from check_provider(request.provider, request.provider_name)
     if remarks:
-        fill(connection, remarked, _remarked(request))
         yield from _remarks(connection, request)
 
 
