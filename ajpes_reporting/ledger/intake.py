@@ -110,8 +110,7 @@ def _take(
             taking.result()
             for findings, place in batch.findings:
                 found.add(findings, place)
-            for load in ready:
-                load()
+            _load(ready)
             taking = thread.submit(merge.take, batch.rows)
             rows_read += batch.rows
             progress(batch.rows)
@@ -172,3 +171,9 @@ def _ready(connection: Connection, reader: Reader) -> list[Callable[[], object]]
     for rows in reader.ready.values():
         rows.clear()
     return loads
+
+
+def _load(ready: list[Callable[[], object]]) -> None:
+    """Loads it, and holds on to no row while the next ones are read."""
+    while ready:
+        ready.pop()()

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, select
 
 from ajpes_reporting.database.engine import snapshot, writing
 from ajpes_reporting.database.tables import due_reports
-from ajpes_reporting.domain.calendar import nodurs_deadline, spapp_deadline
+from ajpes_reporting.domain.calendar import LJUBLJANA, nodurs_deadline, spapp_deadline
 from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.journal import due
 from ajpes_reporting.pipeline.desk import Desk
@@ -82,11 +82,11 @@ def _last_sunday(year: int, month: int) -> date:
 def expected(first: datetime, last: datetime) -> dict[tuple[str, str], datetime]:
     """Every period whose start has come by `last`, from the one that was current at `first`: its deadline."""
     periods = {}
-    day = first.date()
+    today = day = first.astimezone(LJUBLJANA).date()
     while in_ljubljana(day, 16) <= last:
         periods["NODURS", day.isoformat()] = in_ljubljana(day, 18)
         day += ONE_DAY
-    month = (first.date().replace(day=1) - ONE_DAY).replace(day=1)
+    month = (today.replace(day=1) - ONE_DAY).replace(day=1)
     if in_ljubljana(_due_day(month), 18) < first:  # others have reported it
         month = _next(month)
     while _month_begins(month) <= last:
