@@ -27,6 +27,8 @@ REPLACEABLE = (
 """The fields of an event that `ledger cancel --replace` can write anew; the others are keys, belong
 to the obligation, or are set by the ledger."""
 
+LAGGING_SEQUENCE = "the sequence of the table events lags behind its keys: set it beyond them, then try again"
+
 
 def correct_event(finding: Finding, obligation_id: str, event: Event) -> Finding:
     """The finding, for an event that the ledger holds."""

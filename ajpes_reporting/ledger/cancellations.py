@@ -15,6 +15,7 @@ from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
 from ajpes_reporting.database.tables import events
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE
 from ajpes_reporting.domain.rules import check_cancellation, record_name
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.history import history
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
 _ROWS_AT_A_TIME = 5_000
 
 
-def doubly_cancelled(connection: Connection, provider: str) -> Iterator[Finding]:
-    """Staged cancellations that stayed out, since another event cancels the same one already.
+def kept_out(connection: Connection, provider: str) -> Iterator[Finding]:
+    """What is wrong with the staged events that the ledger did not take, though it does not know them.
 
-    Asked when the events have been added: the ledger has no place for a second cancellation. Raises
-    `AjpesReportingError` if anything else that it does not know stayed out: nothing may go missing.
+    They are second cancellations of one event: it has no place for them. Raises `AjpesReportingError` if
+    any is not: nothing may go missing.
     """
     for row in connection.execute(_left_out()).mappings():
         if row["cancelled_by"] is None:
             record = record_name(row["obligation_id"], row["event_id"])
             raise AjpesReportingError(
                 f"The ledger did not take {record}, though it is new.",
-                "the sequence of the table events lags behind its keys: set it beyond them, then try again",
+                LAGGING_SEQUENCE,
             )
         target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])
         by = row["cancelled_by"]

@@ -14,9 +14,9 @@ from sqlalchemy import insert, literal, select
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
-from ajpes_reporting.domain.remedies import REPLACEABLE
+from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE, REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
-from ajpes_reporting.ledger.cancellations import doubly_cancelled, wrong_cancellations
+from ajpes_reporting.ledger.cancellations import kept_out, wrong_cancellations
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
 from ajpes_reporting.ledger.merge import Merge
 from ajpes_reporting.ledger.staging import (
@@ -76,7 +76,7 @@ class MergeEvents(Merge):
         self._connection.execute(_cancellations())
         if rows_new < rows:
             self._found.add(contradictions(self._connection, _events_compared(self._last_event)))
-            self._found.add(doubly_cancelled(self._connection, self._provider))
+            self._found.add(kept_out(self._connection, self._provider))
         self._rows_new += rows_new
 
     def finish(self, rows: int) -> int:
@@ -149,7 +149,7 @@ def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
     if rows_changed(connection, insert(pending_events).from_select(["event"], added)) != rows_new:
         raise AjpesReportingError(
             "New events were given keys that come before those of older ones.",
-            "the sequence of the table events lags behind its keys: set it beyond them, then try again",
+            LAGGING_SEQUENCE,
         )
 
 
