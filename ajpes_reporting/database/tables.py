@@ -149,7 +149,8 @@ account_months = Table(
     "account_months",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("account", Key, ForeignKey("accounts.id"), nullable=False),
+    Column("account", Key, nullable=False),
+    _asked_once("account", "accounts.id"),
     Column("month", String(7), nullable=False),  # YYYY-MM
     Column("credit_turnover_cents", Cents, nullable=False),
     Column("debit_turnover_cents", Cents, nullable=False),

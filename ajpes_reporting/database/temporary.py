@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ClauseElement, Executable, insert
+from sqlalchemy import ClauseElement, Executable, insert, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, SelectBase, Table
+    from sqlalchemy import Connection, Select, SelectBase, Table
 
 
 def fill(connection: Connection, table: Table, rows: SelectBase) -> None:
@@ -17,11 +17,23 @@ def fill(connection: Connection, table: Table, rows: SelectBase) -> None:
     connection.execute(DropTable(table, if_exists=True))
     if connection.dialect.name == "postgresql":
         connection.execute(_CreateFrom(table, rows))
-        connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
+        if table.primary_key.columns:
+            connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
         analyze(connection, table)
     else:
         connection.execute(CreateTable(table))
         connection.execute(insert(table).from_select(table.columns.keys(), rows))
+
+
+def read_ahead(connection: Connection, table: Table, rows: Select[Any]) -> Select[Any]:
+    """The rows that an INSERT is to take: on PostgreSQL from the temporary table, which is made of them.
+
+    It reads in several processes for a list and never for an INSERT. SQLite takes them as they come.
+    """
+    if connection.dialect.name != "postgresql":
+        return rows
+    fill(connection, table, rows)
+    return select(table)
 
 
 def analyze(connection: Connection, table: Table) -> None:

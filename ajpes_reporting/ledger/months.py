@@ -5,10 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, case, cast, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    MetaData,
+    String,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
-from ajpes_reporting.database.types import in_key_order
+from ajpes_reporting.database.temporary import read_ahead
+from ajpes_reporting.database.types import Cents, Key, in_key_order
 from ajpes_reporting.domain.periods import parse_month
 from ajpes_reporting.ledger.staging import rows_changed
 
@@ -20,6 +34,16 @@ if TYPE_CHECKING:
 IMPORTED, CLOSED = "imported", "closed"
 FIGURES = ("credit_turnover_cents", "debit_turnover_cents", "closing_balance_cents")
 
+_summed_up_months = Table(
+    "summed_up_months",
+    MetaData(),
+    Column("account", Key, nullable=False),
+    Column("month", String(7), nullable=False),
+    *(Column(name, Cents, nullable=False) for name in FIGURES),
+    Column("origin", String(8), nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
 
 def close_month(connection: Connection, provider: str, month: str) -> int:
     """Sums up the postings of a month, "2026-10"; says for how many accounts.
@@ -28,7 +52,8 @@ def close_month(connection: Connection, provider: str, month: str) -> int:
     postings so far where the month before has no row. An earlier sum is renewed, also where later
     postings belong to it; what was imported stays. A month after it is not renewed with it.
     """
-    return put_months(connection, _summed_up(provider, parse_month(month)))
+    rows = _summed_up(provider, parse_month(month))
+    return put_months(connection, read_ahead(connection, _summed_up_months, rows))
 
 
 def put_months(connection: Connection, rows: Select[Any]) -> int:

@@ -187,6 +187,7 @@ def test_a_month_that_the_bank_gave_is_not_changed(bare: Bare, change: str) -> N
         ("pending_events", "INSERT INTO pending_events VALUES (9)"),
         ("pending_events", "UPDATE pending_events SET event = 9"),
         ("postings", "INSERT INTO postings VALUES (9, '5860571000', 'P-9', 9, '2026-10-05', 900)"),
+        ("account_months", "INSERT INTO account_months VALUES (9, 9, '2026-10', 1, 1, 1, 'closed')"),
         ("submission_events", "INSERT INTO submission_events VALUES (1, 9)"),
         (
             "answer_rows",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, literal, select, text, union_all
 
 from ajpes_reporting.database.engine import rehearsing, writing
-from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.database.temporary import fill, read_ahead
+from ajpes_reporting.ledger.months import close_month
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.nodurs.select import changed
 from ajpes_reporting.reports.spapp import SPAPP
@@ -26,6 +27,13 @@ def test_a_list_is_made_anew_whatever_became_of_the_last_one(engine: Engine) -> 
                 assert connection.scalar(select(func.count()).select_from(changed)) == rows
 
 
+def test_what_is_read_ahead_is_what_would_have_been_read(engine: Engine) -> None:
+    """However a database reads quickest, a month is summed up to the same figures."""
+    rows = select(literal(7).label("place"), literal(8).label("obligation"))
+    with rehearsing(engine) as connection:
+        assert connection.execute(read_ahead(connection, changed, rows)).all() == [(7, 8)]
+
+
 def test_no_list_outlives_its_transaction_on_the_server(engine: Engine) -> None:
     """A million accounts would take room there for as long as the connection is kept."""
     if engine.dialect.name != "postgresql":
@@ -33,6 +41,7 @@ def test_no_list_outlives_its_transaction_on_the_server(engine: Engine) -> None:
     with writing(engine) as connection:
         NODURS.select(connection, NODURS_REQUEST)
         SPAPP.select(connection, SPAPP_REQUEST)
+        close_month(connection, SPAPP_REQUEST.provider, SPAPP_REQUEST.period.key)
     with engine.connect() as connection:
         left = text("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
         assert connection.scalar(left) == 0
