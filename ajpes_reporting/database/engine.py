@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
+_TEMPORARY_CACHE_KIB = 4_096
 # The session of a machine that is gone ends after about a minute.
 KEEP_ALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 # Whoever falls asleep in the middle of a transaction, or loses its machine, lets the others go on.
@@ -175,7 +176,8 @@ def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     # A million rows go into indexes in no order: with less, SQLite writes the same pages again and again.
     cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    cursor.execute(f"PRAGMA temp.cache_size = -{_CACHE_KIB}")  # or what waits for a moment goes to the disk
+    # With less, a batch of an import goes to the disk; with more, a report of millions takes more memory.
+    cursor.execute(f"PRAGMA temp.cache_size = -{_TEMPORARY_CACHE_KIB}")
     cursor.close()
 
 
