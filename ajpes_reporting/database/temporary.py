@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ClauseElement, Executable, insert, select
+from sqlalchemy import ClauseElement, Executable, func, insert, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Select, SelectBase, Table
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Select, SelectBase, Table
 
 
 def fill(connection: Connection, table: Table, rows: SelectBase) -> None:
     """Makes the temporary table anew, with these rows, and lets the database know how many they are."""
-    connection.execute(DropTable(table, if_exists=True))
     if connection.dialect.name == "postgresql":
+        connection.execute(DropTable(table, if_exists=True))
         connection.execute(_CreateFrom(table, rows))
         if table.primary_key.columns:
             connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
         analyze(connection, table)
     else:
-        connection.execute(CreateTable(table))
-        connection.execute(insert(table).from_select(table.columns.keys(), rows))
+        _insert(connection, table, table.columns.keys(), rows)
+
+
+def fill_in_order(
+    connection: Connection, table: Table, rows: Select[Any], *order: ColumnElement[Any]
+) -> None:
+    """As `fill`; the first column, the key, numbers the rows in this order, from 1.
+
+    SQLite numbers by itself what it adds to an empty table: a window function takes it as long again.
+    """
+    if connection.dialect.name == "postgresql":
+        number = func.row_number().over(order_by=order)
+        fill(connection, table, rows.with_only_columns(number, *rows.selected_columns))
+    else:
+        _insert(connection, table, table.columns.keys()[1:], rows.order_by(*order))
 
 
 def read_ahead(connection: Connection, table: Table, rows: Select[Any]) -> Select[Any]:
@@ -40,6 +55,12 @@ def analyze(connection: Connection, table: Table) -> None:
     """Without it PostgreSQL plans for a handful of rows."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ANALYZE {table.name}")
+
+
+def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: SelectBase) -> None:
+    connection.execute(DropTable(table, if_exists=True))
+    connection.execute(CreateTable(table))
+    connection.execute(insert(table).from_select(columns, rows))
 
 
 class _CreateFrom(Executable, ClauseElement):

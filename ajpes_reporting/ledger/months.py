@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     or_,
@@ -73,7 +74,7 @@ def put_months(connection: Connection, rows: Select[Any]) -> int:
 
 
 def _summed_up(provider: str, month: Month) -> Select[Any]:
-    before, imported = account_months.alias("before"), account_months.alias("imported")
+    before = account_months.alias("before")
     sums = _sums_of(provider, month)
     earlier = _sum_before(sums.c.account, month)
     change = func.coalesce(sums.c.change, 0)
@@ -88,24 +89,21 @@ def _summed_up(provider: str, month: Month) -> Select[Any]:
         )
         .select_from(sums)
         .outerjoin(before, (before.c.account == sums.c.account) & (before.c.month == month.previous().key))
-        .outerjoin(
-            imported,
-            and_(
-                imported.c.account == sums.c.account,
-                imported.c.month == month.key,
-                imported.c.origin == IMPORTED,
-            ),
-        )
-        .where(imported.c.id.is_(None))
         .where(or_(sums.c.change.is_not(None), before.c.origin == CLOSED, earlier.is_not(None)))
     )
 
 
 def _sums_of(provider: str, month: Month) -> Subquery:
-    """Credit and change of the month for every account; without a posting the change is NULL.
+    """Credit and change of the month for every account whose month was not imported.
 
-    An index has all that is summed up, and account by account nothing is sorted, nor kept.
+    Without a posting the change is NULL. An index has all that is summed up, and account by account nothing
+    is sorted, nor kept.
     """
+    is_imported = exists().where(
+        account_months.c.account == accounts.c.id,
+        account_months.c.month == month.key,
+        account_months.c.origin == IMPORTED,
+    )
     amount = postings.c.amount_cents
     of_month = and_(
         postings.c.account == accounts.c.id, postings.c.booked_on.between(month.first_day, month.last_day)
@@ -117,7 +115,7 @@ def _sums_of(provider: str, month: Month) -> Subquery:
             _total(amount).label("change"),
         )
         .select_from(accounts.outerjoin(postings, of_month))
-        .where(in_key_order(accounts.c.provider) == provider)
+        .where(in_key_order(accounts.c.provider) == provider, ~is_imported)
         .group_by(accounts.c.id)
         .subquery("sums")
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, func, literal, select, text, union_all
 
 from ajpes_reporting.database.engine import rehearsing, writing
-from ajpes_reporting.database.temporary import fill, read_ahead
+from ajpes_reporting.database.temporary import fill, fill_in_order, read_ahead
 from ajpes_reporting.ledger.months import close_month
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.nodurs.select import changed
@@ -25,6 +27,17 @@ def test_a_list_is_made_anew_whatever_became_of_the_last_one(engine: Engine) -> 
             for rows in (1, 2):
                 _fill(connection, rows)
                 assert connection.scalar(select(func.count()).select_from(changed)) == rows
+
+
+@given(numbers=st.lists(st.integers(0, 10**6), unique=True, min_size=1, max_size=100))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+def test_rows_are_numbered_in_their_order(engine: Engine, numbers: list[int]) -> None:
+    """A report is written by these numbers, and pages of it are counted by them: none may be left out."""
+    found = union_all(*(select(literal(number).label("number")) for number in numbers)).subquery()
+    with rehearsing(engine) as connection:
+        fill_in_order(connection, changed, select(found.c.number), found.c.number)
+        listed = connection.execute(select(changed).order_by(changed.c.place)).all()
+    assert listed == list(enumerate(sorted(numbers), start=1))
 
 
 def test_what_is_read_ahead_is_what_would_have_been_read(engine: Engine) -> None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
-from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.database.temporary import fill, fill_in_order
 from ajpes_reporting.database.types import Key, filled, iso_day, utf8
 from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.rules import check_provider
@@ -60,6 +60,12 @@ remarked = Table(
     prefixes=["TEMPORARY"],
 )
 
+_ORDER = (
+    debtors.c.tax_number,
+    debtors.c.id,  # a debtor written in two ways comes twice, one after the other
+    obligations.c.debtor_account,
+    obligations.c.obligation_id,
+)
 _EVENT = hide('<No id="%s%s" sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s%s%s%s"')
 _CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
 _NO_CREDITOR = hide("/>\n")
@@ -67,7 +73,7 @@ _NO_CREDITOR = hide("/>\n")
 
 def select_changes(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its obligations: debtor, account, obligation, and its history."""
-    fill(connection, changed, _changed(request))
+    fill_in_order(connection, changed, _changed(request), *_ORDER)
     count, total, remarks = map(int, connection.execute(_totals(request)).one())
     if remarks:
         fill(connection, remarked, _remarked(request))
@@ -101,7 +107,7 @@ def reported_events(request: Request) -> Select[tuple[int]]:
 
 
 def _changed(request: Request) -> Select[Any]:
-    """The changed obligations and their places in the report."""
+    """The changed obligations."""
     # An outer join, so that no database thinks of going through all events for the few that are pending.
     in_time = and_(events.c.id == pending_events.c.event, events.c.recorded_at <= request.cutoff)
     ids = (
@@ -110,14 +116,8 @@ def _changed(request: Request) -> Select[Any]:
         .distinct()
         .subquery("ids")
     )
-    order = (
-        debtors.c.tax_number,
-        debtors.c.id,  # a debtor written in two ways comes twice, one after the other
-        obligations.c.debtor_account,
-        obligations.c.obligation_id,
-    )
     return (
-        select(func.row_number().over(order_by=order), obligations.c.id)
+        select(obligations.c.id)
         .select_from(ids.join(obligations, obligations.c.id == ids.c.obligation).join(debtors))
         .where(obligations.c.provider == request.provider)
     )

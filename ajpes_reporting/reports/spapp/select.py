@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from ajpes_reporting.database.tables import account_months, accounts
-from ajpes_reporting.database.temporary import fill
+from ajpes_reporting.database.temporary import fill_in_order
 from ajpes_reporting.database.types import AccountNumber, Key, filled, utf8
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
@@ -61,7 +61,7 @@ _ACCOUNT = hide('<Pi sta="%s" dob="%s" rn="%s" bre="%s"/>\n')
 
 def select_accounts(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its accounts as they are written, a page at a time, markup hidden."""
-    fill(connection, reported, _accounts(request))
+    fill_in_order(connection, reported, _accounts(request), accounts.c.account)
     sums = (func.coalesce(func.sum(reported.c[name]), 0) for name in ("sta", "dob", "bre"))
     counts = (func.count().filter(reported.c[name]) for name in ("silent", "remarked", "unbalanced"))
     count, balances, credits, debits, *odd = connection.execute(
@@ -97,7 +97,6 @@ def _accounts(request: Request) -> Select[Any]:
     balance = func.coalesce(this_month.c.closing_balance_cents, last_balance, 0)
     return (
         select(
-            func.row_number().over(order_by=accounts.c.account),
             accounts.c.account,
             _reported(balance, request.amounts),
             _reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts),
