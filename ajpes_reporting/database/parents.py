@@ -7,7 +7,12 @@ once. The trigger holds for a bare connection too. SQLite keeps its own keys: th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from alembic import op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def create_function() -> None:
@@ -35,10 +40,10 @@ def create_function() -> None:
     )
 
 
-def ask_once(table: str, column: str, parent: str) -> None:
+def ask_once(table: str, column: str, parent: str, actions: Iterable[str] = ("INSERT", "UPDATE")) -> None:
     """Replaces the foreign key of `column` to `parent`, whose rows are never removed."""
     op.drop_constraint(f"fk_{table}_{column}", table, type_="foreignkey")
-    for action in ("INSERT", "UPDATE"):
+    for action in actions:
         op.execute(
             f"CREATE TRIGGER {table}_{column}_{action.lower()} AFTER {action} ON {table}"
             " REFERENCING NEW TABLE AS added FOR EACH STATEMENT"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ClauseElement, Executable, func, insert, select
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import AddConstraint, CreateTable, DropTable
+from sqlalchemy.schema import AddConstraint, CreateTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def fill(connection: Connection, table: Table, rows: SelectBase) -> None:
     """Makes the temporary table anew, with these rows, and lets the database know how many they are."""
+    _drop(connection, table)
     if connection.dialect.name == "postgresql":
-        connection.execute(DropTable(table, if_exists=True))
         connection.execute(_CreateFrom(table, rows))
         if table.primary_key.columns:
             connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
@@ -37,6 +37,7 @@ def fill_in_order(
         number = func.row_number().over(order_by=order)
         fill(connection, table, rows.with_only_columns(number, *rows.selected_columns))
     else:
+        _drop(connection, table)
         _insert(connection, table, table.columns.keys()[1:], rows.order_by(*order))
 
 
@@ -57,8 +58,13 @@ def analyze(connection: Connection, table: Table) -> None:
         connection.exec_driver_sql(f"ANALYZE {table.name}")
 
 
+def _drop(connection: Connection, table: Table) -> None:
+    """Only ours: without a schema it might be a table of the same name that somebody keeps."""
+    ours = "pg_temp" if connection.dialect.name == "postgresql" else "temp"
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {ours}.{table.name}")
+
+
 def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: SelectBase) -> None:
-    connection.execute(DropTable(table, if_exists=True))
     connection.execute(CreateTable(table))
     connection.execute(insert(table).from_select(columns, rows))
 

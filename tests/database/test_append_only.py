@@ -169,6 +169,7 @@ def test_a_month_summed_up_may_be_renewed(bare: Bare) -> None:
         "credit_turnover_cents = 8 WHERE origin = 'imported'",
         "origin = 'closed' WHERE origin = 'imported'",
         "month = '2026-08' WHERE origin = 'closed'",
+        "account = 9 WHERE origin = 'closed'",
     ],
 )
 def test_a_month_that_the_bank_gave_is_not_changed(bare: Bare, change: str) -> None:

@@ -29,6 +29,16 @@ def test_a_list_is_made_anew_whatever_became_of_the_last_one(engine: Engine) -> 
                 assert connection.scalar(select(func.count()).select_from(changed)) == rows
 
 
+def test_a_table_of_the_same_name_stays(engine: Engine) -> None:
+    """Whoever keeps one in the ledger's database does not lose it to a report."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE {changed.name} (kept INTEGER)")
+        _fill(connection, 1)
+        connection.exec_driver_sql(f"DROP TABLE {changed.name}")  # the list, which hides it
+        assert connection.execute(text(f"SELECT kept FROM {changed.name}")).all() == []
+        connection.rollback()
+
+
 @given(numbers=st.lists(st.integers(0, 10**6), unique=True, min_size=1, max_size=100))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 def test_rows_are_numbered_in_their_order(engine: Engine, numbers: list[int]) -> None:
@@ -41,7 +51,7 @@ def test_rows_are_numbered_in_their_order(engine: Engine, numbers: list[int]) ->
 
 
 def test_what_is_read_ahead_is_what_would_have_been_read(engine: Engine) -> None:
-    """However a database reads quickest, a month is summed up to the same figures."""
+    """However a database reads quickest, what is added is the same."""
     rows = select(literal(7).label("place"), literal(8).label("obligation"))
     with rehearsing(engine) as connection:
         assert connection.execute(read_ahead(connection, changed, rows)).all() == [(7, 8)]

@@ -14,4 +14,5 @@ depends_on = None
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        parents.ask_once("account_months", "account", "accounts")
+        # A month keeps its account when its figures are renewed: `append_only` sees to that.
+        parents.ask_once("account_months", "account", "accounts", ["INSERT"])
