@@ -71,6 +71,7 @@ IMPATIENT = textwrap.dedent(
             time.sleep(0.2)
 
     MergeEvents.take = slowly
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     threading.Thread(target=press, daemon=True).start()
     try:
         import_files(open_engine(url), "5860571000", [Path(path)], RuleSettings(), lambda _rows: None)
