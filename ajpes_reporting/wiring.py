@@ -437,16 +437,17 @@ def _refresher(workspace: Workspace) -> Callable[[Connection, ReportKind, str], 
     url = workspace.ledger_url()
 
     def refresh(connection: Connection, kind: ReportKind, period: str) -> None:
-        from ajpes_reporting.ledger.months import close_month
-        from ajpes_reporting.ledger.views import open_views, pull
-
         if url is not None:
+            from ajpes_reporting.ledger.views import open_views, pull
+
             source = open_views(url)
             try:
                 pull(connection, provider, source, rule_settings(settings), needed=_NEEDED_VIEWS[kind.code])
             finally:
                 source.dispose()
         if kind.monthly:
+            from ajpes_reporting.ledger.months import close_month
+
             close_month(connection, provider, period)
 
     return refresh

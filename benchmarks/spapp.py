@@ -80,6 +80,7 @@ SPAPP = Measurement(
     what="`build spapp` of so many accounts, from imported months",
     yardstick="one bare sum over the month by the database's own shell, then `xmllint` on the file",
     trials=_report,
+    limit=2.0,
 )
 
 CLOSING = Measurement(

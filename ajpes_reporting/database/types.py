@@ -111,6 +111,26 @@ def _in_key_order_on_postgresql(element: Any, compiler: Any, **options: Any) -> 
     return str(compiler.process(element.clauses, **options))
 
 
+class in_byte_order(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
+    """In an order, a text of digits: the same on both databases, and quicker than by a country's alphabet.
+
+    SQLite compares bytes by itself, PostgreSQL as the database was set up.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(in_byte_order, "sqlite")
+def _in_byte_order_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(in_byte_order, "postgresql")
+def _in_byte_order_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
+
+
 class utf8(GenericFunction[bytes]):  # noqa: N801 - named as it is written in a query
     """In a query, a long text as UTF-8: no driver makes a text of it that is made bytes again."""
 

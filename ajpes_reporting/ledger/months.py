@@ -97,8 +97,9 @@ def _sums_of(provider: str, month: Month) -> Subquery:
     """Credit and change of the month for every account whose month was not imported.
 
     Without a posting the change is NULL. An index has all that is summed up, and account by account nothing
-    is sorted, nor kept.
+    is sorted, nor kept. A provider without any posting has nothing to sum up: no account is looked at.
     """
+    has_postings = exists().where(postings.c.provider == provider)
     is_imported = exists().where(
         account_months.c.account == accounts.c.id,
         account_months.c.month == month.key,
@@ -115,7 +116,7 @@ def _sums_of(provider: str, month: Month) -> Subquery:
             _total(amount).label("change"),
         )
         .select_from(accounts.outerjoin(postings, of_month))
-        .where(in_key_order(accounts.c.provider) == provider, ~is_imported)
+        .where(has_postings, in_key_order(accounts.c.provider) == provider, ~is_imported)
         .group_by(accounts.c.id)
         .subquery("sums")
     )

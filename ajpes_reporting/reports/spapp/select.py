@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.database.temporary import fill_in_order
-from ajpes_reporting.database.types import AccountNumber, Key, filled, utf8
+from ajpes_reporting.database.types import AccountNumber, Key, filled, in_byte_order, utf8
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
 from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
@@ -61,7 +61,7 @@ _ACCOUNT = hide('<Pi sta="%s" dob="%s" rn="%s" bre="%s"/>\n')
 
 def select_accounts(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its accounts as they are written, a page at a time, markup hidden."""
-    fill_in_order(connection, reported, _accounts(request), accounts.c.account)
+    fill_in_order(connection, reported, _accounts(request), in_byte_order(accounts.c.account))
     sums = (func.coalesce(func.sum(reported.c[name]), 0) for name in ("sta", "dob", "bre"))
     counts = (func.count().filter(reported.c[name]) for name in ("silent", "remarked", "unbalanced"))
     count, balances, credits, debits, *odd = connection.execute(
