@@ -99,7 +99,7 @@ def _sums_of(provider: str, month: Month) -> Subquery:
     Without a posting the change is NULL. An index has all that is summed up, and account by account nothing
     is sorted, nor kept. A provider without any posting has nothing to sum up: no account is looked at.
     """
-    has_postings = exists().where(postings.c.provider == provider)
+    has_postings = exists().where(postings.c.provider == provider).correlate(None)
     is_imported = exists().where(
         account_months.c.account == accounts.c.id,
         account_months.c.month == month.key,
