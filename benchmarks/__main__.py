@@ -24,7 +24,7 @@ from benchmarks.small_day import SMALL_DAY
 from benchmarks.spapp import CLOSING, SPAPP
 from benchmarks.startup import STARTUP
 from benchmarks.workspaces import Kind, Workspaces
-from tests.servers.postgres import Cluster, find_programs
+from tests.servers.postgres import Cluster, NotStartedError, find_programs
 
 MEASUREMENTS = (BUILD, SMALL_DAY, SPAPP, CLOSING, IMPORT, ANSWERS, SFTP, SOAP, STARTUP, OTHER_WAYS)
 _SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -119,8 +119,14 @@ def _stage(folder: Path, kinds: tuple[Kind, ...]) -> Iterator[Stage]:
         programs = find_programs()
         if programs is None:
             raise SystemExit("There is no PostgreSQL: install postgresql, or name --database sqlite.")
-        with Cluster(programs, folder / "postgresql") as cluster:
-            yield Stage(Workspaces(folder, cluster), Path(files), cluster)
+        try:
+            with Cluster(programs, folder / "postgresql") as cluster:
+                yield Stage(Workspaces(folder, cluster), Path(files), cluster)
+        except NotStartedError as error:
+            raise SystemExit(
+                f"{error}\nPostgreSQL did not start in {folder}. If another measurement is at work there, "
+                "wait for it, or name another --folder."
+            ) from None
 
 
 def _plan(options: argparse.Namespace) -> Iterator[tuple[Measurement, Kind, int]]:

@@ -20,6 +20,7 @@ from ajpes_reporting.pipeline.audit import verify_record
 from benchmarks import csvfiles, filling, ledgers, report
 from benchmarks.__main__ import MEASUREMENTS, main
 from benchmarks.processes import run
+from tests.servers.postgres import Cluster, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,16 @@ def test_all_of_it_can_be_measured(open_folder: Path) -> None:
         assert one["ours"]["peak_bytes"] > 1 << 20, one
         assert (one["ours"]["server_seconds"] > 0) == (one["database"] == "postgresql"), one
     assert all(f"| {one['measurement']} | {one['case']} |" in report.table(document) for one in results)
+
+
+def test_two_measurements_do_not_share_a_server(open_folder: Path) -> None:
+    """Whoever comes second is told why, and the first goes on."""
+    if (programs := find_programs()) is None:
+        pytest.skip("install postgresql")
+    with Cluster(programs, open_folder / "postgresql") as cluster:
+        with pytest.raises(SystemExit, match=r"(?s)postmaster\.pid.*wait for it, or name another --folder"):
+            main(["--short", "--folder", str(open_folder), "--database", "postgresql"])
+        cluster.execute("SELECT 1")
 
 
 def test_what_is_measured_again_takes_the_place_of_its_forerunner_alone(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def find_programs() -> Path | None:
     return max(folders, key=_version, default=None)
 
 
+class NotStartedError(RuntimeError):
+    """The server did not come up; what it said last says why."""
+
+
 class Cluster:
     """A running server. Every database in it is made by a test and dropped after it.
 
@@ -139,7 +143,8 @@ class Cluster:
                 return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError((self._folder / "log").read_text(errors="replace")) from None
+                    said = (self._folder / "log").read_text(errors="replace").strip()
+                    raise NotStartedError(said) from None
                 time.sleep(0.05)
 
     def _stop(self) -> None:
