@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.database.temporary import fill, fill_in_order
-from ajpes_reporting.database.types import Key, filled, iso_day, utf8
+from ajpes_reporting.database.types import Key, filled, in_key_order, iso_day, utf8
 from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
@@ -107,19 +107,18 @@ def reported_events(request: Request) -> Select[tuple[int]]:
 
 
 def _changed(request: Request) -> Select[Any]:
-    """The changed obligations."""
-    # An outer join, so that no database thinks of going through all events for the few that are pending.
+    """The changed obligations: those that a pending event belongs to.
+
+    Not by SELECT DISTINCT: PostgreSQL keeps in memory what it has seen, and where that is too small for a
+    million obligations, it goes through the rest again for every few of them.
+    """
+    # An outer join, or SQLite might go through all events for the few that are pending.
     in_time = and_(events.c.id == pending_events.c.event, events.c.recorded_at <= request.cutoff)
-    ids = (
-        select(events.c.obligation)
-        .select_from(pending_events.outerjoin(events, in_time))
-        .distinct()
-        .subquery("ids")
-    )
+    ids = select(events.c.obligation).select_from(pending_events.outerjoin(events, in_time))
     return (
         select(obligations.c.id)
-        .select_from(ids.join(obligations, obligations.c.id == ids.c.obligation).join(debtors))
-        .where(obligations.c.provider == request.provider)
+        .select_from(obligations.join(debtors))
+        .where(in_key_order(obligations.c.provider) == request.provider, obligations.c.id.in_(ids))
     )
 
 
