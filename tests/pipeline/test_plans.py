@@ -27,8 +27,8 @@ GROWING = (
 )  # fmt: skip
 _READS = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT\s[^(]*\([^)]*\)\s*SELECT)\b", re.IGNORECASE)
 _MADE_OF = re.compile(r"CREATE TEMPORARY TABLE [^(]*\([^)]*\) ON COMMIT DROP AS ", re.IGNORECASE)
-# "SCAN t", also "SCAN t USING INDEX": all of it, in another order.
-_SCAN = re.compile(rf"SCAN (?:TABLE )?({'|'.join(GROWING)})\b")
+# "SCAN t", also "SCAN t USING INDEX": all of it, in another order. By the provider alone: all of it, too.
+_SCAN = re.compile(rf"(?:SCAN|SEARCH(?=.*\(provider=\?\))) (?:TABLE )?({'|'.join(GROWING)})\b")
 # Without a condition, in the order of an index, and only so many: that reads no more than it gives.
 _FROM_THE_END = re.compile(r"^(?!.*\bWHERE\b).*\bORDER BY\b.*\bLIMIT\b", re.DOTALL)
 
