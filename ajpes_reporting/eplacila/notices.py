@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import NotBelieved
-from ajpes_reporting.eplacila.reading import read_json
+from ajpes_reporting.eplacila.reading import read_integer, read_json
 from ajpes_reporting.eplacila.signing import Seal, read_seal
 
 if TYPE_CHECKING:
@@ -57,5 +58,8 @@ def read_notice(content: bytes, verifier: Verifier, window: Window, now: datetim
 
 
 def _claimed(value: object) -> int | None:
-    text = str(value)
-    return int(text) if text.isdigit() and len(text) == 1 else None
+    """The state that a notice claims, None for one that the document does not know."""
+    try:
+        return State(read_integer(value))
+    except ValueError:
+        return None

@@ -7,7 +7,7 @@ cents; in JSON they are euros, as the document wants them.
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -15,9 +15,10 @@ from stdnum import iban
 
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.eplacila.codes import Code
 from ajpes_reporting.eplacila.links import read_link
-from ajpes_reporting.eplacila.reading import Text, read_cents
+from ajpes_reporting.eplacila.reading import Number, Text, read_cents, read_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,8 @@ _MOST_DIGITS, _MOST_HYPHENS = 20, 2
 _COUNTRY = re.compile("[A-Z]{2}")
 _LARGEST = Decimal(10) ** 9
 _TOO_MANY_DIGITS = "it has more digits than a number in JSON keeps"
+_MOST_LINES_NAMED = 5
+_EXACT = Context(prec=60)  # a quantity of 26 digits times a price, and as many items as fit into a request
 
 
 def _methods(value: object) -> object:
@@ -55,13 +58,16 @@ class _Sent(BaseModel):
     )  # fmt: skip
 
 
+_Decimal = Annotated[Decimal, BeforeValidator(read_decimal)]
+
+
 class Item(_Sent):
     """One line of an order. `vat_percent` is None for what is free of VAT."""
 
-    quantity: Decimal = Field(default=Decimal(1), alias="kolicina")
-    price_cents: int
+    quantity: _Decimal = Field(default=Decimal(1), alias="kolicina")
+    price_cents: Annotated[int, Number]
     description: Text = Field(default="", alias="opis")
-    vat_percent: Decimal | None = Field(default=None, alias="odstotekDdv")
+    vat_percent: _Decimal | None = Field(default=None, alias="odstotekDdv")
     article: Text = Field(default="", alias="sifraArtikla")
     subaccount: Text = Field(default="", alias="podracun")
     ledger_account: Text = Field(default="", alias="konto")
@@ -75,6 +81,11 @@ class Item(_Sent):
             return given
         known = {key: value for key, value in given.items() if key not in ("cena", "odstotekDdvSpecified")}
         return {**known, "price_cents": read_cents(given["cena"])} if "cena" in given else known
+
+    @property
+    def exact_cents(self) -> Decimal:
+        """The amount of this line, with the fractions of a cent that a quantity may bring."""
+        return _EXACT.multiply(self.quantity, self.price_cents)
 
 
 class Buyer(_Sent):
@@ -116,10 +127,16 @@ class Order(_Sent):
 
     @property
     def total_cents(self) -> int:
-        """What the items add up to, each rounded to a cent, half up."""
-        return sum(
-            int((item.quantity * item.price_cents).quantize(Decimal(1), ROUND_HALF_UP)) for item in self.items
-        )
+        """The sum of the items, each rounded to a cent."""
+        return sum(_whole_cents(item.exact_cents) for item in self.items)
+
+    @property
+    def total_cents_rounded_last(self) -> int:
+        """The sum of the items as they are, rounded to a cent once."""
+        total = Decimal()
+        for item in self.items:
+            total = _EXACT.add(total, item.exact_cents)
+        return _whole_cents(total)
 
 
 def read_order(document: dict[str, Any], ids: int) -> Order:
@@ -163,8 +180,12 @@ def faults_of(order: Order) -> Iterator[Finding]:
     yield from _account_faults(order)
     if not order.items:
         yield _finding(order, "postavka", Code.NO_ITEMS, "it is empty")
-    for number, item in enumerate(order.items, 1):
-        yield from _item_faults(order, number, item)
+    item_faults = [
+        found for number, item in enumerate(order.items, 1) for found in _item_faults(order, number, item)
+    ]
+    yield from item_faults
+    if not item_faults:
+        yield from _rounding_faults(order)
     if order.buyer and order.buyer.country and not _COUNTRY.fullmatch(order.buyer.country):
         yield _finding(order, "kupec.drzava", Code.WRONG_LENGTH, "it is not two capital letters, such as SI")
 
@@ -241,6 +262,35 @@ def _item_faults(order: Order, number: int, item: Item) -> Iterator[Finding]:
         yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
 
 
+def _rounding_faults(order: Order) -> Iterator[Finding]:
+    """The document does not say where UJP rounds; an order must cost the same either way.
+
+    Otherwise it might be paid with another amount than was ordered here.
+    """
+    each, once = order.total_cents, order.total_cents_rounded_last
+    if each == once:
+        return
+    lines = [
+        f"postavka {number}: {item.quantity:f} x {format_decimal(item.price_cents)} EUR"
+        f" = {_EXACT.divide(item.exact_cents, 100).normalize(_EXACT):f} EUR"
+        for number, item in enumerate(order.items, 1)
+        if item.exact_cents != item.exact_cents.to_integral_value()
+    ]
+    named = "; ".join(lines[:_MOST_LINES_NAMED])
+    more = f"; and {len(lines) - _MOST_LINES_NAMED:,} more" if len(lines) > _MOST_LINES_NAMED else ""
+    yield Finding(
+        Severity.ERROR, _name(order), "postavka", "eplacila.rounding",
+        f"postavka: with each line rounded to a cent the order costs {format_decimal(each)} EUR, with only "
+        f"the sum rounded {format_decimal(once)} EUR, and UJP does not say which it asks the payer for"
+        f" ({named}{more})",
+        "make each of these lines whole cents: kolicina 1 and its amount as cena, or another cena",
+    )  # fmt: skip
+
+
+def _whole_cents(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), ROUND_HALF_UP, _EXACT))
+
+
 def _is_link(text: str) -> bool:
     """UJP calls and redirects over https (section 2.1); to this machine itself, for trials, also without."""
     try:
@@ -282,9 +332,13 @@ def _number(value: Decimal) -> int | float:
 
 def _finding(order: Order, field: str, code: Code, wrong: str) -> Finding:
     return Finding(
-        Severity.ERROR, f"order {order.id[:40] or '(no id)'}", field, f"eplacila.{code.number}",
+        Severity.ERROR, _name(order), field, f"eplacila.{code.number}",
         f"{field}: {wrong}", f"correct {field}; UJP would refuse it with {code.number}, {code.english}",
     )  # fmt: skip
+
+
+def _name(order: Order) -> str:
+    return f"order {order.id[:40] or '(no id)'}"
 
 
 def _unreadable(item: Any) -> Finding:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _EPOCH = re.compile("[0-9]{9,10}")
 _SLOVENE_DAY = re.compile(r"([0-9]{1,2})\. ?([0-9]{1,2})\. ?([0-9]{4})")
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,2}0*)?")
+# Python's own int(), float() and Decimal() also take "1_000", "1e3" and digits of any script.
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,40})?")
+_INTEGER = re.compile("-?[0-9]{1,18}")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
 _LARGEST_EXPONENT = 30  # 1e999999999 has eleven letters here, and a gigabyte of digits once it is written out
 
 
@@ -53,6 +60,8 @@ def read_moment(value: object) -> datetime:
         return datetime.fromtimestamp(int(text), UTC)
     if day := _SLOVENE_DAY.fullmatch(text):
         return datetime(int(day[3]), int(day[2]), int(day[1]), tzinfo=LJUBLJANA)
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("this is not a time")
     moment = datetime.fromisoformat(text)
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=LJUBLJANA)).astimezone(UTC)
@@ -70,6 +79,35 @@ def read_cents(value: object) -> int:
     return int(Decimal(text.replace(",", ".")) * 100)
 
 
+def read_decimal(value: object) -> Decimal | None:
+    """A number with or without decimals, as a number or as plain digits. Raises ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, float):
+        value = Decimal(repr(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _DECIMAL.fullmatch(str(value)):
+        raise ValueError("this is not a number written in plain digits")
+    return Decimal(value)
+
+
+def read_integer(value: object) -> int:
+    """A whole number, as a number or as plain digits. Raises ValueError.
+
+    A truth is none: Python takes false for 0, which is the number of what was paid.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("this is not a number")
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    whole, _point, decimals = text.partition(".")
+    if isinstance(value, Decimal) and not decimals.strip("0"):
+        text = whole  # 3.0 in JSON
+    if not _INTEGER.fullmatch(text):
+        raise ValueError("this is not a whole number written in plain digits")
+    return int(text)
+
+
 def _or(reader: Any, empty: Any) -> Any:
     return BeforeValidator(lambda value: empty if value is None or value == "" else reader(value))
 
@@ -81,14 +119,7 @@ def _whole_characters(value: object) -> object:
     return value
 
 
-def _no_truth(value: object) -> object:
-    """Python takes false for 0, which is the number of what was paid."""
-    if isinstance(value, bool):
-        raise ValueError("true and false are no numbers")
-    return value
-
-
-Number = BeforeValidator(_no_truth)
+Number = BeforeValidator(read_integer)
 """Marks a field as a number, in whatever way it is written."""
 Text = Annotated[str, _or(_whole_characters, "")]
 Cents = Annotated[int, _or(read_cents, 0)]

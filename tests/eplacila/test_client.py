@@ -251,6 +251,11 @@ def test_a_refusal_that_is_no_document_is_told_by_its_status(ujp: Ujp, body: byt
         {"casPlacila": "včeraj"}, {"ids": 144}, {"transactionId": ""}, {"id": None}, {"auth": None},
         {"auth": {}}, {"Status": 4}, {"status": False}, {"ids": True}, {"opomba": "\ud800"},
         {"ids": float("nan")},
+        *({"status": text} for text in ("²", "\u0660", "\uff10", "+0", "0_0", "0x0", "0.0", "", "-0e0")),
+        *({"ids": text} for text in ("1_43", "14\u0663", "14\uff13", "+143", "1.43e2", "143.0")),
+        *({"znesek": text} for text in ("²", "\u0661", "\uff11", "1_0", "+5", "1e1", "NaN", "½")),
+        *({"casPlacila": text} for text in
+          ("1721638031²", "\u0662\u0660\u0662\u0664-07-22", "20240722", "2024-W30-1", "1_721638031")),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_not_as_documented_is_not_used(ujp: Ujp, wrong: dict[str, Any]) -> None:

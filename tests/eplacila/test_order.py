@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 import pytest
@@ -63,7 +65,7 @@ WRONG: list[tuple[dict[str, Any], int]] = [
     ({"items": (Item(price_cents=1, quantity=-1),)}, 211), ({"description": "a" * 36}, 102),
     ({"items": (Item(price_cents=10**12),)}, 105),
     ({"items": (Item(price_cents=1, quantity="123456789.123456789"),)}, 105),
-    ({"items": (Item(price_cents=1, quantity="1e-400"),)}, 105),
+    ({"items": (Item(price_cents=1, quantity=Decimal("1e-400")),)}, 105),
     ({"items": (Item(price_cents=1, vat_percent="9.50000000000000000001"),)}, 105),
     ({"account_kind": "5"}, 105), ({"credit_account": "SI56 0110 0603 0300 089"}, -99),
     ({"credit_account": "SI56011006030300088"}, -99), ({"credit_reference": "SI12" + "1" * 21}, -99),
@@ -95,6 +97,24 @@ def test_what_the_document_allows_is_not_found_fault_with(change: dict[str, Any]
     assert list(faults_of(order(**change))) == []
 
 
+NO_NUMBERS = (
+    "²",
+    "\u0661\u0662\u0663",
+    "\uff15",
+    "1_000",
+    "+5",
+    "NaN",
+    "Infinity",
+    "1e3",
+    "0x10",
+    "½",
+    "",
+    "--1",
+    True,
+    [1],
+)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -104,6 +124,10 @@ def test_what_the_document_allows_is_not_found_fault_with(change: dict[str, Any]
         ({"izmisljeno": 1}, "izmisljeno: there is no such field"),
         ({"ids": 144}, "not eplacila.ids"),
         ({"postavka": "x"}, "postavka"),
+        *(({"postavka": [{"cena": 1, "kolicina": number}]}, "kolicina") for number in NO_NUMBERS),
+        *(({"postavka": [{"cena": 1, "odstotekDdv": number}]}, "odstotekDdv") for number in NO_NUMBERS),
+        *(({"postavka": [{"cena": number}]}, "postavka 1") for number in NO_NUMBERS),
+        *(({"postavka": [{"price_cents": number}]}, "price_cents") for number in NO_NUMBERS),
         ({"opisPlacila": "a\ud800"}, "opisPlacila: half a character"),
     ],
 )
@@ -122,3 +146,62 @@ def test_an_order_comes_back_from_its_json_as_it_was(
     sent = order(items=(Item(price_cents=cents, quantity=quantity, vat_percent=vat, description="x"),))
     text = json.dumps(order_document(sent, IDS))
     assert read_order(json.loads(text, parse_float=Decimal), IDS) == sent
+
+
+def lines(*pairs: tuple[str, int]) -> tuple[Item, ...]:
+    """Lines of an order: quantity and price in cents."""
+    return tuple(Item(quantity=Decimal(quantity), price_cents=cents) for quantity, cents in pairs)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "each", "once"),
+    [
+        ([("0.5", 5), ("0.5", 5)], "0.06", "0.05"),
+        ([("0.5", 1), ("0.5", 1)], "0.02", "0.01"),
+        ([("0.333", 100), ("0.333", 100), ("0.334", 100)], "0.99", "1.00"),
+        ([("0.4", 1)] * 5, "0.00", "0.02"),
+        ([("1.255", 100), ("1.255", 100), ("7", 1999)], "142.45", "142.44"),
+        ([("0.001", 1)] * 500, "0.00", "0.01"),
+    ],
+)
+def test_an_order_that_may_be_rounded_in_two_ways_is_not_sent(
+    pairs: list[tuple[str, int]], each: str, once: str
+) -> None:
+    """The payer might be asked for another amount, and the shop would not count it as paid."""
+    (finding,) = faults_of(order(items=lines(*pairs)))
+    assert (finding.rule, finding.field) == ("eplacila.rounding", "postavka")
+    assert f"{each} EUR" in finding.message
+    assert f"{once} EUR" in finding.message
+    assert f"postavka 1: {pairs[0][0]} x " in finding.message
+    assert "postavka 3: 7 x" not in finding.message  # that line is whole cents
+    assert len(finding.message) < 500
+    assert "whole cents" in finding.remedy
+    with pytest.raises(ChecksRefused, match="nothing left this machine"):
+        require_sound(order(items=lines(*pairs)))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[("0.5", 5)], [("0.5", 5), ("0.4", 1)], [("1.5", 100), ("0.25", 4)], [("0.333", 100)], [("3", 33)] * 3],
+)
+def test_an_order_that_costs_the_same_either_way_is_sent(pairs: list[tuple[str, int]]) -> None:
+    """Fractions of a cent do no harm where they make no difference."""
+    assert list(faults_of(order(items=lines(*pairs)))) == []
+
+
+_CENTS = st.integers(0, 10**9 - 1)
+_QUANTITIES = st.decimals(0, 1000, places=3)
+
+
+@given(st.lists(st.tuples(_QUANTITIES, _CENTS), min_size=1, max_size=12))
+def test_what_is_sent_costs_the_same_however_ujp_rounds(pairs: list[tuple[Decimal, int]]) -> None:
+    """Reckoned once more with fractions; nothing else is refused."""
+    exact = [Fraction(quantity) * cents for quantity, cents in pairs]
+    each, once = sum(map(half_up, exact)), half_up(sum(exact, Fraction()))
+    found = list(faults_of(order(items=tuple(Item(quantity=q, price_cents=c) for q, c in pairs))))
+    assert [finding.rule for finding in found] == ([] if each == once else ["eplacila.rounding"])
+
+
+def half_up(amount: Fraction) -> int:
+    """The nearest whole number; a half goes up."""
+    return floor(amount + Fraction(1, 2))

@@ -181,6 +181,23 @@ def test_a_notice_has_its_time(shop: Shop, at: datetime, status: int) -> None:
     assert shop.send(shop.notice(at=at)) == status
 
 
+@pytest.mark.parametrize(
+    ("claimed", "noted"),
+    [
+        (0, 0), ("6", 6), (3.0, 3), ("²", None), ("\u0663", None), ("\uff13", None), ("+5", None),
+        ("1_0", None), (7, None), (-1, None), ("", None), (None, None), (True, None), ([], None),
+        ({"status": 0}, None), ("x" * 999, None),
+    ],
+)  # fmt: skip
+def test_whatever_a_notice_claims_it_is_a_reason_to_ask(shop: Shop, claimed: Any, noted: int | None) -> None:
+    """The status in it is only noted, and one that is no number keeps nothing from being asked for."""
+    shop.state = 0
+    assert shop.send(shop.notice(status=claimed)) == 200
+    assert shop.states() == [State.PAID]
+    with shop.engine.connect() as connection:
+        assert connection.scalar(select(eplacila_notices.c.claimed_state)) == noted
+
+
 def test_a_notice_that_comes_again_is_taken_and_does_nothing(shop: Shop) -> None:
     """UJP is told 200, and is not asked once more: nobody can make us ask by repeating."""
     shop.state = 0
