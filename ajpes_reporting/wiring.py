@@ -113,19 +113,31 @@ def file_kinds(settings: Settings | None) -> list[FileKind]:
 
 
 def make_carriers(workspace: Workspace, names: Sequence[str], folder: Path, clock: Clock) -> list[Carrier]:
-    """The ways to the authority among `names` that are configured. Raises `ConfigurationError`."""
-    settings = workspace.settings
+    """The ways to the authority among `names` that are configured.
+
+    One whose certificate, key or secret cannot be used is closed, and does not close the others.
+    Raises `ConfigurationError` if none is left, saying why of each.
+    """
+    soap, sftp = workspace.settings.soap, workspace.settings.sftp
     made: list[Carrier] = []
-    if "soap" in names and settings.soap:
-        made.append(soap_carrier(workspace, settings.soap, folder, clock))
-    if "sftp" in names and settings.sftp:
-        made.append(sftp_carrier(workspace, settings.sftp))
+    if "soap" in names and soap:
+        made.append(_made_or_closed("soap", lambda: soap_carrier(workspace, soap, folder, clock)))
+    if "sftp" in names and sftp:
+        made.append(_made_or_closed("sftp", lambda: sftp_carrier(workspace, sftp)))
     if not made:
         sections = " or ".join(f"[{name}]" for name in names)
         raise ConfigurationError(
             f"{workspace.settings_file} has no {sections}. Nothing was sent.", f"fill in {sections}"
         )
+    route.require_open(made)
     return made
+
+
+def _made_or_closed(name: str, make: Callable[[], Carrier]) -> Carrier:
+    try:
+        return make()
+    except ConfigurationError as error:
+        return route.ClosedWay(name, error)
 
 
 def soap_carrier(workspace: Workspace, soap: SoapSection, folder: Path, clock: Clock) -> SoapCarrier:

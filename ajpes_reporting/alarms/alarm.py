@@ -13,7 +13,19 @@ MACHINE_KINDS = frozenset({"certificate", "password", "host-key", "disk", "clock
 """Alarms about the machine and what was agreed with the authority."""
 
 JOURNAL_KINDS = frozenset(
-    {"deadline", "refused", "unknown", "checks", "held", "tries", "answer", "aside", "audit", "channel"}
+    {
+        "deadline",
+        "refused",
+        "unknown",
+        "checks",
+        "held",
+        "tries",
+        "detour",
+        "answer",
+        "aside",
+        "audit",
+        "channel",
+    }
 )
 """Alarms about the reports and their record; the database alone tells them."""
 

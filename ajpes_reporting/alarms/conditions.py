@@ -34,6 +34,8 @@ CHANNELS = ("mail", "webhook")
 _MANY_TRIES = 5
 _ASIDE_IS_NEWS_FOR = timedelta(days=3)
 _MOST_ASIDE = 20
+_DETOUR_IS_NEWS_FOR = timedelta(days=3)
+_LATEST = 10
 _CHANNEL_MAY_FAIL_FOR = timedelta(minutes=15)
 _NOT_THROUGH = frozenset({State.PREPARED, State.SENDING, State.UNREACHABLE})
 
@@ -48,6 +50,7 @@ def conditions(
             yield from _deadline(row, latest, settings, now)
             yield from _not_sent(connection, row, latest)
     yield from _sent(connection, provider, settings, now)
+    yield from _detours(connection, provider, now)
     yield from _set_aside(connection, provider, now)
     yield from _record(connection, provider)
     yield from _channels(connection, provider, now)
@@ -147,6 +150,24 @@ def _key(kind: str, item: Submission) -> str:
 def _sent_at(connection: Connection, item: Submission) -> datetime:
     tries = submissions.attempts_of(connection, item.id)
     return max((row.finished_at or row.started_at for row in tries), default=item.prepared_at)
+
+
+def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
+    """Reports that went by their second way: that they arrive must not hide that the first one is closed."""
+    seen = set()
+    for item in submissions.recent(connection, provider, _LATEST):
+        tries = submissions.attempts_of(connection, item.id)
+        if not tries or item.report in seen:
+            continue
+        seen.add(item.report)
+        closed, last = tries[-2:][0], tries[-1]
+        is_news = (last.finished_at or last.started_at) > now - _DETOUR_IS_NEWS_FOR
+        if closed.via == tries[0].via != last.via and closed.outcome == "unreachable" and is_news:
+            text = (
+                f"{item.report} for {item.period} was to go by {last.via}; by {closed.via} nothing was sent"
+            )
+            remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
+            yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {closed.detail}", remedy)
 
 
 def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:

@@ -11,10 +11,35 @@ from typing import TYPE_CHECKING, Protocol
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Outcome, Unreachable
-from ajpes_reporting.domain.ports import Carrier, LastCall, Parcel, Progress, no_progress
+from ajpes_reporting.domain.ports import (
+    Carrier,
+    HandOver,
+    LastCall,
+    Parcel,
+    Progress,
+    no_progress,
+    no_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class ClosedWay:
+    """A way that our own settings close: a certificate, a key or a secret of ours that cannot be used.
+
+    Provably nothing is sent by it, so it is told as any other outage, and the other way takes over.
+    """
+
+    def __init__(self, name: str, because: ConfigurationError) -> None:
+        self.name = name
+        self.because = because
+
+    def deliver(
+        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+    ) -> Outcome:
+        """Sends nothing, and says why."""
+        return Unreachable(self.because.message, self.because.remedy)
 
 
 class Log(Protocol):
@@ -72,6 +97,19 @@ def ways(
             f"Fill in {' or '.join(f'[{name}]' for name in order)} in ajpes.toml.",
         )
     return chosen
+
+
+def require_open(carriers: Sequence[Carrier]) -> None:
+    """Raises `ConfigurationError`, with every reason, if our own settings close each of these ways."""
+    closed = [carrier for carrier in carriers if isinstance(carrier, ClosedWay)]
+    if len(closed) < len(carriers):
+        return
+    if len(closed) == 1:
+        raise closed[0].because
+    raise ConfigurationError(
+        " ".join(f"By {way.name}: {way.because.message}" for way in closed),
+        " ".join(way.because.remedy for way in closed if way.because.remedy),
+    )
 
 
 def _all_unreachable(failed: Sequence[tuple[Carrier, Unreachable]]) -> Unreachable:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -77,8 +78,14 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     _trust(context, settings.server_ca)
     own = _read(settings)
     _check_dates(own.dates, now)
-    with _in_memory(own.pem) as name:
-        context.load_cert_chain(name)
+    try:
+        with _in_memory(own.pem) as name:
+            context.load_cert_chain(name)
+    except ssl.SSLError as error:
+        why = (error.reason or str(error)).replace("_", " ").lower()  # such as "ee key too small"
+        raise ConfigurationError(
+            f"OpenSSL does not take our certificate {own.dates.path}: {why}.", _NEW_ONE
+        ) from error
     return context
 
 
@@ -112,7 +119,7 @@ def _read(settings: TlsSettings) -> _Own:
 def _read_pem(certificate: Path, key: Path, password: str | None) -> _Own:
     try:
         chain = x509.load_pem_x509_certificates(_bytes_of(certificate))
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"{certificate} holds no certificate in PEM form.",
             "Give the file that begins with -----BEGIN CERTIFICATE-----.",
@@ -129,7 +136,7 @@ def _read_key(path: Path, password: str | None) -> PrivateKeyTypes:
         raise ConfigurationError(
             f"The private key {path} {wrong}.", "Correct soap.client_key_password."
         ) from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"The private key {path} cannot be read: no key in PEM form, or another password.",
             "Check soap.client_key and soap.client_key_password.",
@@ -139,7 +146,7 @@ def _read_key(path: Path, password: str | None) -> PrivateKeyTypes:
 def _read_pkcs12(path: Path, password: str | None) -> _Own:
     try:
         bundle = pkcs12.load_pkcs12(_bytes_of(path), password.encode() if password else None)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"{path} cannot be read: no PKCS#12 file, or another password.",
             "Check soap.client_pkcs12 and soap.client_key_password.",

@@ -17,7 +17,7 @@ from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
@@ -157,7 +157,7 @@ def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
         if submission.state is not State.DELIVERED:
             look_for(desk, submission)
         fetch(desk, tuple(kind for kind in desk.kinds if kind.code == submission.report), folder)
-    except NotDelivered as error:
+    except (NotDelivered, ConfigurationError) as error:
         # They cannot be reached now; the submission stays as it is and is shown so.
         _log.warning("The authority's folders were not seen: %s", error.message)
     with desk.engine.connect() as connection:

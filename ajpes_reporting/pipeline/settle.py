@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.domain.errors import NotDelivered, OutcomeUnknown, UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, purged, submissions
@@ -96,7 +96,7 @@ def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
         return None
     try:
         look_for(desk, submission)
-    except NotDelivered as error:
+    except (NotDelivered, ConfigurationError) as error:
         _log.warning("The authority's folders were not seen: %s", error.message)
     submission = _find(desk, key)
     return None if submission.state is State.UNKNOWN else submission

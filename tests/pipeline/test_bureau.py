@@ -104,9 +104,9 @@ def test_one_provider_in_trouble_does_not_keep_the_other(
     """One bank's certificate is revoked: the other bank reports in time."""
     for duty in duties:
         record(duty, bureau, event("O-1", 1))
-    (bureau / "bank-a" / "ajpes.toml").write_text(
-        re.sub("host_key = .*", 'host_key = "nonsense"', (bureau / "bank-a" / "ajpes.toml").read_text()),
-    )
+    settings = bureau / "bank-a" / "ajpes.toml"
+    without_keys = re.sub("(host_key|client_key) = .*", r'\1 = "nonsense"', settings.read_text())
+    settings.write_text(without_keys)
     broken = list(open_installation(bureau, duties[0].desk.clock).duties)
     (first, what), (second, ending) = told(broken)
     assert (first, second, ending) == ("5860571000", "1572814000", Ending.SENT)
