@@ -73,7 +73,7 @@ class Sandbox:
         self._clock = clock
         self._poll_seconds = poll_seconds
         kept = remembered_ports(self._ports_file)
-        self._sftp = SftpServer(self.folder, self.keys, username, self.faults, sftp_port or kept.sftp)
+        self._sftp = SftpServer(self.folders, self.keys, username, self.faults, sftp_port or kept.sftp)
         self._soap = self._make_soap(soap_port or kept.soap)
         self._clerk = self._make_clerk()
         self._lock = FolderLock(self.directory / "lock")

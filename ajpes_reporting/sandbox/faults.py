@@ -17,12 +17,22 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           truncated     half of the answer, as if it were whole
           redirect      `status` (307) to `location` (here again)
           drip          the answer byte by byte, `seconds` (0.2) apart
+          other_answer  after `seconds`, the bytes of the file `path` as its result
     sftp  refuse        closes the connection at once
           silent_login  never replies to the login
           silent        never replies once a file is opened for writing
           cut           closes the connection after `bytes` of a file
           delay         puts the answer out after `seconds`
           no_answer     takes the file, but never puts an answer out
+          sweep         takes a report away the moment it is closed, whatever its name; it is seen in
+                        no folder any more, or, if `shown`, in accepted
+          sweep_renamed the same, the moment it gets its final name
+          copy          takes a copy of the file, and leaves it where it was put
+          lying_rename  says yes to a rename, and does nothing
+          bare_stat     tells no sizes, for a whole session
+          bare_listing  lists names without any attributes, for a whole session
+          other_answer  puts out the bytes of the file `path`: `place` says whether before or after its
+                        own answer, which comes after `seconds`, or instead of it (instead)
 
     api   slow          answers after `seconds`
           drop_answer   does what it is asked to, then closes the connection without a word
@@ -33,6 +43,8 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           wrong_signature  signs something else
           truncated     half of it, as if it were whole
           lose          never sends it
+
+`path` is relative to the folder in which the file of faults lies.
 
 `processed` says whether the submission is taken and judged before the fault is played; html,
 fault, redirect and error stand for somebody in front, and by default it is not.
@@ -54,13 +66,17 @@ _log = logging.getLogger(__name__)
 _KINDS = {
     "soap": {
         "refuse", "drop_request", "drop_answer", "slow", "html", "fault", "empty", "truncated",
-        "redirect", "drip",
+        "redirect", "drip", "other_answer",
     },
-    "sftp": {"refuse", "silent_login", "silent", "cut", "delay", "no_answer"},
+    "sftp": {
+        "refuse", "silent_login", "silent", "cut", "delay", "no_answer", "sweep", "sweep_renamed", "copy",
+        "lying_rename", "bare_stat", "bare_listing", "other_answer",
+    },
     "api": {"slow", "drop_answer", "error", "wrong_signature"},
     "webhook": {"duplicate", "reorder", "wrong_signature", "truncated", "lose"},
 }  # fmt: skip
 _IN_FRONT = {"html", "fault", "redirect", "error"}
+BEFORE, AFTER, INSTEAD = "before", "after", "instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +92,15 @@ class Fault:
     code: str = "Server"
     location: str = ""
     processed: bool | None = None
+    shown: bool = False
+    path: str = ""
+    place: str = INSTEAD
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS.get(self.channel, ()):
             raise ValueError(f"no fault {self.kind!r} for {self.channel!r}")
+        if self.place not in (BEFORE, AFTER, INSTEAD):
+            raise ValueError(f"no place {self.place!r} for an answer")
 
     @property
     def is_after_processing(self) -> bool:
@@ -113,6 +134,14 @@ class Faults:
                 self.played.append(fault)
                 self._count_down(faults, fault)
             return fault
+
+    def other_answer(self, fault: Fault) -> bytes:
+        """The bytes that a fault puts in the place of an answer; none if its file is not there."""
+        try:
+            return (self.path.parent / fault.path).read_bytes()
+        except OSError as reason:
+            _log.warning("the other answer %s cannot be read: %s", fault.path, reason)
+            return b""
 
     def _count_down(self, faults: list[Fault], fault: Fault) -> None:
         if fault.times is None:

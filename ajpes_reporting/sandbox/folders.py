@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from .faults import AFTER, INSTEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from .book import Book
     from .desk import Desk
-    from .faults import Faults
+    from .faults import Fault, Faults
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +34,9 @@ _NAMES = {
     "nodurs": re.compile(r"NODURS_(\d{4})(\d{2})(\d{2})_(\d{7})\.xml", re.ASCII),
     "spapp": re.compile(r"SPAPP_(\d{4})(\d{2})_(\d{7})\.xml", re.ASCII),
 }
+_IN_SIGHT, _OUT_OF_SIGHT = "in sight", "out of sight"
+# How an upload is called while it is under way.
+_UNDER_WAY = re.compile(r"(?P<final>[^.]+\.xml)(\..+)?", re.ASCII)
 
 
 class NameParts(NamedTuple):
@@ -49,6 +56,8 @@ class Folders:
         for report in _NAMES:
             for name in ("v_ajpes", "accepted", "iz_ajpes"):
                 (self.root / report / name).mkdir(parents=True, exist_ok=True)
+            for place in (_IN_SIGHT, _OUT_OF_SIGHT):
+                (self._swept(report) / place).mkdir(parents=True, exist_ok=True)
 
     def incoming(self, report: str) -> Path:
         return self.root / report / "v_ajpes"
@@ -62,9 +71,31 @@ class Folders:
     def waiting(self) -> Iterator[tuple[str, Path]]:
         """Reports that have come in, each with its kind; files with other names are left alone."""
         for report in _NAMES:
-            for path in sorted(self.incoming(report).iterdir()):
+            swept = self._swept(report).glob("*/*/*")
+            for path in sorted((*self.incoming(report).iterdir(), *swept)):
                 if parts_of(report, path.name) and path.is_file() and not path.is_symlink():
                     yield report, path
+
+    def sweep(self, path: Path, *, shown: bool) -> None:
+        """Takes a report away at once, whatever its name says of how far it has come.
+
+        `shown`: it will lie in `accepted`. Anything but a report stays where it is.
+        """
+        report, match = path.parent.parent.name, _UNDER_WAY.fullmatch(path.name)
+        if path.parent != self.incoming(report) or match is None or not parts_of(report, match["final"]):
+            return
+        place = self._swept(report) / (_IN_SIGHT if shown else _OUT_OF_SIGHT)
+        path.rename(Path(tempfile.mkdtemp(dir=place)) / match["final"])
+
+    def is_out_of_sight(self, path: Path) -> bool:
+        """Whether a file that waits was swept away to be seen nowhere."""
+        return path.parent.parent.name == _OUT_OF_SIGHT
+
+    def copy(self, report: str, path: Path) -> Path:
+        """Copies a file to `accepted`, as a whole or not at all, and leaves it where it is."""
+        whole = self._swept(report) / path.name
+        shutil.copy2(path, whole)
+        return self.accept(report, whole)
 
     def accept(self, report: str, path: Path) -> Path:
         """Moves a file to `accepted`. An earlier one of that name steps aside, with a suffix."""
@@ -78,6 +109,10 @@ class Folders:
         unfinished = self.root.parent / f"{name}.new"
         unfinished.write_bytes(answer)
         unfinished.replace(self.outgoing(report) / name)
+
+    def _swept(self, report: str) -> Path:
+        """Where no login over SFTP can look."""
+        return self.root.parent.with_name("swept") / report
 
 
 def parts_of(report: str, file_name: str) -> NameParts | None:
@@ -122,6 +157,7 @@ class Clerk:
         self._is_open = is_open
         self._told_at = told_at
         self._rounds = threading.Lock()
+        self._left: set[tuple[int, int]] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -154,7 +190,7 @@ class Clerk:
         """Processes every file that waits, and puts out every answer that is due."""
         with self._rounds:
             for report, path in self._folders.waiting():
-                if not self._is_open(path):
+                if not self._is_open(path) and not self._was_copied(path):
                     self._process(report, path)
             self._put_out_answers()
 
@@ -169,30 +205,60 @@ class Clerk:
     def _process(self, report: str, path: Path) -> None:
         submission = self._desk.take(path, report=report, via="sftp", file_name=path.name)
         try:
-            accepted = self._folders.accept(report, path)
+            accepted = self._accept(report, path)
         except FileNotFoundError:
             # Whoever put it there has taken it back at the last moment.
             self._book.forget(submission)
         else:
             self._judge(submission, accepted, report)
+            if self._folders.is_out_of_sight(accepted):
+                accepted.unlink()
+
+    def _accept(self, report: str, path: Path) -> Path:
+        if self._folders.is_out_of_sight(path):
+            return path
+        if self._faults.take("sftp", "copy"):
+            accepted = self._folders.copy(report, path)
+            self._left.add(_identity(path))
+            return accepted
+        return self._folders.accept(report, path)
+
+    def _was_copied(self, path: Path) -> bool:
+        return bool(self._left) and _identity(path) in self._left
 
     def _judge(self, submission: int, path: Path, report: str) -> None:
         name = parts_of(report, path.name)
         if name is None:
             raise AssertionError("only files with such a name are taken")
-        self._desk.judge_file(submission, path, report, name, self._answer_due())
+        fault = self._faults.take("sftp", "delay", "no_answer", "other_answer")
+        other = fault if fault is not None and fault.kind == "other_answer" else None
+        if other is not None and other.place != AFTER:
+            self._put_out_other(report, f"Drugo_{submission:04d}.xml", other)
+        self._desk.judge_file(submission, path, report, name, _answer_due(fault))
+        if other is not None and other.place == AFTER:
+            self._put_out_answers()
+            self._put_out_other(report, f"Pozno_{submission:04d}.xml", other)
 
-    def _answer_due(self) -> float | None:
-        # The machine's own time: a delay is a matter of the network, not of the calendar.
-        fault = self._faults.take("sftp", "delay", "no_answer")
-        if fault is None:
-            return time.time()
-        return None if fault.kind == "no_answer" else time.time() + (fault.seconds or 0)
+    def _put_out_other(self, report: str, name: str, fault: Fault) -> None:
+        self._folders.put_out(report, name, self._faults.other_answer(fault))
 
     def _put_out_answers(self) -> None:
         for row in self._book.answers_due(time.time()):
             self._folders.put_out(row["report"], row["answer_name"], row["answer"])
             self._book.note_answered(row["id"], self._told_at())
+
+
+def _answer_due(fault: Fault | None) -> float | None:
+    # The machine's own time: a delay is a matter of the network, not of the calendar.
+    if fault is None:
+        return time.time()
+    is_never = fault.kind == "no_answer" or (fault.kind == "other_answer" and fault.place == INSTEAD)
+    return None if is_never else time.time() + (fault.seconds or 0)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def rename_without_overwriting(old: bytes, new: bytes) -> None:

@@ -7,6 +7,7 @@ import hmac
 import os
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
@@ -15,10 +16,10 @@ from .errors import SandboxError
 from .folders import rename_without_overwriting
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Coroutine
 
     from .faults import Fault, Faults
+    from .folders import Folders
     from .keys import Keys
 
 LOOPBACK = "127.0.0.1"
@@ -32,8 +33,8 @@ class SftpServer:
     `port` is 0 for a free one; after `start` it is the one that was found.
     """
 
-    def __init__(self, root: Path, keys: Keys, username: str, faults: Faults, port: int) -> None:
-        self.root = root.resolve()
+    def __init__(self, folders: Folders, keys: Keys, username: str, faults: Faults, port: int) -> None:
+        self.folders = folders
         self.keys = keys
         self.username = username
         self.faults = faults
@@ -149,8 +150,10 @@ class _Session(asyncssh.SFTPServer):
     """The files of one login; remembers what is being written, and plays the faults of an upload."""
 
     def __init__(self, server: SftpServer, channel: asyncssh.SSHServerChannel[bytes]) -> None:
-        super().__init__(channel, chroot=str(server.root).encode())
+        super().__init__(channel, chroot=str(server.folders.root).encode())
         self._server = server
+        self._tells_no_sizes = server.faults.take("sftp", "bare_stat") is not None
+        self._lists_names_alone = server.faults.take("sftp", "bare_listing") is not None
         self._cuts: dict[object, int] = {}
         self._written: dict[object, str] = {}
 
@@ -187,24 +190,61 @@ class _Session(asyncssh.SFTPServer):
         self.connection.abort()
         raise asyncssh.SFTPConnectionLost("the connection was cut")
 
+    def stat(self, path: bytes) -> os.stat_result | asyncssh.SFTPAttrs:
+        return self._told(super().stat(path))
+
+    def lstat(self, path: bytes) -> os.stat_result | asyncssh.SFTPAttrs:
+        return self._told(super().lstat(path))
+
+    def fstat(self, file_obj: object) -> os.stat_result | asyncssh.SFTPAttrs:
+        return self._told(super().fstat(file_obj))
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        async for name in super().scandir(path):
+            if self._lists_names_alone:
+                name.attrs = asyncssh.SFTPAttrs()
+            yield name
+
     def close(self, file_obj: object) -> None:
         super().close(file_obj)
         self._cuts.pop(file_obj, None)
         local = self._written.pop(file_obj, None)
         if local is not None:
+            self._sweep(Path(local), "sweep")
             self._server.being_written[local] -= 1
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        if self._server.faults.take("sftp", "lying_rename"):
+            return
+        new = os.fsdecode(self.map_path(newpath))
+        # As long as it may be swept away, the clerk must not take it the usual way.
+        self._server.being_written[new] += 1
         try:
-            rename_without_overwriting(self.map_path(oldpath), self.map_path(newpath))
+            rename_without_overwriting(self.map_path(oldpath), os.fsencode(new))
+            self._sweep(Path(new), "sweep_renamed")
         except FileExistsError:
             raise asyncssh.SFTPFailure("the new name is taken") from None
+        finally:
+            self._server.being_written[new] -= 1
 
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("no links here")
 
     def link(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("no links here")
+
+    def _sweep(self, path: Path, kind: str) -> None:
+        if (fault := self._server.faults.take("sftp", kind)) is not None:
+            self._server.folders.sweep(path, shown=fault.shown)
+
+    def _told(self, found: object) -> os.stat_result | asyncssh.SFTPAttrs:
+        if not isinstance(found, os.stat_result):
+            raise TypeError("asyncssh looks at local files without waiting")
+        if not self._tells_no_sizes:
+            return found
+        told = asyncssh.SFTPAttrs.from_local(found)
+        told.size = None
+        return told
 
     def _write(self, file_obj: object, offset: int, data: bytes) -> int:
         written = super().write(file_obj, offset, data)

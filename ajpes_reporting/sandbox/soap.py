@@ -162,10 +162,13 @@ def fault_reply(code: str, text: str) -> Reply:
 
 
 def _envelope(result: bytes) -> bytes:
-    before = f'<BlokPodOddajResponse xmlns="{SERVICE}"><BlokPodOddajResult>'.encode()
     # The answer has no namespace of its own, so the service's must not reach into it.
-    inner = result.replace(b"<BlokOdgovor", b'<BlokOdgovor xmlns=""', 1)
-    return _in_body(before + inner + b"</BlokPodOddajResult></BlokPodOddajResponse>")
+    return _with_result(result.replace(b"<BlokOdgovor", b'<BlokOdgovor xmlns=""', 1))
+
+
+def _with_result(result: bytes) -> bytes:
+    before = f'<BlokPodOddajResponse xmlns="{SERVICE}"><BlokPodOddajResult>'.encode()
+    return _in_body(before + result + b"</BlokPodOddajResult></BlokPodOddajResponse>")
 
 
 def _in_body(content: bytes) -> bytes:
@@ -282,7 +285,16 @@ class _Call(BaseHTTPRequestHandler):
 
     def _reply(self, body: Path) -> None:
         fault = self.server.faults.take(
-            "soap", "drop_answer", "slow", "html", "fault", "empty", "truncated", "redirect", "drip"
+            "soap",
+            "drop_answer",
+            "slow",
+            "html",
+            "fault",
+            "empty",
+            "truncated",
+            "redirect",
+            "drip",
+            "other_answer",
         )
         if fault is None:
             self._send(self._answer(body))
@@ -314,6 +326,9 @@ class _Call(BaseHTTPRequestHandler):
                 self._redirect(fault)
             case "drip":
                 self._drip(reply, fault.seconds or 0.2)
+            case "other_answer":
+                self.server.stopping.wait(fault.seconds or 0)
+                self._send(Reply(200, _XML, _with_result(self.server.faults.other_answer(fault))))
 
     def _redirect(self, fault: Fault) -> None:
         self.send_response(fault.status or 307)

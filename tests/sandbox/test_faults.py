@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from typing import TYPE_CHECKING
@@ -241,3 +242,97 @@ def test_an_answer_never_comes(sandbox: Sandbox) -> None:
     assert answers(sandbox, "nodurs") == set()
     assert sandbox.book.submissions()[0].answered_at is None
     assert b'iErr="0"' in (sandbox.book.answer(1) or b"")
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_an_upload_is_swept_away_before_it_has_its_name(sandbox: Sandbox, shown: bool) -> None:
+    """A client that takes a file which is gone for one that never arrived."""
+    sandbox.faults.add("sftp", "sweep", shown=shown, times=1)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        session.putfo(io.BytesIO(GOOD.encode()), f"{INCOMING}/{NAME}.12ab.part", confirm=False)
+        sandbox.process_now()
+        assert session.listdir(INCOMING) == []
+        assert session.listdir("nodurs/accepted") == ([NAME] if shown else [])
+    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert len(answers(sandbox, "nodurs")) == 1
+
+
+def test_an_upload_is_swept_away_as_soon_as_it_has_its_name(sandbox: Sandbox) -> None:
+    """A client that looks for the name it has just given."""
+    sandbox.faults.add("sftp", "sweep_renamed", times=1)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        upload(session, GOOD, f"{INCOMING}/{NAME}.part")
+        session.rename(f"{INCOMING}/{NAME}.part", f"{INCOMING}/{NAME}")
+        with pytest.raises(FileNotFoundError):
+            session.stat(f"{INCOMING}/{NAME}")
+    sandbox.process_now()
+    assert received(sandbox) == 1
+
+
+def test_a_file_is_copied_and_left_where_it_was(sandbox: Sandbox) -> None:
+    """A client that thinks that what still lies there was not taken; the authority takes it once."""
+    sandbox.faults.add("sftp", "copy", times=1)
+    (sandbox.folder / INCOMING / NAME).write_text(GOOD)
+    sandbox.process_now()
+    sandbox.process_now()
+    assert (sandbox.folder / INCOMING / NAME).read_text() == GOOD
+    assert (sandbox.folder / "nodurs/accepted" / NAME).read_text() == GOOD
+    assert received(sandbox) == 1
+
+
+def test_a_rename_is_a_lie(sandbox: Sandbox) -> None:
+    """A client that believes what it is told and never looks."""
+    sandbox.faults.add("sftp", "lying_rename", times=1)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        upload(session, GOOD, f"{INCOMING}/{NAME}.part")
+        session.rename(f"{INCOMING}/{NAME}.part", f"{INCOMING}/{NAME}")
+        assert session.listdir(INCOMING) == [f"{NAME}.part"]
+
+
+def test_a_session_tells_no_sizes(sandbox: Sandbox) -> None:
+    """A client that compares with what it is not told."""
+    (sandbox.folder / INCOMING / "a.txt").write_text("something")
+    sandbox.faults.add("sftp", "bare_stat", times=1)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        found = session.stat(f"{INCOMING}/a.txt")
+        assert (found.st_size, found.st_mtime is None) == (None, False)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        assert session.stat(f"{INCOMING}/a.txt").st_size == len("something")
+
+
+def test_a_listing_has_names_alone(sandbox: Sandbox) -> None:
+    """A client that passes over what it cannot tell to be a file."""
+    (sandbox.folder / INCOMING / "a.txt").write_text("something")
+    sandbox.faults.add("sftp", "bare_listing", times=1)
+    with connect(sandbox) as client, client.open_sftp() as session:
+        (found,) = session.listdir_attr(INCOMING)
+        assert (found.filename, found.st_size, found.st_mode, found.st_mtime) == ("a.txt", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        ("before", ["Drugo_0001.xml", "Odgovor_20261117_170501_0001.xml"]),
+        ("after", ["Odgovor_20261117_170501_0001.xml", "Pozno_0001.xml"]),
+        ("instead", ["Drugo_0001.xml"]),
+    ],
+)
+def test_another_answer_is_put_out(sandbox: Sandbox, place: str, names: list[str]) -> None:
+    """A client that is stopped by what it cannot read."""
+    (sandbox.directory / "other.xml").write_bytes(b"\xff<")
+    sandbox.faults.add("sftp", "other_answer", path="other.xml", place=place, times=1)
+    (sandbox.folder / INCOMING / NAME).write_text(GOOD)
+    sandbox.process_now()
+    found = sorted(answers(sandbox, "nodurs"))
+    assert [path.name for path in found] == names
+    assert b"\xff<" in [path.read_bytes() for path in found]
+    assert b'iErr="0"' in (sandbox.book.answer(1) or b"")
+
+
+def test_a_call_has_another_result(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that thinks that whatever comes in the right envelope can be read."""
+    (sandbox.directory / "other.xml").write_bytes(b"<BlokOdgovor a:b='1'/>")
+    sandbox.faults.add("soap", "other_answer", path="other.xml", times=1)
+    reply = call(sandbox, client)
+    assert b"<BlokPodOddajResult><BlokOdgovor a:b='1'/></BlokPodOddajResult>" in reply.content
+    assert received(sandbox) == 1
