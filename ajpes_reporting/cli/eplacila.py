@@ -10,15 +10,17 @@ import click
 from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
-from ajpes_reporting.cli.session import Session, local_time, with_session
-from ajpes_reporting.cli.wording import counted
-from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, UsageError
+from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
+from ajpes_reporting.cli.wording import as_order, counted
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date, datetime
 
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.eplacila.answers import State
     from ajpes_reporting.eplacila.book import Entry
     from ajpes_reporting.eplacila.payments import Payments
     from ajpes_reporting.eplacila.statements import Payment, StatementKind
@@ -83,7 +85,10 @@ def init(session: Session, file: Path) -> None:
 @click.option("--order", "order_id", help="Ask by the identifier of the order.")
 @with_session
 def status(session: Session, transaction: str | None, order_id: str | None) -> None:
-    """Asks UJP what has become of TRANSACTION, or of every payment in the book that is still open."""
+    """Asks UJP what has become of TRANSACTION, or of every payment in the book that may still become paid.
+
+    These are also the ones that were abandoned in the last 60 days: a bank may tell late that it was paid.
+    """
     from ajpes_reporting.wiring import eplacila_payments
 
     payments = eplacila_payments(session.workspace())
@@ -92,7 +97,11 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
     if transaction is not None or order_id is not None:
         rows = [_asked(payments, transaction, order_id)]
     else:
-        rows = [(entry, _trouble(error)) for entry, error in payments.refresh_open()]
+        with session.progress("Asking") as progress:
+            rows = []
+            for entry, error in payments.refresh_open(though_asked_lately=True):
+                rows.append((entry, _trouble(error)))
+                progress(1)
     document = [_entry_json(entry) | {"trouble": trouble} for entry, trouble in rows]
 
     def show() -> None:
@@ -124,7 +133,7 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
 @click.option("--from", "first", type=DAY, metavar="DATE", required=True, help="The first day.")
 @click.option("--to", "last", type=DAY, metavar="DATE", required=True, help="The last day.")
 @click.option("--recipient", help="A registration number; by default eplacila.recipient.")
-@click.option("--delayed", is_flag=True, help="Payments by QR code.")
+@click.option("--delayed", is_flag=True, help="Payments by QR code, and no others.")
 @click.option(
     "--state",
     "states",
@@ -140,26 +149,35 @@ def statement(
     session: Session, first: datetime, last: datetime, recipient: str | None, delayed: bool,
     states: tuple[int, ...], kind: StatementKind | None, output: Path,
 ) -> None:  # fmt: skip
-    """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time."""
+    """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time.
+
+    Those that were paid at once, with --delayed those by QR code: UJP has no statement of both. A payment
+    that was made, and of which the book has another state, is asked for; the book follows.
+    """
     from ajpes_reporting.eplacila.answers import State
-    from ajpes_reporting.wiring import eplacila_client, eplacila_recipient
+    from ajpes_reporting.wiring import eplacila_payments, eplacila_recipient
 
     if states and not delayed:
         raise UsageError("States count only with --delayed.", "add --delayed, or leave --state out")
     workspace = session.workspace()
-    client = eplacila_client(workspace)
+    payments = eplacila_payments(workspace)
+    client = payments.client
     number = recipient or eplacila_recipient(workspace)
     begin, end = first.date(), last.date()
     chosen = [State(state) for state in states]
+    left_out = _left_out(delayed, chosen)
     if kind is None:
-        _show_payments(session, client.payments(number, begin, end, chosen, delayed=delayed))
+        told = client.payments(number, begin, end, chosen, delayed=delayed)
+        _show_payments(session, payments, told, left_out)
         return
     written = []
     for start, stop in _periods(begin, end):
         target = output / f"izpisek-{number}-{start}-{stop}.{kind}"
         client.statement_file(kind, target, number, start, stop, chosen, delayed=delayed)
         written.append(target)
-    session.emit({"written": written}, lambda: click.echo("\n".join(map(str, written))))
+    session.say(f"{left_out}.")
+    document = {"written": written, "left_out": left_out}
+    session.emit(document, lambda: click.echo("\n".join(map(str, written))))
 
 
 @command.command("listen", short_help="Take the notices of UJP.")
@@ -197,7 +215,14 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
         raise UsageError(
             f"The payment {found.state.label}.", "ask again later; it may not have come to UJP yet"
         )
-    return entry, ""
+    return entry, _contradiction(entry, found.state)
+
+
+def _contradiction(entry: Entry, told: State) -> str:
+    """What UJP must not say any more (section 6.5.3.1) is passed over, but not in silence."""
+    if told is entry.state:
+        return ""
+    return f"{_state(entry)}; UJP says now that it is {told.label}: ask UJP which of them is right"
 
 
 def _trouble(error: AjpesReportingError | None) -> str:
@@ -209,33 +234,103 @@ def _trouble(error: AjpesReportingError | None) -> str:
     return error.reason if isinstance(error, AnswerUnusable) else ""
 
 
-def _show_payments(session: Session, payments: Iterator[Payment]) -> None:
-    """At most so many rows, and the total of all; as JSON every one."""
+def _left_out(delayed: bool, states: Sequence[State]) -> str:
+    """Which payments the statement does not hold (section 6.5.5.1)."""
+    if not delayed:
+        return "Left out: payments by QR code (--delayed), and all that are not paid"
+    others = "payments of other states (--state)" if states else "all that are not paid (--state)"
+    return f"Left out: payments that were made at once (without --delayed), and {others}"
+
+
+class _Total:
+    """How many payments have a state, and their amounts; what is not paid is no money."""
+
+    def __init__(self, payment: Payment) -> None:
+        self.state, self.meaning = payment.state, _meaning(payment)
+        self.count = self.amount_cents = 0
+
+    def add(self, payment: Payment) -> None:
+        self.count += 1
+        self.amount_cents += payment.amount_cents
+
+    def json(self) -> dict[str, Any]:
+        state = None if self.state is None else int(self.state)
+        return {
+            "state": state, "meaning": self.meaning, "count": self.count, "amount_cents": self.amount_cents,
+        }  # fmt: skip
+
+
+def _show_payments(session: Session, payments: Payments, told: Iterable[Payment], left_out: str) -> None:
+    """At most so many rows, the totals of all by state, and what is paid; as JSON every row.
+
+    Raises `ChecksRefused` in the end if UJP tells two stories of a payment.
+    """
+    from ajpes_reporting.eplacila.reconcile import reconcile
+
     rows: list[Payment] = []
-    count = total = 0
-    for payment in payments:
-        count, total = count + 1, total + payment.amount_cents
-        if session.as_json or count <= _MOST_ROWS:
+    findings: list[Finding] = []
+    totals: dict[str, _Total] = {}
+    for found in reconcile(payments.engine, payments.provider, told, payments):
+        payment = found.payment
+        totals.setdefault(_meaning(payment), _Total(payment)).add(payment)
+        if session.as_json or len(rows) < _MOST_ROWS:
             rows.append(payment)
+        if found.finding:
+            findings.append(found.finding)
+    count = sum(total.count for total in totals.values())
+    paid_cents = sum(total.amount_cents for total in totals.values() if total.state == 0)
     document = {
-        "payments": [payment.model_dump(mode="json") for payment in rows],
+        "payments": [_payment_json(payment) for payment in rows],
         "count": count,
-        "total_cents": total,
+        "total_cents": paid_cents,
+        "states": [total.json() for total in totals.values()],
+        "left_out": left_out,
+        "findings": [finding_json(finding) for finding in findings],
     }
 
     def show() -> None:
-        columns = ("paid at", "order", "payment", "by", ">amount EUR", "purpose")
+        columns = ("paid at", "state", "order", "payment", "by", ">amount EUR", "purpose")
         session.table("", columns, [_payment_row(payment) for payment in rows])
         if count > len(rows):
             click.echo(f"… and {count - len(rows):,} more; --file xml writes them all")
-        click.echo(f"{counted(count, 'payments')}, {format_decimal(total)} EUR in all")
+        _show_totals(list(totals.values()), paid_cents)
+        click.echo(left_out)
 
     session.emit(document, show)
+    if findings:
+        _show_findings(findings)
+        click.get_current_context().exit(ChecksRefused.exit_code)
+
+
+def _show_totals(totals: Sequence[_Total], paid_cents: int) -> None:
+    """One line if everything is paid; otherwise one for each state, and what of it is money."""
+    unpaid = [total for total in totals if total.state != 0]
+    for total in unpaid:
+        amount = format_decimal(total.amount_cents)
+        click.echo(f"{counted(total.count, 'payments')}, {amount} EUR: {total.meaning}, not counted")
+    paid = sum(total.count for total in totals) - sum(total.count for total in unpaid)
+    noun = counted(paid, "paid payments" if unpaid else "payments")
+    click.echo(f"{noun}, {format_decimal(paid_cents)} EUR in all")
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        click.echo(f"  {finding}", err=True)
+        click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+
+
+def _meaning(payment: Payment) -> str:
+    return payment.state.label if payment.state is not None else f"unknown state {payment.result}"
+
+
+def _payment_json(payment: Payment) -> dict[str, Any]:
+    state = None if payment.state is None else int(payment.state)
+    return payment.model_dump(mode="json") | {"state": state, "meaning": _meaning(payment)}
 
 
 def _payment_row(payment: Payment) -> list[str]:
     return [
-        local_time(payment.paid_at), payment.order_id, payment.eplacila_id, payment.method,
+        local_time(payment.paid_at), _meaning(payment), payment.order_id, payment.eplacila_id, payment.method,
         format_decimal(payment.amount_cents), payment.purpose,
     ]  # fmt: skip
 

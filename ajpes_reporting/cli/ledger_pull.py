@@ -10,7 +10,7 @@ import click
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.money import format_decimal
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command() -> None:
 @click.option("--from", "first", type=DAY, metavar="DATE", help="The first day.")
 @click.option("--to", "last", type=DAY, metavar="DATE", help="The last day.")
 @click.option("--file", type=click.Path(dir_okay=False, path_type=Path),
-              help="A statement at hand, XML or JSON; UJP is not asked.")  # fmt: skip
+              help="A statement at hand, XML or JSON.")  # fmt: skip
 @click.option("--account", help="The account that is credited; by default eplacila.account.")
 @with_session
 def eplacila(
@@ -69,13 +69,17 @@ def _pull_period(session: Session, first: date, last: date, account: str | None)
 
 def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
     from ajpes_reporting.pipeline.pull import pull_file
-    from ajpes_reporting.wiring import eplacila_account, eplacila_recipient
+    from ajpes_reporting.wiring import eplacila_account, eplacila_client, eplacila_recipient
 
     workspace = session.workspace()
+    try:
+        client = eplacila_client(workspace)
+    except ConfigurationError:  # a file needs no access to UJP, but for what the book tells otherwise
+        client = None
     credited = eplacila_account(workspace, account)
     recipient = eplacila_recipient(workspace) if credited and account is None else ""
     with session.progress("Pulling") as progress:
-        return pull_file(session.desk(), file, credited, recipient, progress)
+        return pull_file(session.desk(), file, credited, recipient, progress, client)
 
 
 def _document(found: Pulled) -> dict[str, object]:

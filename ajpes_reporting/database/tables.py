@@ -370,9 +370,10 @@ eplacila_payments = Table(
     Column("paid_at", Instant),
     # When UJP signed what stands here; what is older is passed over.
     Column("told_at", Instant, nullable=False),
+    Column("ask_at", Instant),  # when UJP is asked for it again; empty: nothing can change any more
     UniqueConstraint("provider", "order_id"),
     UniqueConstraint("provider", "transaction_id"),
-    Index(None, "provider", "state"),
+    Index(None, "provider", "ask_at"),
 )
 
 # Every state a payment has been in.

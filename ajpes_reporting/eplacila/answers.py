@@ -38,7 +38,12 @@ class State(IntEnum):
 
     @property
     def is_final(self) -> bool:
-        """Final, except that an abandoned payment may still turn out to be paid (section 3.4.3)."""
+        """Whether UJP says so and keeps to it: an abandoned payment may still turn out to be paid (3.4.3)."""
+        return self is State.PAID
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no payer can go on with it (sections 3.4.3 and 6.5.3.1)."""
         return self in (State.PAID, State.ABANDONED)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from ajpes_reporting.database.tables import eplacila_notices, eplacila_payments, eplacila_states
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -20,10 +22,21 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
 
+_OVER = [state for state in State if state.is_over]
+_STILL_ABANDONED_OR_MADE = (State.ABANDONED, State.DISPUTED, State.AWAITING_CONFIRMATION)
+# What is over is asked for again after pauses that double: an abandoned payment may be paid after all, which
+# a bank tells within minutes or days; a paid one may be reversed, which UJP tells nobody by itself.
+_FIRST_PAUSE = {State.ABANDONED: timedelta(minutes=15), State.PAID: timedelta(days=1)}
+ASKED_FOR = timedelta(days=60)
+"""How long a payment that is over is asked for again; then a statement has told of its money."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A payment in the book; amounts in cents. `ordered_cents` is None if it was not begun here."""
+    """A payment in the book; amounts in cents. `ordered_cents` is None if it was not begun here.
+
+    `ask_at` is when UJP is asked for it again, None if nothing can change any more.
+    """
 
     id: int
     order_id: str
@@ -37,6 +50,11 @@ class Entry:
     pay_url: str | None
     paid_at: datetime | None
     told_at: datetime
+    ask_at: datetime | None
+
+    def is_worth_asking(self, now: datetime) -> bool:
+        """Whether UJP may tell something new of it; a payment that was paid is looked at now and then."""
+        return self.state is not State.PAID or (self.ask_at is not None and self.ask_at <= now)
 
     @property
     def is_of_another_amount(self) -> bool:
@@ -73,10 +91,25 @@ def by_transaction(connection: Connection, provider: str, transaction_id: str) -
 
 
 def open_payments(connection: Connection, provider: str) -> list[Entry]:
-    """Payments that are not final, the one that was heard of longest ago first."""
-    states = [state for state in State if not state.is_final]
-    found = _all(connection, provider, eplacila_payments.c.state.in_(states))
-    return sorted(found, key=lambda entry: entry.told_at)
+    """Payments that are not paid and may still be, the abandoned ones last."""
+    column = eplacila_payments.c
+    return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & (column.state != State.PAID)))
+
+
+def due_payments(connection: Connection, provider: str, at: datetime) -> list[Entry]:
+    """Payments to be asked for now: those under way first, the one that was asked for longest ago first."""
+    column = eplacila_payments.c
+    is_due = or_(column.ask_at <= at, column.state.not_in(_OVER))  # the latter whatever became of the clock
+    return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & is_due))
+
+
+def named(
+    connection: Connection, provider: str, order_ids: Collection[str], transaction_ids: Collection[str]
+) -> list[Entry]:
+    """The payments in the book that have one of these identifiers."""
+    column = eplacila_payments.c
+    condition = or_(column.order_id.in_(order_ids), column.transaction_id.in_(transaction_ids))
+    return _all(connection, provider, condition)
 
 
 def states_of(connection: Connection, entry: Entry) -> list[State]:
@@ -94,14 +127,19 @@ def expect(connection: Connection, provider: str, order: Order, at: datetime) ->
     connection.execute(
         insert(eplacila_payments).values(
             provider=provider, order_id=order.id, state=State.MISSING, ordered_cents=order.total_cents,
-            amount_cents=0, reversed_cents=0, told_at=at,
+            amount_cents=0, reversed_cents=0, told_at=at, ask_at=at,
         )
     )  # fmt: skip
 
 
 def still_expect(connection: Connection, entry: Entry, at: datetime) -> None:
     """Notes that a payment which was lost from sight is about to begin once more."""
-    _change(connection, entry, {"told_at": at})
+    _change(connection, entry, {"told_at": at, "ask_at": at})
+
+
+def ask_later(connection: Connection, entry: Entry, at: datetime) -> None:
+    """Notes that UJP was asked for a payment: when it is asked again follows from what it is now."""
+    _change(connection, entry, {"ask_at": _next_question(connection, entry, at)})
 
 
 def forget(connection: Connection, provider: str, order_id: str) -> None:
@@ -126,8 +164,8 @@ def began(connection: Connection, provider: str, started: Started, at: datetime)
     _change(connection, entry, {"pay_url": started.pay_url})
     if entry.state is State.MISSING:
         told_at = started.told_at or at
-        running = {"transaction_id": started.transaction_id, "state": State.RUNNING, "told_at": told_at}
-        _change(connection, entry, running)
+        running = {"transaction_id": started.transaction_id, "state": State.RUNNING}
+        _change(connection, entry, {**running, "told_at": told_at, "ask_at": at})
         _note_state(connection, entry.id, State.RUNNING, told_at, at)
 
 
@@ -144,15 +182,17 @@ def apply(connection: Connection, provider: str, status: PaymentStatus, at: date
         raise AnswerUnusable("the order is known under another transaction")
     values = _values(status)
     if not _may_follow(entry, status.state, told_at):
+        ask_later(connection, entry, at)
         return None
     if values == _known(entry, values):
         if told_at > entry.told_at:  # what is older than this is overtaken, though nothing changed
             _change(connection, entry, {"told_at": told_at})
+        ask_later(connection, entry, at)
         return None
     _change(connection, entry, {**values, "told_at": told_at})
     if status.state is not entry.state:
         _note_state(connection, entry.id, status.state, told_at, at)
-    return _changed(connection, provider, status.order_id, entry.state)
+    return _changed(connection, provider, status.order_id, entry.state, at)
 
 
 def note(connection: Connection, provider: str, notice: Notice, at: datetime) -> None:
@@ -180,17 +220,18 @@ def is_noted(connection: Connection, provider: str, notice: Notice) -> bool:
 
 
 def _may_follow(entry: Entry, state: State, told_at: datetime) -> bool:
-    """Final states stay, but an abandoned payment may turn out to be paid (section 3.4.3).
+    """What is paid stays so; an abandoned payment may turn out to have been made (section 3.4.3).
 
-    A final state is true whenever it was told; of the others, the newest holds.
+    What is over is so whenever it was told; of the others, the newest holds.
     """
     if state is State.MISSING or entry.state is State.MISSING:
         return state is not State.MISSING
+    is_newer = told_at >= entry.told_at
     if entry.state is State.PAID:
-        return state is State.PAID and told_at >= entry.told_at  # a reversal, a receipt
-    if state is State.PAID:
-        return True
-    return entry.state is not State.ABANDONED and (state.is_final or told_at >= entry.told_at)
+        return state is State.PAID and is_newer  # a reversal, a receipt
+    if entry.state is State.ABANDONED:
+        return state is State.PAID or (state in _STILL_ABANDONED_OR_MADE and is_newer)
+    return state.is_over or is_newer
 
 
 def _values(status: PaymentStatus) -> dict[str, Any]:
@@ -212,16 +253,49 @@ def _enter(
         return None
     row = {"provider": provider, "order_id": status.order_id, "told_at": told_at, **_values(status)}
     connection.execute(insert(eplacila_payments).values(row))
-    change = _changed(connection, provider, status.order_id, None)
-    _note_state(connection, change.entry.id, status.state, told_at, at)
-    return change
+    _note_state(connection, _entry(connection, provider, status.order_id).id, status.state, told_at, at)
+    return _changed(connection, provider, status.order_id, None, at)
 
 
-def _changed(connection: Connection, provider: str, order_id: str, before: State | None) -> Change:
+def _entry(connection: Connection, provider: str, order_id: str) -> Entry:
     entry = by_order(connection, provider, order_id)
     if entry is None:
         raise LookupError(f"order {order_id} is not in the book")
-    return Change(before, entry)
+    return entry
+
+
+def _changed(
+    connection: Connection, provider: str, order_id: str, before: State | None, at: datetime
+) -> Change:
+    entry = _entry(connection, provider, order_id)
+    ask_at = _next_question(connection, entry, at)
+    _change(connection, entry, {"ask_at": ask_at})
+    return Change(before, replace(entry, ask_at=ask_at))
+
+
+def _next_question(connection: Connection, entry: Entry, at: datetime) -> datetime | None:
+    """A payment under way is asked for in each round, one that is over after as long as it has been over."""
+    if not entry.state.is_over:
+        return at
+    if entry.state is State.PAID and entry.reversed_cents >= entry.amount_cents > 0:
+        return None
+    over_for = at - _over_since(connection, entry, at)
+    if over_for > ASKED_FOR:
+        return None
+    return at + max(over_for, _FIRST_PAUSE[entry.state])
+
+
+def _over_since(connection: Connection, entry: Entry, at: datetime) -> datetime:
+    """When its state was stored; if there is no such row, now."""
+    column = eplacila_states.c
+    found: datetime | None = connection.scalar(
+        select(func.max(column.recorded_at)).where(column.payment == entry.id)
+    )
+    return found or at
+
+
+def _in_turn(entries: list[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.state.is_over, entry.ask_at, entry.told_at))
 
 
 def _change(connection: Connection, entry: Entry, values: dict[str, Any]) -> None:

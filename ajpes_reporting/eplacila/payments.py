@@ -74,10 +74,13 @@ class Payments:
         return started
 
     def find(self, order_id: str) -> Entry | None:
-        """The payment of an order in the book; one that is still open is asked for first, if UJP answers."""
+        """The payment of an order in the book; unless it is paid it is asked for first, if UJP answers.
+
+        One that is paid is asked for now and then, for what was reversed.
+        """
         with self.engine.connect() as connection:
             entry = book.by_order(connection, self.provider, order_id)
-        if entry is None or entry.state.is_final:
+        if entry is None or not entry.is_worth_asking(self.clock()):
             return entry
         try:
             change = self.refresh(entry)
@@ -94,23 +97,33 @@ class Payments:
         )
         return self.store(status)
 
-    def refresh_open(self) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
-        """Asks for the payments that are still open, one after the other, longest unheard of first.
+    def refresh_open(
+        self, *, though_asked_lately: bool = False
+    ) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
+        """Asks for the payments that may still change, one after the other, longest unasked first.
+
+        Those under way each time; those that are over after growing pauses, for `book.ASKED_FOR`. With
+        `though_asked_lately`: every one that may still become paid, for a person who wants to know now.
 
         One that cannot be told of does not hide the others. A payment that UJP does not know a day
         after it was to begin never began, and is forgotten. Raises what concerns all of them:
         `NotAnswered`, and the other refusals.
         """
         with self.engine.connect() as connection:
-            waiting = book.open_payments(connection, self.provider)
+            if though_asked_lately:
+                waiting = book.open_payments(connection, self.provider)
+            else:
+                waiting = book.due_payments(connection, self.provider, self.clock())
         for entry in waiting:
             try:
                 change = self.refresh(entry)
                 yield (change.entry if change else entry), None
             except (NotFound, AccessDenied, RequestRefused, AnswerUnusable) as error:
-                if isinstance(error, NotFound) and self._never_began(entry):
-                    with writing(self.engine) as connection:
+                with writing(self.engine) as connection:
+                    if isinstance(error, NotFound) and self._never_began(entry):
                         book.forget(connection, self.provider, entry.order_id)
+                    else:
+                        book.ask_later(connection, entry, self.clock())
                 yield entry, error
 
     def _never_began(self, entry: Entry) -> bool:
@@ -151,7 +164,7 @@ class Payments:
                 book.expect(connection, self.provider, order, self.clock())
                 return False
             if entry.transaction_id is not None:
-                also = "" if entry.state.is_final else "lead the payer to it again, or "
+                also = "" if entry.state.is_over else "lead the payer to it again, or "
                 raise UsageError(
                     f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
                     f"{also}begin an order with another id",

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from ajpes_reporting import xmlread
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told, folded, read_json
 
@@ -78,7 +79,7 @@ class Payment(Told):
     result: Annotated[int, Number] = Field(alias="rezultat")
     amount_cents: Cents = Field(alias="znesek")
     service_tax_number: Text = Field(default="", alias="davcnastplacilniservis")
-    paid_at: Moment = Field(alias="datumplacila")
+    paid_at: Moment = Field(default=None, alias="datumplacila")
     credited_at: Moment = Field(default=None, alias="datumnakazila")
     credit_reference: Text = Field(default="", alias="sklicnakazila")
     method: Text = Field(default="", alias="nacinplacila")
@@ -95,6 +96,12 @@ class Payment(Told):
     @property
     def is_paid(self) -> bool:
         return self.result in PAID
+
+    @property
+    def state(self) -> State | None:
+        """Its state as the status would have it; None for a number that the document does not know."""
+        told = State.PAID if self.is_paid else self.result
+        return next((state for state in State if state == told), None)
 
 
 def payments_in(path: Path) -> Iterator[Payment]:

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.fields import plain_account
-from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.eplacila.answers import State
+from ajpes_reporting.eplacila.reconcile import deny, reconcile
 from ajpes_reporting.eplacila.statements import payments_in
 
 if TYPE_CHECKING:
@@ -21,8 +19,11 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
-    from ajpes_reporting.eplacila.answers import PaymentStatus
-    from ajpes_reporting.eplacila.client import Client
+    from sqlalchemy import Engine
+
+    from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.eplacila.payments import Payments
+    from ajpes_reporting.eplacila.reconcile import Reconciled
     from ajpes_reporting.eplacila.statements import Payment
 
 
@@ -43,29 +44,33 @@ class Taking:
 
 
 def takings_of_period(
-    client: Client, recipient: str, first: date, last: date, account: str, *, ask_each: bool
+    payments: Payments, recipient: str, first: date, last: date, account: str, *, ask_each: bool
 ) -> Iterator[Taking | Finding]:
     """What was paid from `first` to `last`, both included, with and without delay.
 
     `account` is the one credited where the statement names none. With `ask_each` UJP is asked for
-    the status of every payment. A finding stands for a payment that cannot be booked. Raises
-    `UsageError` and what `Client.payments` and `Client.status` do.
+    the status of every payment, otherwise of those that the book tells otherwise. A finding stands for a
+    payment that cannot be booked. Raises `UsageError` and what `Client.payments` and `Client.status` do.
     """
     for delayed in (False, True):
-        for payment in client.payments(recipient, first, last, delayed=delayed):
-            if payment.is_paid:
-                yield _asked(client, payment, account) if ask_each else _taking(payment, account)
+        told = payments.client.payments(recipient, first, last, delayed=delayed)
+        for found in reconcile(payments.engine, payments.provider, told, payments, ask_each=ask_each):
+            if found.payment.is_paid:
+                yield found.finding or _taking(_as_asked(found) if ask_each else found.payment, account)
 
 
-def takings_of_file(path: Path, account: str, recipient: str = "") -> Iterator[Taking | Finding]:
+def takings_of_file(
+    engine: Engine, provider: str, path: Path, account: str, recipient: str, payments: Payments | None
+) -> Iterator[Taking | Finding]:
     """The same from a statement at hand, as it stands there. Raises `UsageError`.
 
-    `account` is that of `recipient`, and credited with what was paid to him; with "", of anybody.
+    `account` is that of `recipient`, and credited with what was paid to him; with "", of anybody. UJP is
+    asked for nothing but payments that the book tells otherwise; then this raises what `Client.status` does.
     """
     return (
-        _of_another(payment, recipient) or _taking(payment, account)
-        for payment in payments_in(path)
-        if payment.is_paid
+        _of_another(found.payment, recipient) or found.finding or _taking(found.payment, account)
+        for found in reconcile(engine, provider, payments_in(path), payments)
+        if found.payment.is_paid
     )
 
 
@@ -73,38 +78,23 @@ def _of_another(payment: Payment, recipient: str) -> Finding | None:
     """A statement of somebody else must not be credited to our account; numbers have 7 or 10 digits."""
     if payment.account or not (payment.provider and recipient) or payment.provider[:7] == recipient[:7]:
         return None
-    return _finding(
+    return deny(
         payment, "ponudnik", "it was paid to somebody else than eplacila.recipient",
         "if this is the right statement, name the account it was credited to, with --account",
     )  # fmt: skip
 
 
-def _asked(client: Client, payment: Payment, account: str) -> Taking | Finding:
-    """The payment with what its status tells, which must be about the same money."""
-    status = (
-        client.status_of_order(payment.order_id) if payment.order_id else client.status(payment.eplacila_id)
-    )
-    if wrong := _disagreement(payment, status):
-        return _finding(payment, "status", wrong, "pull again; if UJP still says both, ask UJP")
-    told = {"reversed_cents": status.reversed_cents, "reversed_at": status.reversed_at}
-    return _taking(payment.model_copy(update=told), account)
-
-
-def _disagreement(payment: Payment, status: PaymentStatus) -> str:
-    if payment.eplacila_id not in (status.transaction_id, status.eplacila_number):
-        return "its order has another payment by the status that UJP tells"
-    if status.state is not State.PAID:
-        return f"the statement says that it is paid, its status that it is {status.state.label}"
-    if status.amount_cents != payment.amount_cents:
-        amounts = format_decimal(payment.amount_cents), format_decimal(status.amount_cents)
-        return "the statement says {} EUR, its status {} EUR".format(*amounts)
-    return ""
+def _as_asked(found: Reconciled) -> Payment:
+    """The payment with what its status tells of reversals."""
+    status = found.status
+    told = {"reversed_cents": status.reversed_cents, "reversed_at": status.reversed_at} if status else {}
+    return found.payment.model_copy(update=told)
 
 
 def _taking(payment: Payment, account: str) -> Taking | Finding:
     credited = plain_account(payment.account) or account
     if not credited:
-        return _finding(
+        return deny(
             payment, "racunDobro", "the statement names no account that it was credited to",
             "name the account in eplacila.account, or with --account",
         )  # fmt: skip
@@ -129,10 +119,4 @@ def _day(moment: datetime) -> date:
 
 
 def _unreadable(payment: Payment, field: str, wrong: str) -> Finding:
-    return _finding(payment, field, wrong, "ask UJP what became of this payment")
-
-
-def _finding(payment: Payment, field: str, wrong: str, remedy: str) -> Finding:
-    return Finding(
-        Severity.ERROR, f"payment {payment.eplacila_id[:40]}", field, f"eplacila.{field}", wrong, remedy
-    )
+    return deny(payment, field, wrong, "ask UJP what became of this payment")

@@ -19,6 +19,7 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import postings
 from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.takings import Taking, takings_of_file, takings_of_period
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger.findings import MOST, Source
@@ -70,19 +71,27 @@ def pull_period(
     `progress` is told payments. Raises what that does, and `LedgerRefused` with its findings; then
     nothing was stored.
     """
-    takings = takings_of_period(client, recipient, first, last, account, ask_each=ask_each)
+    payments = Payments(client, desk.engine, desk.provider, desk.clock)
+    takings = takings_of_period(payments, recipient, first, last, account, ask_each=ask_each)
     origin = {"eplacila": recipient, "from": first.isoformat(), "to": last.isoformat()}
     return _pull(desk, f"The statement from {first} to {last}", origin, takings, progress)
 
 
 def pull_file(
-    desk: Desk, path: Path, account: str, recipient: str = "", progress: Progress = no_progress
+    desk: Desk,
+    path: Path,
+    account: str,
+    recipient: str = "",
+    progress: Progress = no_progress,
+    client: Client | None = None,
 ) -> Pulled:
     """Takes a statement at hand into the ledger; see `takings_of_file`.
 
-    Raises `UsageError`, and `LedgerRefused` as above.
+    `client` asks UJP for what the book of web payments tells otherwise; without it that is refused.
+    Raises `UsageError`, `LedgerRefused` as above, and what `Client.status` does.
     """
-    takings = takings_of_file(path, account, recipient)
+    payments = Payments(client, desk.engine, desk.provider, desk.clock) if client else None
+    takings = takings_of_file(desk.engine, desk.provider, path, account, recipient, payments)
     return _pull(desk, path.name, {"file": path.name}, takings, progress)
 
 
