@@ -407,11 +407,10 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
             'write a list in it as JSON, such as ["01", "02"]',
         ) from None
     except ValidationError as error:
-        lines = "\n".join(
-            f"  {_complaint(item)}" for item in error.errors(include_input=False, include_url=False)
-        )
         raise ConfigurationError(
-            f"{name} cannot be used:\n{lines}", "correct these settings; docs/configuration.md explains each"
+            f"{name} cannot be used:",
+            "correct these settings; docs/configuration.md explains each",
+            [_complaint(item) for item in error.errors(include_input=False, include_url=False)],
         ) from None
 
 

@@ -10,6 +10,7 @@ import copy
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,6 +18,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.masking import mask, mask_value
 
 if TYPE_CHECKING:
@@ -66,8 +68,8 @@ class MaskingHandler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """A line that cannot be written is not shown by logging itself either, which does not mask."""
-        if sys.__stderr__ is not None:
-            sys.__stderr__.write(f"A line of the log could not be written (from {record.name}).\n")
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"A line of the log could not be written (from {shown(record.name)}).\n")
 
 
 def _masked(record: logging.LogRecord, known: frozenset[str]) -> logging.LogRecord:
@@ -104,7 +106,7 @@ class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = " ".join([_time(record), record.levelname, record.getMessage(), *_pairs(record)])
         more = "\n".join(text for text in (record.exc_text, record.stack_info) if text)
-        return "\n  ".join(_one_line(each) for each in [line, *more.splitlines()])
+        return "\n  ".join(shown(each) for each in [line, *more.splitlines()])
 
 
 class _JsonLines(JsonFormatter):
@@ -126,18 +128,13 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _pairs(record: logging.LogRecord) -> list[str]:
-    return [f"{key}={_shown(record.__dict__[key])}" for key in _extra(record)]
+    return [f"{key}={_quoted(record.__dict__[key])}" for key in _extra(record)]
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     if isinstance(value, str) and value and not any(letter in value for letter in ' "=\n\r\t'):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _one_line(text: str) -> str:
-    """Nobody who chooses a name or a text can make a second line that looks like one of ours."""
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _log_what_nobody_catches() -> None:

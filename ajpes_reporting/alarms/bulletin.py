@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.escaping import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,11 +43,11 @@ class Bulletin:
 
     @property
     def subject(self) -> str:
-        """One line: the first alarm, and how many more there are."""
+        """One line: the first alarm, and how many more there are; nothing in it can add a header."""
         first, more = self.messages[0], len(self.messages) - 1
         what = "over" if first.occasion is Occasion.CLEARED else first.alarm.severity.value
         others = f" and {more} more" if more else ""
-        return f"[ajpes-reporting {self.provider}] {what}: {first.alarm.key}{others}"
+        return shown(f"[ajpes-reporting {self.provider}] {what}: {first.alarm.key}{others}")
 
     @property
     def text(self) -> str:
@@ -82,12 +83,13 @@ _HEADINGS = {Occasion.RAISED: "", Occasion.REMINDED: "Still: ", Occasion.CLEARED
 
 def _paragraph(message: Message) -> str:
     alarm, since = message.alarm, _local(message.since)
+    heading = f"{_HEADINGS[message.occasion]}{alarm.text}"
     if message.until is not None:
-        return f"{_HEADINGS[message.occasion]}{alarm.text}\n  since {since}, over at {_local(message.until)}"
-    lines = [
-        f"{_HEADINGS[message.occasion]}{alarm.text}", f"  {alarm.severity.value}, since {since}",
-    ]  # fmt: skip
-    return "\n".join([*lines, f"  Do: {alarm.remedy.rstrip('.')}."] if alarm.remedy else lines)
+        lines = [heading, f"  since {since}, over at {_local(message.until)}"]
+    else:
+        lines = [heading, f"  {alarm.severity.value}, since {since}"]
+        lines += [f"  Do: {alarm.remedy.rstrip('.')}."] if alarm.remedy else []
+    return "\n".join(map(shown, lines))
 
 
 def _document(message: Message) -> dict[str, Any]:

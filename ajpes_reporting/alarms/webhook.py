@@ -50,7 +50,7 @@ class WebhookChannel:
 
     def tell(self, bulletin: Bulletin) -> str:
         """Posts once; returns what came back. Raises `AlarmNotTold`."""
-        body = json.dumps(bulletin.document, ensure_ascii=False).encode()
+        body = json.dumps(bulletin.document).encode()  # in ASCII, whatever stands in a text
         headers = self._headers(body, str(int(bulletin.at.timestamp())))
         with Watchdog(self._receiver.timeout_seconds) as watchdog:
             try:

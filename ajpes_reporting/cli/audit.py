@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
@@ -28,12 +29,10 @@ def verify(session: Session) -> None:
     document = {**asdict(report), "whole": not report.problems}
 
     def show() -> None:
-        click.echo(
-            f"{report.entries} entries, {report.files} archived files. The newest seal is {report.head}."
-        )
+        echo(f"{report.entries} entries, {report.files} archived files. The newest seal is {report.head}.")
         for problem in report.problems:
-            click.echo(f"  {problem}")
-        click.echo("The record is whole." if not report.problems else "The record is NOT whole.")
+            echo(f"  {problem}")
+        echo("The record is whole." if not report.problems else "The record is NOT whole.")
 
     session.emit(document, show)
     if report.problems:
@@ -63,6 +62,4 @@ def export(session: Session, output: Path) -> None:
         raise AjpesReportingError(
             f"{output} could not be written: {error.strerror}.", "name another file"
         ) from None
-    session.emit(
-        {"file": output, "entries": count}, lambda: click.echo(f"{count} entries written to {output}.")
-    )
+    session.emit({"file": output, "entries": count}, lambda: echo(f"{count} entries written to {output}."))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError
 
@@ -49,14 +50,10 @@ def _document(done: Backup) -> dict[str, object]:
 
 def _show(done: Backup) -> None:
     manifest = done.manifest
-    click.echo(f"The backup in {done.folder} is complete, of {local_time(manifest.made_at)}.")
-    click.echo(
-        f"  {manifest.entries} entries, {len(manifest.archive)} archived files, {done.copied} of them new."
-    )
-    click.echo(f"  The seal is {manifest.seal}.")
+    echo(f"The backup in {done.folder} is complete, of {local_time(manifest.made_at)}.")
+    echo(f"  {manifest.entries} entries, {len(manifest.archive)} archived files, {done.copied} of them new.")
+    echo(f"  The seal is {manifest.seal}.")
     for problem in manifest.problems:
-        click.echo(f"  {problem}")
+        echo(f"  {problem}")
     if manifest.problems:
-        click.echo(
-            "This is wrong in the workspace, and so in the backup. See `ajpes-reporting audit verify`."
-        )
+        echo("This is wrong in the workspace, and so in the backup. See `ajpes-reporting audit verify`.")

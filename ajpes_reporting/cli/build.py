@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
@@ -64,7 +65,7 @@ def _build(session: Session, desk: Any, code: str, period: Period, output: Path 
             built = rehearse(desk, kind, period, folder, progress)
         if built is None:
             text = f"{code} for {period.spoken}: nothing to report, no file was written."
-            session.emit({"report": code, "period": period.key, "file": None}, lambda: click.echo(text))
+            session.emit({"report": code, "period": period.key, "file": None}, lambda: echo(text))
             return
         target = _target(output, built.path.name)
         _hand_out(built.path, target)
@@ -75,7 +76,7 @@ def _build(session: Session, desk: Any, code: str, period: Period, output: Path 
 
     def show() -> None:
         records = counted(built.record_count, kind.record_noun)
-        click.echo(f"{target}: {code} for {period.spoken}, {records}. Nothing was sent.")
+        echo(f"{target}: {code} for {period.spoken}, {records}. Nothing was sent.")
         show_log(built.log)
 
     session.emit(document, show)

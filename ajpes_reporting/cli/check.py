@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import ChecksRefused, UsageError
@@ -48,7 +49,7 @@ def command(session: Session, file: Path) -> None:
         verdict = "no errors" if report.ok else counted(report.log.error_count, "errors")
         warnings = f", {counted(report.log.warning_count, 'warnings')}" if report.log.warning_count else ""
         records = counted(report.record_count, "records")
-        click.echo(f"{file}: {root.local_name}, {root.encoding}, {records}: {verdict}{warnings}")
+        echo(f"{file}: {root.local_name}, {root.encoding}, {records}: {verdict}{warnings}")
         show_log(report.log)
 
     session.emit(document, show)

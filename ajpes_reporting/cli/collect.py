@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Part, Session, with_session
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def _part(title: str, taken: Sequence[Taken]) -> Part:
 
 def _show(taken: Sequence[Taken]) -> None:
     if not taken:
-        click.echo("No new answers.")
+        echo("No new answers.")
     for item in taken:
         if item.submission:
             one = item.submission
-            click.echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
-            click.echo(f"  See `ajpes-reporting show {one.id}`.")
+            echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
+            echo(f"  See `ajpes-reporting show {one.id}`.")
         else:
-            click.echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")
+            echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")

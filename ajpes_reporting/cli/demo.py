@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
@@ -161,11 +162,12 @@ class Demo:
         return parse_month(_MONTH)
 
     def _title(self, text: str) -> None:
-        self._say(f"\n{text}")
+        self._say("")
+        self._say(text)
 
     def _say(self, text: str) -> None:
         if not self._session.as_json:
-            click.echo(text)
+            echo(text)
 
 
 def _program() -> str:

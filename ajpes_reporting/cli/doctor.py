@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Part, Session, with_session
 from ajpes_reporting.cli.wording import as_order
 
@@ -44,7 +45,7 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
         session.table("", ("what", "found", "detail"), rows)
         for item in checks:
             if item.remedy and item.health is not Health.OK:
-                click.echo(f"{item.subject}. Do: {as_order(item.remedy)}.")
+                echo(f"{item.subject}. Do: {as_order(item.remedy)}.")
 
     document = {"checks": [asdict(item) for item in checks], "exit_code": worst(checks)}
     return Part(workspace.folder.name, document, show)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
@@ -43,8 +44,8 @@ def health(session: Session) -> None:
     document = {"works": found.works, "last_payment_at": found.last_payment_at}
 
     def show() -> None:
-        click.echo(f"UJP e-plačila {'work' if found.works else 'say that they do not work'}.")
-        click.echo(f"Last payment: {local_time(found.last_payment_at) or 'none yet'}")
+        echo(f"UJP e-plačila {'work' if found.works else 'say that they do not work'}.")
+        echo(f"Last payment: {local_time(found.last_payment_at) or 'none yet'}")
 
     session.emit(document, show)
     if not found.works:
@@ -71,11 +72,9 @@ def init(session: Session, file: Path) -> None:
     }  # fmt: skip
 
     def show() -> None:
-        click.echo(
-            f"UJP holds the payment of order {started.order_id}, {format_decimal(order.total_cents)} EUR."
-        )
-        click.echo(f"  transaction  {started.transaction_id}")
-        click.echo(f"  payer goes to {started.pay_url}")
+        echo(f"UJP holds the payment of order {started.order_id}, {format_decimal(order.total_cents)} EUR.")
+        echo(f"  transaction  {started.transaction_id}")
+        echo(f"  payer goes to {started.pay_url}")
 
     session.emit(document, show)
 
@@ -106,7 +105,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 
     def show() -> None:
         if not rows:
-            click.echo("No payment is open.")
+            echo("No payment is open.")
             return
         columns = ("order", "transaction", "state", ">ordered EUR", ">paid EUR", "paid at")
         session.table("", columns, [_entry_row(entry, trouble) for entry, trouble in rows])
@@ -126,7 +125,7 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
     found = eplacila_client(session.workspace()).receipt(transaction, kind)
     output.write_bytes(found.content)
     document = {"receipt_number": found.number, "file": output, "size_bytes": len(found.content)}
-    session.emit(document, lambda: click.echo(f"Invoice {found.number} lies in {output}."))
+    session.emit(document, lambda: echo(f"Invoice {found.number} lies in {output}."))
 
 
 @command.command("statement", short_help="The payments of a period.")
@@ -176,8 +175,12 @@ def statement(
         client.statement_file(kind, target, number, start, stop, chosen, delayed=delayed)
         written.append(target)
     session.say(f"{left_out}.")
-    document = {"written": written, "left_out": left_out}
-    session.emit(document, lambda: click.echo("\n".join(map(str, written))))
+
+    def show() -> None:
+        for target in written:
+            echo(str(target))
+
+    session.emit({"written": written, "left_out": left_out}, show)
 
 
 @command.command("listen", short_help="Take the notices of UJP.")
@@ -198,7 +201,7 @@ def listen(session: Session) -> None:
     with served(eplacila_receiver(workspace), settings.listen, certificate, key) as (host, port):
         session.emit(
             {"host": host, "port": port},
-            lambda: click.echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
+            lambda: echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
         )
         wait_for_the_end("No more notices are taken.")
 
@@ -292,9 +295,9 @@ def _show_payments(session: Session, payments: Payments, told: Iterable[Payment]
         columns = ("paid at", "state", "order", "payment", "by", ">amount EUR", "purpose")
         session.table("", columns, [_payment_row(payment) for payment in rows])
         if count > len(rows):
-            click.echo(f"… and {count - len(rows):,} more; --file xml writes them all")
+            echo(f"… and {count - len(rows):,} more; --file xml writes them all")
         _show_totals(list(totals.values()), paid_cents)
-        click.echo(left_out)
+        echo(left_out)
 
     session.emit(document, show)
     if findings:
@@ -307,16 +310,16 @@ def _show_totals(totals: Sequence[_Total], paid_cents: int) -> None:
     unpaid = [total for total in totals if total.state != 0]
     for total in unpaid:
         amount = format_decimal(total.amount_cents)
-        click.echo(f"{counted(total.count, 'payments')}, {amount} EUR: {total.meaning}, not counted")
+        echo(f"{counted(total.count, 'payments')}, {amount} EUR: {total.meaning}, not counted")
     paid = sum(total.count for total in totals) - sum(total.count for total in unpaid)
     noun = counted(paid, "paid payments" if unpaid else "payments")
-    click.echo(f"{noun}, {format_decimal(paid_cents)} EUR in all")
+    echo(f"{noun}, {format_decimal(paid_cents)} EUR in all")
 
 
 def _show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        click.echo(f"  {finding}", err=True)
-        click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+        echo(f"  {finding}", err=True)
+        echo(f"    Do: {as_order(finding.remedy)}.", err=True)
 
 
 def _meaning(payment: Payment) -> str:

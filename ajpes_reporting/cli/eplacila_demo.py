@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
@@ -84,7 +85,7 @@ class Demo:
                 "workspace": self._directory, "transaction_id": started.transaction_id,
                 "amount_cents": entry.amount_cents, "credit_before": before, "credit_after": after,
             },
-            lambda: click.echo(f"Look around: ajpes-reporting -w {self._directory} audit export"),
+            lambda: echo(f"Look around: ajpes-reporting -w {self._directory} audit export"),
         )  # fmt: skip
 
     def _import(self) -> None:
@@ -199,7 +200,7 @@ class Demo:
 
     def _say(self, text: str) -> None:
         if not self._session.as_json:
-            click.echo(text)
+            echo(text)
 
 
 def _not_paid() -> AjpesReportingError:

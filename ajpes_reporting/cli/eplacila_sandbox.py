@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
@@ -58,9 +59,11 @@ def _document(till: Till) -> dict[str, object]:
 
 
 def _show(till: Till) -> None:
-    click.echo(f"e-plačila is at work in {till.directory}, on this machine only:")
-    click.echo(f"  payments  {till.url}/nadzor")
-    click.echo(f"  OpenAPI   {till.url}/swagger.json")
-    click.echo(f"  faults    {till.faults.path}")
-    click.echo("Put this into ajpes.toml; Ctrl-C stops the till.\n")
-    click.echo(till.settings())
+    echo(f"e-plačila is at work in {till.directory}, on this machine only:")
+    echo(f"  payments  {till.url}/nadzor")
+    echo(f"  OpenAPI   {till.url}/swagger.json")
+    echo(f"  faults    {till.faults.path}")
+    echo("Put this into ajpes.toml; Ctrl-C stops the till.")
+    echo()
+    for line in till.settings().splitlines():
+        echo(line)

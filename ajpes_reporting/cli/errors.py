@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
+from ajpes_reporting.cli.output import echo, echo_json
 from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 
@@ -20,18 +20,37 @@ def tell(error: AjpesReportingError, *, as_json: bool) -> None:
 
 def tell_error(error: AjpesReportingError) -> None:
     """What is wrong, record by record, and what to do, on stderr."""
-    click.echo(error.message, err=True)
+    echo(error.summary, err=True)
+    for detail in error.details:
+        echo(f"  {detail}", err=True)
     for finding in error.findings if isinstance(error, ChecksRefused) else ():
-        click.echo(f"  {finding}", err=True)
+        echo(f"  {finding}", err=True)
         if finding.remedy:
-            click.echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+            echo(f"    Do: {as_order(finding.remedy)}.", err=True)
     if error.remedy:
-        click.echo(f"Do: {as_order(error.remedy)}.", err=True)
+        echo(f"Do: {as_order(error.remedy)}.", err=True)
+
+
+def tell_usage(error: click.ClickException) -> None:
+    """A command line that does not fit, on stderr: how the command is called, and what is wrong."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        for line in error.ctx.get_usage().splitlines():
+            echo(line, err=True)
+        echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
+    echo(f"Error: {usage_message(error)}", err=True)
+
+
+def usage_message(error: click.ClickException) -> str:
+    """What is wrong with a command line, on one line."""
+    return " ".join(error.format_message().split())
 
 
 def tell_json(error: AjpesReportingError) -> None:
     """The failure as a JSON document on stdout."""
-    click.echo(json.dumps(error_json(error), ensure_ascii=False, indent=2))
+    echo_json(error_json(error))
 
 
 def error_json(error: AjpesReportingError) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import finding_json
 from ajpes_reporting.cli.wording import as_order
 
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
 def show_log(log: FindingLog) -> None:
     """The findings on stdout, and how many more there are than shown."""
     for finding in sorted(log.shown, key=lambda item: not item.is_error):
-        click.echo(f"  {finding.severity.value}: {finding}")
+        echo(f"  {finding.severity.value}: {finding}")
         if finding.remedy:
-            click.echo(f"    Do: {as_order(finding.remedy)}.")
+            echo(f"    Do: {as_order(finding.remedy)}.")
     for rule, count in log.hidden().items():
-        click.echo(f"  … and {count} more of the rule {rule}")
+        echo(f"  … and {count} more of the rule {rule}")
 
 
 def log_json(log: FindingLog) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 
 
@@ -38,13 +39,13 @@ def command(session: Session, directory: Path, registration_number: str | None, 
 
 
 def _show_completed(directory: Path) -> None:
-    click.echo(f"The workspace {directory} was there already. Its settings were left alone.")
-    click.echo("Its database and its archive are ready and up to date.")
+    echo(f"The workspace {directory} was there already. Its settings were left alone.")
+    echo("Its database and its archive are ready and up to date.")
 
 
 def _show(directory: Path) -> None:
-    click.echo(f"A workspace is ready in {directory}.")
-    click.echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, [soap] and [sftp]")
-    click.echo(f"  {directory}/ajpes.db     the ledger and the journal")
-    click.echo(f"  {directory}/archive      the exact bytes of everything sent and received")
-    click.echo(f"Next: fill in ajpes.toml, then `ajpes-reporting -w {directory} doctor`.")
+    echo(f"A workspace is ready in {directory}.")
+    echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, [soap] and [sftp]")
+    echo(f"  {directory}/ajpes.db     the ledger and the journal")
+    echo(f"  {directory}/archive      the exact bytes of everything sent and received")
+    echo(f"Next: fill in ajpes.toml, then `ajpes-reporting -w {directory} doctor`.")

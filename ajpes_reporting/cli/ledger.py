@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import ledger_pull
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import UsageError
@@ -46,14 +47,14 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
 
     def show() -> None:
         for summary in summaries:
-            click.echo(
+            echo(
                 f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
                 f"{summary.rows_new:,} new, {summary.rows_known:,} known already"
             )
             for finding in summary.warnings:
-                click.echo(f"  warning: {finding}")
+                echo(f"  warning: {finding}")
             if summary.warning_count > len(summary.warnings):
-                click.echo(f"  … {summary.warning_count:,} warnings in all")
+                echo(f"  … {summary.warning_count:,} warnings in all")
 
     session.emit(document, show)
 
@@ -83,12 +84,10 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
     }
 
     def show() -> None:
-        click.echo(f"{obligation} / event {event} is cancelled by event {correction.cancellation.event_id}.")
+        echo(f"{obligation} / event {event} is cancelled by event {correction.cancellation.event_id}.")
         if replacement:
-            click.echo(f"The corrected event is {replacement.event_id}.")
-        click.echo(
-            "Both go to AJPES with the next report." if replacement else "It goes with the next report."
-        )
+            echo(f"The corrected event is {replacement.event_id}.")
+        echo("Both go to AJPES with the next report." if replacement else "It goes with the next report.")
 
     session.emit(document, show)
 
@@ -118,14 +117,14 @@ def show_(session: Session, obligation: str) -> None:
     }
 
     def show() -> None:
-        click.echo(
+        echo(
             f"Obligation {head.obligation_id}, issuer {head.issuer}: {head.debtor_name} "
             f"({head.debtor_tax_number}), account {head.debtor_account}"
         )
         rows = [_event_row(item, reports.get(item.event_id, [])) for item in events]
         session.table("", ("event", "type", "cancels", "date", ">amount EUR", "recorded", "reported"), rows)
         for row in answered:
-            click.echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
+            echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
                        + (f" (event {row.event_id})" if row.event_id else ""))  # fmt: skip
 
     session.emit(document, show)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.wording import counted
@@ -91,7 +92,7 @@ def _document(found: Pulled) -> dict[str, object]:
 
 def _show(session: Session, found: Pulled) -> None:
     told = counted(found.rows_read, "postings")
-    click.echo(f"{found.source}: {told}, {found.rows_new:,} new, {found.rows_known:,} known already")
+    echo(f"{found.source}: {told}, {found.rows_new:,} new, {found.rows_known:,} known already")
     if found.turnover:
         session.table("", _COLUMNS, [_row(turnover) for turnover in found.turnover])
 

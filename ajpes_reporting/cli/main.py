@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.errors import in_words, tell, tell_json
+from ajpes_reporting.cli.errors import in_words, tell, tell_json, tell_usage, usage_message
+from ajpes_reporting.cli.output import echo
+from ajpes_reporting.cli.streams import Streams
 from ajpes_reporting.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and leaves with an exit code of the contract."""
     gc.set_threshold(NEW_OBJECTS)
     sys.setswitchinterval(_TURN_SECONDS)
-    sys.exit(run(arguments))
+    streams = Streams()
+    code = run(arguments)
+    streams.tell_what_was_lost()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -98,12 +103,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        error.show()
+        tell_usage(error)
         if as_json:
-            tell_json(UsageError(error.format_message()))
+            tell_json(UsageError(usage_message(error)))
         return UsageError.exit_code
     except click.Abort:
-        click.echo("Stopped.", err=True)
+        echo("Stopped.", err=True)
         return INTERRUPTED
     except Exception as error:
         told = in_words(error)
@@ -112,5 +117,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
         tell(told, as_json=as_json)
         return told.exit_code
     except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
+        echo("Stopped.", err=True)
         return INTERRUPTED

@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 
 _READABLE_BY_ALL = 0o644
@@ -34,7 +35,12 @@ def command(session: Session, output: Path | None) -> None:
         _replace(output, text)
         session.emit({"written": output}, lambda: None)
     else:
-        session.emit({"metrics": text}, lambda: click.echo(text, nl=False))
+
+        def show() -> None:
+            for line in text.splitlines():
+                echo(line)
+
+        session.emit({"metrics": text}, show)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time, with_session
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def command(session: Session, dry_run: bool) -> None:
 
 def _show(done: Purged, *, dry_run: bool) -> None:
     verb = "would be removed" if dry_run else "removed"
-    click.echo(f"{len(done.files)} files {verb}; over is what is older than {local_time(done.before)}.")
+    echo(f"{len(done.files)} files {verb}; over is what is older than {local_time(done.before)}.")
     for file in done.files:
-        click.echo(f"  {file.owner}: {file.path}")
+        echo(f"  {file.owner}: {file.path}")
     if done.leftovers:
-        click.echo(f"{done.leftovers} files were removed that an earlier purge had left behind.")
+        echo(f"{done.leftovers} files were removed that an earlier purge had left behind.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
@@ -24,7 +25,7 @@ def command(session: Session, submission: int, reason: str) -> None:
     document = {"submission": released.id, "state": released.state.value, "released_at": released.released_at}
 
     def show() -> None:
-        click.echo(f"Submission {released.id} may go. Nothing was sent yet.")
-        click.echo("Do: run it now, or leave it to the schedule, which sends it at its next tick.")
+        echo(f"Submission {released.id} may go. Nothing was sent yet.")
+        echo("Do: run it now, or leave it to the schedule, which sends it at its next tick.")
 
     session.emit(document, show)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
@@ -23,13 +24,11 @@ def command(session: Session, submission: int, outcome: str, reason: str) -> Non
     document = {"submission": settled.id, "state": settled.state.value}
 
     def show() -> None:
-        click.echo(f"Submission {settled.id} is now {settled.state.label}.")
+        echo(f"Submission {settled.id} is now {settled.state.label}.")
         if outcome == NEVER_ARRIVED:
-            click.echo("The schedule sends it at its next tick, if it runs.")
-            click.echo(f"Do: or send it now with `ajpes-reporting resubmit {settled.id}`.")
+            echo("The schedule sends it at its next tick, if it runs.")
+            echo(f"Do: or send it now with `ajpes-reporting resubmit {settled.id}`.")
         else:
-            click.echo(
-                "Its events count as reported when an answer accepts them; until then they go along again."
-            )
+            echo("Its events count as reported when an answer accepts them; until then they go along again.")
 
     session.emit(document, show)

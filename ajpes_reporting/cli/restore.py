@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time, with_session
 
 if TYPE_CHECKING:
@@ -44,15 +45,15 @@ def command(session: Session, backup: Path, directory: Path) -> None:
 
 def _show(directory: Path, done: Restored) -> None:
     manifest = done.manifest
-    click.echo(f"A workspace is restored in {directory}, as it was on {local_time(manifest.made_at)}.")
-    click.echo(f"  {manifest.entries} entries, {len(manifest.archive)} archived files, all of them checked.")
-    click.echo(f"  The seal of the backup is {manifest.seal}: compare it with the one you noted.")
+    echo(f"A workspace is restored in {directory}, as it was on {local_time(manifest.made_at)}.")
+    echo(f"  {manifest.entries} entries, {len(manifest.archive)} archived files, all of them checked.")
+    echo(f"  The seal of the backup is {manifest.seal}: compare it with the one you noted.")
     for problem in manifest.problems:
-        click.echo(f"  {problem}")
+        echo(f"  {problem}")
     if done.settings_name_another_database:
-        click.echo(
+        echo(
             f"ajpes.toml names another database than the one it was restored into. Before anything else, "
             f"write that one into {done.workspace.settings_file}, or keep AJPES_REPORTING_DATABASE__URL set."
         )
-    click.echo("What was imported or sent after that is not in it. Reports that may have been sent are held.")
-    click.echo(f"Next: `ajpes-reporting -w {directory} doctor`, `collect`, then import what is missing.")
+    echo("What was imported or sent after that is not in it. Reports that may have been sent are held.")
+    echo(f"Next: `ajpes-reporting -w {directory} doctor`, `collect`, then import what is missing.")

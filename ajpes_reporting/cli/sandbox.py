@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
@@ -51,11 +52,11 @@ def wait_for_the_end(farewell: str) -> None:
     try:
         ended.wait()
     except KeyboardInterrupt:
-        click.echo(farewell, err=True)
+        echo(farewell, err=True)
 
 
 def _show(authority: Sandbox, directory: Path) -> None:
-    click.echo(f"The authority is at work in {directory}, on this machine only:")
-    click.echo(f"  SOAP  {authority.soap_url}")
-    click.echo(f"  SFTP  127.0.0.1, port {authority.sftp_port}")
-    click.echo(f"In another terminal: `ajpes-reporting -w {directory} run nodurs`. Ctrl-C stops it.")
+    echo(f"The authority is at work in {directory}, on this machine only:")
+    echo(f"  SOAP  {authority.soap_url}")
+    echo(f"  SFTP  127.0.0.1, port {authority.sftp_port}")
+    echo(f"In another terminal: `ajpes-reporting -w {directory} run nodurs`. Ctrl-C stops it.")

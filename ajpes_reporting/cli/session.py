@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.cli.output import echo, echo_heading, echo_json
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
@@ -68,18 +69,14 @@ class Session:
 
     def say(self, text: str = "") -> None:
         """A message for a person, on stderr."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def emit(self, document: Any, show: Callable[[], None]) -> None:
         """The result: as one JSON document, or as `show` prints it for a person."""
-        try:
-            if self.as_json:
-                click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_jsonable))
-            else:
-                show()
-        except BrokenPipeError:
-            # Whoever read it has gone (`| head`); the exit code must still tell what happened.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if self.as_json:
+            echo_json(document)
+        else:
+            show()
 
     def for_each(self, look: Callable[[Workspace], Part]) -> int:
         """Tells what `look` finds in each workspace of a bureau, or in the one; returns the exit code.
@@ -109,9 +106,9 @@ class Session:
 
         def show() -> None:
             for part in parts:
-                click.echo(click.style(f"{part.title}", bold=True))
+                echo_heading(part.title)
                 part.show()
-                click.echo()
+                echo()
 
         self.emit({"workspaces": {part.title: part.document for part in parts}}, show)
 
@@ -127,7 +124,7 @@ class Session:
             table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left",
                              overflow="fold")  # fmt: skip
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(shown(cell)) for cell in row))
         Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
 
     @contextmanager
@@ -182,15 +179,3 @@ def local_time(moment: datetime | None) -> str:
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding as programs read it."""
     return {**asdict(finding), "severity": finding.severity.value}
-
-
-def _jsonable(value: object) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(LJUBLJANA).isoformat() if value.tzinfo else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, local_time, with_session
 from ajpes_reporting.cli.telling import submission_json
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
@@ -48,26 +49,26 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
         session.say(f"The exact bytes were written to {target}.")
 
     def show() -> None:
-        click.echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")
+        echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")
         if found.is_held:
-            click.echo(f"  held: {found.held_because}")
-            click.echo(f"  Do: if it is right, `ajpes-reporting release {found.id} --reason …`.")
+            echo(f"  held: {found.held_because}")
+            echo(f"  Do: if it is right, `ajpes-reporting release {found.id} --reason …`.")
         if found.superseded_by:
-            click.echo(f"  superseded by submission {found.superseded_by}")
-        click.echo(f"  prepared {local_time(found.prepared_at)}, {found.record_count:,} records, "
+            echo(f"  superseded by submission {found.superseded_by}")
+        echo(f"  prepared {local_time(found.prepared_at)}, {found.record_count:,} records, "
                    f"{found.size_bytes:,} bytes")  # fmt: skip
-        click.echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
-        click.echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
-        click.echo(f"  {places.of(found.archive_path)}")
+        echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
+        echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
+        echo(f"  {places.of(found.archive_path)}")
         for attempt in tries:
-            click.echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
+            echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
                        f"{f', {attempt.detail}' if attempt.detail else ''}")  # fmt: skip
             if attempt.evidence_path:
-                click.echo(f"    the raw reply: {places.of(attempt.evidence_path)}")
+                echo(f"    the raw reply: {places.of(attempt.evidence_path)}")
         for reply in replies:
-            click.echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
+            echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
                        f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip
-            click.echo(f"    {places.of(reply.archive_path)}")
+            echo(f"    {places.of(reply.archive_path)}")
         session.table("What happened", ("when", "state", "why"), [_step(entry) for entry in history])
         if findings:
             session.table(

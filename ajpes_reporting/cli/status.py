@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.alarms.watch import standing
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words
@@ -69,7 +70,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
                 "Submissions", (">no.", "report", "period", "state", ">records", "prepared", "to do"), rows
             )
         else:
-            click.echo("Nothing has been submitted yet.")
+            echo("Nothing has been submitted yet.")
         if aside:
             rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
             session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
@@ -105,53 +106,51 @@ def show_result(desk: Desk, result: Result) -> None:
     submission = result.submission
     match result.ending:
         case Ending.NOTHING_TO_REPORT:
-            click.echo(f"{name}: nothing to report. No obligation has changed; nothing was sent.")
+            echo(f"{name}: nothing to report. No obligation has changed; nothing was sent.")
         case Ending.CHECKS_REFUSED:
-            click.echo(f"{name} was not sent.")
+            echo(f"{name} was not sent.")
             show_log(result.log)
-            click.echo(f"Nothing left this machine. {due_in_words(result.deadline, desk.clock())}")
+            echo(f"Nothing left this machine. {due_in_words(result.deadline, desk.clock())}")
         case Ending.HELD if submission:
             _show_hold(desk, result, submission, name)
         case Ending.NEEDS_CORRECTION if submission:
-            click.echo(
-                f"{name} was refused before (submission {submission.id}), and nothing has changed since."
-            )
+            echo(f"{name} was refused before (submission {submission.id}), and nothing has changed since.")
             _show_rows(desk, submission)
-            click.echo("Nothing was sent.")
+            echo("Nothing was sent.")
             _show_way_out(desk, submission, due_in_words(result.deadline, desk.clock()))
         case Ending.ALREADY_REPORTED if submission:
-            click.echo(
+            echo(
                 f"{name} is {submission.state.label} already (submission {submission.id}). Nothing was sent."
             )
             if not result.kind.monthly:
-                click.echo("What was recorded since then goes with the next day's report.")
+                echo("What was recorded since then goes with the next day's report.")
         case _ if submission:
             _show_submission(desk, result, submission, name)
 
 
 def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
-    click.echo(f"{name} was not sent: {submission.held_because} (submission {number}).")
-    click.echo("It waits for a person's release. Nothing left this machine.")
-    click.echo(f"Do: look at it with `ajpes-reporting show {number}`; if it is right, let it go with")
-    click.echo(f"  ajpes-reporting release {number} --reason …")
-    click.echo(due_in_words(result.deadline, desk.clock()))
+    echo(f"{name} was not sent: {submission.held_because} (submission {number}).")
+    echo("It waits for a person's release. Nothing left this machine.")
+    echo(f"Do: look at it with `ajpes-reporting show {number}`; if it is right, let it go with")
+    echo(f"  ajpes-reporting release {number} --reason …")
+    echo(due_in_words(result.deadline, desk.clock()))
 
 
 def _show_submission(desk: Desk, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
     size = f"{counted(submission.record_count, result.kind.record_noun)}, {submission.size_bytes:,} bytes"
     if submission.state.is_accepted:
-        click.echo(f"{name} was {submission.state.label} ({size}, submission {number}).")
+        echo(f"{name} was {submission.state.label} ({size}, submission {number}).")
     elif submission.state is State.REFUSED:
-        click.echo(f"{name} was refused by AJPES (submission {number}).")
+        echo(f"{name} was refused by AJPES (submission {number}).")
     elif submission.state is State.DELIVERED:
-        click.echo(f"{name} was delivered ({size}, submission {number}) and awaits its answer.")
-        click.echo("Do: nothing now; `ajpes-reporting collect` fetches the answer when it has come.")
+        echo(f"{name} was delivered ({size}, submission {number}) and awaits its answer.")
+        echo("Do: nothing now; `ajpes-reporting collect` fetches the answer when it has come.")
     elif submission.state is State.UNREACHABLE:
-        click.echo(f"{name} was not delivered (submission {number}).")
+        echo(f"{name} was not delivered (submission {number}).")
     else:
-        click.echo(f"It is not known whether {name} arrived (submission {number}).")
+        echo(f"It is not known whether {name} arrived (submission {number}).")
     _show_attempts(desk, submission)
     _show_rows(desk, submission)
     show_log(result.log)
@@ -162,17 +161,15 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
     number = submission.id
     due = due_in_words(result.deadline, desk.clock())
     if submission.state is State.REFUSED:
-        click.echo("AJPES took nothing of it; everything in it is still to be reported.")
+        echo("AJPES took nothing of it; everything in it is still to be reported.")
         _show_way_out(desk, submission, due)
     elif submission.state is State.UNREACHABLE:
-        click.echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
+        echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
     elif submission.state in (State.UNKNOWN, State.SENDING):
-        click.echo(
-            "It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then"
-        )
-        click.echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
-        click.echo(due)
-    click.echo(f"  file: {desk.archive.root / submission.archive_path}")
+        echo("It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then")
+        echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
+        echo(due)
+    echo(f"  file: {desk.archive.root / submission.archive_path}")
 
 
 def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
@@ -180,12 +177,10 @@ def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
     with desk.engine.connect() as connection:
         has_answer = bool(answers.of_submission(connection, submission.id))
     if has_answer:
-        click.echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
+        echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
         return
-    click.echo("The message as a whole was refused, not a record in it.")
-    click.echo(
-        f"Do: mend what is named in [soap], then `ajpes-reporting resubmit {submission.id} --same`. {due}"
-    )
+    echo("The message as a whole was refused, not a record in it.")
+    echo(f"Do: mend what is named in [soap], then `ajpes-reporting resubmit {submission.id} --same`. {due}")
 
 
 def _show_attempts(desk: Desk, submission: Submission) -> None:
@@ -194,21 +189,19 @@ def _show_attempts(desk: Desk, submission: Submission) -> None:
     for attempt in tries:
         detail = f": {attempt.detail}" if attempt.detail else ""
         outcome = attempt.outcome or "cut off"
-        click.echo(f"  {local_time(attempt.started_at)} by {attempt.via}, {outcome}{detail}")
+        echo(f"  {local_time(attempt.started_at)} by {attempt.via}, {outcome}{detail}")
 
 
 def _show_rows(desk: Desk, submission: Submission) -> None:
     with desk.engine.connect() as connection:
         for reply in answers.of_submission(connection, submission.id):
             if reply.note:
-                click.echo(f"  the answer: {reply.note}")
+                echo(f"  the answer: {reply.note}")
             for row in answers.rows_of(connection, reply.id, _MOST_ROWS):
-                click.echo(f"  AJPES, {row.severity} {row.code}: {_record_of(row)}{row.text}")
+                echo(f"  AJPES, {row.severity} {row.code}: {_record_of(row)}{row.text}")
             more = (reply.error_rows or 0) + (reply.warning_rows or 0) - _MOST_ROWS
             if more > 0:
-                click.echo(
-                    f"  … and {more} more; `ajpes-reporting show {submission.id} --answers` lists them all"
-                )
+                echo(f"  … and {more} more; `ajpes-reporting show {submission.id} --answers` lists them all")
 
 
 def _record_of(row: Any) -> str:

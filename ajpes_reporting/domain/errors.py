@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 class AjpesReportingError(Exception):
     """A failure that is told to a person: what is wrong, and what to do about it.
 
-    `message` is one or more complete sentences. `remedy` is an instruction without the
-    leading "Do:", or empty where nothing can be done.
+    `message` is one or more complete sentences, followed by the `details`, each on a line of its
+    own. `remedy` is an instruction without the leading "Do:", or empty where nothing can be done.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str, remedy: str = "", details: Sequence[str] = ()) -> None:
+        self.summary = message
+        self.details = tuple(details)
+        self.message = "\n  ".join((message, *details))
         self.remedy = remedy
+        super().__init__(self.message)
 
 
 class UsageError(AjpesReportingError):

@@ -73,7 +73,7 @@ class RefusedByUjp(RefusedByAuthority):
         self.words = words
         self.trace_id = trace_id
         self.faults = tuple(faults)
-        super().__init__(self._told(), self.remedy_in_words)
+        super().__init__(self._told(), self.remedy_in_words, [str(fault) for fault in self.faults])
 
     def _told(self) -> str:
         number = f"code {self.code.number}, " if self.code else ""
@@ -81,9 +81,8 @@ class RefusedByUjp(RefusedByAuthority):
         if self.faults:  # -99 stands for anything; these say what it is
             meaning = "the request is not valid"
         trace = f" Trace {self.trace_id}." if self.trace_id else ""
-        lines = "".join(f"\n  {fault}" for fault in self.faults)
         words = _quoted(self.words)
-        return f"UJP refused: {meaning} ({number}HTTP {self.status}){words}.{trace}{lines}"
+        return f"UJP refused: {meaning} ({number}HTTP {self.status}){words}.{trace}"
 
 
 class NotAuthorised(RefusedByUjp):

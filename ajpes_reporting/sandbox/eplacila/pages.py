@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent / "templates"
 _NONE = "\N{EN DASH}"
+_BLANKS = "\t\n\r\xa0"
 _NEWEST = 50
 _LARGEST_FORM = 10_000
 _HEADERS = {
@@ -60,7 +61,10 @@ class Pages:
         self._book = book
         self._register = register
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=_visible,
         )
         self._templates.filters |= {"euros": _euros, "moment": _moment, "number": _number}
 
@@ -285,6 +289,16 @@ def _cents(text: str) -> int:
     except InvalidOperation:
         return 0
     return int(amount) if amount.is_finite() and amount == amount.to_integral_value() else 0
+
+
+def _visible(value: object) -> object:
+    """What a payer or a shop wrote, with the characters escaped that would turn a line round, or hide."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "".join(
+        letter if letter.isprintable() or letter in _BLANKS else letter.encode("unicode_escape").decode()
+        for letter in value
+    )
 
 
 def _euros(cents: int) -> str:
