@@ -64,7 +64,7 @@ def look_and_tell(watch: Watch) -> None:
 def verify_record(watch: Watch) -> None:
     """Checks the whole audit record, and keeps the verdict: the alarm stands until one is clean."""
     with snapshot(watch.engine) as connection:
-        problems = chain.verify(connection).problems
+        problems = chain.verify(connection, watch.provider).problems
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
     verdict = f"{problems[0]}{more}" if problems else ""
     with writing(watch.engine) as connection:

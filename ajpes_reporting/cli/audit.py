@@ -26,12 +26,17 @@ def verify(session: Session) -> None:
 
     with session.progress("Verifying") as progress:
         report = verify_all(session.desk(), progress)
-    document = {**asdict(report), "whole": not report.problems}
+    own = report.entries - report.others
+    document = {**asdict(report), "entries": own, "whole": not report.problems}
 
     def show() -> None:
-        echo(f"{report.entries} entries, {report.files} archived files. The newest seal is {report.head}.")
+        echo(f"{own} entries, {report.files} archived files. The newest seal is {report.head}.")
+        if report.others:
+            echo(f"  {report.others} entries of other providers are in the same chain.")
         for problem in report.problems:
             echo(f"  {problem}")
+        for remark in report.remarks:
+            echo(f"  {remark}.")
         echo("The record is whole." if not report.problems else "The record is NOT whole.")
 
     session.emit(document, show)
@@ -45,21 +50,27 @@ def verify(session: Session) -> None:
 )
 @with_session
 def export(session: Session, output: Path) -> None:
-    """Writes the whole record as JSON lines, one entry each, with its seal."""
+    """Writes the record as JSON lines, one entry each, with its seal; of other providers' only the hashes."""
     from ajpes_reporting.database.engine import snapshot
     from ajpes_reporting.journal import chain
 
     desk = session.desk()
-    count = 0
+    counts = {"entries": 0, "others": 0}
     try:
         with output.open("x", encoding="utf-8") as out, snapshot(desk.engine) as connection:
-            for entry in chain.entries(connection):
-                out.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
-                count += 1
+            for entry in chain.exported(connection, desk.provider):
+                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                counts["entries" if "body" in entry else "others"] += 1
     except FileExistsError:
         raise UsageError(f"{output} exists already; it was left as it is.", "name another file") from None
     except OSError as error:
         raise AjpesReportingError(
             f"{output} could not be written: {error.strerror}.", "name another file"
         ) from None
-    session.emit({"file": output, "entries": count}, lambda: echo(f"{count} entries written to {output}."))
+
+    def tell() -> None:
+        echo(f"{counts['entries']} entries written to {output}.")
+        if counts["others"]:
+            echo(f"Of {counts['others']} more, which are of other providers, the hashes alone.")
+
+    session.emit({"file": output, **counts}, tell)

@@ -33,6 +33,7 @@ class Purpose(Enum):
     ALARMS = 0x414A5041  # "AJPA"; telling waits for no run, and no run for it
 
 
+_SHORT_DIGITS = 7  # of a registration number; the other ones have ten
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
 
@@ -47,6 +48,19 @@ _WITHOUT_LIFE = text(
     " AND l.granted AND a.datname = current_database() AND a.state = 'idle'"
     " AND a.state_change < clock_timestamp() - make_interval(secs => :longest)"
 )
+
+
+def lock_key(provider: str, purpose: Purpose) -> dict[str, int]:
+    """The two numbers of a provider's lock on PostgreSQL; each has 31 bits, and a provider's may need 34.
+
+    What goes beyond 31 bits is added to the purpose, which leaves room for it. A number of ten digits that
+    begins with 000 is another one than the seven digits that follow, and counts from ten billion on.
+    """
+    number = int(provider)
+    if len(provider) > _SHORT_DIGITS and number < 10**_SHORT_DIGITS:
+        number += 10**10
+    beyond, within = divmod(number, 2**31)
+    return {"ours": purpose.value + beyond, "provider": within}
 
 
 class Hold(Protocol):
@@ -100,7 +114,7 @@ class _Session:
 def _alone_on_postgresql(
     engine: Engine, provider: str, longest_seconds: float, purpose: Purpose
 ) -> Iterator[Hold]:
-    key = {"ours": purpose.value, "provider": int(provider) % (2**31)}
+    key = lock_key(provider, purpose)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("; ".join(f"SET {setting}" for setting in KEEP_ALIVE))
         if not _taken_soon(connection, key) and not _taken_over(connection, key, longest_seconds):

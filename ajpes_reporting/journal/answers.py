@@ -86,7 +86,8 @@ def store(
         "status": STORED,
     }  # fmt: skip
     key: int = connection.execute(insert(answers).values(values).returning(answers.c.id)).scalar_one()
-    body = {"answer": key, "via": via, "name": values["remote_name"], "sha256": stored.sha256}
+    body = {"answer": key, "via": via, "name": values["remote_name"], "path": stored.path,
+            "sha256": stored.sha256, "size": stored.size_bytes}  # fmt: skip
     kind = chain.ANSWER + STORED
     chain.append(connection, at=at, provider=provider, kind=kind, body=body, submission=submission)
     return key

@@ -4,23 +4,35 @@ An entry commits in the same transaction as the change it explains. The hash cov
 of the entry and the hash of its predecessor, so that no byte of the past can be edited unseen;
 cutting off the end is seen too, since every state, every answer and every quiet day in the journal
 must have its entry.
+
+Several providers in one database share one chain. Of its own entries a provider sees everything, of
+those of the others the hashes alone, which keep the chain together.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
-from ajpes_reporting.database.tables import answers, audit_records, due_reports, purged_files, submissions
+from ajpes_reporting.database.tables import (
+    answers,
+    attempts,
+    audit_records,
+    due_reports,
+    purged_files,
+    submissions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+
+    from sqlalchemy import Row, Table
 
 GENESIS = "0" * 64
 STATE_CHANGED = "state"
@@ -49,14 +61,28 @@ class Entry:
         sealed = [self.seq, self.at, self.provider, self.kind, self.submission, self.body, self.previous_hash]
         return hashlib.sha256(json.dumps(sealed, ensure_ascii=False).encode()).hexdigest()
 
+    def is_sealed(self) -> bool:
+        """Whether it is as it was written."""
+        return self.hash == self.expected_hash()
+
+    def was_of(self, provider: str) -> bool:
+        """Whether it was written as an entry of that provider, whatever it says now."""
+        return replace(self, provider=provider).is_sealed()
+
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """The verdict over the whole record. `head` is the hash to compare with one noted earlier."""
+    """The verdict over the record. `head` is the hash to compare with one noted earlier.
+
+    `entries` are all that are chained together, `others` those among them of other providers;
+    `remarks` say of these that one does not match, which is for their owner to clear up.
+    """
 
     entries: int
     head: str
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    others: int = 0
 
 
 def append(
@@ -91,61 +117,27 @@ def entries(connection: Connection) -> Iterator[Entry]:
     return (Entry(**row._mapping) for row in rows)
 
 
+def exported(connection: Connection, provider: str) -> Iterator[dict[str, Any]]:
+    """The whole record as a provider hands it out: of the entries of others only what links the chain."""
+    for entry in entries(connection):
+        if entry.provider == provider:
+            yield asdict(entry)
+        else:
+            yield {"seq": entry.seq, "previous_hash": entry.previous_hash, "hash": entry.hash}
+
+
+def count_of(connection: Connection, provider: str) -> int:
+    """How many entries are a provider's own."""
+    own = select(func.count()).where(audit_records.c.provider == provider)
+    return connection.execute(own).scalar_one()
+
+
 def of_submission(connection: Connection, submission: int) -> list[Entry]:
     """What the record says about one submission, in order."""
     rows = connection.execute(
         select(audit_records).where(audit_records.c.submission == submission).order_by(audit_records.c.seq)
     )
     return [Entry(**row._mapping) for row in rows]
-
-
-def verify(connection: Connection) -> ChainReport:
-    """Checks every hash, that no number is missing, and that the states agree with the record."""
-    walk = _Walk()
-    try:
-        for entry in entries(connection):
-            walk.step(entry)
-    except DBAPIError:  # SQLite gives out no text that is not UTF-8, however it came there
-        walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
-    walk.problems.extend(_unsealed(connection, walk))
-    return ChainReport(walk.seq, walk.previous, tuple(walk.problems))
-
-
-@dataclass(slots=True)
-class _Walk:
-    """Where a walk along the record stands, and what it has found."""
-
-    seq: int = 0
-    previous: str = GENESIS
-    states: dict[int, str] = field(default_factory=dict)
-    answers: set[tuple[str, Any]] = field(default_factory=set)
-    quiet: set[tuple[str, Any, Any]] = field(default_factory=set)
-    purged: dict[tuple[str, Any], Any] = field(default_factory=dict)  # the hash, by provider and path
-    problems: list[str] = field(default_factory=list)
-
-    def step(self, entry: Entry) -> None:
-        if entry.seq != self.seq + 1:
-            self.problems.append(f"entry {self.seq + 1} is missing; the next one is {entry.seq}")
-        if entry.previous_hash != self.previous:
-            self.problems.append(f"entry {entry.seq} does not follow the entry before it")
-        if entry.hash != entry.expected_hash():
-            self.problems.append(f"entry {entry.seq} was changed after it was written")
-        elif entry.kind == STATE_CHANGED and entry.submission is not None:
-            self.states[entry.submission] = str(told_by(entry).get("to", "something that cannot be read"))
-        elif entry.kind.startswith(ANSWER):
-            self.answers.add((entry.kind.removeprefix(ANSWER), told_by(entry).get("answer")))
-        elif entry.kind == NOTHING_TO_REPORT:
-            body = told_by(entry)
-            self.quiet.add((entry.provider, body.get("report"), body.get("period")))
-        elif entry.kind == PURGED:
-            self._purged(entry.provider, told_by(entry))
-        self.seq, self.previous = entry.seq, entry.hash
-
-    def _purged(self, provider: str, body: dict[str, Any]) -> None:
-        path = str(body.get("path"))
-        if (provider, path) in self.purged:
-            self.problems.append(f"the record says twice that the file {path} was purged")
-        self.purged[provider, path] = body.get("sha256")
 
 
 def told_by(entry: Entry) -> dict[str, Any]:
@@ -157,38 +149,210 @@ def told_by(entry: Entry) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def verify(connection: Connection, provider: str | None = None) -> ChainReport:
+    """Checks every hash and every link, that no number is missing, and that the journal agrees.
+
+    For one provider its own entries and rows are judged, and those of the others only as links of the
+    chain; without one, everything is.
+    """
+    walk = _Walk(provider)
+    try:
+        for entry in entries(connection):
+            walk.step(entry)
+    except DBAPIError:  # SQLite gives out no text that is not UTF-8, however it came there
+        walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
+    remarks = tuple(walk.judge_others())
+    walk.problems.extend(_unsealed(connection, walk))
+    return ChainReport(walk.seq, walk.previous, tuple(walk.problems), remarks, walk.others)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where a walk along the record stands, what it has found, and what the record holds of the journal."""
+
+    provider: str | None = None
+    seq: int = 0
+    previous: str = GENESIS
+    others: int = 0
+    states: dict[int, str] = field(default_factory=dict)
+    prepared: dict[int, dict[str, Any]] = field(default_factory=dict)
+    released: set[int] = field(default_factory=set)
+    ended: dict[Any, dict[str, Any]] = field(default_factory=dict)  # attempts, by number
+    stored: dict[Any, dict[str, Any]] = field(default_factory=dict)  # answers, by number
+    answers: set[tuple[str, Any]] = field(default_factory=set)
+    quiet: set[tuple[str, Any, Any]] = field(default_factory=set)
+    purged: dict[tuple[str, Any], Any] = field(default_factory=dict)  # the hash, by provider and path
+    problems: list[str] = field(default_factory=list)
+    _sound: set[str] = field(default_factory=set)  # other providers of whom an entry matches its hash
+    _suspects: dict[int, str] = field(default_factory=dict)  # entries of others that do not match
+    _owner: str | None = None  # of the entry before
+
+    def step(self, entry: Entry) -> None:
+        is_sealed = entry.is_sealed()
+        if entry.seq != self.seq + 1:
+            self.problems.append(f"entry {self.seq + 1} is missing; the next one is {entry.seq}")
+        if entry.previous_hash != self.previous:
+            self._broken(entry, is_sealed)
+        if not is_sealed:
+            self._changed(entry)
+        elif self._is_own(entry.provider):
+            self._take_in(entry)
+        else:
+            self._sound.add(entry.provider)
+        self.others += not self._is_own(entry.provider)
+        self.seq, self.previous, self._owner = entry.seq, entry.hash, entry.provider
+
+    def judge_others(self) -> Iterator[str]:
+        """Remarks about others' entries. Of a provider who has no other entry, it was one of ours."""
+        for seq, provider in self._suspects.items():
+            if provider in self._sound:
+                yield (
+                    f"entry {seq} is of another provider and does not match; what is yours matches. "
+                    "Tell the administrator of the database"
+                )
+            else:
+                self.problems.append(f"entry {seq} was changed after it was written")
+
+    def _is_own(self, provider: str | None) -> bool:
+        return self.provider is None or provider == self.provider
+
+    def _broken(self, entry: Entry, is_sealed: bool) -> None:
+        """An entry that is whole says truly what came before it; then that one is the wrong one."""
+        doubtful = (self._owner,) if is_sealed else (self._owner, entry.provider)
+        if self._owner is None or any(map(self._is_own, doubtful)):
+            self.problems.append(f"entry {entry.seq} does not follow the entry before it")
+        else:
+            self._suspects.setdefault(self.seq, self._owner)
+
+    def _changed(self, entry: Entry) -> None:
+        if self._is_own(entry.provider) or (self.provider is not None and entry.was_of(self.provider)):
+            self.problems.append(f"entry {entry.seq} was changed after it was written")
+        else:
+            self._suspects.setdefault(entry.seq, entry.provider)
+
+    def _take_in(self, entry: Entry) -> None:
+        body = told_by(entry)
+        if entry.kind in (STATE_CHANGED, LATE_OUTCOME):
+            self._submission(entry, body)
+        elif entry.kind == RELEASED and entry.submission is not None:
+            self.released.add(entry.submission)
+        elif entry.kind == ANSWER + "stored":
+            self.stored[_number(body, "answer")] = body
+        elif entry.kind.startswith(ANSWER):
+            self.answers.add((entry.kind.removeprefix(ANSWER), _number(body, "answer")))
+        elif entry.kind == NOTHING_TO_REPORT:
+            self.quiet.add((entry.provider, str(body.get("report")), str(body.get("period"))))
+        elif entry.kind == PURGED:
+            self._purged(entry.provider, body)
+
+    def _submission(self, entry: Entry, body: dict[str, Any]) -> None:
+        if "attempt" in body:
+            self.ended.setdefault(_number(body, "attempt"), body)
+        if entry.kind == STATE_CHANGED and entry.submission is not None:
+            if entry.submission not in self.states:
+                self.prepared[entry.submission] = body
+            self.states[entry.submission] = str(body.get("to", "something that cannot be read"))
+
+    def _purged(self, provider: str, body: dict[str, Any]) -> None:
+        path = str(body.get("path"))
+        if (provider, path) in self.purged:
+            self.problems.append(f"the record says twice that the file {path} was purged")
+        self.purged[provider, path] = body.get("sha256")
+
+
+def _number(body: Mapping[str, Any], key: str) -> int | None:
+    """What an entry names by number; whoever forged it need not have named a number."""
+    number = body.get(key)
+    return number if isinstance(number, int) else None
+
+
+# What an entry holds of the row that it tells of, and the row's own column. Entries from before a key was
+# added do not have it.
+_OF_A_SUBMISSION = {
+    "report": "report", "period": "period", "file_name": "file_name", "path": "archive_path",
+    "sha256": "sha256", "content_sha256": "content_sha256", "size": "size_bytes", "records": "record_count",
+}  # fmt: skip
+_OF_AN_ANSWER = {
+    "via": "via", "name": "remote_name", "path": "archive_path", "sha256": "sha256", "size": "size_bytes",
+}  # fmt: skip
+_OF_AN_ATTEMPT = {"evidence": "evidence_sha256", "path": "evidence_path"}
+
+
 def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
-    """What the journal holds and the record does not: its end was cut off, or went another way."""
-    yield from _states_that_differ(connection, walk.states)
-    for row in connection.execute(select(answers.c.id, answers.c.status)):
-        if ("stored", row.id) not in walk.answers:
-            yield f"answer {row.id} is in the journal, but not in the record"
-        elif row.status not in ("stored", "applied") and (row.status, row.id) not in walk.answers:
-            yield f"answer {row.id} is {row.status}, but the record does not say so"
-    quiet = select(due_reports).where(due_reports.c.settled_as == NOTHING_TO_REPORT)
+    """What the journal holds and the record does not: its end was cut off, or a row says otherwise."""
+    yield from _submissions_that_differ(connection, walk)
+    yield from _attempts_that_differ(connection, walk)
+    yield from _answers_that_differ(connection, walk)
+    quiet = _own(due_reports, walk).where(due_reports.c.settled_as == NOTHING_TO_REPORT)
     for row in connection.execute(quiet):
         if (row.provider, row.report, row.period) not in walk.quiet:
             yield f"{row.report} for {row.period} counts as quiet, but the record does not say so"
-    yield from _purged_that_differ(connection, walk.purged)
+    yield from _purged_that_differ(connection, walk)
 
 
-def _states_that_differ(connection: Connection, recorded: Mapping[int, str]) -> Iterator[str]:
+def _own(table: Table, walk: _Walk) -> Select[Any]:
+    """The rows that are judged."""
+    rows = select(table)
+    return rows if walk.provider is None else rows.where(table.c.provider == walk.provider)
+
+
+def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
     known = set()
-    for row in connection.execute(select(submissions.c.id, submissions.c.state)):
+    for row in connection.execute(_own(submissions, walk).order_by(submissions.c.id)):
         known.add(row.id)
-        if recorded.get(row.id) != row.state:
-            yield (
-                f"submission {row.id} is {row.state}, but the record ends with "
-                f"{recorded.get(row.id, 'nothing about it')}"
-            )
-    for missing in sorted(set(recorded) - known):
+        name = f"submission {row.id}"
+        if (state := walk.states.get(row.id)) != row.state:
+            yield f"{name} is {row.state}, but the record ends with {state or 'nothing about it'}"
+        if (told := walk.prepared.get(row.id)) is not None:
+            yield from _differing(name, row, told, _OF_A_SUBMISSION)
+            if "totals" in told and told["totals"] != _json(row.totals):
+                yield f"{name} has other totals than the record says"
+            if told.get("held_because") != row.held_because:
+                yield f"{name} is held, or not held, against the record"
+        if row.released_at is not None and row.id not in walk.released:
+            yield f"{name} counts as released, but the record does not say so"
+    for missing in sorted(set(walk.states) - known):
         yield f"submission {missing} is in the record, but not in the journal"
 
 
-def _purged_that_differ(connection: Connection, recorded: Mapping[tuple[str, Any], Any]) -> Iterator[str]:
-    known = {(row.provider, row.path): row.sha256 for row in connection.execute(select(purged_files))}
+def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+    rows = select(attempts).join(submissions, submissions.c.id == attempts.c.submission)
+    if walk.provider is not None:
+        rows = rows.where(submissions.c.provider == walk.provider)
+    for row in connection.execute(rows.order_by(attempts.c.id)):
+        yield from _differing(f"attempt {row.id}", row, walk.ended.get(row.id, {}), _OF_AN_ATTEMPT)
+
+
+def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+    for row in connection.execute(_own(answers, walk).order_by(answers.c.id)):
+        if (told := walk.stored.get(row.id)) is None:
+            yield f"answer {row.id} is in the journal, but not in the record"
+            continue
+        if row.status not in ("stored", "applied") and (row.status, row.id) not in walk.answers:
+            yield f"answer {row.id} is {row.status}, but the record does not say so"
+        yield from _differing(f"answer {row.id}", row, told, _OF_AN_ANSWER)
+
+
+def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+    rows = connection.execute(_own(purged_files, walk))
+    known = {(row.provider, row.path): row.sha256 for row in rows}
     for key, sha256 in known.items():
-        if recorded.get(key) != sha256:
+        if walk.purged.get(key) != sha256:
             yield f"the file {key[1]} counts as purged, but the record does not say so"
-    for _provider, path in sorted(set(recorded) - set(known)):
+    for _provider, path in sorted(set(walk.purged) - set(known)):
         yield f"the file {path} was purged by the record, but not by the journal"
+
+
+def _differing(
+    name: str, row: Row[Any], told: Mapping[str, Any], columns: Mapping[str, str]
+) -> Iterator[str]:
+    for key, column in columns.items():
+        if key in told and told[key] != getattr(row, column):
+            yield f"{name} has another {column} than the record says"
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

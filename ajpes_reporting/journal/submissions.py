@@ -100,8 +100,12 @@ def prepare(
         connection.execute(insert(submission_findings), [_finding_row(key, item) for item in findings])
     _supersede_earlier(connection, draft, key)
     due.reopen_quiet(connection, draft.provider, draft.report, draft.period)
-    body = {"to": State.PREPARED.value, "sha256": draft.stored.sha256, "file_name": draft.file_name,
-            "records": draft.record_count, "totals": dict(draft.totals)}  # fmt: skip
+    body = {
+        "to": State.PREPARED.value, "report": draft.report, "period": draft.period,
+        "file_name": draft.file_name, "path": draft.stored.path, "sha256": draft.stored.sha256,
+        "size": draft.stored.size_bytes, "content_sha256": draft.content_sha256,
+        "records": draft.record_count, "totals": dict(draft.totals),
+    }  # fmt: skip
     if draft.held_because:
         body["held_because"] = draft.held_because
     chain.append(
@@ -110,9 +114,18 @@ def prepare(
     return get(connection, key)
 
 
-def move(connection: Connection, submission: Submission, to: State, why: str, *, at: datetime) -> Submission:
+def move(
+    connection: Connection,
+    submission: Submission,
+    to: State,
+    why: str,
+    *,
+    at: datetime,
+    more: Mapping[str, Any] | None = None,
+) -> Submission:
     """Changes the state, writes it into the audit record, and does what acceptance entails.
 
+    `more` is what the entry holds beside the states and the reason.
     A call that failed leaves the doubt of the one before it, if there was one: `unknown` then, whatever `to`.
     Raises `UsageError` if the submission cannot get there from where it is now.
     """
@@ -122,7 +135,7 @@ def move(connection: Connection, submission: Submission, to: State, why: str, *,
     if current.state is State.SENDING and to in _OF_ONE_CALL and sent_in_doubt(connection, current):
         to = State.UNKNOWN
     connection.execute(update(submissions).where(submissions.c.id == current.id).values(state=to.value))
-    body = {"from": current.state.value, "to": to.value, "why": why}
+    body = {"from": current.state.value, "to": to.value, "why": why, **(more or {})}
     chain.append(
         connection,
         at=at,
@@ -214,9 +227,14 @@ def end_attempt(
         )
     )
     current = get(connection, submission.id)
+    told = {
+        "attempt": attempt,
+        "evidence": evidence.sha256 if evidence else None,
+        "path": evidence.path if evidence else None,
+    }
     if _is_under_way(connection, current, attempt):
-        return move(connection, submission, state_after(outcome), detail, at=at)
-    body = {"attempt": attempt, "outcome": type(outcome).__name__.lower(), "detail": detail}
+        return move(connection, submission, state_after(outcome), detail, at=at, more=told)
+    body = {**told, "outcome": type(outcome).__name__.lower(), "detail": detail}
     chain.append(
         connection,
         at=at,

@@ -95,7 +95,7 @@ def _back_up(workspace: Workspace, desk: Desk, folder: Path, progress: Progress)
     with snapshot(desk.engine) as connection:
         facts = _facts(connection, desk.provider)
         if before is not None:
-            _refuse_another_record(connection, before, folder)
+            _refuse_another(connection, desk.provider, before, folder)
         dump(connection, folder / database)
     archive, copied, damaged = _copy_archive(desk.archive, Archive(folder / "archive"), facts, progress)
     manifest = Manifest(
@@ -140,7 +140,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _facts(connection: Connection, provider: str) -> _Facts:
-    record = verify_record(connection)
+    record = verify_record(connection, provider)
     gone = frozenset(purged.paths(connection, provider))
     files = {file.path: file for file in purged.archived_files(connection, provider)}
     return _Facts(record, _counts(connection), {key: files[key] for key in sorted(files.keys() - gone)}, gone)
@@ -153,8 +153,14 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def _refuse_another_record(connection: Connection, before: Manifest, folder: Path) -> None:
-    """A good backup is not overwritten with a database that is not its continuation."""
+def _refuse_another(connection: Connection, provider: str, before: Manifest, folder: Path) -> None:
+    """A good backup is overwritten with its own continuation alone, and never with another provider's."""
+    if before.provider != provider:
+        raise UsageError(
+            f"The backup in {folder} is of provider {before.provider}, this workspace of {provider}. "
+            "Nothing was done.",
+            "name a folder of its own for each workspace",
+        )
     if before.entries == 0:
         return
     seal = connection.scalar(select(audit_records.c.hash).where(audit_records.c.seq == before.entries))

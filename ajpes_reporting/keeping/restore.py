@@ -166,7 +166,7 @@ def _refuse_changed(name: str, copied: str, expected: str) -> None:
 def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clock) -> None:
     """The record is whole and ends with the seal; the archive has every file; nothing new is wrong."""
     with snapshot(engine) as connection:
-        record = verify_record(connection)
+        record = verify_record(connection, manifest.provider)
     if (record.head, record.entries) != (manifest.seal, manifest.entries):
         raise _not_usable(workspace, "its audit record does not end with the seal of the backup")
     if manifest.revision < HEAD:

@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting import __version__
 from ajpes_reporting.database.engine import snapshot
-from ajpes_reporting.database.tables import alarms, attempts, audit_records, submissions
+from ajpes_reporting.database.tables import alarms, attempts, submissions
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.states import AWAITING_STATES, State
-from ajpes_reporting.journal import chores, due
+from ajpes_reporting.journal import chain, chores, due
 from ajpes_reporting.schedule.tick import TICK
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _of_the_journal(connection: Connection, watched: Watched) -> Iterator[Figure
         yield "alarms", (severity,), count
     ticked_at = chores.last_done(connection, desk.provider, TICK)
     yield "last_tick_timestamp_seconds", (), ticked_at.timestamp() if ticked_at else 0
-    yield "audit_entries", (), connection.execute(select(func.max(audit_records.c.seq))).scalar() or 0
+    yield "audit_entries", (), chain.count_of(connection, desk.provider)
 
 
 def _of_periods(connection: Connection, desk: Desk, kind: ReportKind, now: datetime) -> Iterator[Figure]:

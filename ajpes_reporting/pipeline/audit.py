@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, exists, select
 
 from ajpes_reporting.database.engine import snapshot
-from ajpes_reporting.database.tables import events, pending_events, submission_events, submissions
+from ajpes_reporting.database.tables import (
+    events,
+    obligations,
+    pending_events,
+    submission_events,
+    submissions,
+)
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
 from ajpes_reporting.journal import chain, purged
@@ -24,18 +30,24 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The verdict. `head` is the newest seal: compare it with one that was noted earlier."""
+    """The verdict. `head` is the newest seal: compare it with one that was noted earlier.
+
+    `entries` are all that are chained together, also those of `others` who share the database;
+    `remarks` are no problem of this provider's.
+    """
 
     entries: int
     files: int
     head: str
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    others: int = 0
 
 
 def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
     """Checks the chain, every archived file of this provider, and what counts as reported."""
     with snapshot(desk.engine) as connection:
-        record = verify_record(connection)
+        record = verify_record(connection, desk.provider)
         files = list(purged.archived_files(connection, desk.provider))
         gone = purged.paths(connection, desk.provider)
     problems = list(record.problems)
@@ -46,10 +58,11 @@ def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
     return replace(record, files=kept, problems=tuple(problems))
 
 
-def verify_record(connection: Connection) -> AuditReport:
-    """Checks the chain and what counts as reported, without the archive."""
-    chained = chain.verify(connection)
-    return AuditReport(chained.entries, 0, chained.head, (*chained.problems, *_wrongly_pending(connection)))
+def verify_record(connection: Connection, provider: str | None = None) -> AuditReport:
+    """Checks the chain and what counts as reported, of one provider or of all, without the archive."""
+    chained = chain.verify(connection, provider)
+    problems = (*chained.problems, *_wrongly_pending(connection, provider))
+    return AuditReport(chained.entries, 0, chained.head, problems, chained.remarks, chained.others)
 
 
 def damage(file: ArchivedFile) -> str:
@@ -67,7 +80,7 @@ def _wrong_with(desk: Desk, file: ArchivedFile, purged_sha256: str | None) -> It
         yield f"the file of {file.owner} was purged, but is still there: {file.path}"
 
 
-def _wrongly_pending(connection: Connection) -> Iterator[str]:
+def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[str]:
     """Events must be pending exactly until a submission that reports them was accepted."""
     accepted = exists(
         select(submission_events.c.event)
@@ -78,5 +91,9 @@ def _wrongly_pending(connection: Connection) -> Iterator[str]:
         )
     )
     pending = exists(select(pending_events.c.event).where(pending_events.c.event == events.c.id))
-    for row in connection.execute(select(events.c.event_id).where(accepted == pending).limit(_MOST_NAMED)):
+    wrong = select(events.c.event_id).where(accepted == pending).limit(_MOST_NAMED)
+    if provider is not None:
+        own = select(obligations.c.id).where(obligations.c.provider == provider)
+        wrong = wrong.where(events.c.obligation.in_(own))
+    for row in connection.execute(wrong):
         yield f"event {row.event_id} is counted as reported, or as not reported, against the record"
