@@ -27,7 +27,7 @@ class FindingLog:
     def add(self, findings: Iterable[Finding]) -> None:
         """Takes findings in; the first ones of each rule are kept, the rest only counted."""
         for finding in findings:
-            hardened = self._strict and not finding.taken_back
+            hardened = self._strict and finding.severity is Severity.WARNING and not finding.taken_back
             self._add(replace(finding, severity=Severity.ERROR) if hardened else finding)
 
     def hidden(self) -> dict[str, int]:
@@ -39,7 +39,7 @@ class FindingLog:
     def _add(self, finding: Finding) -> None:
         if finding.is_error:
             self.error_count += 1
-        else:
+        elif finding.severity is Severity.WARNING:
             self.warning_count += 1
         self._per_rule[finding.rule] += 1
         if self._per_rule[finding.rule] <= _SHOWN_PER_RULE:

@@ -110,6 +110,9 @@ def _log_result(duty: Duty, done: Result) -> None:
         fields["detail"] = _last_detail(duty.desk, submission)
     if done.ending is Ending.CHECKS_REFUSED:
         fields["findings"] = _findings([item for item in done.log.shown if item.is_error])
+    if done.left_out:
+        fields["left_out"] = "; ".join(f"{note.record}: {note.rule}" for note in done.left_out.notes())
+        level = max(level, logging.WARNING)
     _log.log(level, "%s for %s %s.", done.kind.code, done.period.key, words, extra=fields)
 
 

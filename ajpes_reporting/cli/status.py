@@ -10,7 +10,7 @@ from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Session, local_time, with_session
-from ajpes_reporting.cli.telling import due_in_words
+from ajpes_reporting.cli.telling import due_in_words, left_out_json
 from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity
@@ -20,10 +20,14 @@ from ajpes_reporting.journal import answers, due, submissions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from ajpes_reporting.alarms.alarm import Standing
     from ajpes_reporting.config import Workspace
+    from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.left_out import LeftOut
 
 _MOST = 20
 
@@ -45,6 +49,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
         newest = submissions.recent(connection, desk.provider, _MOST)
         aside = answers.set_aside_answers(connection, desk.provider, _MOST)
         held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}
+        left_out = _left_out(connection, desk)
     periods = _due(desk)
     document = {
         "provider": desk.provider,
@@ -54,6 +59,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
         "answers_set_aside": [
             {"id": row.id, "name": row.remote_name, "status": row.status, "note": row.note} for row in aside
         ],
+        "left_out": {code: left_out_json(item) for code, item in left_out.items()},
     }
 
     def show() -> None:
@@ -71,11 +77,27 @@ def _part(session: Session, workspace: Workspace) -> Part:
             )
         else:
             echo("Nothing has been submitted yet.")
+        notes = [[code, *_note_row(note)] for code, item in left_out.items() for note in item.notes()]
+        if notes:
+            session.table("Left out of reports", ("report", "record", "why", "do"), notes)
         if aside:
             rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
             session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
 
     return Part(workspace.folder.name, document, show)
+
+
+def _left_out(connection: Connection, desk: Desk) -> dict[str, LeftOut]:
+    """What a run at this moment would leave out, by report."""
+    now = desk.clock()
+    found = {
+        kind.code: kind.left_out(connection, desk.provider, now, now) for kind in desk.kinds if kind.left_out
+    }
+    return {code: item for code, item in found.items() if item}
+
+
+def _note_row(note: Finding) -> list[str]:
+    return [note.record, note.message, as_order(note.remedy)]
 
 
 def _alarm_json(item: Standing) -> dict[str, Any]:

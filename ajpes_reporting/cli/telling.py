@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ajpes_reporting.pipeline.run import Ending, Result
 if TYPE_CHECKING:
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.left_out import LeftOut
 
 _MOST_ROWS = 20
 _CODES = {
@@ -48,17 +50,34 @@ def result_json(desk: Desk, result: Result) -> dict[str, Any]:
     return {
         "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
         "deadline": result.deadline, "submission": submission_json(desk, result.submission),
-        **log_json(result.log), "exit_code": exit_code(result),
+        **log_json(result.log), "left_out": left_out_json(result.left_out), "exit_code": exit_code(result),
+    }  # fmt: skip
+
+
+def left_out_json(left_out: LeftOut) -> dict[str, Any]:
+    """What a report leaves out, for a program."""
+    held = left_out.held_back
+    return {
+        "held_back": {
+            "events": held.events, "obligations": held.obligations, "after": held.cutoff, "until": held.until,
+            "first": [asdict(item) for item in held.first],
+        } if held else None,
+        "excluded": [asdict(item) for item in left_out.excluded],
     }  # fmt: skip
 
 
 def exit_code(result: Result) -> int:
     """The exit code of the contract for what a run did."""
-    if result.ending in (Ending.CHECKS_REFUSED, Ending.HELD):
+    return code_of(result.ending, result.submission)
+
+
+def code_of(ending: Ending, submission: Submission | None) -> int:
+    """The exit code of a run that ends so, with the submission of its period as it stands then."""
+    if ending in (Ending.CHECKS_REFUSED, Ending.HELD):
         return ChecksRefused.exit_code
-    if result.ending is Ending.NOTHING_TO_REPORT or result.submission is None:
+    if ending is Ending.NOTHING_TO_REPORT or submission is None:
         return 0
-    return _CODES.get(result.submission.state, 0)
+    return _CODES.get(submission.state, 0)
 
 
 def submission_json(desk: Desk, submission: Submission | None) -> dict[str, Any] | None:
@@ -106,7 +125,8 @@ def show_result(desk: Desk, result: Result) -> None:
     submission = result.submission
     match result.ending:
         case Ending.NOTHING_TO_REPORT:
-            echo(f"{name}: nothing to report. No obligation has changed; nothing was sent.")
+            echo(f"{name}: nothing to report. {nothing_because(result.left_out)}; nothing was sent.")
+            show_log(result.log)
         case Ending.CHECKS_REFUSED:
             echo(f"{name} was not sent.")
             show_log(result.log)
@@ -128,10 +148,16 @@ def show_result(desk: Desk, result: Result) -> None:
             _show_submission(desk, result, submission, name)
 
 
+def nothing_because(left_out: LeftOut) -> str:
+    """Why there is nothing to report, as the beginning of a sentence."""
+    return "What has changed is left out of it" if left_out else "No obligation has changed"
+
+
 def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
     echo(f"{name} was not sent: {submission.held_because} (submission {number}).")
     echo("It waits for a person's release. Nothing left this machine.")
+    show_log(result.log)
     echo(f"Do: look at it with `ajpes-reporting show {number}`; if it is right, let it go with")
     echo(f"  ajpes-reporting release {number} --reason …")
     echo(due_in_words(result.deadline, desk.clock()))

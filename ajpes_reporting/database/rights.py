@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, literal_column, or_, select, text
 
-from ajpes_reporting.database.tables import APPEND_ONLY
+from ajpes_reporting.database.tables import APPEND_ONLY, RENEWABLE, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -36,4 +36,6 @@ def _excess(connection: Connection) -> str:
 
 def _may_change(connection: Connection, table: str) -> bool:
     whole = func.has_table_privilege(table, "UPDATE, DELETE, TRUNCATE, TRIGGER")
-    return bool(connection.scalar(select(or_(whole, func.has_any_column_privilege(table, "UPDATE")))))
+    kept = set(metadata.tables[table].columns.keys()).difference(RENEWABLE.get(table, ()))
+    parts = (func.has_column_privilege(table, column, "UPDATE") for column in sorted(kept))
+    return bool(connection.scalar(select(or_(whole, *parts))))

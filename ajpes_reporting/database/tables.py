@@ -131,6 +131,39 @@ pending_events = Table(
     _asked_once("event", "events.id"),
 )
 
+# Under which other spelling of its debtor's name an obligation stood before, and until when.
+former_names = Table(
+    "former_names",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("obligation", Key, ForeignKey("obligations.id"), nullable=False, index=True),
+    Column("debtor", Key, ForeignKey("debtors.id"), nullable=False),
+    Column("replaced_at", Instant, nullable=False),
+)
+
+# Persons' decisions to keep an obligation out of reports, and to let it in again; the newest counts.
+exclusions = Table(
+    "exclusions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("obligation", Key, ForeignKey("obligations.id"), nullable=False),
+    Column("decision", String(8), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Index(None, "provider", "obligation", "id"),
+    CheckConstraint("decision IN ('excluded', 'included')", name="decision"),
+)
+
+# Events with a time of recording in the future, and their cancellations, of which AJPES never hears.
+withdrawn_events = Table(
+    "withdrawn_events",
+    metadata,
+    Column("event", Key, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Column("provider", Provider, nullable=False, index=True),
+    Column("withdrawn_at", Instant, nullable=False),
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -420,6 +453,9 @@ APPEND_ONLY = (
     "debtors",
     "obligations",
     "events",
+    "former_names",
+    "exclusions",
+    "withdrawn_events",
     "postings",
     "submission_events",
     "submission_findings",
@@ -429,4 +465,9 @@ APPEND_ONLY = (
     "eplacila_states",
     "eplacila_notices",
 )
-"""Tables whose rows are never changed or removed; triggers in the database see to it."""
+"""Tables whose rows are never changed or removed; triggers in the database see to it.
+
+But an obligation may pass to another spelling of its debtor's name (`RENEWABLE`)."""
+
+RENEWABLE = {"obligations": ("debtor",)}
+"""Columns of these tables that the program may renew."""

@@ -7,10 +7,14 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error keeps a report from being sent; a warning is shown and sent along."""
+    """An error keeps a report from being sent; a warning is shown and sent along.
+
+    A note says what is right and yet not to be overlooked, such as what a report leaves out.
+    """
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
@@ -49,6 +50,9 @@ AMOUNT_DIGITS = 15
 _AMOUNTS = range(10**AMOUNT_DIGITS)
 _BALANCE_DIGITS = 17
 
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clock that recorded an event may be ahead of ours."""
 
 EDITION = 1
 """Raised whenever the rules of single records come to say something else about any record."""

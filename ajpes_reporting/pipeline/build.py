@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.left_out import LeftOut
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
 
@@ -35,7 +36,7 @@ _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
 class Built:
     """A report file, checked; `packed` is the same as the archive keeps it.
 
-    `content_sha256` leaves out when it was prepared.
+    `content_sha256` leaves out when it was prepared. `to_be_released` says what a person has to look at.
     """
 
     path: Path
@@ -47,6 +48,16 @@ class Built:
     sha256: str
     content_sha256: str
     log: FindingLog
+    left_out: LeftOut
+    to_be_released: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to report, but perhaps something that was left out."""
+
+    log: FindingLog
+    left_out: LeftOut
 
 
 def rehearse(
@@ -57,7 +68,8 @@ def rehearse(
     The ledger is brought up to date inside a transaction that is rolled back.
     """
     with rehearsing(desk.engine) as connection:
-        return build(connection, desk, kind, period, folder, progress)
+        built = build(connection, desk, kind, period, folder, progress)
+    return built if isinstance(built, Built) else None
 
 
 def build(
@@ -69,8 +81,8 @@ def build(
     progress: Progress = no_progress,
     *,
     as_it_stands: bool = False,
-) -> Built | None:
-    """Selects, writes and checks within one transaction; nothing if there is nothing to report.
+) -> Built | Nothing:
+    """Selects, writes and checks within one transaction.
 
     Written, hashed, packed and held against its schema in one go. The rules need no file: they were
     asked when the facts came in (`Selection.findings`). Memory does not grow with the report.
@@ -78,9 +90,11 @@ def build(
     desk.refresh_ledger(connection, kind, period.key)
     request = _request(desk, kind, period, as_it_stands)
     selection = kind.select(connection, request)
+    log = FindingLog(strict=desk.strict)
+    log.add(selection.left_out.notes())
     if selection.record_count == 0:
         _refuse_omission(kind, period)
-        return None
+        return Nothing(log, selection.left_out)
     path = folder / file_name(kind.name, period, desk.provider)
     packed = path.with_suffix(".zst")
     schema = desk.schemas(kind.schema)
@@ -91,11 +105,13 @@ def build(
         lambda blocks: pack(blocks, packed),
         lambda blocks: schema_verdict(blocks, load_schema(schema)),
     )
-    log = FindingLog(strict=desk.strict)
-    log.add(selection.findings if verdict is None else explained(path, schema, verdict))
+    log.add(selection.too_large)
+    log.add(
+        selection.findings if verdict is None or selection.too_large else explained(path, schema, verdict)
+    )
     return Built(
         path, packed, request, selection.record_count, dict(selection.totals),
-        size_bytes, sha256, content_sha256, log,
+        size_bytes, sha256, content_sha256, log, selection.left_out, selection.to_be_released,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""When a report waits for a person before it goes: its volume, or a restored journal.
+"""When a report waits for a person before it goes: a restored journal, its amounts, its volume.
 
 A slip in the bank's core system, such as a whole ledger marked as changed, is mended in minutes
 before it is sent, and in weeks afterwards.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.build import Built
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -25,12 +26,17 @@ _NEVER_TOO_MANY = 1_000
 _ABOUT = 1.1  # what a person has let go may grow by so much until it is sent
 
 
-def reason_to_hold(
+def reason_to_hold(connection: Connection, desk: Desk, kind: ReportKind, built: Built) -> str | None:
+    """Why this report is held for a person's release; nothing if it may go."""
+    period, count = built.request.period, built.record_count
+    doubt = reason_after_restore(connection, desk.provider, period)
+    reasons = (doubt, built.to_be_released, None if doubt else _volume(connection, desk, kind, period, count))
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _volume(
     connection: Connection, desk: Desk, kind: ReportKind, period: Period, record_count: int
 ) -> str | None:
-    """Why this report is held for a person's release; nothing if it may go."""
-    if (doubt := reason_after_restore(connection, desk.provider, period)) is not None:
-        return doubt
     released = submissions.released_count(connection, desk.provider, kind.code, period.key)
     if released is not None and released / _ABOUT <= record_count <= released * _ABOUT:
         return None

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.log import FindingLog
-from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
@@ -23,12 +23,13 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.restored import reason_after_restore
 from ajpes_reporting.journal.submissions import Draft, Submission
-from ajpes_reporting.pipeline.build import Built, build
+from ajpes_reporting.pipeline.build import Built, Nothing, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
 from ajpes_reporting.pipeline.hold import reason_to_hold
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.recorder import Recorder
+from ajpes_reporting.reports.left_out import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,20 @@ class Result:
     deadline: datetime
     submission: Submission | None = None
     log: FindingLog = field(default_factory=FindingLog)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """How a run would end now, as far as the journal and the ledger tell; `built` is what it would send.
+
+    `because` says why it would be held. Nothing is built where the period is closed, or awaits an answer.
+    """
+
+    ending: Ending
+    built: Built | Nothing | None
+    submission: Submission | None = None
+    because: str = ""
 
 
 def run(
@@ -101,9 +116,38 @@ def run(
         if standing is not None:
             return _result(desk, standing, kind, period)
         ending, built, submission = _prepare(desk, kind, period, folder, progress, as_it_stands)
-        if built is not None and submission is not None and ending is Ending.SENT:
+        if isinstance(built, Built) and submission is not None and ending is Ending.SENT:
             send(desk, kind, submission, built.path, carriers, folder, hold, progress)
-        return _result(desk, ending, kind, period, built.log if built else None)
+        return _result(desk, ending, kind, period, built)
+
+
+def foresee(
+    desk: Desk,
+    kind: ReportKind,
+    period: Period,
+    folder: Path,
+    progress: Progress = no_progress,
+    *,
+    also_closed: bool = False,
+) -> Foreseen:
+    """Says how a run would end, and builds what it would send; changes nothing, and asks nobody outside.
+
+    With `also_closed`, builds also where the run would send nothing since the period is not open.
+    """
+    with rehearsing(desk.engine) as connection:
+        latest = submissions.latest(connection, desk.provider, kind.code, period.key)
+        closed = _closed(latest)
+        if closed is not None and not also_closed:
+            return Foreseen(closed, None, latest)
+        built = build(connection, desk, kind, period, folder, progress)
+        if closed is not None or isinstance(built, Nothing):
+            return Foreseen(closed or Ending.NOTHING_TO_REPORT, built, latest)
+        because = reason_to_hold(connection, desk, kind, built)
+        ending = _ending(built, because)
+        before = _ending_as_before(connection, desk, latest, built, ending)
+    if before is Ending.HELD and latest is not None:
+        because = latest.held_because
+    return Foreseen(before or ending, built, latest, because or "")
 
 
 def send(
@@ -140,15 +184,20 @@ def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -
 def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> Ending | None:
     """What stands in the way of a new submission; nothing if the period is open."""
     latest = _latest(desk, kind, period)
+    if latest is not None and latest.state.awaits_answer:
+        latest = _look_first(desk, latest, folder)
+    return _closed(latest)
+
+
+def _closed(latest: Submission | None) -> Ending | None:
+    """How the newest submission of a period keeps it from being reported; nothing if it is open."""
     if latest is None:
         return None
-    if latest.state.awaits_answer:
-        latest = _look_first(desk, latest, folder)
     if latest.state.is_accepted:
         return Ending.ALREADY_REPORTED
     if latest.state is State.DELIVERED:
         return Ending.AWAITS_ANSWER
-    return Ending.MUST_BE_SETTLED if latest.state is State.UNKNOWN else None
+    return Ending.MUST_BE_SETTLED if latest.state.awaits_answer else None
 
 
 def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
@@ -198,20 +247,21 @@ def _resend(
 
 def _prepare(
     desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress, as_it_stands: bool
-) -> tuple[Ending, Built | None, Submission | None]:
+) -> tuple[Ending, Built | Nothing, Submission | None]:
     """Builds and records the submission in one transaction: it reports exactly what it selected."""
     with writing(desk.engine) as connection:
         built = build(connection, desk, kind, period, folder, progress, as_it_stands=as_it_stands)
-        if built is None:
+        if isinstance(built, Nothing):
             due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
-            return Ending.NOTHING_TO_REPORT, None, None
-        held_because = reason_to_hold(connection, desk, kind, period, built.record_count)
+            return Ending.NOTHING_TO_REPORT, built, None
+        held_because = reason_to_hold(connection, desk, kind, built)
         ending = _ending(built, held_because)
         latest = submissions.latest(connection, desk.provider, kind.code, period.key)
-        if latest is not None and latest.content_sha256 == built.content_sha256:
-            before = _as_before(connection, desk, latest, built, ending, folder)
-            if before is not None:
-                return *before, latest
+        before = _ending_as_before(connection, desk, latest, built, ending)
+        if before is not None and latest is not None:
+            as_before = _as_archived(desk, latest, built, folder) if before is Ending.SENT else built
+            if as_before is not None:
+                return before, as_before, latest
         events = kind.reported_events(built.request) if kind.reported_events else None
         submission = submissions.prepare(
             connection, _draft(desk, kind, built, held_because), built.log.shown, events, at=desk.clock()
@@ -219,21 +269,21 @@ def _prepare(
     return ending, built, submission
 
 
-def _as_before(
-    connection: Connection, desk: Desk, latest: Submission, built: Built, ending: Ending, folder: Path
-) -> tuple[Ending, Built] | None:
-    """What becomes of a report that says what its forerunner said; nothing if it takes its place."""
+def _ending_as_before(
+    connection: Connection, desk: Desk, latest: Submission | None, built: Built, ending: Ending
+) -> Ending | None:
+    """How a report ends that says what its forerunner said; nothing if it takes its place."""
+    if latest is None or latest.content_sha256 != built.content_sha256:
+        return None
     if latest.state is State.REFUSED:
-        return Ending.NEEDS_CORRECTION, built
+        return Ending.NEEDS_CORRECTION
     if ending is Ending.CHECKS_REFUSED:
-        return ending, built
+        return ending
     if latest.is_held:
-        return Ending.HELD, built
+        return Ending.HELD
     # A restored journal may not know that they went out after all.
     is_certain = reason_after_restore(connection, desk.provider, built.request.period) is None
-    if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain:
-        return _as_archived(desk, latest, built, folder)
-    return None
+    return Ending.SENT if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain else None
 
 
 def _ending(built: Built, held_because: str | None) -> Ending:
@@ -242,9 +292,7 @@ def _ending(built: Built, held_because: str | None) -> Ending:
     return Ending.HELD if held_because else Ending.SENT
 
 
-def _as_archived(
-    desk: Desk, submission: Submission, built: Built, folder: Path
-) -> tuple[Ending, Built] | None:
+def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path) -> Built | None:
     """Nothing arrived and nothing has changed since: the bytes that are archived go, not new ones.
 
     If they are lost the new ones take their place.
@@ -255,7 +303,7 @@ def _as_archived(
     except UsageError as error:
         _log.error("Submission %d is made anew. %s", submission.id, error.message)
         return None
-    return Ending.SENT, replace(built, path=path)
+    return replace(built, path=path)
 
 
 def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None) -> Draft:
@@ -296,7 +344,8 @@ def _latest(desk: Desk, kind: ReportKind, period: Period) -> Submission | None:
 
 
 def _result(
-    desk: Desk, ending: Ending, kind: ReportKind, period: Period, log: FindingLog | None = None
+    desk: Desk, ending: Ending, kind: ReportKind, period: Period, built: Built | Nothing | None = None
 ) -> Result:
     deadline = kind.deadline(period, desk.extra_days_off)
-    return Result(ending, kind, period, deadline, _latest(desk, kind, period), log or FindingLog())
+    log, left_out = (built.log, built.left_out) if built else (FindingLog(), LeftOut())
+    return Result(ending, kind, period, deadline, _latest(desk, kind, period), log, left_out)

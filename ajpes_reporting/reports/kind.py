@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, or_,
 from ajpes_reporting.database.tables import rule_editions
 from ajpes_reporting.domain.periods import parse_day, parse_month
 from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.reports.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
@@ -47,12 +48,18 @@ class Selection:
 
     `totals` are the attributes of `Ident` as they will be written. `rows` and `findings`, what the
     rules say about them, can be read once, within the transaction that made the selection.
+    `left_out` is what it leaves out although the authority does not know it. `too_large` says what does
+    not fit into `Ident`, and which records make it so large. `to_be_released` says what a person has to
+    look at before it goes.
     """
 
     record_count: int
     totals: Mapping[str, str]
     rows: Iterable[tuple[Any, ...]]
     findings: Iterable[Finding] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    too_large: Sequence[Finding] = ()
+    to_be_released: str = ""
 
 
 def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
@@ -116,6 +123,7 @@ class ReportKind:
 
     `record_mark` is how each record begins in the file. `nothing_is_an_omission` says what to do
     about a report without rows; empty where a period without rows is quiet and nothing is sent.
+    `left_out` says what a report of a provider with this cutoff leaves out, at this moment.
     """
 
     code: str
@@ -137,6 +145,7 @@ class ReportKind:
     deadline: Callable[[Period, frozenset[date]], datetime]
     nothing_is_an_omission: str = ""
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
+    left_out: Callable[[Connection, str, datetime, datetime], LeftOut] | None = None
 
     def parse_period(self, key: str) -> Period:
         """A period as the journal writes it. Raises `UsageError`."""

@@ -25,6 +25,9 @@ ROWS = (
     "INSERT INTO obligations VALUES (1, '5860571000', 'O-1', 3, 1, '010000100002123', 1)",
     "INSERT INTO events (id, obligation, event_id, change_type, change_date, amount_cents, recorded_at,"
     " recorded_as) VALUES (1, 1, '1', '01', '2026-11-17', 500, '2026-11-17 07:05:00', '2026-11-17T08:05:00')",
+    "INSERT INTO former_names VALUES (1, 1, 1, '2026-11-17 12:00:00')",
+    "INSERT INTO exclusions VALUES (1, '5860571000', 1, 'excluded', 'r', '2026-11-17 12:00:00')",
+    "INSERT INTO withdrawn_events VALUES (1, '5860571000', '2026-11-17 12:00:00')",
     "INSERT INTO accounts VALUES"
     " (1, '5860571000', '010000100002123', '12345679', 'D', '2020-01-01', NULL, 1)",
     "INSERT INTO postings VALUES (1, '5860571000', 'P-1', 1, '2026-10-05', 700)",
@@ -88,7 +91,8 @@ def _is_refused(bare: Bare, table: str, statement: str) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_a_fact_is_never_updated(bare: Bare, table: str) -> None:
     """An auditor may trust that a row is what was first written."""
-    column = {"submission_events": "event", "audit_records": "hash", "purged_files": "path"}.get(table, "id")
+    keys = {"submission_events": "event", "withdrawn_events": "event", "audit_records": "hash"}
+    column = {**keys, "purged_files": "path"}.get(table, "id")
     _is_refused(bare, table, f"UPDATE {table} SET {column} = {column}")
 
 
@@ -149,6 +153,32 @@ def test_an_account_closes_once(bare: Bare) -> None:
 def test_nothing_else_of_an_account_changes_while_it_closes(bare: Bare, column: str) -> None:
     """An account cannot pass to another holder under cover of its closing."""
     _is_refused(bare, "accounts", f"UPDATE accounts SET closed_on = '2026-10-31', {column} = '1'")
+
+
+def test_an_obligation_passes_to_another_spelling_of_its_debtors_name(bare: Bare) -> None:
+    """A company that was renamed is reported under its new name."""
+    bare.execute("INSERT INTO debtors VALUES (2, '5860571000', '12345679', 'DOLZNIK D.O.O.')")
+    bare.execute("UPDATE obligations SET debtor = 2")
+    assert _content(bare, "obligations")[0][4] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "debtor = 3",
+        "debtor = 4",
+        "debtor = 9",
+        "debtor = 2, issuer = 5",
+        "debtor = 2, clean_under = NULL",
+        "debtor = 1",
+    ],
+)
+def test_an_obligation_passes_to_nobody_else(bare: Bare, change: str) -> None:
+    """Nobody's debt is laid on somebody else, and nothing else changes under cover of a name."""
+    bare.execute("INSERT INTO debtors VALUES (2, '5860571000', '12345679', 'DOLZNIK D.O.O.')")
+    bare.execute("INSERT INTO debtors VALUES (3, '5860571000', '50123459', 'DOLZNIK D.O.O.')")
+    bare.execute("INSERT INTO debtors VALUES (4, '5026024000', '12345679', 'DOLZNIK D.O.O.')")
+    _is_refused(bare, "obligations", f"UPDATE obligations SET {change}")
 
 
 def test_an_answer_keeps_its_number_while_its_status_changes(bare: Bare) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.reports.kind import ReportKind
-from ajpes_reporting.reports.nodurs import answer, rules, select, write
+from ajpes_reporting.reports.nodurs import answer, left_out, rules, select, write
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -36,4 +36,5 @@ NODURS = ReportKind(
     period=Day,
     deadline=_deadline,
     reported_events=select.reported_events,
+    left_out=left_out.left_out,
 )

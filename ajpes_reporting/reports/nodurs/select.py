@@ -2,14 +2,17 @@
 
 Changed is an obligation with an event that AJPES has not accepted yet (instruction, section 2.2:
 all records of an obligation are sent when one of them is new). Dates play no part in that: an
-event entered late goes with the next report. The cutoff only keeps out what was recorded after it.
+event entered late goes with the next report. The cutoff only keeps out what was recorded after it
+and is not known to AJPES; a person may keep out a whole obligation (see `left_out`).
 
 The changed obligations are listed first, in the order of the report; whatever follows reads by that
-list. So the cost follows the change, however long the history of the ledger is.
+list. So the cost follows the change, however long the history of the ledger is. Nearly always all of
+their events go; only where some do not, these are listed too, and left out by that list.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -24,17 +27,21 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    or_,
     select,
 )
 
 from ajpes_reporting.database.facts import event_of
-from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
+from ajpes_reporting.database.tables import debtors, events, obligations, pending_events, withdrawn_events
 from ajpes_reporting.database.temporary import fill, fill_in_order
 from ajpes_reporting.database.types import Key, filled, in_key_order, iso_day, utf8
+from ajpes_reporting.domain.calendar import PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
+from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
+from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
 
 if TYPE_CHECKING:
@@ -60,11 +67,28 @@ remarked = Table(
     prefixes=["TEMPORARY"],
 )
 
+# Those of their events that are not in it.
+kept_out = Table(
+    "kept_out_events",
+    MetaData(),
+    Column("event", Key, primary_key=True, autoincrement=False),
+    prefixes=["TEMPORARY"],
+)
+
+Goes = tuple[ColumnElement[bool], ...]
+"""In a query over events, the conditions under which one stands in the report."""
+
+# All of them do. That they were recorded before the end of time keeps PostgreSQL to the index of histories.
+_ALL: Goes = (events.c.recorded_at < datetime(PLAUSIBLE_YEARS.stop + 1, 1, 1, tzinfo=UTC),)
+
 _ORDER = (
     debtors.c.tax_number,
     debtors.c.id,  # a debtor written in two ways comes twice, one after the other
     obligations.c.debtor_account,
     obligations.c.obligation_id,
+)
+_history_of_changed = changed.join(obligations, obligations.c.id == changed.c.obligation).join(
+    events, events.c.obligation == changed.c.obligation
 )
 _EVENT = hide('<No id="%s%s" sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s%s%s%s"')
 _CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
@@ -73,23 +97,17 @@ _NO_CREDITOR = hide("/>\n")
 
 def select_changes(connection: Connection, request: Request) -> Selection:
     """The totals of the report, then its obligations: debtor, account, obligation, and its history."""
-    fill_in_order(connection, changed, _changed(request), *_ORDER)
-    count, total, remarks = map(int, connection.execute(_totals(request)).one())
+    goes, (count, total, remarks) = _choose(connection, request)
     if remarks:
-        fill(connection, remarked, _remarked(request))
+        fill(connection, remarked, _remarked(request, goes))
     totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(total)}
     return Selection(
         record_count=count,
         totals=totals,
-        rows=rows_of(connection, _in_order(request)),
-        findings=_findings(connection, request, remarks),
+        rows=rows_of(connection, _in_order(request, goes)),
+        findings=_findings(connection, request, goes, remarks),
+        left_out=_left_out(connection, request, goes),
     )
-
-
-def _findings(connection: Connection, request: Request, remarks: int) -> Iterator[Finding]:
-    yield from check_provider(request.provider, request.provider_name)
-    if remarks:
-        yield from _remarks(connection, request)
 
 
 def reported_events(request: Request) -> Select[tuple[int]]:
@@ -99,56 +117,102 @@ def reported_events(request: Request) -> Select[tuple[int]]:
         .select_from(events.join(obligations))
         .where(
             events.c.id == pending_events.c.event,
-            events.c.recorded_at <= request.cutoff,
+            ~is_held_back(request.cutoff),
             obligations.c.provider == request.provider,
+            ~is_excluded(request.provider),
         )
     )
     return select(pending_events.c.event).where(told.exists())
 
 
-def _changed(request: Request) -> Select[Any]:
-    """The changed obligations: those that a pending event belongs to.
+def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, int, int]]:
+    """Lists the changed obligations, and what of them does not go if there is anything; sums up the rest."""
+    fill_in_order(connection, changed, _changed(request), *_ORDER)
+    count, total, remarks, late = map(int, connection.execute(_totals(request, _ALL)).one())
+    if not late and not connection.scalar(select(_withdrawn(request.provider).exists())):
+        return _ALL, (count, total, remarks)
+    fill(connection, kept_out, _kept_out(request))
+    goes = (*_ALL, events.c.id.not_in(select(kept_out.c.event)))
+    fill_in_order(connection, changed, _changed(request, goes), *_ORDER)
+    count, total, remarks, _late = map(int, connection.execute(_totals(request, goes)).one())
+    return goes, (count, total, remarks)
+
+
+def _left_out(connection: Connection, request: Request, goes: Goes) -> LeftOut:
+    """What is held back has been met on the way, or there is nothing."""
+    is_met = goes is not _ALL
+    held = held_back(connection, request.provider, request.cutoff, request.prepared_at) if is_met else None
+    return LeftOut(held, excluded(connection, request.provider))
+
+
+def _findings(connection: Connection, request: Request, goes: Goes, remarks: int) -> Iterator[Finding]:
+    yield from check_provider(request.provider, request.provider_name)
+    if remarks:
+        yield from _remarks(connection, request, goes)
+
+
+def _changed(request: Request, goes: Goes = ()) -> Select[Any]:
+    """The changed obligations: those that a pending event belongs to, one that goes.
 
     Not by SELECT DISTINCT: PostgreSQL keeps in memory what it has seen, and where that is too small for a
     million obligations, it goes through the rest again for every few of them.
     """
     # An outer join, or SQLite might go through all events for the few that are pending.
-    in_time = and_(events.c.id == pending_events.c.event, events.c.recorded_at <= request.cutoff)
-    ids = select(events.c.obligation).select_from(pending_events.outerjoin(events, in_time))
+    pending = and_(events.c.id == pending_events.c.event, *goes)
+    ids = select(events.c.obligation).select_from(pending_events.outerjoin(events, pending))
     return (
         select(obligations.c.id)
         .select_from(obligations.join(debtors))
-        .where(in_key_order(obligations.c.provider) == request.provider, obligations.c.id.in_(ids))
+        .where(
+            in_key_order(obligations.c.provider) == request.provider,
+            obligations.c.id.in_(ids),
+            ~is_excluded(request.provider),
+        )
     )
 
 
-def _totals(request: Request) -> Select[Any]:
-    """How many events, their amounts, and how many facts the rules have to be asked about again."""
+def _withdrawn(provider: str) -> Select[Any]:
+    return select(withdrawn_events.c.event).where(withdrawn_events.c.provider == provider)
+
+
+def _kept_out(request: Request) -> Select[Any]:
+    """What of the changed obligations does not go: what is held back, and what never was."""
+    return (
+        select(events.c.id)
+        .select_from(changed.join(events, events.c.obligation == changed.c.obligation))
+        .where(or_(is_held_back(request.cutoff), events.c.id.in_(_withdrawn(request.provider))))
+    )
+
+
+def _totals(request: Request, goes: Goes) -> Select[Any]:
+    """How many events, their amounts, how many facts the rules have to be asked about again, and how many
+    events were recorded after the cutoff."""
     return (
         select(
             func.count(),
             func.coalesce(func.sum(events.c.amount_cents), 0),
             func.count().filter(is_remarked(request.rules, events, obligations)),
+            func.count().filter(events.c.recorded_at > request.cutoff),
         )
-        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
-        .where(events.c.recorded_at <= request.cutoff)
+        .select_from(_history_of_changed)
+        .where(*goes)
     )
 
 
-def _remarked(request: Request) -> Select[Any]:
+def _remarked(request: Request, goes: Goes) -> Select[Any]:
     """The changed obligations with a fact that the rules have to be asked about again."""
     return (
         select(changed.c.place, changed.c.obligation)
-        .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(events))
-        .where(events.c.recorded_at <= request.cutoff, is_remarked(request.rules, events, obligations))
+        .select_from(_history_of_changed)
+        .where(*goes, is_remarked(request.rules, events, obligations))
         .distinct()
     )
 
 
-def _in_order(request: Request) -> Select[Any]:
+def _in_order(request: Request, goes: Goes) -> Select[Any]:
     lines = (
         select(_event(request).label("line"))
-        .where(events.c.obligation == changed.c.obligation, events.c.recorded_at <= request.cutoff)
+        .where(events.c.obligation == changed.c.obligation, *goes)
         .order_by(events.c.recorded_at, events.c.id)
         .correlate(changed)
         .subquery("lines")
@@ -192,7 +256,7 @@ def _event(request: Request) -> ColumnElement[Any]:
     )
 
 
-def _remarks(connection: Connection, request: Request) -> Iterator[Finding]:
+def _remarks(connection: Connection, request: Request, goes: Goes) -> Iterator[Finding]:
     """What the rules say about the obligations that have such a fact, each with its whole history."""
     rows = connection.execute(
         select(
@@ -206,7 +270,7 @@ def _remarks(connection: Connection, request: Request) -> Iterator[Finding]:
         .select_from(
             remarked.join(obligations, obligations.c.id == remarked.c.obligation).join(debtors).join(events)
         )
-        .where(events.c.recorded_at <= request.cutoff)
+        .where(*goes)
         .order_by(remarked.c.place, events.c.recorded_at, events.c.id)
         .execution_options(yield_per=ROWS_AT_A_TIME)
     ).mappings()
