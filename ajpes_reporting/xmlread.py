@@ -2,6 +2,10 @@
 
 A DOCTYPE is refused outright: nothing of ours or the authority's has one, and every attack by
 entities begins there. Nothing is ever fetched because a document asks for it.
+
+Time and memory are bounded before the parser is asked, since it takes as long as a document likes:
+how much may stand between two tags, how deep elements may lie in one another, how many faults are
+listened to. What is within these bounds costs as much as it is long, however strange it is.
 """
 
 from __future__ import annotations
@@ -10,7 +14,8 @@ import codecs
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -20,6 +25,17 @@ if TYPE_CHECKING:
 
 _LONGEST_DECLARATION = 200
 _BLOCK_BYTES = 1 << 16
+# A tag, a text or a comment: the longest value of any schema of ours has 500 characters.
+_LONGEST_PIECE_BYTES = 1 << 17
+_DEEPEST = 100
+_MOST_FAULTS = 100
+_BROKEN_NAMES = (
+    etree.ErrorTypes.NS_ERR_XML_NAMESPACE,
+    etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE,
+    etree.ErrorTypes.NS_ERR_QNAME,
+    etree.ErrorTypes.NS_ERR_EMPTY,
+    etree.ErrorTypes.NS_ERR_COLON,
+)
 _DECLARED = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _PLACE = re.compile(r"\s*, line \d+, column \d+\Z")
 _AS_BYTES = re.compile(r"line \d+: b(['\"])(.*)\1")
@@ -38,11 +54,15 @@ class UnreadableXml(Exception):
 
 
 class SchemaBroken(Exception):
-    """The file is XML but does not follow its schema; `message` is the validator's own, terse."""
+    """The file is XML but does not follow its schema; `message` is the validator's own, terse.
 
-    def __init__(self, message: str) -> None:
+    `sound` children of the root, at least, come before the one that is broken.
+    """
+
+    def __init__(self, message: str, sound: int = 0) -> None:
         super().__init__(message)
         self.message = message
+        self.sound = sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +100,21 @@ def read_root(path: Path) -> Root:
 
 
 def stream(
-    path: Path, events: tuple[str, ...], schema: etree.XMLSchema | None = None
+    path: Path, events: tuple[str, ...], schema: etree.XMLSchema | None = None, *, plain: bool = False
 ) -> Iterator[tuple[str, Element]]:
     """Parse events of `path`; whoever reads them clears what he is done with (`forget`).
 
     With a schema, a violation ends the stream with `SchemaBroken`, before the element that breaks
-    it is complete; elements before it have been given out. Raises `UnreadableXml` for anything else.
+    it is complete; elements before it have been given out. `plain`: every namespace is dropped on the
+    way, and every attribute that has one. Raises `UnreadableXml` for anything else.
     """
     try:
-        if schema is not None:
+        if schema is not None or plain:
             read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
-        yield from _guarded(path, events, schema)
-    except etree.XMLSyntaxError as error:
-        raise UnreadableXml(_reason(error), error.lineno or 0) from None
-    except OSError as error:
-        raise UnreadableXml(error.strerror or str(error)) from None
+        with path.open("rb") as file:
+            yield from _guarded(_Plain(file) if plain else file, events, schema)
+    except (etree.LxmlError, OSError, UnicodeError) as error:
+        raise _unreadable(error) from None
 
 
 def schema_verdict(blocks: Iterable[bytes], schema: etree.XMLSchema) -> str | None:
@@ -129,20 +149,21 @@ def record(element: Element) -> Record:
     return Record(local_name(element), attributes(element), "".join(map(str, element.itertext())))
 
 
-def records(path: Path, names: frozenset[str], schema: etree.XMLSchema) -> Iterator[Record]:
+def records(
+    path: Path, names: frozenset[str], schema: etree.XMLSchema, *, plain: bool = False
+) -> Iterator[Record]:
     """The elements with these names, without a namespace, in one pass that also validates the file.
 
-    For files of a great many small records, none within another: they never become a tree, which takes
-    half the time. Raises `SchemaBroken` or `UnreadableXml` when it gets there; what was given out before
-    counts for nothing then.
+    For files of a great many small records, each a child of the root: they never become a tree, which
+    takes half the time. `plain` as for `stream`. Raises `SchemaBroken` or `UnreadableXml` when it gets
+    there; what was given out before counts for nothing then.
     """
     try:
         read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
-        yield from _validated(path, names, schema)
-    except etree.XMLSyntaxError as error:
-        raise UnreadableXml(_reason(error), error.lineno or 0) from None
-    except OSError as error:
-        raise UnreadableXml(error.strerror or str(error)) from None
+        with path.open("rb") as file:
+            yield from _validated(_Plain(file) if plain else file, names, schema)
+    except (etree.LxmlError, OSError, UnicodeError) as error:
+        raise _unreadable(error) from None
 
 
 def forget(element: Element) -> None:
@@ -152,34 +173,6 @@ def forget(element: Element) -> None:
     if parent is not None:
         while element.getprevious() is not None:
             del parent[0]
-
-
-def without_namespace(path: Path, target: Path) -> None:
-    """Copies a document with every namespace dropped; memory does not grow with it.
-
-    Answers are read by local name: they come without a namespace, or with one nobody announced.
-    Raises `UnreadableXml`.
-    """
-    with etree.xmlfile(str(target), encoding="UTF-8") as out:
-        out.write_declaration()
-        events = stream(path, ("start", "end"))
-        _event, root = next(events)
-        with out.element(local_name(root), _plain_attributes(root)):
-            for event, element in events:
-                if event == "end" and element.getparent() is root:
-                    out.write(_stripped(element))
-                    forget(element)
-
-
-def _stripped(element: Element) -> Element:
-    plain = etree.Element(local_name(element), _plain_attributes(element))
-    plain.text, plain.tail = element.text, element.tail
-    plain.extend(_stripped(child) for child in element)
-    return plain
-
-
-def _plain_attributes(element: Element) -> dict[str, str]:
-    return {name: value for name, value in attributes(element).items() if not name.startswith("{")}
 
 
 def attributes(element: Element) -> dict[str, str]:
@@ -203,56 +196,144 @@ def _encoding(path: Path) -> str:
     return declared[1].decode() if declared else "UTF-8"
 
 
+class _Pieces:
+    """Reads a file for the parser, as long as the parser makes something of it."""
+
+    def __init__(self, source: BinaryIO | _Plain) -> None:
+        self._source = source
+        self._unused_bytes = 0
+
+    def read(self, size: int = _BLOCK_BYTES) -> bytes:
+        """Raises `UnreadableXml` if nothing has come of the blocks before."""
+        if self._unused_bytes > _LONGEST_PIECE_BYTES:
+            raise UnreadableXml(
+                f"it has more than {_LONGEST_PIECE_BYTES:,} bytes without a tag, or within one,"
+                " which these files never have"
+            )
+        block = self._source.read(size)
+        self._unused_bytes += len(block)
+        return block
+
+    def used(self) -> None:
+        """An element has begun or ended."""
+        self._unused_bytes = 0
+
+
+class _Plain:
+    """Reads a file for the parser with every namespace dropped, and every attribute that has one.
+
+    Answers are read by local name: they come without a namespace, or with one nobody announced.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._pieces = _Pieces(file)
+        self._writer = _PlainWriter(self._pieces)
+        target: Any = self._writer  # the declared type wants all the methods that it leaves out
+        self._parser: Any = etree.XMLParser(target=target, no_network=True, load_dtd=False)
+
+    def read(self, _size: int = _BLOCK_BYTES) -> bytes:
+        """Some more of it; nothing at its end. Raises `UnreadableXml`, or what the parser raises."""
+        written = self._writer.written
+        while not written and self._parser is not None:
+            if block := self._pieces.read():
+                self._parser.feed(block)
+                _refuse_faults(self._parser.feed_error_log)
+            else:
+                self._parser.close()  # minds when the file is cut off
+                self._parser = None
+        text = "".join(written)
+        written.clear()
+        return text.encode()
+
+
+class _PlainWriter:
+    """Takes the parser's events; `written` is the markup that says the same without a namespace."""
+
+    def __init__(self, pieces: _Pieces) -> None:
+        self.written: list[str] = []
+        self._pieces = pieces
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._pieces.used()
+        own = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items() if key[0] != "{")
+        self.written.append(f"<{name.rpartition('}')[2]}{own}>")
+
+    def data(self, text: str) -> None:
+        self.written.append(escape(text, _LINE_END))
+
+    def end(self, name: str) -> None:
+        self._pieces.used()
+        self.written.append(f"</{name.rpartition('}')[2]}>")
+
+    def close(self) -> None:
+        """The parser asks for it."""
+
+
+# Or it would be taken for the end of a line as some write it, and come back as a blank.
+_LINE_END = {"\r": "&#13;"}
+
+
 def _guarded(
-    path: Path, events: tuple[str, ...], schema: etree.XMLSchema | None
+    source: BinaryIO | _Plain, events: tuple[str, ...], schema: etree.XMLSchema | None
 ) -> Iterator[tuple[str, Element]]:
-    with path.open("rb") as source:
-        parser = etree.iterparse(
-            source,
-            events=("start", "end"),
-            schema=schema,
-            load_dtd=False,
-            no_network=True,
-            # With False and a schema, lxml takes half a file for a whole one; where there is a
-            # schema, a DOCTYPE has been refused before, and there are no entities to resolve.
-            resolve_entities=schema is not None,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        first = True
-        for event, element in parser:
-            if first:
-                _refuse_doctype(element)
-                first = False
-            if parser.error_log:
-                _refuse_schema_errors(parser.error_log)
-            if event in events:
-                yield event, element
+    pieces: Any = _Pieces(source)  # the declared type wants a whole file
+    parser = etree.iterparse(
+        pieces,
+        events=("start", "end"),
+        schema=schema,
+        load_dtd=False,
+        no_network=True,
+        # With False and a schema, lxml takes half a file for a whole one; where there is a
+        # schema, a DOCTYPE has been refused before, and there are no entities to resolve.
+        resolve_entities=schema is not None,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    depth = children = 0
+    for event, element in parser:
+        pieces.used()
+        if depth == 0:
+            _refuse_doctype(element)
+        if parser.error_log:
+            _refuse_faults(parser.error_log, children)
+        depth += 1 if event == "start" else -1
+        if depth > _DEEPEST:
+            raise UnreadableXml(f"its elements lie more than {_DEEPEST} deep in one another")
+        if event in events:
+            yield event, element
+        if depth == 1 and event == "end":
+            children += 1
 
 
-def _validated(path: Path, names: frozenset[str], schema: etree.XMLSchema) -> Iterator[Record]:
-    gathered = _Records(names)
+def _validated(source: BinaryIO | _Plain, names: frozenset[str], schema: etree.XMLSchema) -> Iterator[Record]:
+    pieces = _Pieces(source)
+    gathered = _Records(names, pieces)
     target: Any = gathered  # the declared type wants all the methods that it leaves out
     parser = etree.XMLParser(schema=schema, target=target, no_network=True, load_dtd=False)
-    with path.open("rb") as source:
-        while block := source.read(_BLOCK_BYTES):
-            parser.feed(block)
-            _refuse_schema_errors(parser.feed_error_log)
-            yield from gathered.whole
-            gathered.whole.clear()
-        parser.close()  # minds when the file is cut off
+    sound = 0
+    while block := pieces.read():
+        parser.feed(block)
+        _refuse_faults(parser.feed_error_log, sound)
+        yield from gathered.whole
+        sound += len(gathered.whole)
+        gathered.whole.clear()
+    parser.close()  # minds when the file is cut off
+    _refuse_faults(parser.feed_error_log, sound)
+    yield from gathered.whole
 
 
 class _Records:
     """Takes the parser's events; `whole` are the records that have ended."""
 
-    def __init__(self, names: frozenset[str]) -> None:
+    def __init__(self, names: frozenset[str], pieces: _Pieces) -> None:
         self.whole: list[Record] = []
         self._names = names
+        self._pieces = pieces
         self._attributes: Mapping[str, str] = {}
         self._text: list[str] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._pieces.used()
         if name in self._names:
             self._attributes = attributes
             self._text.clear()
@@ -269,6 +350,14 @@ class _Records:
         """The parser asks for it."""
 
 
+def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXml:
+    if isinstance(error, etree.XMLSyntaxError):
+        return UnreadableXml(_reason(error), error.lineno or 0)
+    if isinstance(error, OSError):
+        return UnreadableXml(error.strerror or str(error))
+    return UnreadableXml("its bytes are not what its encoding says")
+
+
 def _reason(error: etree.XMLSyntaxError) -> str:
     """The parser's words, without the place, which is told apart, and without Python's spelling."""
     message = _PLACE.sub("", error.msg or "it is empty")
@@ -281,8 +370,17 @@ def _refuse_doctype(root: Element) -> None:
         raise UnreadableXml("it has a DOCTYPE, which these files never have")
 
 
-def _refuse_schema_errors(log: etree._ListErrorLog) -> None:
-    """lxml itself tells of them only at the end, when the broken element has long been given out."""
-    schema_errors = log.filter_domains(etree.ErrorDomains.SCHEMASV)
-    if schema_errors:
-        raise SchemaBroken(schema_errors[0].message)
+def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
+    """lxml tells of a broken schema only at the end, when the broken element has long been given out, and of
+    a prefix that nobody declared never."""
+    if not log:
+        return
+    # Not among them a namespace that is no address: it is only a name.
+    if undeclared := log.filter_types(_BROKEN_NAMES):
+        raise UnreadableXml(undeclared[0].message.strip(), undeclared[0].line)
+    if broken := log.filter_domains(etree.ErrorDomains.SCHEMASV):
+        raise SchemaBroken(broken[0].message, sound)
+    if len(log) > _MOST_FAULTS:
+        raise UnreadableXml(
+            f"it has more than {_MOST_FAULTS} things that a parser warns of: {log[0].message}"
+        )

@@ -171,11 +171,14 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
 
 
 def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
-    """Nothing can settle such an answer, so after some days it stands in `status` only."""
+    """A person discards it; one that nobody cares for stands in `status` only, after some days."""
     for row in answers.set_aside_answers(connection, provider, _MOST_ASIDE):
         if row.received_at > now - _ASIDE_IS_NEWS_FOR:
             text = f"Answer {row.id} from AJPES was kept and not applied: it is {row.status}."
-            remedy = "see `ajpes-reporting status` for the reason, then ask AJPES what it belongs to"
+            remedy = (
+                "see `ajpes-reporting answers list` for the reason, then ask AJPES what it belongs to; "
+                f"`ajpes-reporting answers discard {row.id} --reason …` puts it away"
+            )
             yield Alarm(f"aside {row.id}", Severity.WARNING, text, remedy)
 
 

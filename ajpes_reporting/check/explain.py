@@ -1,16 +1,18 @@
 """Where a file breaks its schema, in words a clerk can use.
 
 The fast validator says that something is wrong, and streaming it does not know the line. This
-second, slower pass names the record. It is the exception, so it may take its time: the children
-of the root are taken one by one, and only those that are wrong are handed to xmlschema, which
-explains well and validates slowly.
+second, slower pass names the record: from the first fault on, the children of the root are taken
+one by one, and only those that are wrong are handed to xmlschema, which explains well, validates
+slowly, and takes the cube of an element's attributes. So whatever a stranger may have written is
+counted first; beyond all measure it is told in our own words.
 """
 
 from __future__ import annotations
 
 import re
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -27,76 +29,161 @@ if TYPE_CHECKING:
     import xmlschema
 
 _MOST = 100
-_WITH_CHILD = 2
+# Elements and attributes: about 3,000 events. A child of the root may be a debtor with all of a report.
+_MOST_LOOKED_AT = 40_000
+_MOST_EXPLAINED = 4_000
+_MOST_ATTRIBUTES = 30  # no schema of ours knows more than nine
+_IDENT_AND_CHILD = 2
 _NAMESPACE = re.compile(r"\{[^{}]*:[^{}]*\}")  # {http://…}, and not the {7} of a pattern
 _LONGEST = 300
 
 
-def explain(path: Path, schema_path: Path, verdict: str) -> Iterator[Finding]:
+def explain(
+    path: Path, schema_path: Path, verdict: str, *, plain: bool = False, sound: int = 0
+) -> Iterator[Finding]:
     """Findings for the places where `path` breaks the schema, at most a hundred.
 
-    `verdict` is what the fast validator said; it is given out if nothing more can be said.
+    `verdict` is what the fast validator said, which had found so many children of the root `sound`; it is
+    given out if nothing more can be said. `plain` as for `xmlread.stream`.
     Raises `UnreadableXml` if the file is not even XML further on.
     """
-    import xmlschema  # slow to load, and needed only when something is wrong
-
-    found = 0
     fast = load_schema(schema_path)
-    schema = xmlschema.XMLSchema(str(schema_path), allow="sandbox", defuse="always")
-    for document in _one_child_at_a_time(path):
-        if fast.validate(document):
+    explained_size = 0
+    found = 0
+    for part in _parts(path, schema_path, plain, sound):
+        if isinstance(part, Finding):
+            yield part
+            return
+        if _is_valid(part.document, fast):
             continue
-        for finding in _explained(document, schema) or _terse(document, fast.error_log):
+        explained_size += part.size
+        slow = explained_size <= _MOST_EXPLAINED
+        findings = _explained(part.document, schema_path) if slow else []
+        for finding in findings or _terse(part.document, fast) or [plain_finding(verdict)]:
             yield finding
             found += 1
             if found >= _MOST:
                 return
-        if len(document) < _WITH_CHILD:
+        if len(part.document) < _IDENT_AND_CHILD:
             return  # the head is wrong, and it stands in all the documents that would follow
     if not found:
-        yield _plain(_readable(verdict))
+        yield plain_finding(verdict)
 
 
-def _explained(document: Element, schema: xmlschema.XMLSchema) -> list[Finding]:
-    from xmlschema import XMLResource
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A small document: the root with its `Ident`, or with that and one other child.
 
-    resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
-    errors = schema.iter_errors(XMLResource(resource, allow="none"))
-    return [_finding(error) for error in islice(errors, _MOST)]
+    `size` counts the elements and attributes of what is new in it.
+    """
 
-
-def _terse(document: Element, log: etree._ListErrorLog) -> list[Finding]:
-    """For what only the fast validator minds, such as blanks around a time: its words, and the record."""
-    findings = []
-    for entry in log:
-        found: Any = document.getroottree().xpath(entry.path) if entry.path else [document]
-        finding = _plain(_readable(entry.message))
-        findings.append(replace(finding, record=_record(found[0]), field=local_name(found[0])))
-    return findings
+    document: Element
+    size: int
 
 
-def _one_child_at_a_time(path: Path) -> Iterator[Element]:
-    """Small documents: the root with its `Ident`, then the same with one other child each."""
+def _parts(path: Path, schema_path: Path, plain: bool, sound: int) -> Iterator[_Part | Finding]:
+    """The parts of a file from its first fault on, as far as anybody may look.
+
+    It ends with a finding where an element is beyond all measure.
+    """
     root: Element | None = None
     ident: Element | None = None
-    for event, element in stream(path, ("start", "end")):
+    child: Element | None = None
+    children = looked_at = size = 0
+    for event, element in stream(path, ("start", "end"), plain=plain):
+        is_sound = ident is not None and children < sound
         if root is None:
             root = element
+        elif element.getparent() is root and event == "start":
+            child, size = element, 0
+        if event == "start" and not is_sound:
+            if finding := _beyond_measure(element, schema_path):
+                yield finding
+                return
+            size += 1 + len(element.attrib)
+            looked_at += 1 + len(element.attrib)
+            if looked_at > _MOST_LOOKED_AT:
+                if child is not None and size == looked_at:
+                    yield _too_much(child)
+                return
         elif event == "end" and element.getparent() is root:
             if ident is None:
                 ident = deepcopy(element)
-                yield _document(root, ident)
-            else:
-                yield _document(root, deepcopy(ident), deepcopy(element))
+                yield _Part(_document(root, ident), size)
+            elif not is_sound:
+                yield _Part(_document(root, deepcopy(ident), deepcopy(element)), size)
+            children += 1
+            forget(element)
+        elif event == "end" and is_sound:
             forget(element)
     if root is not None and ident is None:
-        yield _document(root)
+        yield _Part(_document(root), size)
+
+
+def _beyond_measure(element: Element, schema_path: Path) -> Finding | None:
+    """The one element that would cost as much as all others together."""
+    name = _readable(local_name(element))
+    if (count := len(element.attrib)) > _MOST_ATTRIBUTES:
+        message = f"element {name} has {count:,} attributes, its schema knows {_known(name, schema_path)}"
+    elif (count := len(element.nsmap)) > _MOST_ATTRIBUTES:
+        message = f"element {name} stands within {count:,} namespaces"
+    else:
+        return None
+    return replace(plain_finding(message), record=_record(element), field=name)
+
+
+def _known(name: str, schema_path: Path) -> int:
+    """How many attributes the schema knows for an element of this name."""
+    from xmlschema import XsdElement
+
+    elements = _slow_schema(schema_path).iter_components(XsdElement)
+    known = (
+        len(one.attributes) for one in elements if isinstance(one, XsdElement) and one.local_name == name
+    )
+    return max(known, default=0)
 
 
 def _document(root: Element, *children: Element) -> Element:
     document = etree.Element(root.tag, attributes(root), root.nsmap)
     document.extend(children)
     return document
+
+
+def _is_valid(document: Element, fast: etree.XMLSchema) -> bool:
+    try:
+        return fast.validate(document)
+    except etree.LxmlError:  # it gave up, and says so only in its log
+        return False
+
+
+def _explained(document: Element, schema_path: Path) -> list[Finding]:
+    """Nothing where xmlschema does not know what to make of it, such as an xsi:type that names no type."""
+    from xmlschema import XMLResource
+
+    resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
+    try:
+        errors = _slow_schema(schema_path).iter_errors(XMLResource(resource, allow="none"))
+        return [_finding(error) for error in islice(errors, _MOST)]
+    except Exception:  # of any kind, as it was met with a stranger's values: KeyError, OverflowError
+        return []
+
+
+@lru_cache(maxsize=8)
+def _slow_schema(path: Path) -> xmlschema.XMLSchema:
+    import xmlschema  # slow to load, and needed only when something is wrong
+
+    return xmlschema.XMLSchema(str(path), allow="sandbox", defuse="always")
+
+
+def _terse(document: Element, fast: etree.XMLSchema) -> list[Finding]:
+    """For what only the fast validator minds, such as blanks around a time: its words, and the record."""
+    findings = []
+    for entry in islice(fast.error_log, _MOST):
+        found: Any = document.getroottree().xpath(entry.path) if entry.path else []
+        element = found[0] if found else document
+        finding = plain_finding(entry.message)
+        findings.append(replace(finding, record=_record(element), field=_readable(local_name(element))))
+    return findings
 
 
 def _finding(error: xmlschema.XMLSchemaValidationError) -> Finding:
@@ -164,7 +251,14 @@ def _readable(text: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
 
 
-def _plain(verdict: str) -> Finding:
+def _too_much(child: Element) -> Finding:
+    finding = plain_finding("something in it does not follow the schema; it is too long to be looked through")
+    return replace(finding, record=_record(child), field=_readable(local_name(child)))
+
+
+def plain_finding(verdict: str) -> Finding:
+    """What a validator said, where nothing more can be said."""
     return Finding(
-        Severity.ERROR, "the whole file", "", "schema", verdict, "correct it where the file is made"
-    )
+        Severity.ERROR, "the whole file", "", "schema", _readable(verdict),
+        "correct it where the file is made",
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ajpes_reporting.check.explain import explain
+from ajpes_reporting.check.explain import explain, plain_finding
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
@@ -74,7 +74,7 @@ def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
             return root, kind
     known = ", ".join(kind.root for kind in kinds)
     raise ChecksRefused(
-        f"{path.name} is a {root.local_name} document; that is neither a report nor an answer.",
+        f"{path.name} is a {root.local_name[:40]} document; that is neither a report nor an answer.",
         f"give a file whose first element is one of {known}",
     )
 
@@ -82,28 +82,36 @@ def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
 def check_file(
     path: Path, root: Root, kind: FileKind, *, strict: bool = False, progress: Progress = no_progress
 ) -> CheckReport:
-    """Schema and rules in one pass over the file; memory does not grow with it."""
+    """Schema and rules in one pass over the file; memory does not grow with it.
+
+    An answer is read by local name, as when it comes in: its namespace is dropped.
+    """
     log = FindingLog(strict=strict)
     rules = kind.rules()
-    if root.namespace != kind.namespace:
+    plain = kind.namespace is None and root.namespace is not None
+    if not plain and root.namespace != kind.namespace:
         log.add([_wrong_namespace(root, kind)])
         return CheckReport(root, 0, log)
     try:
-        for findings in _pass_over(path, kind, rules, progress):
+        for findings in _pass_over(path, kind, rules, progress, plain=plain):
             log.add(findings)
         log.add(rules.finish())
     except UnreadableXml as error:
         log.add([_unreadable(error)])
-    except SchemaBroken as error:
+    except SchemaBroken as broken:
         # What the rules said before that rests on a file that is not what it should be.
         log = FindingLog(strict=strict)
-        log.add(explained(path, kind.schema, error.message))
+        log.add(explained(path, kind.schema, broken.message, plain=plain, sound=broken.sound))
+    except Exception as error:  # whatever is in a stranger's file, its check ends with words
+        log.add([_unforeseen(error)])
     return CheckReport(root, rules.record_count, log)
 
 
-def _pass_over(path: Path, kind: FileKind, rules: Rules, progress: Progress) -> Iterator[Iterable[Finding]]:
+def _pass_over(
+    path: Path, kind: FileKind, rules: Rules, progress: Progress, *, plain: bool
+) -> Iterator[Iterable[Finding]]:
     counted = 0
-    for event, element in stream(path, ("start", "end"), load_schema(kind.schema)):
+    for event, element in stream(path, ("start", "end"), load_schema(kind.schema), plain=plain):
         name = local_name(element)
         if event == "start" and name in rules.starts:
             yield rules.start(element)
@@ -119,18 +127,30 @@ def _pass_over(path: Path, kind: FileKind, rules: Rules, progress: Progress) -> 
 _DONE_WITH = frozenset({"Blok", "Tr", "Dolznik", "Pi", "Napaka"})
 
 
-def explained(path: Path, schema: Path, verdict: str) -> list[Finding]:
+def explained(
+    path: Path, schema: Path, verdict: str, *, plain: bool = False, sound: int = 0
+) -> list[Finding]:
     """Where a file breaks its schema, or that it cannot even be read; see `explain`."""
     try:
-        return list(explain(path, schema, verdict))
+        return list(explain(path, schema, verdict, plain=plain, sound=sound))
     except UnreadableXml as unreadable:
         return [_unreadable(unreadable)]
+    except Exception:  # it is broken, that is certain; no words for it are found
+        return [plain_finding(verdict)]
 
 
 def _unreadable(error: UnreadableXml) -> Finding:
     return Finding(
         Severity.ERROR, "the whole file", "", "xml", f"it cannot be read as XML: {error.message}",
         "have the file made or fetched again; half a file ends like this", line=error.line or None,
+    )  # fmt: skip
+
+
+def _unforeseen(error: Exception) -> Finding:
+    return Finding(
+        Severity.ERROR, "the whole file", "", "unforeseen",
+        f"it cannot be checked to its end ({type(error).__name__})",
+        "have the file made again; if it is right, show it to the makers of this program",
     )  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -16,11 +14,7 @@ from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ajpes_reporting.check.file import FileKind
     from ajpes_reporting.config import Settings
-    from ajpes_reporting.xmlread import Root
 
 
 @click.command("check")
@@ -38,8 +32,8 @@ def command(session: Session, file: Path) -> None:
     settings = _settings(session)
     root, kind = recognise(file, file_kinds(settings))
     strict = settings is not None and settings.checks.strict
-    with session.progress("Checking") as progress, _readable(file, root, kind) as (path, plain):
-        report = check_file(path, plain, kind, strict=strict, progress=progress)
+    with session.progress("Checking") as progress:
+        report = check_file(file, root, kind, strict=strict, progress=progress)
     document = {
         "file": file, "root": root.local_name, "encoding": root.encoding,
         "records": report.record_count, "ok": report.ok, **log_json(report.log),
@@ -55,20 +49,6 @@ def command(session: Session, file: Path) -> None:
     session.emit(document, show)
     if not report.ok:
         click.get_current_context().exit(ChecksRefused.exit_code)
-
-
-@contextmanager
-def _readable(file: Path, root: Root, kind: FileKind) -> Iterator[tuple[Path, Root]]:
-    """An answer is read by local name, as when it comes in: a namespace is dropped before the check."""
-    if kind.namespace is not None or root.namespace is None:
-        yield file, root
-        return
-    from ajpes_reporting.xmlread import Root, without_namespace
-
-    with TemporaryDirectory() as folder:
-        plain = Path(folder) / "plain.xml"
-        without_namespace(file, plain)
-        yield plain, Root(root.local_name, None, root.encoding)
 
 
 def _settings(session: Session) -> Settings | None:

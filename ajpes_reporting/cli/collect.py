@@ -9,11 +9,13 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Part, Session, with_session
+from ajpes_reporting.domain.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ajpes_reporting.pipeline.collect import Taken
+    from ajpes_reporting.config import Workspace
+    from ajpes_reporting.pipeline.answers import Taken
 
 
 @click.command("collect")
@@ -22,24 +24,35 @@ if TYPE_CHECKING:
 def command(session: Session, files: tuple[Path, ...]) -> None:
     """Fetches and applies every answer that has come in over SFTP. Removes nothing there.
 
-    With FILES it takes in those instead: answers that came by e-mail or in another way.
+    With FILES it takes in those instead: answers that came by e-mail or in another way. It leaves with 6 if
+    there was one that it could not apply: a person has to look at that.
     """
     from ajpes_reporting.pipeline.collect import take_by_hand
 
+    code = 0
     if files:
-        session.emit_each([_part("", take_by_hand(session.desk(), files))])
+        taken = take_by_hand(session.desk(), files)
+        session.emit_each([_part("", taken)])
     else:
-        _collect_all(session)
+        taken, code = _collect_all(session)
+    if code or any(item.needs_a_person for item in taken):
+        click.get_current_context().exit(code or OutcomeUnknown.exit_code)
 
 
-def _collect_all(session: Session) -> None:
+def _collect_all(session: Session) -> tuple[list[Taken], int]:
     """One bank's folders that are out of reach do not keep the others' answers from being fetched."""
     from ajpes_reporting.pipeline.collect import collect
     from ajpes_reporting.wiring import open_desk
 
-    code = session.for_each(lambda one: _part(one.folder.name, collect(open_desk(one))))
-    if code:
-        click.get_current_context().exit(code)
+    taken: list[Taken] = []
+
+    def part(workspace: Workspace) -> Part:
+        one = collect(open_desk(workspace))
+        taken.extend(one)
+        return _part(workspace.folder.name, one)
+
+    code = session.for_each(part)
+    return taken, code
 
 
 def _part(title: str, taken: Sequence[Taken]) -> Part:
@@ -64,3 +77,5 @@ def _show(taken: Sequence[Taken]) -> None:
             echo(f"  See `ajpes-reporting show {one.id}`.")
         else:
             echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")
+    if any(item.needs_a_person for item in taken):
+        echo("Do: ask AJPES what it belongs to; `ajpes-reporting answers list` shows it.")

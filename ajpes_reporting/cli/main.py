@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "Check any report or answer file against schema and rules."),
     "run": ("run", "Select, build, check, archive, deliver, read the answer."),
     "collect": ("collect", "Fetch and apply answers that have come in over SFTP."),
+    "answers": ("answers", "List or discard answers that were set aside."),
     "resubmit": ("resubmit", "Send a report again, corrected or the very same bytes."),
     "resolve": ("resolve", "Settle an unknown outcome by a person's word."),
     "release": ("release", "Let a report go that was held for a person."),

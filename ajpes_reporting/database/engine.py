@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import ExecutionContext
+    from sqlalchemy.exc import DBAPIError
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
@@ -89,6 +90,11 @@ def reason(error: Exception) -> str:
     failure = getattr(error, "orig", None) or error
     said = getattr(getattr(failure, "diag", None), "message_primary", None) or str(failure)
     return " ".join(said.split()).rstrip(".")
+
+
+def blames_values(error: DBAPIError) -> bool:
+    """Whether a database failed because of the values it was given, not of anything else."""
+    return any(one.__name__ == "DataError" for one in type(error.orig).__mro__)
 
 
 @contextmanager

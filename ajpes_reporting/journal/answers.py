@@ -11,24 +11,30 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from ajpes_reporting.database.bulk import add_rows
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import AWAITING_STATES, State
 from ajpes_reporting.journal import chain, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ajpes_reporting.domain.answers import AnswerRow
     from ajpes_reporting.domain.ports import RemoteAnswer
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
 
-STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE = (
+STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE, DISCARDED = (
     "stored",
     "applied",
     "unmatched",
     "unreadable",
     "duplicate",
+    "discarded",
 )
+_LONGEST_NAME = 500  # an index of PostgreSQL takes no more than 2,700 bytes
+
+LIES_THERE = (UNMATCHED, UNREADABLE)
+"""An answer that a person has to look at."""
 
 # An answer cannot have been made before its report was sent, but clocks differ.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -79,7 +85,7 @@ def store(
         return int(known)
     values = {
         "provider": provider, "submission": submission, "received_at": at, "via": via,
-        "remote_name": f"{remote.report}/{remote.name}" if remote else "",
+        "remote_name": _name(remote) if remote else "",
         "remote_size": remote.size_bytes if remote else stored.size_bytes,
         "remote_modified_at": remote.modified_at if remote else 0,
         "archive_path": stored.path, "size_bytes": stored.size_bytes, "sha256": stored.sha256,
@@ -97,11 +103,16 @@ def already_fetched(connection: Connection, provider: str, remote: RemoteAnswer)
     """Whether a remote file of this name, size and time has been stored."""
     statement = select(answers.c.id).where(
         answers.c.provider == provider,
-        answers.c.remote_name == f"{remote.report}/{remote.name}",
+        answers.c.remote_name == _name(remote),
         answers.c.remote_size == remote.size_bytes,
         answers.c.remote_modified_at == remote.modified_at,
     )
     return connection.execute(statement.limit(1)).first() is not None
+
+
+def _name(remote: RemoteAnswer) -> str:
+    """Where it lay, as every database takes it, whatever a server calls its files."""
+    return f"{remote.report}/{remote.name}".replace("\0", "\\x00")[:_LONGEST_NAME]
 
 
 def waiting(connection: Connection, provider: str) -> Sequence[Row[Any]]:
@@ -152,16 +163,12 @@ def apply(
     answer: int,
     submission: Submission,
     rows: Iterable[AnswerRow],
-    read: Callable[[], Verdict],
+    verdict: Verdict,
     *,
     at: datetime,
 ) -> Submission:
-    """Takes the rows in and moves the submission to what the authority decided.
-
-    `read` tells what that is; it is asked when the rows have come to their end.
-    """
+    """Takes the rows in and moves the submission to what the authority decided."""
     add_rows(connection, answer_rows, _ROW_COLUMNS, ((answer, *row) for row in rows))
-    verdict = read()
     note = (
         "the counts in its head and its rows disagree; the worse reading holds"
         if verdict.counts_disagree
@@ -204,11 +211,21 @@ def of_submission(connection: Connection, submission: int) -> Sequence[Row[Any]]
     ).all()
 
 
+def owned(connection: Connection, provider: str, answer: int) -> Row[Any]:
+    """One answer of this provider. Raises `UsageError` if it has none with this number."""
+    row = connection.execute(
+        select(answers).where(answers.c.provider == provider, answers.c.id == answer)
+    ).one_or_none()
+    if row is None:
+        raise UsageError(f"There is no answer {answer}.", "see `ajpes-reporting answers list`")
+    return row
+
+
 def set_aside_answers(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
-    """Answers that fit nothing or could not be read, newest first."""
+    """Answers that lie there and are not applied, newest first: they fit nothing, or cannot be read."""
     return connection.execute(
         select(answers)
-        .where(answers.c.provider == provider, answers.c.status.in_([UNMATCHED, UNREADABLE]))
+        .where(answers.c.provider == provider, answers.c.status.in_(LIES_THERE))
         .order_by(answers.c.id.desc())
         .limit(limit)
     ).all()

@@ -12,7 +12,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, Out
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.pipeline.collect import AnswerProblem, Reading, apply_answer
+from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, accept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import Carrier, LastCall
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.answers import Reading
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -133,46 +134,34 @@ class Recorder:
                 connection, desk.provider, stored, carrier.name, None, key, at=desk.clock()
             )
         )
-        try:
-            self.submission = self._commit(
-                lambda connection: self._apply(connection, answer, path, outcome, evidence)
-            )
-        except AnswerProblem as problem:
-            self._set_aside(answer, problem, evidence)
+        arrival = Arrival(answer, stored.sha256, path.name, path, self.submission)
+        taken = accept(
+            desk,
+            arrival,
+            self._folder,
+            claim=lambda connection, reading: self._claim(connection, reading, outcome, evidence),
+            commit=self._commit,
+        )
+        if taken.submission is not None:
+            self.submission = taken.submission
+        else:
+            unusable = Unknown(f"The authority's answer cannot be used: {taken.note}.")
+            self._end_attempt(unusable, evidence, has_arrived=True)
 
-    def _apply(
-        self, connection: Connection, answer: int, path: Path, outcome: Outcome, evidence: Stored | None
+    def _claim(
+        self, connection: Connection, reading: Reading, outcome: Outcome, evidence: Stored | None
     ) -> Submission:
         """The end of the attempt and what the answer says, at once: an answer counts as a whole."""
-        desk = self._desk
-        reading = Reading(desk, path, self._folder)
-        self._refuse_foreign(reading)
+        kind, period = reading.kind, reading.head.period_key
+        if (kind, period) != (self._kind, self.submission.period):
+            raise AnswerProblem(answers.UNMATCHED, f"it is about {kind.code} {period}")
         submission = submissions.end_attempt(
-            connection, self.submission, self._attempt, outcome, evidence, at=desk.clock()
+            connection, self.submission, self._attempt, outcome, evidence, at=self._desk.clock()
         )
-        if submission.state in (State.DELIVERED, State.UNKNOWN):
-            return apply_answer(connection, desk, answer, submission, reading)
-        # Another run took this one's place meanwhile, and may have applied this very answer.
-        note = f"the submission was {submission.state.label} by then"
-        answers.set_aside(
-            connection, desk.provider, answer, answers.UNMATCHED, note, submission.id, at=desk.clock()
-        )
+        if submission.state not in (State.DELIVERED, State.UNKNOWN):
+            # Another run took this one's place meanwhile, and may have applied this very answer.
+            raise AnswerProblem(answers.UNMATCHED, f"the submission was {submission.state.label} by then")
         return submission
-
-    def _set_aside(self, answer: int, problem: AnswerProblem, evidence: Stored | None) -> None:
-        desk, key, status, note = self._desk, self.submission.id, problem.status, problem.note
-        unusable = Unknown(f"The authority's answer cannot be used: {note}.")
-        self._end_attempt(unusable, evidence, has_arrived=True)
-        self._commit(
-            lambda connection: answers.set_aside(
-                connection, desk.provider, answer, status, note, key, at=desk.clock()
-            )
-        )
-
-    def _refuse_foreign(self, reading: Reading) -> None:
-        expected = (self._kind, self.submission.period)
-        if (reading.kind, reading.head.period_key) != expected:
-            raise reading.unmatched(f"it is about {reading.kind.code} {reading.head.period_key}")
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
         self.submission = self._commit(

@@ -49,10 +49,11 @@ class AnswerReader:
     `UnreadableXml` are raised where the file is wrong, at first for its head.
     """
 
-    def __init__(self, path: Path, kind: ReportKind, schema: Path) -> None:
+    def __init__(self, path: Path, kind: ReportKind, schema: Path, *, plain: bool = False) -> None:
+        """`plain` as for `xmlread.stream`: an answer may come in a namespace that nobody announced."""
         self.kind = kind
         self.tally = Tally()
-        self._records = records(path, _RECORDS, load_schema(schema))
+        self._records = records(path, _RECORDS, load_schema(schema), plain=plain)
         ident = next(self._records)  # the schema wants it, and first
         self.head = self.tally.head = kind.read_answer_head(ident)
 

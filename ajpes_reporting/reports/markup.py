@@ -6,6 +6,7 @@ escaping. So markup stands there hidden, as control characters, until a whole bl
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ _ESCAPES = (
 )  # fmt: skip
 _BLOCK_BYTES = 1 << 18
 _LARGEST_BLOCK_BYTES = 1 << 20
+_FOUR_DIGITS = re.compile("[0-9]{4}-")  # a schema also lets the year 12026 be, and the year -1
 _LONG_AGO = datetime(PLAUSIBLE_YEARS.start, 1, 1, tzinfo=UTC)
 
 
@@ -119,15 +121,21 @@ def description(row: Record) -> str:
     return " ".join(row.text.split())
 
 
+def read_count(text: str) -> int:
+    """A number that its schema bounds, but for the zeros before it: Python reads no ten thousand digits."""
+    return int(text.strip().lstrip("+-0") or "0")
+
+
 def read_moment(text: str) -> datetime | None:
     """A time of preparation; without a zone it is Ljubljana's. None where it cannot be read.
 
     A year that nobody can mean counts as long ago, so that no report takes it for its answer.
     """
+    text = text.strip()
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return None
+        return None if _FOUR_DIGITS.match(text) else _LONG_AGO
     if moment.year not in PLAUSIBLE_YEARS:
         return _LONG_AGO
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)

@@ -73,7 +73,7 @@ def test_a_doctype_is_refused(check: Check, doctype: str, body: str, encoding: s
 
 def test_a_doctype_behind_much_white_space_is_refused(check: Check) -> None:
     """The DOCTYPE need not be in the first block that is read."""
-    content = b'<?xml version="1.0"?>' + b" " * 200_000 + b"<!DOCTYPE Nodurs>" + NODURS_SAMPLE[39:]
+    content = b'<?xml version="1.0"?>' + b" " * 100_000 + b"<!DOCTYPE Nodurs>" + NODURS_SAMPLE[39:]
     assert "DOCTYPE" in check(content).refused
 
 
@@ -124,7 +124,6 @@ def test_a_document_of_another_kind_is_named(check: Check, root: str) -> None:
         (NODURS_SAMPLE, "nodurs-20100601", "nodurs-20200101"),
         (NODURS_SAMPLE, f' xmlns="{NAMESPACE}"', ""),
         (SPAPP_SAMPLE, "spapp/spapp-20100601", "nodurs/nodurs-20100601"),
-        (ANSWER_SAMPLE, "<BlokOdgovor>", '<BlokOdgovor xmlns="urn:other">'),
     ],
 )
 def test_a_wrong_namespace_is_one_clear_finding(check: Check, sample: bytes, old: str, new: str) -> None:

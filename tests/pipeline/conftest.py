@@ -20,8 +20,9 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.ledger.correct import Correction
 from ajpes_reporting.ledger.files import ImportSummary
+from ajpes_reporting.pipeline.answers import Taken
 from ajpes_reporting.pipeline.audit import verify_all
-from ajpes_reporting.pipeline.collect import Taken, collect
+from ajpes_reporting.pipeline.collect import collect
 from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.pipeline.facts import cancel_event, import_files
 from ajpes_reporting.pipeline.run import Result, run

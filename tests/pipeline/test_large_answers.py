@@ -11,7 +11,8 @@ from sqlalchemy.exc import DatabaseError
 from ajpes_reporting.database.tables import answer_rows
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal.answers import APPLIED, UNMATCHED, UNREADABLE
-from ajpes_reporting.pipeline.collect import Taken, take_by_hand
+from ajpes_reporting.pipeline.answers import Taken
+from ajpes_reporting.pipeline.collect import take_by_hand
 from tests.pipeline.conftest import NOV_17, Bank
 from tests.pipeline.test_thousand_answers import deliver, impatient, state
 

@@ -25,6 +25,7 @@ from ajpes_reporting.domain.errors import Replaced, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.journal.submissions import Submission
+from ajpes_reporting.pipeline import answers as answers_module
 from ajpes_reporting.pipeline import collect as collect_module
 from ajpes_reporting.pipeline import look as look_module
 from ajpes_reporting.pipeline import recorder as recorder_module
@@ -216,7 +217,7 @@ def test_an_answer_is_not_applied_again_to_the_next_report(bank: Bank, asleep: A
         bank.time.pass_by(minutes=3)
         bank.resubmit(first.id, same=True, via="sftp")
 
-    asleep.at(collect_module, "_apply", applied_and_sent_again)
+    asleep.at(collect_module, "accept", applied_and_sent_again)
     with pytest.raises(Replaced):
         bank.collect()
     second = latest(bank)
@@ -291,11 +292,11 @@ def test_an_answer_that_cannot_be_used_shows_all_the_same_that_it_arrived(
         resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
 
     def unreadable(*_args: object) -> None:
-        raise recorder_module.AnswerProblem(answers.UNREADABLE, "it is not XML")
+        raise answers_module.AnswerProblem(answers.UNREADABLE, "it is not XML")
 
     asleep.at(recorder_module.Recorder, "ended", asked_too_early)
     with monkeypatch.context() as patch, suppress(Replaced):
-        patch.setattr(recorder_module, "Reading", unreadable)
+        patch.setattr(answers_module, "_read", unreadable)
         bank.run(via="soap")
     assert latest(bank).state is State.UNKNOWN
     assert bank.run().ending is Ending.MUST_BE_SETTLED

@@ -16,7 +16,7 @@ from ajpes_reporting.reports.answers import AnswerReader, AnswerRules, Tally
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.nodurs import NODURS
 from ajpes_reporting.reports.spapp import SPAPP
-from ajpes_reporting.xmlread import UnreadableXml, read_root, without_namespace
+from ajpes_reporting.xmlread import UnreadableXml, read_root, stream
 
 
 def answer(*rows: str, errors: int = 0, warnings: int = 0, namespace: str = "") -> str:
@@ -44,7 +44,8 @@ def read(
     log = check_file(path, root, file_kind).log
     if log.error_count:
         return rules.tally, log, []
-    reader = AnswerReader(path, kind, shipped.schema(kind.answer_schema))
+    plain = root.namespace is not None
+    reader = AnswerReader(path, kind, shipped.schema(kind.answer_schema), plain=plain)
     rows = list(reader.rows())
     assert vars(reader.tally) == vars(rules.tally)
     return reader.tally, log, rows
@@ -126,25 +127,33 @@ def test_the_instructions_own_sample_is_read_as_refused(tmp_path: Path) -> None:
         assert (rules.errors, rules.warnings) == (3, 0)
 
 
-@pytest.mark.parametrize("namespace", [' xmlns="http://www.ajpes.si/whatever"', ' xmlns=""'])
+@pytest.mark.parametrize(
+    "namespace",
+    [' xmlns="http://www.ajpes.si/whatever"', ' xmlns=""', ' xmlns="a}b{c"', ' xmlns="no address at all"'],
+)
 def test_a_namespace_that_nobody_announced_is_dropped(tmp_path: Path, namespace: str) -> None:
     """Answers are read by local name."""
-    source, plain = tmp_path / "named.xml", tmp_path / "plain.xml"
-    source.write_text(answer(ERROR, errors=1, namespace=namespace))
-    without_namespace(source, plain)
-    rules, log, rows = read(tmp_path, plain.read_bytes())
+    rules, log, rows = read(tmp_path, answer(ERROR, errors=1, namespace=namespace))
     assert (log.shown, rules.errors) == ([], 1)
     assert rows == [AnswerRow("error", "12", "wrong", "O-1", "7")]
 
 
 def test_prefixes_and_foreign_attributes_are_dropped_too(tmp_path: Path) -> None:
     """An answer may carry a schema location, or a prefix before every name."""
-    source, plain = tmp_path / "named.xml", tmp_path / "plain.xml"
     text = answer(ERROR, errors=1).replace("<", "<a:").replace("<a:/", "</a:")
     located = 'xmlns:a="urn:a" xmlns:xsi="urn:x" xsi:schemaLocation="a b"'
-    source.write_text(text.replace("<a:BlokOdgovor", f"<a:BlokOdgovor {located}"))
-    without_namespace(source, plain)
-    assert read(tmp_path, plain.read_bytes())[2] == [AnswerRow("error", "12", "wrong", "O-1", "7")]
+    named = text.replace("<a:BlokOdgovor", f"<a:BlokOdgovor {located}")
+    assert read(tmp_path, named)[2] == [AnswerRow("error", "12", "wrong", "O-1", "7")]
+
+
+def test_every_character_of_a_value_survives_that(tmp_path: Path) -> None:
+    """What AJPES says is shown as it said it, in whatever namespace."""
+    values = {"blokId": "a&#9;b&#10;c&#13;d", "dogId": "&lt;&quot;&apos;&amp;>"}
+    row = ERROR.replace("O-1", values["blokId"]).replace('dogId="7"', f'dogId="{values["dogId"]}"')
+    row = row.replace("wrong", "&lt;Č &amp; <![CDATA[<ž>]]> &#13;x")
+    plain = read(tmp_path, answer(row, errors=1))[2]
+    assert read(tmp_path, answer(row, errors=1, namespace=' xmlns="urn:a"'))[2] == plain
+    assert plain == [AnswerRow("error", "12", "<Č & <ž> x", "a\tb\nc\rd", "<\"'&>")]
 
 
 @pytest.mark.parametrize("cut", range(1, len(answer(ERROR, errors=1)), 7))
@@ -155,7 +164,7 @@ def test_a_cut_off_answer_is_never_read_as_accepted(tmp_path: Path, cut: int) ->
         _raise_what_is_wrong(tmp_path, content)
     (tmp_path / "half.xml").write_text(content)
     with pytest.raises(UnreadableXml):
-        without_namespace(tmp_path / "half.xml", tmp_path / "plain.xml")
+        list(stream(tmp_path / "half.xml", ("end",), plain=True))
 
 
 @pytest.mark.parametrize(

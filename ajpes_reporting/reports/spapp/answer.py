@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
-from ajpes_reporting.reports.markup import description, read_moment, severity
+from ajpes_reporting.reports.markup import description, read_count, read_moment, severity
 
 if TYPE_CHECKING:
     from ajpes_reporting.xmlread import Record
@@ -21,8 +21,8 @@ def read_head(ident: Record) -> AnswerHead:
         provider=ident.attributes.get("maticnaPonudnika", ""),
         period_key=f"{month[:4]}-{month[4:]}",
         prepared_at=read_moment(ident.attributes.get("datumPriprave", "")),
-        declared_errors=int(ident.attributes.get("iErr", "0")),
-        declared_warnings=int(ident.attributes.get("iWrn", "0")),
+        declared_errors=read_count(ident.attributes.get("iErr", "")),
+        declared_warnings=read_count(ident.attributes.get("iWrn", "")),
     )
 
 

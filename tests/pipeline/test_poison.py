@@ -1,0 +1,242 @@
+"""One answer never stops anything else, whatever is in it and whichever way it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from ajpes_reporting.alarms.conditions import conditions
+from ajpes_reporting.config import AlarmsSection
+from ajpes_reporting.database import tables
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.outcomes import Delivered, Outcome
+from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, RemoteAnswer
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, chain
+from ajpes_reporting.journal.answers import APPLIED, DISCARDED, UNMATCHED, UNREADABLE
+from ajpes_reporting.pipeline import answers as door
+from ajpes_reporting.pipeline.collect import take_by_hand
+from tests import poison
+from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
+from tests.pipeline.test_thousand_answers import deliver, impatient, state
+
+ALL = {**poison.UNREADABLE, **poison.UNMATCHED}
+RIGHT = poison.answer(poison.made("2026-11-17T17:31:00"))
+
+
+def statuses(bank: Bank) -> dict[str, str]:
+    """What became of each answer, by its name where it lay."""
+    with bank.desk.engine.connect() as connection:
+        rows = connection.execute(select(tables.answers.c.remote_name, tables.answers.c.status)).all()
+    return {row.remote_name.removeprefix("nodurs/"): row.status for row in rows}
+
+
+def put(bank: Bank, name: str, content: str | bytes) -> None:
+    folder = bank.authority.folders.outgoing("nodurs")
+    (folder / name).write_bytes(poison.as_bytes(content))
+
+
+def test_answers_in_the_folder_stop_neither_each_other_nor_a_run(bank: Bank) -> None:
+    """The one good answer among the bad ones counts, and the next day's report goes out."""
+    key = deliver(impatient(bank), NOV_17)
+    for number, content in enumerate(ALL.values()):
+        put(bank, f"{number:03}.xml", content)
+    put(bank, "right.xml", RIGHT)
+    put(bank, "z.xml", "<BlokOdgovor/>")
+    bank.collect()
+    expected = [UNREADABLE] * len(poison.UNREADABLE) + [UNMATCHED] * len(poison.UNMATCHED)
+    found = statuses(bank)
+    assert [(name, found[f"{number:03}.xml"]) for number, name in enumerate(ALL)] == list(
+        zip(ALL, expected, strict=True)
+    )
+    assert (found["right.xml"], found["z.xml"]) == (APPLIED, UNREADABLE)
+    assert state(bank, key) is State.ACCEPTED
+    bank.time.pass_by(days=1)
+    bank.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
+    after = bank.run(period=NOV_18).submission
+    assert after is not None
+    assert after.state is State.ACCEPTED
+    assert bank.problems() == ()
+
+
+def test_what_lies_stored_today_is_set_aside_by_the_next_run(bank: Bank, tmp_path: Path) -> None:
+    """Workspaces in which such an answer has stopped everything go on by themselves."""
+    path = tmp_path / "answer.xml"
+    for content in ALL.values():
+        path.write_bytes(poison.as_bytes(content))
+        stored = bank.desk.archive.store(path, path.name, bank.desk.clock())
+        with writing(bank.desk.engine) as connection:
+            answers.store(connection, bank.desk.provider, stored, "sftp", None, None, at=bank.desk.clock())
+    bank.record(event("O-1", 1))
+    result = bank.run().submission
+    assert result is not None
+    assert result.state is State.ACCEPTED
+    with bank.desk.engine.connect() as connection:
+        assert list(answers.waiting(connection, bank.desk.provider)) == []
+        aside = answers.set_aside_answers(connection, bank.desk.provider, 1_000)
+    assert {row.note for row in aside if not row.note} == set()
+    assert bank.problems() == ()
+
+
+class Poisoned:
+    """The way to AJPES, with another answer in the place of the one that came."""
+
+    def __init__(self, carrier: Carrier, content: str | bytes) -> None:
+        self.name = carrier.name
+        self._carrier = carrier
+        self._content = content
+
+    def deliver(self, parcel: Parcel, progress: Progress, hand_over: HandOver) -> Outcome:
+        outcome = self._carrier.deliver(parcel, progress, hand_over)
+        assert isinstance(outcome, Delivered)
+        assert outcome.answer is not None
+        outcome.answer.write_bytes(poison.as_bytes(self._content))
+        return outcome
+
+
+def poisoned(bank: Bank, content: str | bytes) -> Bank:
+    """The bank, to which this comes as the answer to a SOAP call."""
+    make = bank.desk.carriers
+
+    def carriers(names: Sequence[str], folder: Path) -> list[Carrier]:
+        return [Poisoned(each, content) for each in make(names, folder)]
+
+    return replace(bank, desk=replace(bank.desk, carriers=carriers))
+
+
+def test_an_answer_in_the_call_leaves_its_report_unknown_and_others_free(bank: Bank) -> None:
+    """AJPES has the report; what they said of it a person has to find out, and tomorrow's goes out."""
+    days = []
+    for number, content in enumerate(ALL.values()):
+        period = replace(NOV_17, value=NOV_17.value + timedelta(days=number))
+        bank.record(event(f"O-{number}", 1, recorded=f"{period.key}T08:00:00"), name=f"{number}.csv")
+        result = poisoned(bank, content).run(period=period, via="soap").submission
+        assert result is not None
+        days.append(result.state)
+        bank.time.pass_by(days=1)
+    assert days == [State.UNKNOWN] * len(ALL)
+    assert len(bank.authority.book.submissions()) == len(ALL)
+    assert bank.problems() == ()
+
+
+def test_nothing_is_held_up_while_an_answer_is_read(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of a gigabyte is read while others write: no transaction is open, none is left open."""
+    deliver(impatient(bank), NOV_17)
+    read = door._read
+    wrote = []
+
+    def reading(*given: object) -> door.Reading:
+        with writing(bank.desk.engine) as connection:
+            wrote.append(connection.exec_driver_sql("SELECT 1").scalar())
+        return read(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(door, "_read", reading)
+    put(bank, "right.xml", RIGHT)
+    assert [one.status for one in bank.collect()] == [APPLIED]
+    assert wrote == [1]
+
+
+def test_what_nobody_foresaw_sets_an_answer_aside_with_its_reason(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours costs one answer, and a person is told; the next answer is read as ever."""
+    key = deliver(impatient(bank), NOV_17)
+
+    def broken(*_given: object) -> door.Reading:
+        raise KeyError("zzz")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "_read", broken)
+        put(bank, "first.xml", RIGHT)
+        (taken,) = bank.collect()
+    assert (taken.status, "KeyError" in taken.note) == (UNREADABLE, True)
+    put(bank, "second.xml", RIGHT + " ")
+    assert [one.status for one in bank.collect()] == [APPLIED]
+    assert state(bank, key) is State.ACCEPTED
+
+
+def test_a_disk_that_fails_is_not_the_answers_fault(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that could not be read for want of room is read again by the next run, and counts then."""
+    key = deliver(impatient(bank), NOV_17)
+
+    def full(*_given: object) -> door.Reading:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "_read", full)
+        put(bank, "answer.xml", RIGHT)
+        (taken,) = bank.collect()
+    assert (taken.status, taken.needs_a_person) == ("stored", True)
+    assert [one.status for one in bank.collect()] == [APPLIED]
+    assert state(bank, key) is State.ACCEPTED
+
+
+def test_zeros_before_a_number_are_read(bank: Bank, tmp_path: Path) -> None:
+    """A schema bounds the digits that count, and lets as many zeros stand before them as one likes."""
+    key = deliver(impatient(bank), NOV_17)
+    (path := tmp_path / "a.xml").write_text(RIGHT.replace('iErr="0"', f'iErr="{"0" * 10_000}1"'))
+    assert [one.status for one in take_by_hand(bank.desk, [path])] == [APPLIED]
+    assert state(bank, key) is State.REFUSED
+
+
+@pytest.mark.parametrize("name", ["a\0b.xml", "a" * 3_000])
+def test_a_name_that_no_database_takes_stops_nothing(bank: Bank, name: str) -> None:
+    """A server may call its files whatever it likes."""
+    remote = RemoteAnswer("nodurs", name, 10, 1)
+    stored = bank.desk.archive.store(bank.folder / "ajpes.toml", "answer.xml", bank.desk.clock())
+    with writing(bank.desk.engine) as connection:
+        assert not answers.already_fetched(connection, bank.desk.provider, remote)
+        answers.store(connection, bank.desk.provider, stored, "sftp", remote, None, at=bank.desk.clock())
+        assert answers.already_fetched(connection, bank.desk.provider, remote)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"obligation_id,issuer\nO-1,2\n", b"", b"<Nodurs/>", b"PK\x03\x04", b"<html><body/></html>"],
+    ids=["a table", "nothing", "a report", "a workbook", "a page"],
+)
+def test_a_slip_of_the_hand_is_refused_before_anything_is_stored(
+    bank: Bank, tmp_path: Path, content: bytes
+) -> None:
+    """It raises no alarm and stays nowhere, and of the other files none is taken in either."""
+    deliver(impatient(bank), NOV_17)
+    (right := tmp_path / "right.xml").write_text(RIGHT)
+    (slip := tmp_path / "events.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=r"events\.csv is not an answer"):
+        take_by_hand(bank.desk, [right, slip])
+    assert statuses(bank) == {}
+    assert list(bank.desk.archive.root.rglob("*events.csv*")) == []
+
+
+def test_an_answer_that_was_set_aside_is_discarded_by_a_person(bank: Bank, tmp_path: Path) -> None:
+    """The alarm ends, the bytes and the reason stay, and nothing else can be discarded."""
+    deliver(impatient(bank), NOV_17)
+    (path := tmp_path / "answer.xml").write_text("<BlokOdgovor/>")
+    take_by_hand(bank.desk, [path])
+    settings, provider = AlarmsSection(), bank.desk.provider
+
+    def aside() -> list[str]:
+        with bank.desk.engine.connect() as connection:
+            found = conditions(connection, provider, settings, bank.desk.clock())
+            return [alarm.key for alarm in found if alarm.key.startswith("aside")]
+
+    assert aside() == ["aside 1"]
+    door.discard(bank.desk, 1, "a slip, Ms Novak")
+    assert aside() == []
+    with bank.desk.engine.connect() as connection:
+        assert answers.set_aside_answers(connection, provider, 10) == []
+        assert answers.owned(connection, provider, 1).status == DISCARDED
+        *_, last = chain.entries(connection)
+    assert (last.kind, chain.told_by(last)) == ("answer discarded", {"answer": 1, "note": "a slip, Ms Novak"})
+    assert bank.problems() == ()
+    path.write_text(RIGHT)
+    take_by_hand(bank.desk, [path])
+    for number in (1, 2, 3):
+        with pytest.raises(UsageError, match=f"answer {number}|Answer {number}"):
+            door.discard(bank.desk, number, "again")
