@@ -30,6 +30,7 @@ from ajpes_reporting.wiring import (
     sftp_carrier,
     soap_carrier,
 )
+from ajpes_reporting.workspace import CLOSE_FACTS, open_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +69,7 @@ def examine(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     yield from _guarded("settings", lambda: _settings(workspace))
     yield from _guarded("database", lambda: _database(workspace, time))
     yield from _guarded("ledger", lambda: _views(workspace))
+    yield from _guarded("files", lambda: _files(workspace))
     yield from _guarded("disk", lambda: _found(disk(machine(workspace))))
     yield from _guarded("certificate", lambda: _found(certificate(machine(workspace), time())))
     yield from _guarded("passwords", lambda: _found(expiries(machine(workspace), time())))
@@ -149,6 +151,12 @@ def _views(workspace: Workspace) -> Iterator[Diagnosis]:
         yield Diagnosis("ledger", Health.OK, f"reads {names} of {address(engine.url)}")
     finally:
         engine.dispose()
+
+
+def _files(workspace: Workspace) -> Iterator[Diagnosis]:
+    """What older versions, or a copy by hand, left readable: names and account numbers lie there."""
+    if detail := open_facts(workspace):
+        yield Diagnosis("files", Health.WARNING, detail, CLOSE_FACTS)
 
 
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:

@@ -129,6 +129,7 @@ def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     """What is done beside the reports, in this order."""
     watch = open_watch(workspace, desk)
     yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
+    yield Chore("files", timedelta(days=1), lambda: _warn_of_open_facts(workspace))
     yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))
     keep_months = workspace.settings.retention.keep_months
     yield Chore("purge", timedelta(days=1), lambda: _purge(desk, keep_months))
@@ -136,6 +137,13 @@ def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
     if eplacila and eplacila.ask_open_every_seconds:
         every = timedelta(seconds=eplacila.ask_open_every_seconds)
         yield Chore("web payments", every, lambda: _ask_for_open_payments(workspace, desk))
+
+
+def _warn_of_open_facts(workspace: Workspace) -> None:
+    from ajpes_reporting.workspace import CLOSE_FACTS, open_facts
+
+    if detail := open_facts(workspace):
+        _log.warning("In %s, %s.", workspace.folder, detail, extra={"remedy": CLOSE_FACTS})
 
 
 def _purge(desk: Desk, keep_months: int) -> None:

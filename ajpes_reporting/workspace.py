@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from glob import escape
+from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
+
+from ajpes_reporting import private
 from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace, read_settings
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Engine
 
 _TEMPLATE = """\
@@ -94,6 +99,11 @@ strict = false                         # true: warnings count as errors
 # public_key = "keys/eplacila-public-key"
 """
 
+_MOST_NAMED = 3
+
+CLOSE_FACTS = "call `ajpes-reporting init` for this workspace, which closes them, or use `chmod go=`"
+"""What to do about files that others may read."""
+
 _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."
 
 
@@ -110,7 +120,8 @@ def make_workspace(
     make_folder(folder)
     text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
     read_settings(text, str(settings))
-    settings.write_text(text, encoding="utf-8")
+    with open_private(settings, "x", encoding="utf-8") as file:
+        file.write(text)
     return complete_workspace(folder)
 
 
@@ -128,13 +139,34 @@ def complete_workspace(folder: Path) -> Workspace:
             _make_queue(engine)
     finally:
         engine.dispose()
+    for file in own_files(workspace):
+        private.close_to_others(file)
     return workspace
 
 
+def open_facts(workspace: Workspace) -> str:
+    """Which files that hold facts others on this machine may read, in words; empty if there are none."""
+    places = chain.from_iterable(map(private.open_to_others, own_files(workspace)))
+    found = list(islice(places, _MOST_NAMED + 1))
+    if not found:
+        return ""
+    more = " and more" if len(found) > _MOST_NAMED else ""
+    return f"other users of this machine may read {', '.join(map(str, found[:_MOST_NAMED]))}{more}"
+
+
+def own_files(workspace: Workspace) -> list[Path]:
+    """What holds the facts of a workspace on this machine and is there: its archive, and SQLite's files."""
+    url = make_url(workspace.database_url())
+    name = url.database if url.get_backend_name() == "sqlite" else None
+    database = Path(name).resolve() if name else None
+    around = database.parent.glob(f"{escape(database.name)}*") if database else ()
+    return [workspace.archive, *sorted(around)]
+
+
 def make_folder(folder: Path) -> None:
-    """A folder that only its owner can look into. Raises `UsageError`."""
+    """Makes a folder that only its owner can look into, if there is none. Raises `UsageError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.make_folder(folder)
     except OSError as error:
         raise UsageError(f"{folder} could not be made: {error.strerror}.", "name another folder") from None
 

@@ -11,6 +11,8 @@ import click
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.escaping import shown_json
+from ajpes_reporting.private import open_private
 
 
 @click.group("audit", short_help="Prove that the record is whole; hand it to an auditor.")
@@ -57,9 +59,9 @@ def export(session: Session, output: Path) -> None:
     desk = session.desk()
     counts = {"entries": 0, "others": 0}
     try:
-        with output.open("x", encoding="utf-8") as out, snapshot(desk.engine) as connection:
+        with open_private(output, "x", encoding="utf-8") as out, snapshot(desk.engine) as connection:
             for entry in chain.exported(connection, desk.provider):
-                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                out.write(shown_json(json.dumps(entry, ensure_ascii=False)) + "\n")
                 counts["entries" if "body" in entry else "others"] += 1
     except FileExistsError:
         raise UsageError(f"{output} exists already; it was left as it is.", "name another file") from None

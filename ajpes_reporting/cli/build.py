@@ -21,6 +21,7 @@ from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.pipeline.run import Ending
+from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +221,8 @@ def _hand_out(source: Path, target: Path) -> None:
             target.hardlink_to(source)
             return
     try:
-        shutil.copyfile(source, target)
+        with source.open("rb") as built, open_private(target, "wb") as copy:
+            shutil.copyfileobj(built, copy)
     except OSError as error:
         raise AjpesReportingError(
             f"{target} could not be written: {error.strerror or error}.", "name another file with -o"

@@ -15,6 +15,7 @@ from ajpes_reporting.cli.session import Session, finding_json, local_time, with_
 from ajpes_reporting.cli.wording import as_order, counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -123,7 +124,8 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
     from ajpes_reporting.wiring import eplacila_client
 
     found = eplacila_client(session.workspace()).receipt(transaction, kind)
-    output.write_bytes(found.content)
+    with open_private(output, "wb") as file:
+        file.write(found.content)
     document = {"receipt_number": found.number, "file": output, "size_bytes": len(found.content)}
     session.emit(document, lambda: echo(f"Invoice {found.number} lies in {output}."))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ajpes_reporting.cli.errors import in_words, tell, tell_json, tell_usage, us
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.streams import Streams
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.private import UMASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and leaves with an exit code of the contract."""
     gc.set_threshold(NEW_OBJECTS)
     sys.setswitchinterval(_TURN_SECONDS)
+    os.umask(UMASK)
     streams = Streams()
     code = run(arguments)
     streams.tell_what_was_lost()

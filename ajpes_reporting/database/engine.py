@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ajpes_reporting.domain.errors import ConfigurationError, Replaced
+from ajpes_reporting.private import make_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine.interfaces import ExecutionContext
     from sqlalchemy.exc import DBAPIError
@@ -69,6 +71,7 @@ def open_engine(url: str) -> Engine:
             f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"
         ) from None
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -170,6 +173,14 @@ def _refuse_if_replaced() -> None:
             " taken its place. It has stopped.",
             "run again; the schedule does so by itself",
         )
+
+
+def _make_sqlite(_dialect: Any, _record: Any, arguments: Sequence[str], options: Mapping[str, Any]) -> None:
+    """A file that SQLite made would be as wide as the umask; its logs are as narrow as this one."""
+    name = arguments[0]
+    if name != ":memory:" and not options.get("uri"):
+        with suppress(OSError):  # SQLite says why it cannot be
+            make_file(Path(name))
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

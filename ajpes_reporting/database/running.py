@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.database.engine import KEEP_ALIVE, LONGEST_RUN_SECONDS, fenced
 from ajpes_reporting.domain.errors import Busy
+from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +165,7 @@ class _File:
 def _alone_on_this_machine(engine: Engine, provider: str, purpose: Purpose) -> Iterator[Hold]:
     mark = "" if purpose is Purpose.RUN else f".{purpose.name.lower()}"
     path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}{mark}.lock")
-    with path.open("w") as file:
+    with open_private(path, "w") as file:  # whoever may read it may take the lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

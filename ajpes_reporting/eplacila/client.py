@@ -39,6 +39,7 @@ from ajpes_reporting.eplacila.reading import read_json
 from ajpes_reporting.eplacila.signing import read_seal
 from ajpes_reporting.eplacila.statements import payments_in_json, seal_of_statement, unpack_file
 from ajpes_reporting.eplacila.wire import Lost, NothingSent, Reply, path_of
+from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ class Client:
         with self._spooled(path, query) as body:
             partial = target.with_name(f".{target.name}.partial")
             try:
-                with partial.open("wb") as file:
+                with open_private(partial, "wb") as file:
                     self._verify(unpack_file(body, file))
                 partial.replace(target)
             finally:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
+from ajpes_reporting.private import make_folder, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +74,7 @@ class Archive:
         target = folder / f"{name}.{secrets.token_hex(4)}.zst"
         partial = target.with_suffix(".part")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             make(partial)
             _sync(partial)
             partial.rename(target)
@@ -89,7 +90,7 @@ class Archive:
 
     def extract(self, path: str, target: Path) -> None:
         """Writes the plain bytes of an archived file into `target`. Raises `UsageError` if it is damaged."""
-        with target.open("wb") as out:
+        with open_private(target, "wb") as out:
             for block in self.blocks(path):
                 out.write(block)
 
@@ -148,7 +149,7 @@ class Archive:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.root)
         handle = os.open(self.root, os.O_RDONLY)
         try:
             fcntl.flock(handle, how | fcntl.LOCK_NB)
@@ -165,7 +166,7 @@ class Archive:
 def pack(blocks: Iterable[bytes], target: Path) -> None:
     """Writes blocks into a packed file, as the archive keeps it."""
     packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
-    with target.open("wb") as out, packer.stream_writer(out, closefd=False) as packed:
+    with open_private(target, "wb") as out, packer.stream_writer(out, closefd=False) as packed:
         for block in blocks:
             packed.write(block)
 

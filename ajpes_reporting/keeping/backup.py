@@ -38,6 +38,7 @@ from ajpes_reporting.keeping.manifest import (
     write_manifest,
 )
 from ajpes_reporting.pipeline.audit import AuditReport, damage, verify_record
+from ajpes_reporting.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def _ready(workspace: Workspace, folder: Path) -> Path:
         raise UsageError(
             f"{folder} is in the archive. Nothing was done.", "name another folder for the backup"
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     return folder
 
 
@@ -177,7 +178,7 @@ def _copy_archive(
 ) -> tuple[tuple[ArchiveFile, ...], int, list[str]]:
     """Copies what is not there yet. A file that is damaged here is named, and a good copy of it is kept."""
     kept, copied, damaged = [], 0, []
-    target.root.mkdir(exist_ok=True, mode=0o700)
+    make_folder(target.root)
     for file in facts.files.values():
         progress(1)
         if not is_archive_path(file.path):
@@ -194,8 +195,7 @@ def _copy_archive(
 
 
 def _copy(source: Path, target: Path) -> None:
-    for folder in (target.parent.parent, target.parent):
-        folder.mkdir(exist_ok=True, mode=0o700)
+    make_folder(target.parent)
     copy_durably(source, target)
 
 

@@ -7,6 +7,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.private import open_private
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -43,7 +45,7 @@ def put_in_place(target: Path, write: Callable[[Path], None]) -> None:
     part = target.with_name(target.name + PART)
     try:
         part.unlink(missing_ok=True)  # a killed writer's
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        open_private(part, "xb").close()
         write(part)
         _sync(part)
         part.rename(target)

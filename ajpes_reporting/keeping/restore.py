@@ -152,7 +152,6 @@ def _fill(backup: Path, manifest: Manifest, workspace: Workspace, engine: Engine
     make_folder(workspace.archive)
     for file in manifest.archive:
         target = workspace.archive / file.path
-        make_folder(target.parent.parent)
         make_folder(target.parent)
         _refuse_changed(file.path, copy_durably(backup / "archive" / file.path, target), file.sha256)
     load(engine, backup / manifest.database.name)

@@ -17,6 +17,7 @@ from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal.archive import pack
 from ajpes_reporting.pipeline.abreast import feed
+from ajpes_reporting.private import open_private
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import load_schema, schema_verdict
 
@@ -157,7 +158,7 @@ def _counted(blocks: Iterable[bytes], mark: bytes, records: int, progress: Progr
 
 
 def _write(blocks: Iterable[bytes], path: Path) -> int:
-    with path.open("wb") as out:
+    with open_private(path, "wb") as out:
         return sum(out.write(block) for block in blocks)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.private import make_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
@@ -61,7 +63,7 @@ class Desk:
     @contextmanager
     def working_folder(self) -> Iterator[Path]:
         """A folder for files in the making, gone afterwards; on the same disk as the archive."""
-        self.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.scratch)
         self._clear_leftovers()
         with TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder)
