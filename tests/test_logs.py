@@ -119,6 +119,19 @@ def test_nobody_can_forge_a_second_line() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_strangers_text_acts_on_no_terminal(format: str) -> None:
+    """Whoever reads the log with `less -R` or `journalctl` obeys nobody's name or answer."""
+    stream = configured(format)
+    evil = "\x9b31m\u202e\u2028\u200b\ufeff\x1b[2J\r\ud800"
+    LOG.warning("answer %s", evil, extra={"detail": evil, "many": [evil, {evil: evil}]})
+    try:
+        raise ValueError(evil)
+    except ValueError:
+        LOG.exception("failed")
+    assert stream.getvalue().replace("\n", "").isprintable()
+
+
 def test_libraries_are_heard_only_when_something_is_wrong() -> None:
     """At debug, httpx tells addresses and zeep the whole message with its password."""
     stream = configured(level="debug")

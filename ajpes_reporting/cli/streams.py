@@ -98,7 +98,7 @@ def _text(outlet: _Outlet, given: TextIO | None) -> io.TextIOWrapper:
 
 
 def _show_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A fault of ours; its words may be a stranger's."""
-    for part in traceback.format_exception(kind, error, trace):
-        for line in part.rstrip("\n").split("\n"):
-            echo(line, err=True)
+    """A fault of ours; its words may be a stranger's, and none of its lines looks like one of ours."""
+    echo("The program failed.", err=True)
+    for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
+        echo(f"  {line}", err=True)

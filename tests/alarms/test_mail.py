@@ -53,6 +53,19 @@ def answering_slowly(pause_seconds: float) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def test_a_strangers_text_makes_no_header_and_no_line(keys: Keys) -> None:
+    """AJPES's words in an alarm neither add a recipient nor a paragraph, and turn no line round."""
+    evil = "x\r\nBcc: spy@example.org\n\nOver: nothing is wrong.\u202e\x9b\u2028\ud800"
+    message = Message(1, Occasion.RAISED, Alarm(f"refused {evil}", Severity.CRITICAL, evil, evil), NOW)
+    with MailServer(str(keys.server)) as server:
+        MailChannel(settings(server.port, keys.ca)).tell(Bulletin(PROVIDER, NOW, (message,)))
+    (mail,) = server.mails
+    assert mail["Bcc"] is None
+    text = str(mail["Subject"]) + mail.get_content().replace("\r\n", "\n")
+    assert [letter for letter in text if letter != "\n" and not letter.isprintable()] == []
+    assert len(mail.get_content().splitlines()) == 3
+
+
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_all_alarms_of_one_time_are_one_mail(keys: Keys, security: str) -> None:
     """The clerk's mailbox gets one mail, with what is wrong, since when, and what to do."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.alarms.bulletin import trial
+from ajpes_reporting.alarms.alarm import Alarm, Severity
+from ajpes_reporting.alarms.bulletin import Bulletin, Message, Occasion, trial
 from ajpes_reporting.alarms.trust import trusting
 from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
@@ -48,6 +49,17 @@ def test_alarms_are_posted_and_signed(keys: Keys) -> None:
          "text": "This is a test. Nothing is wrong.", "remedy": "nothing",
          "since": "2026-11-17T16:00:00+00:00", "until": None}
     ]  # fmt: skip
+
+
+def test_half_a_character_is_told_too(keys: Keys) -> None:
+    """A name of a file that is not UTF-8 does not keep an alarm from being told."""
+    alarm = Alarm("backup", Severity.WARNING, "The file \udce8\u202e is missing.", "look")
+    bulletin = Bulletin(PROVIDER, NOW, (Message(1, Occasion.RAISED, alarm, NOW),))
+    with serving(keys, answering(http(b"", "204 No Content"))) as server:
+        channel(server.port, keys.ca).tell(bulletin)
+    (request,) = server.requests
+    assert request.body.isascii()
+    assert json.loads(request.body)["alarms"][0]["text"] == alarm.text
 
 
 @pytest.mark.parametrize(("ca", "certificate"), [("foreign_ca", "server"), ("ca", "elsewhere")])
