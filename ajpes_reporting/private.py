@@ -69,8 +69,15 @@ def open_to_others(place: Path) -> Iterator[Path]:
 
 
 def _open_narrow(path: str, flags: int) -> int:
-    number = os.open(path, flags, _FILE)
-    mode = os.fstat(number).st_mode
-    if stat.S_ISREG(mode) and mode & _OTHERS:
-        os.fchmod(number, _FILE)
+    number = os.open(path, flags & ~os.O_TRUNC, _FILE)
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISREG(mode):
+            if mode & _OTHERS:
+                os.fchmod(number, _FILE)  # another's file cannot be closed to others, and stays as it is
+            if flags & os.O_TRUNC:
+                os.ftruncate(number, 0)
+    except BaseException:
+        os.close(number)
+        raise
     return number

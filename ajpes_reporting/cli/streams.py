@@ -30,7 +30,7 @@ class Streams:
     def __init__(self) -> None:
         for number in (_INPUT, _OUTPUT, _ERROR):
             _open_if_closed(number)
-        sys.stdin = sys.stdin or io.TextIOWrapper(io.FileIO(_INPUT, closefd=False))
+        sys.stdin = sys.stdin or os.fdopen(_INPUT, closefd=False)
         self._output, self._error = _Outlet(_OUTPUT), _Outlet(_ERROR)
         sys.stdout = _text(self._output, sys.stdout)
         sys.stderr = _text(self._error, sys.stderr)

@@ -156,6 +156,15 @@ def test_what_a_shop_sends_is_shown_as_text(page: Page, shop: Shop) -> None:
         assert "<b id=x>" in page.inner_text("main")
 
 
+def test_what_a_shop_sends_turns_no_line_round(shop: Shop) -> None:
+    """What the customer reads is what is there: no character that reorders or hides comes out raw."""
+    transaction = shop.open(opisPlacila="Za \u202e012\u2066\u200b\x9b EUR")
+    page = httpx.get(f"{shop.till.url}/nadzor/placilo?idt={transaction}", trust_env=False).text
+    page += httpx.get(f"{shop.till.url}/vstop/index?idt={transaction}", trust_env=False).text
+    assert r"Za \u202e012\u2066\u200b\x9b EUR" in page
+    assert [letter for letter in page if not letter.isprintable() and letter not in "\n\xa0"] == []
+
+
 @pytest.mark.parametrize(
     "path", ["/vstop/index", "/vstop/index?idt=1", "/nadzor/placilo?idt=1", "/vstop/placilo?idt=x"]
 )
