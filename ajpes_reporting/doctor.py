@@ -20,6 +20,9 @@ from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, NotDelivered
 from ajpes_reporting.domain.rules import check_provider
+from ajpes_reporting.journal.archive import Archive
+from ajpes_reporting.journal.orphans import require_own
+from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.ledger.views import open_views, views_there
 from ajpes_reporting.wiring import (
     alarm_channels,
@@ -115,7 +118,9 @@ def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
         yield Diagnosis("database", Health.OK, address(engine.url))
         yield from _rights(engine)
         with engine.connect() as connection:
-            yield from _found(clock(connection, time()))
+            provider = workspace.settings.provider.registration_number
+            require_own(connection, provider, Archive(workspace.archive))
+            yield from _found(clock(connection, time(), provider))
             yield from _alarms(workspace, connection, time)
         if workspace.settings.schedule.engine == "procrastinate":
             yield from _guarded("queue", lambda: _queue(engine))
@@ -161,8 +166,8 @@ def _files(workspace: Workspace) -> Iterator[Diagnosis]:
 
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:
     """What is wrong with the reports. It is no fault of this machine, so it decides no exit code."""
-    settings = workspace.settings
-    for alarm in conditions(connection, settings.provider.registration_number, settings.alarms, time()):
+    settings, log = workspace.settings, SentLog(workspace.archive)
+    for alarm in conditions(connection, settings.provider.registration_number, settings.alarms, time(), log):
         yield Diagnosis(alarm.kind, Health.ALARM, alarm.text, alarm.remedy)
 
 

@@ -19,6 +19,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal.archive import Archive
+from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
@@ -64,15 +65,18 @@ def now() -> datetime:
 
 
 def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
-    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready."""
+    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready, or is another's."""
     settings = workspace.settings
     engine = open_engine(workspace.database_url())
     require_current(engine)
+    provider, archive = settings.provider.registration_number, Archive(workspace.archive)
+    with engine.connect() as connection:
+        require_own(connection, provider, archive)
     return Desk(
-        provider=settings.provider.registration_number,
+        provider=provider,
         provider_name=settings.provider.name,
         engine=engine,
-        archive=Archive(workspace.archive),
+        archive=archive,
         scratch=workspace.archive / "work",
         kinds=KINDS,
         schemas=shipped.schema,
@@ -86,9 +90,7 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         answer_box=lambda: _answer_box(workspace),
         answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
         refresh_ledger=_refresher(workspace),
-        exclusive=lambda: alone(
-            engine, settings.provider.registration_number, settings.schedule.longest_run_seconds
-        ),
+        exclusive=lambda: alone(engine, provider, settings.schedule.longest_run_seconds),
         volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
         resend_after_unknown=settings.delivery.resend_after_unknown,
     )
@@ -222,7 +224,13 @@ def open_watch(workspace: Workspace, desk: Desk) -> Watch:
 
     settings = workspace.settings
     return Watch(
-        desk.provider, desk.engine, machine(workspace), settings.alarms, alarm_channels(workspace), desk.clock
+        desk.provider,
+        desk.engine,
+        machine(workspace),
+        settings.alarms,
+        alarm_channels(workspace),
+        desk.clock,
+        desk.archive.sent_log,
     )
 
 

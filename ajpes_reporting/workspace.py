@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from glob import escape
 from itertools import chain, islice
 from pathlib import Path
@@ -11,9 +12,11 @@ from sqlalchemy import make_url
 
 from ajpes_reporting import private
 from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace, read_settings
-from ajpes_reporting.database.engine import open_engine
+from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.journal import orphans
+from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -108,7 +111,11 @@ _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."
 
 
 def make_workspace(
-    folder: Path, registration_number: str | None = None, name: str | None = None
+    folder: Path,
+    registration_number: str | None = None,
+    name: str | None = None,
+    *,
+    new_archive: bool = False,
 ) -> Workspace:
     """A new workspace with commented settings. Raises `UsageError` if there is one already."""
     settings = folder / SETTINGS_FILE
@@ -122,19 +129,22 @@ def make_workspace(
     read_settings(text, str(settings))
     with open_private(settings, "x", encoding="utf-8") as file:
         file.write(text)
-    return complete_workspace(folder)
+    return complete_workspace(folder, new_archive=new_archive)
 
 
-def complete_workspace(folder: Path) -> Workspace:
+def complete_workspace(folder: Path, *, new_archive: bool = False) -> Workspace:
     """Makes what the settings of `folder` ask for and is not there yet: database, tables, archive.
 
-    Brings the tables of an older version up to date, and with several workers also their queue.
+    Brings the tables of an older version up to date, and with several workers also their queue. Raises
+    `ConfigurationError` if another workspace reports for this provider to the same database, unless
+    `new_archive` says that this one takes its place.
     """
     workspace = open_workspace(folder)
     make_folder(workspace.archive)
     engine = open_engine(workspace.database_url())
     try:
         upgrade(engine)
+        _register(workspace, engine, new_archive=new_archive)
         if workspace.settings.schedule.engine == "procrastinate":
             _make_queue(engine)
     finally:
@@ -161,6 +171,16 @@ def own_files(workspace: Workspace) -> list[Path]:
     database = Path(name).resolve() if name else None
     around = database.parent.glob(f"{escape(database.name)}*") if database else ()
     return [workspace.archive, *sorted(around)]
+
+
+def _register(workspace: Workspace, engine: Engine, *, new_archive: bool) -> None:
+    """Lets the database know the archive of this provider, so that no second one is begun beside it."""
+    provider, archive = workspace.settings.provider.registration_number, Archive(workspace.archive)
+    with writing(engine) as connection:
+        if not new_archive:
+            orphans.require_own(connection, provider, archive)
+        if new_archive or orphans.archive_of(connection, provider) is None:
+            orphans.adopt(connection, provider, archive.sent_log, at=datetime.now(UTC))
 
 
 def make_folder(folder: Path) -> None:

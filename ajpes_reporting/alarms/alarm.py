@@ -25,6 +25,8 @@ JOURNAL_KINDS = frozenset(
         "aside",
         "audit",
         "channel",
+        "orphan",
+        "former",
     }
 )
 """Alarms about the reports and their record; the database alone tells them."""

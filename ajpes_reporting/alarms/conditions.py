@@ -1,6 +1,7 @@
 """What is wrong with the reports now, as the journal tells it.
 
-Everything here is read from the database alone, so `status` can look at it at any moment.
+Everything here is read from the database, and from the archive's log of what was sent where there is one,
+so `status` can look at it at any moment.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity as FindingSeverity
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import answers, chores, due, submissions
+from ajpes_reporting.journal import answers, chores, due, orphans, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from ajpes_reporting.config import AlarmsSection
+    from ajpes_reporting.journal.sent_log import SentLog
     from ajpes_reporting.journal.submissions import Submission
 
 AUDIT_CHORE = "audit record"
@@ -41,7 +43,11 @@ _NOT_THROUGH = frozenset({State.PREPARED, State.SENDING, State.UNREACHABLE})
 
 
 def conditions(
-    connection: Connection, provider: str, settings: AlarmsSection, now: datetime
+    connection: Connection,
+    provider: str,
+    settings: AlarmsSection,
+    now: datetime,
+    sent_log: SentLog | None = None,
 ) -> Iterator[Alarm]:
     """Everything that is wrong now with the reports of a provider and with their record."""
     for row in due.open_periods(connection, provider, quiet_until=now):
@@ -54,6 +60,9 @@ def conditions(
     yield from _set_aside(connection, provider, now)
     yield from _record(connection, provider)
     yield from _channels(connection, provider, now)
+    if sent_log is not None:
+        yield from _orphans(connection, provider, sent_log)
+        yield from _former(connection, provider, sent_log)
 
 
 def _is_settled(row: Row[Any] | None, latest: Submission | None) -> bool:
@@ -197,3 +206,26 @@ def _channels(connection: Connection, provider: str, now: datetime) -> Iterator[
         if problem and since is not None and now - since >= _CHANNEL_MAY_FAIL_FOR:
             remedy = f"correct [{channel}], and try it with `ajpes-reporting doctor --test-alarm`"
             yield Alarm(f"channel {channel}", Severity.WARNING, f"Alarms are not told: {problem}", remedy)
+
+
+def _orphans(connection: Connection, provider: str, log: SentLog) -> Iterator[Alarm]:
+    """The database was put back to before reports that have left; one alarm for each period."""
+    found = {(item.report, item.period): item for item in orphans.open_orphans(connection, provider, log)}
+    for (report, period), orphan in found.items():
+        text = f"The journal does not know that {report} for {period} was sent: {orphan.words}."
+        remedy = (
+            "the database was put back to an older state: import again what is missing, ask AJPES what they "
+            "have; the report for that period is held until you decide, see `ajpes-reporting status`"
+        )
+        yield Alarm(f"orphan {report} {period}", Severity.CRITICAL, text, remedy)
+
+
+def _former(connection: Connection, provider: str, log: SentLog) -> Iterator[Alarm]:
+    """The workspace's registration number was changed while something was unknown."""
+    for row in orphans.unsettled_before(connection, provider, log):
+        text = (
+            f"This workspace was of provider {row.provider} before, whose {row.report} for {row.period} "
+            f"(submission {row.id}) is {State(row.state).label}."
+        )
+        remedy = f'write registration_number = "{row.provider}" into ajpes.toml again, and settle it first'
+        yield Alarm(f"former {row.report} {row.period} no. {row.id}", Severity.CRITICAL, text, remedy)

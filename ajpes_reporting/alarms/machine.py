@@ -56,7 +56,9 @@ class Look:
     alarm: Alarm | None = None
 
 
-def machine_alarms(machine: Machine, connection: Connection, now: datetime) -> Iterator[Alarm]:
+def machine_alarms(
+    machine: Machine, connection: Connection, now: datetime, provider: str | None = None
+) -> Iterator[Alarm]:
     """What is wrong with the machine; a certificate that cannot be read does not hide the rest."""
     try:
         yield from _alarms(certificate(machine, now))
@@ -64,7 +66,7 @@ def machine_alarms(machine: Machine, connection: Connection, now: datetime) -> I
         yield Alarm("certificate", Severity.CRITICAL, error.message, error.remedy)
     yield from _alarms(expiries(machine, now))
     yield from _alarms(disk(machine))
-    yield from _alarms(clock(connection, now))
+    yield from _alarms(clock(connection, now, provider))
 
 
 def certificate(machine: Machine, now: datetime) -> Iterator[Look]:
@@ -105,9 +107,9 @@ def disk(machine: Machine) -> Iterator[Look]:
         yield Look("disk", detail, Alarm("disk", Severity.WARNING, text, "make room"))
 
 
-def clock(connection: Connection, now: datetime) -> Iterator[Look]:
+def clock(connection: Connection, now: datetime, provider: str | None = None) -> Iterator[Look]:
     """Whether the record or the database's own clock speaks against the clock of this machine."""
-    problem = _record_from_the_future(connection, now) or _database_disagrees(connection, now)
+    problem = _record_from_the_future(connection, now, provider) or _database_disagrees(connection, now)
     if problem:
         text = f"The clock of this machine is off: {problem}."
         remedy = "set the clock of this machine, and let it be kept by NTP"
@@ -134,11 +136,15 @@ def _expiring(machine: Machine, key: str, text: str, days_left: int, remedy: str
     return Alarm(key, severity, text, remedy)
 
 
-def _record_from_the_future(connection: Connection, now: datetime) -> str:
-    """The record cannot be from the future: then this clock was put back, or was wrong before."""
-    newest = connection.execute(
-        select(audit_records.c.at).order_by(audit_records.c.seq.desc()).limit(1)
-    ).scalar()
+def _record_from_the_future(connection: Connection, now: datetime, provider: str | None) -> str:
+    """The record cannot be from the future: then this clock was put back, or was wrong before.
+
+    Others who share the database may work on machines with other clocks; that is theirs.
+    """
+    newest_first = select(audit_records.c.at).order_by(audit_records.c.seq.desc()).limit(1)
+    if provider is not None:
+        newest_first = newest_first.where(audit_records.c.provider == provider)
+    newest = connection.execute(newest_first).scalar()
     if newest is None or _moment(newest, now) <= now + _CLOCK_TOLERANCE:
         return ""
     return f"the audit record has an entry of {newest}, which is later than this clock says"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.alarms.machine import Machine
     from ajpes_reporting.config import AlarmsSection
     from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.journal.sent_log import SentLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Watch:
     settings: AlarmsSection
     channels: Mapping[str, Callable[[], Channel]]
     clock: Clock
+    sent_log: SentLog | None = None
 
 
 def look_and_tell(watch: Watch) -> None:
@@ -64,21 +66,30 @@ def look_and_tell(watch: Watch) -> None:
 def verify_record(watch: Watch) -> None:
     """Checks the whole audit record, and keeps the verdict: the alarm stands until one is clean."""
     with snapshot(watch.engine) as connection:
-        problems = chain.verify(connection, watch.provider).problems
+        report = chain.verify(connection, watch.provider)
+    problems = report.problems
     more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
     verdict = f"{problems[0]}{more}" if problems else ""
     with writing(watch.engine) as connection:
         chores.note_done(connection, watch.provider, AUDIT_CHORE, at=watch.clock(), note=verdict)
+        chain.note_count(connection, watch.provider, report, at=watch.clock())
 
 
-def standing(connection: Connection, provider: str, settings: AlarmsSection, now: datetime) -> list[Standing]:
+def standing(
+    connection: Connection,
+    provider: str,
+    settings: AlarmsSection,
+    now: datetime,
+    sent_log: SentLog | None = None,
+) -> list[Standing]:
     """What is wrong now, the critical first.
 
     The reports are looked at afresh; about the machine the book is asked, which the schedule keeps:
     whoever calls `status` need not be able to read the certificate.
     """
     booked = {row.key: row for row in book.standing_rows(connection, provider)}
-    found: dict[str, Alarm] = {item.key: item for item in conditions(connection, provider, settings, now)}
+    wrong = conditions(connection, provider, settings, now, sent_log)
+    found: dict[str, Alarm] = {item.key: item for item in wrong}
     for key, row in booked.items():
         if (alarm := book.alarm_in(row)).kind in MACHINE_KINDS:
             found[key] = alarm
@@ -92,8 +103,8 @@ def _look(watch: Watch) -> None:
     now = watch.clock()
     with snapshot(watch.engine) as connection:
         found = [
-            *conditions(connection, watch.provider, watch.settings, now),
-            *machine_alarms(watch.machine, connection, now),
+            *conditions(connection, watch.provider, watch.settings, now, watch.sent_log),
+            *machine_alarms(watch.machine, connection, now, watch.provider),
         ]
     with writing(watch.engine) as connection:
         book.enter(connection, watch.provider, found, at=now)

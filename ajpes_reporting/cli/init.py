@@ -14,8 +14,15 @@ from ajpes_reporting.cli.session import Session, with_session
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--registration-number", help="The provider's registration number, 7 or 10 digits.")
 @click.option("--name", help="The provider's short name.")
+@click.option(
+    "--new-archive",
+    is_flag=True,
+    help="The workspace that reported for this provider is lost; this one is new.",
+)
 @with_session
-def command(session: Session, directory: Path, registration_number: str | None, name: str | None) -> None:
+def command(
+    session: Session, directory: Path, registration_number: str | None, name: str | None, new_archive: bool
+) -> None:
     """Makes a workspace in DIRECTORY: settings with comments, the database, the archive.
 
     In a workspace that is there already the settings are left alone; what they ask for and is
@@ -26,9 +33,9 @@ def command(session: Session, directory: Path, registration_number: str | None, 
 
     is_there = (directory / SETTINGS_FILE).exists() and not (registration_number or name)
     if is_there:
-        workspace = complete_workspace(directory)
+        workspace = complete_workspace(directory, new_archive=new_archive)
     else:
-        workspace = make_workspace(directory, registration_number, name)
+        workspace = make_workspace(directory, registration_number, name, new_archive=new_archive)
     document = {
         "workspace": directory,
         "settings": workspace.settings_file,

@@ -45,7 +45,13 @@ def _part(session: Session, workspace: Workspace) -> Part:
 
     desk = open_desk(workspace)
     with desk.engine.connect() as connection:
-        alarms = standing(connection, desk.provider, workspace.settings.alarms, desk.clock())
+        alarms = standing(
+            connection,
+            desk.provider,
+            workspace.settings.alarms,
+            desk.clock(),
+            desk.archive.sent_log,
+        )
         newest = submissions.recent(connection, desk.provider, _MOST)
         aside = answers.set_aside_answers(connection, desk.provider, _MOST)
         held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}

@@ -383,6 +383,25 @@ purged_files = Table(
     Column("purged_at", Instant, nullable=False),
 )
 
+# Reports that left, or lie with the authority, and that the journal does not know: it was put back.
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("provider", Provider, nullable=False),
+    Column("report", String(20), nullable=False),
+    Column("period", String(10), nullable=False),
+    Column("file_name", Text, nullable=False),
+    # Where it was seen, what tells it from another file of its name, and when it left or came there.
+    Column("place", Text, nullable=False),
+    Column("mark", String(64), nullable=False),
+    Column("left_at", Instant, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    # The newest one then: what a person decides about a later one is decided about this.
+    Column("newest_submission", Key, nullable=False),
+    Index(None, "provider", "report", "period"),
+)
+
 # --- Web payments through UJP e-plačila ----------------------------------------------------------
 
 # One payment, by the order it pays, as UJP last told of it.
@@ -446,6 +465,7 @@ audit_records = Table(
     Column("body", Text, nullable=False),  # JSON
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False, unique=True),
+    Index(None, "provider", "seq"),
 )
 
 APPEND_ONLY = (
@@ -462,6 +482,7 @@ APPEND_ONLY = (
     "answer_rows",
     "audit_records",
     "purged_files",
+    "orphans",
     "eplacila_states",
     "eplacila_notices",
 )

@@ -27,6 +27,7 @@ from ajpes_reporting.domain.ports import (
     Parcel,
     Progress,
     RemoteAnswer,
+    RemoteReport,
     Sighting,
     no_progress,
     no_record,
@@ -112,6 +113,16 @@ class SftpCarrier:
                 if _is_ours(sftp, path, parcel):
                     return Sighting(path, was_waiting)
         return Sighting(was_waiting=was_waiting)
+
+    def reports_named(self, report: str, file_name: str) -> list[RemoteReport]:
+        """What lies under that name in v_ajpes and in accepted; a size or time that is not told counts as 0.
+
+        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        """
+        paths = [posixpath.join(self._folder(report, name), file_name) for name in ("v_ajpes", "accepted")]
+        with self._sessions.open() as sftp:
+            states = [(path, _state(sftp, path)) for path in paths]
+        return [RemoteReport(path, state[0] or 0, state[1] or 0) for path, state in states if state]
 
     def reach(self) -> str:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.

@@ -89,6 +89,15 @@ class RemoteAnswer:
     modified_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteReport:
+    """A report that lies with the authority. `modified_at` is in whole seconds, UTC epoch."""
+
+    path: str
+    size_bytes: int
+    modified_at: int
+
+
 class AnswerBox(Protocol):
     """The authority's folders: what has arrived there, and its answers. Nothing of it is removed."""
 
@@ -96,6 +105,13 @@ class AnswerBox(Protocol):
         """Looks whether a parcel has arrived: in the folder for reports, then in that for accepted ones.
 
         A file that waits as `waits_as` for its final name is ours, and is taken back.
+        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        """
+        ...
+
+    def reports_named(self, report: str, file_name: str) -> Iterable[RemoteReport]:
+        """What lies under that name in the folder for reports, and in that for accepted ones.
+
         Raises `NotDelivered` if the folders cannot be reached, saying why.
         """
         ...

@@ -141,7 +141,7 @@ def match(
     """The submission an answer belongs to, or why there is none."""
     latest = submissions.latest(connection, provider, report, period)
     if latest is None:
-        return None, f"no {report} for {period} was ever sent from here"
+        return None, _never_sent(report, period)
     if latest.state not in AWAITING_STATES:
         return None, f"submission {latest.id} for {period} is {latest.state.label} and awaits no answer"
     sent_at = connection.execute(
@@ -151,6 +151,26 @@ def match(
         made = f"{prepared_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
         return None, f"it was made at {made}, before submission {latest.id} was sent"
     return latest, ""
+
+
+def to_what_was_never_sent(
+    connection: Connection, provider: str, report: str, period: str
+) -> Row[Any] | None:
+    """The first answer for a period of which the journal knew no report when it came."""
+    return connection.execute(
+        select(answers)
+        .where(
+            answers.c.provider == provider,
+            answers.c.status == UNMATCHED,
+            answers.c.note == _never_sent(report, period),
+        )
+        .order_by(answers.c.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def _never_sent(report: str, period: str) -> str:
+    return f"no {report} for {period} was ever sent from here"
 
 
 def _is_older(prepared_at: datetime, sent_at: datetime, submission: Submission) -> bool:

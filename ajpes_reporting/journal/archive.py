@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
+from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.private import make_folder, open_private
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.sent_log = SentLog(root)
 
     def store(self, source: Path, name: str, at: datetime) -> Stored:
         """Keeps a copy of `source`; it is on the disk when this returns.

@@ -27,6 +27,7 @@ from ajpes_reporting.database.tables import (
     purged_files,
     submissions,
 )
+from ajpes_reporting.journal import chores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +42,8 @@ NOTHING_TO_REPORT = "nothing_to_report"
 LATE_OUTCOME = "late outcome"
 RELEASED = "released"
 PURGED = "purged"
+COUNTED = "audit entries"
+"""The note of how many entries were a provider's own, up to which one of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +130,17 @@ def exported(connection: Connection, provider: str) -> Iterator[dict[str, Any]]:
 
 
 def count_of(connection: Connection, provider: str) -> int:
-    """How many entries are a provider's own."""
-    own = select(func.count()).where(audit_records.c.provider == provider)
-    return connection.execute(own).scalar_one()
+    """How many entries are a provider's own: those that the last check has counted, and those since."""
+    counted = chores.note(connection, provider, COUNTED).split()
+    seq, count = map(int, counted) if counted else (0, 0)
+    since = select(func.count()).where(audit_records.c.provider == provider, audit_records.c.seq > seq)
+    return count + connection.execute(since).scalar_one()
+
+
+def note_count(connection: Connection, provider: str, report: ChainReport, *, at: datetime) -> None:
+    """Keeps how many entries a check of the whole record has found to be a provider's own."""
+    note = f"{report.entries} {report.entries - report.others}"
+    chores.note_done(connection, provider, COUNTED, at=at, note=note)
 
 
 def of_submission(connection: Connection, submission: int) -> list[Entry]:

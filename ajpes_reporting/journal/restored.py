@@ -1,5 +1,7 @@
 """What a restored journal cannot know: whatever was sent after the backup it came from.
 
+(What was sent after a snapshot that was put back by other means is found by `journal.orphans`.)
+
 A run would send it a second time. So every restoration stands in the audit record, and a report
 that may have gone out in between waits for a person.
 """
@@ -13,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from ajpes_reporting.database.tables import submissions
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.journal import chain, chores
+from ajpes_reporting.journal import chain, chores, orphans
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
@@ -59,8 +61,17 @@ def reason_after_restore(connection: Connection, provider: str, period: Period) 
     )
 
 
+def reason_to_doubt(connection: Connection, provider: str, report: str, period: Period) -> str | None:
+    """Why a report may have been sent for this period without the journal's knowing; nothing if not."""
+    return orphans.reason_for_orphan(connection, provider, report, period.key) or reason_after_restore(
+        connection, provider, period
+    )
+
+
 def is_doubt(held_because: str | None) -> bool:
-    """Whether a report is held since the journal was restored."""
+    """Whether a report is held since the journal may not know what was sent."""
+    if orphans.is_doubt(held_because):
+        return True
     return held_because is not None and held_because.startswith(_DOUBT)
 
 

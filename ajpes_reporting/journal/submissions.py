@@ -306,6 +306,22 @@ def has_earlier_twin(connection: Connection, submission: Submission) -> bool:
     return connection.execute(statement.limit(1)).first() is not None
 
 
+def sizes_handed_over(connection: Connection, provider: str, report: str, period: str, via: str) -> set[int]:
+    """How many bytes each file had that was handed over that way for a period."""
+    statement = (
+        select(submissions.c.size_bytes)
+        .join(attempts, attempts.c.submission == submissions.c.id)
+        .where(
+            submissions.c.provider == provider,
+            submissions.c.report == report,
+            submissions.c.period == period,
+            attempts.c.via == via,
+            attempts.c.handed_over_at.is_not(None),
+        )
+    )
+    return set(connection.execute(statement).scalars())
+
+
 def get(connection: Connection, key: int) -> Submission:
     """One submission. Raises `UsageError` if there is none with this number."""
     row = connection.execute(select(submissions).where(submissions.c.id == key)).one_or_none()

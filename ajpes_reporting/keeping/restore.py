@@ -19,7 +19,8 @@ from ajpes_reporting.database.tables import audit_records, due_reports
 from ajpes_reporting.database.upgrade import HEAD, upgrade
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.journal import restored
+from ajpes_reporting.journal import orphans, restored
+from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.keeping.database_copy import load, require_empty
 from ajpes_reporting.keeping.files import copy_durably, sha256_of, write_durably
 from ajpes_reporting.keeping.manifest import Manifest, read_manifest
@@ -170,6 +171,7 @@ def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clo
         raise _not_usable(workspace, "its audit record does not end with the seal of the backup")
     if manifest.revision < HEAD:
         upgrade(engine)
+    _begin_log(engine, manifest.provider, Archive(workspace.archive), clock)
     desk = open_desk(workspace, clock)
     try:
         wrong = [problem for problem in verify_all(desk).problems if problem not in manifest.problems]
@@ -177,6 +179,14 @@ def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clo
         desk.engine.dispose()
     if wrong:
         raise _not_usable(workspace, wrong[0])
+
+
+def _begin_log(engine: Engine, provider: str, archive: Archive, clock: Clock) -> None:
+    """The new archive goes on under the number of the one that was backed up, with a log of its own."""
+    with writing(engine) as connection:
+        if (number := orphans.archive_of(connection, provider)) is not None:
+            archive.sent_log.begin(number)
+            orphans.adopt(connection, provider, archive.sent_log, at=clock())
 
 
 def _note(engine: Engine, manifest: Manifest, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from ajpes_reporting.database.tables import (
 )
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
-from ajpes_reporting.journal import chain, purged
+from ajpes_reporting.journal import chain, orphans, purged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,13 @@ class AuditReport:
 
 
 def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
-    """Checks the chain, every archived file of this provider, and what counts as reported."""
+    """Checks the chain, every archived file of this provider, what was sent, and what counts as reported."""
     with snapshot(desk.engine) as connection:
         record = verify_record(connection, desk.provider)
         files = list(purged.archived_files(connection, desk.provider))
         gone = purged.paths(connection, desk.provider)
-    problems = list(record.problems)
+        unknown = list(orphans.open_orphans(connection, desk.provider, desk.archive.sent_log))
+    problems = [*record.problems, *(f"the journal does not know {orphan.words}" for orphan in unknown)]
     for file in files:
         problems.extend(_wrong_with(desk, file, gone.get(file.path)))
         progress(1)

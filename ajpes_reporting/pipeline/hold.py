@@ -1,4 +1,5 @@
-"""When a report waits for a person before it goes: a restored journal, its amounts, its volume.
+"""When a report waits for a person before it goes: a journal that was restored or put back, its amounts, its
+volume.
 
 A slip in the bank's core system, such as a whole ledger marked as changed, is mended in minutes
 before it is sent, and in weeks afterwards.
@@ -10,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.journal import submissions
-from ajpes_reporting.journal.restored import reason_after_restore
+from ajpes_reporting.journal.restored import reason_to_doubt
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,7 +30,7 @@ _ABOUT = 1.1  # what a person has let go may grow by so much until it is sent
 def reason_to_hold(connection: Connection, desk: Desk, kind: ReportKind, built: Built) -> str | None:
     """Why this report is held for a person's release; nothing if it may go."""
     period, count = built.request.period, built.record_count
-    doubt = reason_after_restore(connection, desk.provider, period)
+    doubt = reason_to_doubt(connection, desk.provider, kind.code, period)
     reasons = (doubt, built.to_be_released, None if doubt else _volume(connection, desk, kind, period, count))
     return "; ".join(filter(None, reasons)) or None
 

@@ -1,4 +1,4 @@
-"""What a run that was killed has left behind."""
+"""What a run that was killed has left behind, and what a journal that was put back does not know."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal import orphans, submissions
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.desk import Desk
@@ -16,9 +16,11 @@ def settle_interrupted(desk: Desk) -> None:
     """A submission still `sending` was cut off: what became of it depends on how far it had come.
 
     Runs exclude one another, so no living run can be in the middle of it; one that lost its right
-    to send finds that out before it hands anything over.
+    to send finds that out before it hands anything over. Before that, the archive is asked what was handed
+    over, as the journal may have been put back; see `orphans.reconcile` for what is raised.
     """
     with writing(desk.engine) as connection:
+        orphans.reconcile(connection, desk.provider, desk.archive, at=desk.clock())
         for submission in submissions.in_states(connection, desk.provider, frozenset({State.SENDING})):
             attempt = submissions.attempts_of(connection, submission.id)[-1]
             to, why = State.UNKNOWN, "the run was cut off while sending"

@@ -12,10 +12,12 @@ from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, Out
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal.sent_log import HandedOver
 from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, accept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -46,6 +48,7 @@ class Recorder:
         self._kind = kind
         self._folder = folder
         self._attempt = 0
+        self._via = ""
         self.submission = submission
 
     def started(self, carrier: Carrier) -> None:
@@ -60,18 +63,22 @@ class Recorder:
                     f"Submission {number} is {label} by now; it does not go by {carrier.name} as well.",
                     f"see `ajpes-reporting show {number}`",
                 )
+            self._via = carrier.name
             self._attempt = submissions.begin_attempt(
                 connection, self.submission, carrier.name, at=self._desk.clock()
             )
 
     def handing_over(self, waits_as: str) -> LastCall:
-        """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more."""
+        """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more.
+
+        The archive's log has it, too, for the day on which the journal is put back to before.
+        """
         self._refuse_if_replaced()
+        at = self._desk.clock()
         try:
             with writing(self._desk.engine) as connection:
-                submissions.hand_over(
-                    connection, self.submission, self._attempt, waits_as, at=self._desk.clock()
-                )
+                submissions.hand_over(connection, self.submission, self._attempt, waits_as, at=at)
+            self._desk.archive.sent_log.append(self._line(at))
         except UsageError as error:
             raise NotDelivered(error.message) from None
         except SQLAlchemyError as error:
@@ -79,7 +86,15 @@ class Recorder:
                 f"That it was about to be handed over could not be recorded: {reason(error)}.",
                 "mend the database, then run again",
             ) from None
+        except AjpesReportingError as error:
+            raise NotDelivered(error.message, error.remedy) from error
         return self._refuse_if_replaced
+
+    def _line(self, at: datetime) -> HandedOver:
+        sent = self.submission
+        return HandedOver(
+            sent.id, self._attempt, sent.report, sent.period, sent.file_name, sent.sha256, self._via, at
+        )
 
     def _refuse_if_replaced(self) -> None:
         """A run that was away for long, paused or cut off, may have been replaced by another one."""

@@ -21,13 +21,13 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Usag
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
-from ajpes_reporting.journal.restored import reason_after_restore
+from ajpes_reporting.journal.restored import reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, Nothing, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
 from ajpes_reporting.pipeline.hold import reason_to_hold
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
-from ajpes_reporting.pipeline.look import look_for
+from ajpes_reporting.pipeline.look import look_for, look_for_orphans
 from ajpes_reporting.pipeline.recorder import Recorder
 from ajpes_reporting.reports.left_out import LeftOut
 
@@ -115,7 +115,12 @@ def run(
             return _resend(desk, kind, period, way, folder, hold, progress)
         if standing is not None:
             return _result(desk, standing, kind, period)
-        ending, built, submission = _prepare(desk, kind, period, folder, progress, as_it_stands)
+        prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
+        if (first := prepared[-1]) is not None and prepared[0] is Ending.SENT:
+            carriers = look_for_orphans(desk, kind, period, first, carriers)
+            if _is_doubtful(desk, kind, period):
+                prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
+        ending, built, submission = prepared
         if isinstance(built, Built) and submission is not None and ending is Ending.SENT:
             send(desk, kind, submission, built.path, carriers, folder, hold, progress)
         return _result(desk, ending, kind, period, built)
@@ -222,7 +227,7 @@ def _way_to_resend(
         return []
     with desk.engine.connect() as connection:
         last = submissions.attempts_of(connection, latest.id)[-1]
-        if reason_after_restore(connection, desk.provider, period) is not None:
+        if reason_to_doubt(connection, desk.provider, kind.code, period) is not None:
             return []
     return [carrier for carrier in carriers if carrier.name == last.via]
 
@@ -269,6 +274,11 @@ def _prepare(
     return ending, built, submission
 
 
+def _is_doubtful(desk: Desk, kind: ReportKind, period: Period) -> bool:
+    with desk.engine.connect() as connection:
+        return reason_to_doubt(connection, desk.provider, kind.code, period) is not None
+
+
 def _ending_as_before(
     connection: Connection, desk: Desk, latest: Submission | None, built: Built, ending: Ending
 ) -> Ending | None:
@@ -282,7 +292,7 @@ def _ending_as_before(
     if latest.is_held:
         return Ending.HELD
     # A restored journal may not know that they went out after all.
-    is_certain = reason_after_restore(connection, desk.provider, built.request.period) is None
+    is_certain = reason_to_doubt(connection, desk.provider, latest.report, built.request.period) is None
     return Ending.SENT if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain else None
 
 

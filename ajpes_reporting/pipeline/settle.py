@@ -11,7 +11,7 @@ from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
-from ajpes_reporting.journal.restored import is_doubt, reason_after_restore
+from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
@@ -210,7 +210,7 @@ def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
 def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, same: bool) -> None:
     """A run holds what a restored journal cannot know; the same bytes must not slip past it."""
     with desk.engine.connect() as connection:
-        doubt = reason_after_restore(connection, submission.provider, period)
+        doubt = reason_to_doubt(connection, submission.provider, submission.report, period)
     if same and doubt and submission.state is not State.REFUSED:
         raise OutcomeUnknown(
             f"Submission {submission.id} may have gone out: {doubt}.",

@@ -1,0 +1,270 @@
+"""Reports that left, or lie with the authority, and that the journal does not know: it was put back.
+
+A virtual machine or a database that is restored from a snapshot knows nothing of what was sent since. The
+archive's log of what has left and the authority's folders do. They are asked before anything is sent. What
+they tell stands here, and a report for the same period waits for a person. One that the journal knows, but
+not that it was handed over, is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+
+from ajpes_reporting.database.tables import attempts, chores, due_reports, orphans, submissions
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown
+from ajpes_reporting.domain.states import ACCEPTED_STATES, State
+from ajpes_reporting.journal import chain, due
+from ajpes_reporting.journal import chores as notes
+from ajpes_reporting.journal import submissions as book
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from ajpes_reporting.journal.archive import Archive
+    from ajpes_reporting.journal.sent_log import HandedOver, SentLog
+
+FOUND = "orphan"
+ARCHIVE = "archive"
+"""The note of which archive is a provider's, and how far its log was compared with the journal."""
+
+_DOUBT = "the journal does not know all that was sent"
+_SENT_AGAIN = frozenset({State.PREPARED, State.SENDING, State.UNREACHABLE})
+_SETTLED = (State.DELIVERED, State.REFUSED, *ACCEPTED_STATES)
+_UNSETTLED = (State.SENDING, State.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A report that the journal does not know: its file, where it was seen, and since when it was there."""
+
+    report: str
+    period: str
+    file_name: str
+    place: str  # "handed over by soap", or "in /nodurs/accepted"
+    mark: str  # tells it from another file of that name, wherever that lies: a hash, or a size
+    left_at: datetime
+
+    @property
+    def words(self) -> str:
+        return f"{self.file_name}, {self.place}, {self.left_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+
+
+def reconcile(connection: Connection, provider: str, archive: Archive, *, at: datetime) -> None:
+    """Compares the archive's log with the journal, as far as that was not done before.
+
+    Raises `ConfigurationError` if the archive is not the one of this provider, and `OutcomeUnknown` if
+    it served another one whose reports are not settled.
+    """
+    require_own(connection, provider, archive)
+    known, offset = _noted(connection, provider)
+    number = archive.sent_log.begin(known)
+    for line in unknown_lines(connection, archive.sent_log, offset):
+        _take_down(connection, provider, line, at=at)
+    if (number, archive.sent_log.size()) != (known, offset):
+        _note(connection, provider, number, archive.sent_log.size(), at=at)
+    for row in unsettled_before(connection, provider, archive.sent_log):
+        raise OutcomeUnknown(
+            f"This workspace was of provider {row.provider} before, whose {row.report} for {row.period} "
+            f"(submission {row.id}) is {State(row.state).label}. Nothing was done.",
+            f'write registration_number = "{row.provider}" into ajpes.toml again, and settle it first',
+        )
+
+
+def require_own(connection: Connection, provider: str, archive: Archive) -> None:
+    """Raises `ConfigurationError` if the database knows another archive as this provider's."""
+    known, _offset = _noted(connection, provider)
+    number = archive.sent_log.archive()
+    if (
+        known is None
+        or number == known
+        or (number is None and _has_newest_file(connection, provider, archive))
+    ):
+        return
+    raise ConfigurationError(
+        f"The database knows another archive for provider {provider} than {archive.root}: another workspace "
+        "reports for this provider. Nothing was done.",
+        "work in that workspace, or give this one its archive folder; if that is lost for good, "
+        "`ajpes-reporting init DIR --new-archive` lets this one take its place",
+    )
+
+
+def adopt(connection: Connection, provider: str, log: SentLog, *, at: datetime) -> None:
+    """Makes the archive the one of this provider, whatever the database knew before."""
+    known, _offset = _noted(connection, provider)
+    number = log.begin()
+    if known is not None and number != known:
+        body = {"archive": number, "before": known}
+        chain.append(connection, at=at, provider=provider, kind=ARCHIVE, body=body)
+    _note(connection, provider, number, log.size(), at=at)
+
+
+def archive_of(connection: Connection, provider: str) -> str | None:
+    """The number of the archive that the database knows as this provider's."""
+    return _noted(connection, provider)[0]
+
+
+def unsettled_before(connection: Connection, provider: str, log: SentLog) -> Sequence[Row[Any]]:
+    """What is unknown of a provider whom this very archive served before the number was changed."""
+    number = log.archive()
+    if number is None:
+        return []
+    served = select(chores.c.provider).where(
+        chores.c.name == ARCHIVE, chores.c.provider != provider, chores.c.note.startswith(f"{number} ")
+    )
+    others = connection.execute(served).scalars().all()
+    rows = select(submissions).where(
+        submissions.c.provider.in_(others),
+        submissions.c.superseded_by.is_(None),
+        submissions.c.state.in_([state.value for state in _UNSETTLED]),
+    )
+    return connection.execute(rows.order_by(submissions.c.id)).all() if others else []
+
+
+def unknown_lines(connection: Connection, log: SentLog, offset: int = 0) -> Iterator[HandedOver]:
+    """What the log tells from that place on, and the journal does not."""
+    for line in log.since(offset if offset <= log.size() else 0):
+        same = select(attempts.c.id).join(submissions, submissions.c.id == attempts.c.submission)
+        same = same.where(
+            attempts.c.id == line.attempt,
+            attempts.c.handed_over_at.is_not(None),
+            submissions.c.id == line.submission,
+            submissions.c.sha256 == line.sha256,
+        )
+        if connection.execute(same).first() is None:
+            yield line
+
+
+def open_orphans(connection: Connection, provider: str, log: SentLog) -> Iterator[Orphan]:
+    """The orphans that nobody has dealt with, also those that no run has come upon; nothing is written."""
+    yield from (_from_row(row) for row in connection.execute(_waiting(provider)))
+    _number, offset = _noted(connection, provider)
+    yield from (_orphan(line) for line in unknown_lines(connection, log, offset))
+
+
+def take_down(connection: Connection, provider: str, orphan: Orphan, newest: int, *, at: datetime) -> None:
+    """Puts an orphan on the record, once; a decision about a submission after `newest` is one about it."""
+    same = select(orphans.c.id).where(*_same(provider, orphan))
+    if connection.execute(same).first() is not None:
+        return
+    values = {
+        "report": orphan.report, "period": orphan.period, "file_name": orphan.file_name,
+        "place": orphan.place, "mark": orphan.mark,
+    }  # fmt: skip
+    row = {
+        **values,
+        "provider": provider,
+        "left_at": orphan.left_at,
+        "found_at": at,
+        "newest_submission": newest,
+    }
+    connection.execute(insert(orphans).values(row))
+    body = {**values, "left_at": orphan.left_at.isoformat()}
+    chain.append(connection, at=at, provider=provider, kind=FOUND, body=body)
+
+
+def last_sign_of_life(connection: Connection, provider: str, before: int) -> datetime | None:
+    """When a report before that one was prepared last, or the schedule has ticked; nothing if neither was."""
+    prepared = select(func.max(submissions.c.prepared_at)).where(
+        submissions.c.provider == provider, submissions.c.id < before
+    )
+    done = select(func.max(chores.c.done_at)).where(chores.c.provider == provider, chores.c.name != ARCHIVE)
+    signs = [connection.execute(statement).scalar() for statement in (prepared, done)]
+    return max((sign for sign in signs if sign is not None), default=None)
+
+
+def reason_for_orphan(connection: Connection, provider: str, report: str, period: str) -> str | None:
+    """Why a report for this period waits for a person; nothing if it may go."""
+    here = (orphans.c.report == report, orphans.c.period == period)
+    row = connection.execute(_waiting(provider).where(*here).limit(1)).one_or_none()
+    if row is None:
+        return None
+    return f"{_DOUBT}: {_from_row(row).words}; ask AJPES whether they have it"
+
+
+def is_doubt(held_because: str | None) -> bool:
+    """Whether a report is held since another one may have been sent for its period."""
+    return held_because is not None and held_because.startswith(_DOUBT)
+
+
+def _waiting(provider: str) -> Any:
+    """Those for whose period nothing was released or has arrived since, nor a later report told all."""
+    decided = exists().where(
+        submissions.c.provider == orphans.c.provider,
+        submissions.c.report == orphans.c.report,
+        submissions.c.period == orphans.c.period,
+        submissions.c.id > orphans.c.newest_submission,
+        or_(
+            submissions.c.released_at.is_not(None),
+            submissions.c.state.in_([state.value for state in _SETTLED]),
+        ),
+    )
+    overtaken = exists().where(
+        and_(
+            due_reports.c.provider == orphans.c.provider,
+            due_reports.c.report == orphans.c.report,
+            due_reports.c.period == orphans.c.period,
+            due_reports.c.settled_as == due.REPORTED_LATER,
+        )
+    )
+    return select(orphans).where(orphans.c.provider == provider, ~decided, ~overtaken).order_by(orphans.c.id)
+
+
+def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: datetime) -> None:
+    """A report that the journal knows has been handed over after all; any other one is an orphan."""
+    row = select(submissions.c.id).where(
+        submissions.c.id == line.submission,
+        submissions.c.provider == provider,
+        submissions.c.sha256 == line.sha256,
+    )
+    if connection.execute(row).first() is None:
+        newest = connection.execute(select(func.max(submissions.c.id))).scalar() or 0
+        take_down(connection, provider, _orphan(line), newest, at=at)
+        return
+    submission = book.get(connection, line.submission)
+    if submission.state not in _SENT_AGAIN or submission.superseded_by is not None:
+        return  # it is on its way, or settled: nothing will be sent because of what is missing
+    if submission.state is not State.SENDING:
+        book.move(connection, submission, State.SENDING, f"by {line.via}, as the archive tells", at=at)
+        values = {"submission": submission.id, "via": line.via, "started_at": line.at}
+        connection.execute(insert(attempts).values(values))
+    newest = select(func.max(attempts.c.id)).where(attempts.c.submission == submission.id).scalar_subquery()
+    connection.execute(update(attempts).where(attempts.c.id == newest).values(handed_over_at=line.at))
+
+
+def _orphan(line: HandedOver) -> Orphan:
+    place = f"handed over by {line.via}"
+    return Orphan(line.report, line.period, line.file_name, place, line.sha256, line.at)
+
+
+def _from_row(row: Row[Any]) -> Orphan:
+    return Orphan(row.report, row.period, row.file_name, row.place, row.mark, row.left_at)
+
+
+def _same(provider: str, orphan: Orphan) -> tuple[Any, ...]:
+    return (
+        orphans.c.provider == provider,
+        orphans.c.report == orphan.report,
+        orphans.c.period == orphan.period,
+        orphans.c.mark == orphan.mark,
+        orphans.c.left_at == orphan.left_at,
+    )
+
+
+def _noted(connection: Connection, provider: str) -> tuple[str | None, int]:
+    number, _space, offset = notes.note(connection, provider, ARCHIVE).partition(" ")
+    return (number, int(offset)) if number else (None, 0)
+
+
+def _note(connection: Connection, provider: str, number: str, offset: int, *, at: datetime) -> None:
+    notes.note_done(connection, provider, ARCHIVE, at=at, note=f"{number} {offset}")
+
+
+def _has_newest_file(connection: Connection, provider: str, archive: Archive) -> bool:
+    """Whether the archive, which has lost its log, is the one that the journal speaks of."""
+    newest = book.recent(connection, provider, 1)
+    return bool(newest) and archive.has(newest[0].archive_path)
