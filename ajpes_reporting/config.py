@@ -83,6 +83,7 @@ class DeliverySection(_Section):
 
 class ChecksSection(_Section):
     strict: bool = False
+    large_amount_cents: int = Field(default=100_000_000_000, ge=1)
     change_types: dict[str, str] = {
         "00": "cancellation",
         "01": "unverified",

@@ -98,7 +98,10 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
 
 def rule_settings(settings: Settings) -> RuleSettings:
     """What the rules need to know of the settings."""
-    return RuleSettings(settings.provider.account_prefixes, frozenset(settings.checks.change_types))
+    checks = settings.checks
+    return RuleSettings(
+        settings.provider.account_prefixes, frozenset(checks.change_types), checks.large_amount_cents
+    )
 
 
 def file_kinds(settings: Settings | None) -> list[FileKind]:

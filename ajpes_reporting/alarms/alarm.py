@@ -27,6 +27,7 @@ JOURNAL_KINDS = frozenset(
         "channel",
         "orphan",
         "former",
+        "excluded",
     }
 )
 """Alarms about the reports and their record; the database alone tells them."""

@@ -6,10 +6,12 @@ so `status` can look at it at any moment.
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
+from ajpes_reporting.database.reported import excluded_since
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity as FindingSeverity
 from ajpes_reporting.domain.states import State
@@ -57,6 +59,7 @@ def conditions(
             yield from _not_sent(connection, row, latest)
     yield from _sent(connection, provider, settings, now)
     yield from _detours(connection, provider, now)
+    yield from _kept_out(connection, provider)
     yield from _set_aside(connection, provider, now)
     yield from _record(connection, provider)
     yield from _channels(connection, provider, now)
@@ -173,10 +176,19 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
         is_news = (last.finished_at or last.started_at) > now - _DETOUR_IS_NEWS_FOR
         if closed.via == tries[0].via != last.via and closed.outcome == "unreachable" and is_news:
             text = (
-                f"{item.report} for {item.period} was to go by {last.via}; by {closed.via} nothing was sent"
+                f"{item.report} for {item.period} had to go by {last.via}; by {closed.via} nothing was sent"
             )
             remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
             yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {closed.detail}", remedy)
+
+
+def _kept_out(connection: Connection, provider: str) -> Iterator[Alarm]:
+    """Whoever keeps an obligation out is reminded of it until it is let in again."""
+    for obligation, since in excluded_since(connection, provider):
+        when = f"{since.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+        text = f"Obligation {obligation} has been kept out of reports since {when}, by a person's decision."
+        remedy = f"when it may go again, `ajpes-reporting ledger include {shlex.quote(obligation)}`"
+        yield Alarm(f"excluded {obligation}", Severity.WARNING, text, remedy)
 
 
 def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:

@@ -1,7 +1,9 @@
-"""`ledger import | pull | cancel | show`."""
+"""`ledger import | pull | cancel | exclude | include | show`."""
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +94,44 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
     session.emit(document, show)
 
 
+@command.command("exclude")
+@click.argument("obligation")
+@click.option("--reason", required=True, help="Who decided it, and why; it stays in the record.")
+@with_session
+def exclude(session: Session, obligation: str, reason: str) -> None:
+    """Keeps OBLIGATION out of reports until it is included again. Every report and the alarms say so."""
+    from ajpes_reporting.pipeline.facts import exclude_obligation
+
+    decision = exclude_obligation(session.desk(), obligation, _reason(reason))
+
+    def show() -> None:
+        echo(f"{obligation} is kept out of reports from now on. Nothing of it is lost: its events wait.")
+        echo(f"Do: let it in again with `ajpes-reporting ledger include {shlex.quote(obligation)}`.")
+
+    session.emit(asdict(decision), show)
+
+
+@command.command("include")
+@click.argument("obligation")
+@click.option("--reason", default="it may go again", help="Who decided it, and why; it stays in the record.")
+@with_session
+def include(session: Session, obligation: str, reason: str) -> None:
+    """Lets OBLIGATION into reports again, with its whole history."""
+    from ajpes_reporting.pipeline.facts import include_obligation
+
+    decision = include_obligation(session.desk(), obligation, _reason(reason))
+    session.emit(
+        asdict(decision),
+        lambda: echo(f"{obligation} goes with the next report again, if it has anything new."),
+    )
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise UsageError("--reason is empty.", "say who decided it and why")
+    return text.strip()
+
+
 @command.command("show")
 @click.argument("obligation")
 @with_session
@@ -99,6 +139,7 @@ def show_(session: Session, obligation: str) -> None:
     """The history of OBLIGATION: what was reported, accepted and answered."""
     from ajpes_reporting.journal.answers import rows_about
     from ajpes_reporting.journal.history import reports_of
+    from ajpes_reporting.ledger.exclusions import decisions
     from ajpes_reporting.ledger.history import history
     from ajpes_reporting.ledger.near import unknown_obligation
 
@@ -108,11 +149,13 @@ def show_(session: Session, obligation: str) -> None:
         if found is None:
             raise unknown_obligation(connection, desk.provider, obligation)
         head, events = found
+        decided = decisions(connection, desk.provider, obligation)
         reports = reports_of(connection, desk.provider, obligation)
         answered = rows_about(connection, desk.provider, obligation)
     document = {
         "obligation": head,
         "events": [{"event": item, "reported": reports.get(item.event_id, [])} for item in events],
+        "decisions": [asdict(item) for item in decided],
         "answers": [dict(row._mapping) for row in answered],
     }
 
@@ -121,6 +164,9 @@ def show_(session: Session, obligation: str) -> None:
             f"Obligation {head.obligation_id}, issuer {head.issuer}: {head.debtor_name} "
             f"({head.debtor_tax_number}), account {head.debtor_account}"
         )
+        for item in decided:
+            what = "kept out of reports" if item.decision == "excluded" else "let into reports again"
+            echo(f"{local_time(item.decided_at)} {what}: {item.reason}")
         rows = [_event_row(item, reports.get(item.event_id, [])) for item in events]
         session.table("", ("event", "type", "cancels", "date", ">amount EUR", "recorded", "reported"), rows)
         for row in answered:

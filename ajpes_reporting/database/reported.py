@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, exists, select
 from ajpes_reporting.database.tables import (
     events,
     exclusions,
+    obligations,
     pending_events,
     submission_events,
     submissions,
@@ -16,7 +17,9 @@ from ajpes_reporting.database.tables import (
 from ajpes_reporting.domain.states import AWAITING_STATES
 
 if TYPE_CHECKING:
-    from sqlalchemy import FromClause
+    from datetime import datetime
+
+    from sqlalchemy import Connection, FromClause
 
 EXCLUDED, INCLUDED = "excluded", "included"
 
@@ -47,3 +50,32 @@ def is_in_force(provider: str) -> ColumnElement[bool]:
         )
     )
     return and_(exclusions.c.provider == provider, exclusions.c.decision == EXCLUDED, ~is_overruled)
+
+
+def excluded_since(connection: Connection, provider: str) -> list[tuple[str, datetime]]:
+    """The obligations that a person keeps out, by their ids, each with the time of the decision."""
+    rows = connection.execute(
+        select(obligations.c.obligation_id, exclusions.c.decided_at)
+        .select_from(exclusions.join(obligations, obligations.c.id == exclusions.c.obligation))
+        .where(is_in_force(provider))
+        .order_by(obligations.c.obligation_id)
+    )
+    return [(row.obligation_id, row.decided_at) for row in rows]
+
+
+def reports_excluded(connection: Connection, provider: str, submission: int) -> str | None:
+    """The first obligation in a submission that a person keeps out by now; nothing if none."""
+    told = (
+        select(submission_events.c.event)
+        .join(events, events.c.id == submission_events.c.event)
+        .where(submission_events.c.submission == submission, events.c.obligation == obligations.c.id)
+    )
+    found = connection.execute(
+        select(obligations.c.obligation_id)
+        .select_from(exclusions.join(obligations, obligations.c.id == exclusions.c.obligation))
+        .where(is_in_force(provider), told.exists())
+        .order_by(obligations.c.obligation_id)
+        .limit(1)
+    )
+    obligation: str | None = found.scalar()
+    return obligation

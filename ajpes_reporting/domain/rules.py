@@ -54,7 +54,7 @@ _BALANCE_DIGITS = 17
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clock that recorded an event may be ahead of ours."""
 
-EDITION = 1
+EDITION = 2
 """Raised whenever the rules of single records come to say something else about any record."""
 
 
@@ -64,15 +64,19 @@ class RuleSettings:
 
     `account_prefixes`: how the provider's own accounts begin; empty: not checked.
     `change_types`: the codes that raise no warning (their list is an annex of the regulation).
+    `large_amount_cents`: from how much on an amount may be something else that was typed for it.
     """
 
     account_prefixes: tuple[str, ...] = ()
     change_types: frozenset[str] = frozenset({"00", "01", "02", "03"})
+    large_amount_cents: int = 100_000_000_000
 
     @property
     def edition(self) -> str:
         """A fingerprint of the rules with these settings: the same as long as they say the same."""
-        parts = (EDITION, sorted(self.account_prefixes), sorted(self.change_types))
+        parts = (
+            EDITION, sorted(self.account_prefixes), sorted(self.change_types), self.large_amount_cents,
+        )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -259,6 +263,8 @@ def _event_faults(event: Event, settings: RuleSettings) -> Iterator[Fault]:
             yield fault
     if fault := _change_type(event.change_type, settings):
         yield fault
+    if fault := _large_amount(event.amount_cents, settings):
+        yield fault
 
 
 def _change_type(change_type: str, settings: RuleSettings) -> Fault | None:
@@ -327,6 +333,15 @@ def _amount(event: Event) -> Fault | None:
     return _size_fault("amount_cents", "amount", event.amount_cents, AMOUNT_DIGITS) or _warning(
         "amount_cents", "negative", "amount is negative, its sign is a matter of change type"
     )
+
+
+def _large_amount(cents: int, settings: RuleSettings) -> Fault | None:
+    """2.2, row 16: what was typed into the wrong field, such as the number of an account, is that large."""
+    if not settings.large_amount_cents <= abs(cents) < 10**AMOUNT_DIGITS:
+        return None
+    limit = format_decimal(settings.large_amount_cents)
+    message = f"amount is {format_decimal(cents)} EUR, and from {limit} EUR on it may be a slip"
+    return _warning("amount_cents", "large", message, "compare it with its source")
 
 
 def _priority(event: Refers) -> Fault | None:

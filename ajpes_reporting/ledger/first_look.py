@@ -43,6 +43,7 @@ class FirstLook:
         self._edition = edition
         self._instant = instant
         self._types = _usual_types(settings)
+        self._large = settings.large_amount_cents
         self._hours = _Answers(_HOURS, self._ask_about_hour)
         self._references = _Answers(_REFERENCES, self._ask_about_reference)
         self._creditors = _Answers(_CREDITORS, self._ask_about_creditor)
@@ -59,6 +60,7 @@ class FirstLook:
             and len(amount) <= AMOUNT_DIGITS
             and amount.isdecimal()
             and amount.isascii()
+            and (cents := int(amount)) < self._large
             and recorded[:10] == change_date
             and (minutes := recorded[13:19]) in _MINUTES_AND_SECONDS
             and (at := self._hours[recorded[:13] + recorded[19:]])
@@ -68,7 +70,7 @@ class FirstLook:
             return None
         moment = at.replace(_ON_THE_HOUR, minutes, 1)
         return (
-            line, obligation_id, event_id, cancels or None, change_type, change_date, int(amount), moment,
+            line, obligation_id, event_id, cancels or None, change_type, change_date, cents, moment,
             recorded, *refers_to, *owed_to, self._edition,
         )  # fmt: skip
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal import chain, due
-from ajpes_reporting.ledger import correct, files
+from ajpes_reporting.ledger import correct, exclusions, files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.ledger.correct import Correction
+    from ajpes_reporting.ledger.exclusions import Decision
     from ajpes_reporting.ledger.files import ImportSummary
     from ajpes_reporting.pipeline.desk import Desk
 
@@ -58,6 +60,36 @@ def cancel_event(
         desk.engine, desk.provider, obligation_id, event_id,
         now=desk.clock(), replace=replace, rules=desk.rules, note=note,
     )  # fmt: skip
+
+
+def exclude_obligation(desk: Desk, obligation_id: str, reason: str) -> Decision:
+    """Keeps an obligation out of reports, on the record; see `ledger.exclusions`."""
+    return exclusions.exclude(
+        desk.engine,
+        desk.provider,
+        obligation_id,
+        reason,
+        now=desk.clock(),
+        note=partial(_note_decision, desk),
+    )
+
+
+def include_obligation(desk: Desk, obligation_id: str, reason: str) -> Decision:
+    """Lets an obligation into reports again, on the record; see `ledger.exclusions`."""
+    return exclusions.include(
+        desk.engine,
+        desk.provider,
+        obligation_id,
+        reason,
+        now=desk.clock(),
+        note=partial(_note_decision, desk),
+    )
+
+
+def _note_decision(desk: Desk, connection: Connection, decision: Decision) -> None:
+    body = {"obligation": decision.obligation, "reason": decision.reason}
+    chain.append(connection, at=desk.clock(), provider=desk.provider, kind=decision.decision, body=body)
+    due.try_now(connection, desk.provider)
 
 
 def _sha256(path: Path) -> str:

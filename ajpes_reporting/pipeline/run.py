@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing, writing
+from ajpes_reporting.database.reported import reports_excluded
 from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
@@ -221,13 +222,18 @@ def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
 def _way_to_resend(
     desk: Desk, kind: ReportKind, period: Period, carriers: Sequence[Carrier]
 ) -> list[Carrier]:
-    """The way an unknown report went, if the settings let it go again; a restored journal does not."""
+    """The way an unknown report went, if the settings let it go again.
+
+    A restored journal does not, nor does an obligation in it that a person keeps out by now.
+    """
     latest = _latest(desk, kind, period)
     if latest is None or not desk.resend_after_unknown:
         return []
     with desk.engine.connect() as connection:
         last = submissions.attempts_of(connection, latest.id)[-1]
         if reason_to_doubt(connection, desk.provider, kind.code, period) is not None:
+            return []
+        if reports_excluded(connection, desk.provider, latest.id) is not None:
             return []
     return [carrier for carrier in carriers if carrier.name == last.via]
 

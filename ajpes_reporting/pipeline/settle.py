@@ -6,8 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.reported import reports_excluded
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
@@ -44,6 +46,7 @@ def resubmit(
     _refuse_settled(desk, submission)
     _refuse_purged(desk, submission, same=same)
     _refuse_uncertain(desk, submission, period, same=same)
+    _refuse_excluded(desk, submission, same=same)
     if not same:
         return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
@@ -146,6 +149,7 @@ def _send_same(
         _refuse_closed(submission)
         _refuse_settled(desk, submission)
         _refuse_uncertain(desk, submission, period, same=True)
+        _refuse_excluded(desk, submission, same=True)
         _refuse_own_errors(desk, submission)
         path = folder / submission.file_name
         desk.archive.extract(submission.archive_path, path)
@@ -215,6 +219,17 @@ def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, sam
         raise OutcomeUnknown(
             f"Submission {submission.id} may have gone out: {doubt}.",
             "run the period without --same; it is held then, and `release` lets it go",
+        )
+
+
+def _refuse_excluded(desk: Desk, submission: Submission, *, same: bool) -> None:
+    """What a person keeps out by now does not go with old bytes either."""
+    with desk.engine.connect() as connection:
+        obligation = reports_excluded(connection, desk.provider, submission.id)
+    if same and obligation is not None:
+        raise UsageError(
+            f"Submission {submission.id} reports {record_name(obligation)}, which is kept out by now.",
+            "leave out --same; then the report is built again without it",
         )
 
 

@@ -267,9 +267,20 @@ def test_the_day_of_recording_is_read_in_ljubljana() -> None:
 
 def test_an_amount_has_at_most_fifteen_digits() -> None:
     """A figure that the authority's field cannot hold is stopped here (row 16)."""
-    assert not event_findings(amount_cents=999_999_999_999_999)
+    assert not errors(event_findings(amount_cents=999_999_999_999_999))
     assert errors(event_findings(amount_cents=1_000_000_000_000_000)) == ["amount-cents.size"]
     assert errors(event_findings(amount_cents=-1_000_000_000_000_000)) == ["amount-cents.size"]
+
+
+def test_an_amount_that_is_large_is_a_warning() -> None:
+    """The number of an account in the field of the amount is asked about (row 16)."""
+    assert not event_findings(amount_cents=99_999_999_999)
+    assert warnings(event_findings(amount_cents=100_000_000_000)) == ["amount-cents.large"]
+    assert warnings(event_findings(amount_cents=-610_000_000_100_187)) == [
+        "amount-cents.negative",
+        "amount-cents.large",
+    ]
+    assert not event_findings(RuleSettings(large_amount_cents=10**15), amount_cents=610_000_000_100_187)
 
 
 def test_a_negative_amount_is_a_warning() -> None:

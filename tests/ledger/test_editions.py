@@ -78,7 +78,12 @@ def test_an_account_names_its_edition(engine: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [RuleSettings(("01",)), RuleSettings(change_types=frozenset({"00"})), RuleSettings(("01", "02"))],
+    [
+        RuleSettings(("01",)),
+        RuleSettings(change_types=frozenset({"00"})),
+        RuleSettings(("01", "02")),
+        RuleSettings(large_amount_cents=1),
+    ],
 )
 def test_settings_change_the_fingerprint(settings: RuleSettings) -> None:
     """Every setting that a rule reads is part of the edition."""
@@ -93,4 +98,4 @@ def test_the_edition_is_raised_with_the_rules() -> None:
     sources = "".join(inspect.getsource(module) for module in (rules, fields, identifiers))
     years = repr(calendar.PLAUSIBLE_YEARS)
     seen = hashlib.sha256((sources + years).encode()).hexdigest()[:16]
-    assert (rules.EDITION, seen) == (1, "4f0a91ef7da3e3b1")
+    assert (rules.EDITION, seen) == (2, "fcdc2befadb26787")

@@ -51,7 +51,7 @@ ODD_IDS = [
     "", " ", "1 ", " 1", "x" * 37, "1\x1f2", "1\n", "\u00a01", "1\u3000", "1\u2028", "1\ufffe", "1\x7f",
     "1\x85", "\u200b", "\ud800", "x" * 5000,
 ]  # fmt: skip
-AMOUNTS = st.sampled_from(["0", "28843416", "007", "999999999999999", "0" * 14 + "7"])
+AMOUNTS = st.sampled_from(["0", "28843416", "007", "99999999999", "100000000000", "0" * 14 + "7"])
 ODD_AMOUNTS = [
     "", "1000000000000000", "0000000000000007", "-1", "+1", "1.5", "1,5", "1_000", " 1", "1 ", "1\n",
     "\u0667", "1\uff17", "\u00b2", "\u2460",
@@ -194,7 +194,7 @@ def _row(**changes: str) -> tuple[str, ...]:
     st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0)),
     st.sampled_from(["", "Z", "+01:00", "+02:00"]),
     st.from_regex("[0-9A-Za-z][0-9A-Za-z._/-]{0,35}", fullmatch=True),
-    st.integers(0, 10**15 - 1),
+    st.integers(0, 10**11 - 1),
 )
 def test_what_is_usual_passes_at_first_sight(at: datetime, offset: str, event_id: str, cents: int) -> None:
     """A million rows of every day are imported in seconds."""

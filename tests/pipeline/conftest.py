@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,9 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 
+from ajpes_reporting import wiring
+from ajpes_reporting.cli.main import run as command_line
+from ajpes_reporting.cli.session import Session
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.tables import pending_events
@@ -147,6 +150,23 @@ def bank(tmp_path: Path, database_url: str, clock: Time, authority: Sandbox) -> 
     bank = make_bank(folder, database_url, clock, authority)
     yield bank
     bank.desk.engine.dispose()
+
+
+@pytest.fixture
+def told(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """What a command prints at this bank, at its time, in one line."""
+    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
+    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: bank.desk)
+
+    def call(*command: str) -> str:
+        capsys.readouterr()
+        command_line(["-w", str(bank.folder), *command])
+        printed = capsys.readouterr()
+        return " ".join((printed.out + printed.err).split())
+
+    return call
 
 
 def make_bank(folder: Path, database_url: str, clock: Time, authority: Sandbox, extra: str = "") -> Bank:

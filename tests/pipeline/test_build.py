@@ -80,6 +80,17 @@ def test_a_day_that_ajpes_may_have_gets_no_file(
     assert not Path(NAME).exists()
 
 
+def test_a_report_that_would_be_held_says_so(bank: Bank, build: Build) -> None:
+    """The clerk who looks before the run learns that somebody will have to release it, and why."""
+    bank.record(event("O-1", 1, amount_cents=100_000_000_000))
+    code, told = build()
+    assert code == 3
+    assert "A run would hold it for a person's release" in told
+    assert Path(NAME).exists()
+    assert bank.run().ending.value == "held for release"
+    assert build()[0] == 3
+
+
 def test_a_refused_day_without_a_correction_says_so(bank: Bank, build: Build) -> None:
     """Sending the same again would be refused again."""
     bank.record(event("O-1", 1))

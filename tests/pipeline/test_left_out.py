@@ -8,9 +8,6 @@ from datetime import date
 
 import pytest
 
-from ajpes_reporting import wiring
-from ajpes_reporting.cli.main import run as command_line
-from ajpes_reporting.cli.session import Session
 from ajpes_reporting.domain.periods import Day
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.run import Ending
@@ -28,22 +25,6 @@ def accepted(bank: Bank, period: Day) -> dict[str, list[str]]:
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
     return bank.events_sent(result)
-
-
-@pytest.fixture
-def told(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """What a command prints at this bank, at its time, in one line."""
-    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
-    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: bank.desk)
-
-    def call(*command: str) -> str:
-        capsys.readouterr()
-        command_line(["-w", str(bank.folder), *command])
-        return " ".join(capsys.readouterr().out.split())
-
-    return call
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ from ajpes_reporting.domain.rules import check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
+from ajpes_reporting.reports.nodurs.large import Report, not_looked_at, too_large
 from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
 
@@ -90,6 +91,9 @@ _ORDER = (
 _history_of_changed = changed.join(obligations, obligations.c.id == changed.c.obligation).join(
     events, events.c.obligation == changed.c.obligation
 )
+_history_of_remarked = remarked.join(obligations, obligations.c.id == remarked.c.obligation).join(
+    events, events.c.obligation == remarked.c.obligation
+)
 _EVENT = hide('<No id="%s%s" sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s%s%s%s"')
 _CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
 _NO_CREDITOR = hide("/>\n")
@@ -100,6 +104,7 @@ def select_changes(connection: Connection, request: Request) -> Selection:
     goes, (count, total, remarks) = _choose(connection, request)
     if remarks:
         fill(connection, remarked, _remarked(request, goes))
+    in_report, odd = (Report(source, goes) for source in (_history_of_changed, _history_of_remarked))
     totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(total)}
     return Selection(
         record_count=count,
@@ -107,6 +112,8 @@ def select_changes(connection: Connection, request: Request) -> Selection:
         rows=rows_of(connection, _in_order(request, goes)),
         findings=_findings(connection, request, goes, remarks),
         left_out=_left_out(connection, request, goes),
+        too_large=tuple(too_large(connection, in_report, count, total)),
+        to_be_released=not_looked_at(connection, odd, request.rules) if remarks else "",
     )
 
 

@@ -1,0 +1,131 @@
+"""Amounts that nobody could have meant: what a person looks at first, and what does not fit into the head.
+
+An account number typed as an amount is reported in good faith, and cannot be taken back: its
+cancellation carries the same amount, and the sum of the report grows with each.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exists, func, select
+
+from ajpes_reporting.database.tables import (
+    events,
+    obligations,
+    pending_events,
+    submission_events,
+    submissions,
+)
+from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.domain.rules import AMOUNT_DIGITS, record_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+
+    from ajpes_reporting.domain.rules import RuleSettings
+
+_COUNT_DIGITS = 10  # 2.2, row 2
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The events of a report in the making: where they lie, and which of them go."""
+
+    source: FromClause
+    goes: tuple[ColumnElement[bool], ...]
+
+    def select(self, *columns: Any) -> Select[Any]:
+        return select(*columns).select_from(self.source).where(*self.goes)
+
+
+def not_looked_at(connection: Connection, report: Report, rules: RuleSettings) -> str:
+    """Why a person has to release a report for its amounts; empty if none is large, or each was released.
+
+    What AJPES has accepted is history. A cancellation carries the amount of what it cancels.
+    """
+    pending = exists(select(pending_events.c.event).where(pending_events.c.event == events.c.id))
+    released = exists(
+        select(submission_events.c.event)
+        .join(submissions, submissions.c.id == submission_events.c.submission)
+        .where(submission_events.c.event == events.c.id, submissions.c.released_at.is_not(None))
+    )
+    large = _largest_first(report).where(
+        func.abs(events.c.amount_cents) >= rules.large_amount_cents,
+        events.c.change_type != CANCELLATION,
+        pending,
+        ~released,
+    )
+    found = connection.execute(large.limit(_MOST_NAMED + 1)).all()
+    named = [
+        f"{record_name(row.obligation_id, row.event_id)} with {format_decimal(row.amount_cents)} EUR"
+        for row in found[:_MOST_NAMED]
+    ]
+    if not named:
+        return ""
+    more = " and more" if len(found) > len(named) else ""
+    limit = format_decimal(rules.large_amount_cents)
+    return f"an amount of {limit} EUR or more may be a slip: {', '.join(named)}{more}"
+
+
+def too_large(connection: Connection, report: Report, count: int, total: int) -> Iterator[Finding]:
+    """What does not fit into the head (2.2, rows 2 and 3), and the records that make it so large."""
+    if count >= 10**_COUNT_DIGITS:
+        yield _head_error(
+            "steviloZapisov", "count", f"{count:,} records have more than {_COUNT_DIGITS} digits"
+        )
+    digits = len(str(abs(total)))
+    if digits <= AMOUNT_DIGITS:
+        return
+    message = (
+        f"the sum of all amounts has {digits} digits in cents, at most {AMOUNT_DIGITS} fit into the head"
+    )
+    yield _head_error("sestevekZneskov", "total", message)
+    for row in connection.execute(_by_obligation(report)).all():
+        yield _part(connection, report, row, total)
+
+
+def _part(connection: Connection, report: Report, row: Any, total: int) -> Finding:
+    """One obligation's part of the sum, and the largest of its amounts."""
+    largest = connection.execute(_largest_first(report).where(obligations.c.id == row.key).limit(1)).one()
+    share = f"{100 * int(row.total) / total:.0f} %"
+    message = (
+        f"its amounts, {format_decimal(int(row.total))} EUR in all, make up {share} of that sum;"
+        f" the largest is {format_decimal(largest.amount_cents)} EUR in event {largest.event_id}"
+    )
+    remedy = (
+        f"keep it out with `ajpes-reporting ledger exclude {shlex.quote(row.obligation_id)} --reason …`,"
+        " so that the others go in time, and ask AJPES how to report it;"
+        " each further cancellation makes the sum larger"
+    )
+    name = record_name(row.obligation_id)
+    return Finding(Severity.ERROR, name, "amount_cents", "nodurs.part-of-total", message, remedy, "No/znesek")
+
+
+def _head_error(field: str, rule: str, message: str) -> Finding:
+    remedy = "keep the obligations that are named out of the report, the largest first, then run again"
+    return Finding(
+        Severity.ERROR, "the whole file", field, f"nodurs.{rule}-size", message, remedy, f"Ident/{field}"
+    )
+
+
+def _largest_first(report: Report) -> Select[Any]:
+    columns = obligations.c.obligation_id, events.c.event_id, events.c.amount_cents
+    return report.select(*columns).order_by(func.abs(events.c.amount_cents).desc(), events.c.id)
+
+
+def _by_obligation(report: Report) -> Select[Any]:
+    total = func.sum(events.c.amount_cents)
+    return (
+        report.select(obligations.c.id.label("key"), obligations.c.obligation_id, total.label("total"))
+        .group_by(obligations.c.id, obligations.c.obligation_id)
+        .order_by(func.abs(total).desc())
+        .limit(_MOST_NAMED)
+    )
