@@ -68,6 +68,7 @@ class LedgerSection(_Section):
 
 class NodursSection(_Section):
     amounts: Literal["cents", "decimal"] = "cents"
+    debtor_name: Literal["as_recorded", "newest"] = "as_recorded"
     sftp_above_bytes: int = 50_000_000
     volume_factor: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 

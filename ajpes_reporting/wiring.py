@@ -18,6 +18,7 @@ from ajpes_reporting.deliver import route
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.pipeline.desk import Desk
@@ -89,9 +90,10 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         ways=lambda carriers, parcel: _ways(settings, carriers, parcel),
         answer_box=lambda: _answer_box(workspace),
         answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
-        refresh_ledger=_refresher(workspace),
+        refresh_ledger=_refresher(workspace, clock),
         exclusive=lambda: alone(engine, provider, settings.schedule.longest_run_seconds),
         volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
+        debtor_names=settings.nodurs.debtor_name,
         resend_after_unknown=settings.delivery.resend_after_unknown,
     )
 
@@ -453,7 +455,7 @@ def _ways(settings: Settings, carriers: Sequence[Carrier], parcel: Parcel) -> Se
     return route.ways(parcel.report, parcel.size_bytes, carriers, settings.nodurs.sftp_above_bytes)
 
 
-def _refresher(workspace: Workspace) -> Callable[[Connection, ReportKind, str], None]:
+def _refresher(workspace: Workspace, clock: Clock) -> Callable[[Connection, ReportKind, str], None]:
     """Brings the ledger up to date before a report: from a bank's own views, and months from postings."""
     settings = workspace.settings
     provider = settings.provider.registration_number
@@ -465,7 +467,12 @@ def _refresher(workspace: Workspace) -> Callable[[Connection, ReportKind, str], 
 
             source = open_views(url)
             try:
-                pull(connection, provider, source, rule_settings(settings), needed=_NEEDED_VIEWS[kind.code])
+                needed = _NEEDED_VIEWS[kind.code]
+                now = clock()
+                taken = pull(connection, provider, source, rule_settings(settings), needed=needed, now=now)
+                if renamed := sum(one.renamed for one in taken.values()):
+                    body = {"from": "views", "renamed": renamed}
+                    chain.append(connection, at=now, provider=provider, kind="renamed", body=body)
             finally:
                 source.dispose()
         if kind.monthly:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,13 @@ def imported(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Engine]:
     """A ledger that took the made-up events in as a file, without any shortcut."""
     csvfiles.write_events(tmp_path / "events.csv", SIZE)
     engine = open_engine(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'imported.db')}")
-    (summary,) = import_files(engine, ledgers.PROVIDER, [tmp_path / "events.csv"], RuleSettings())
+    (summary,) = import_files(
+        engine,
+        ledgers.PROVIDER,
+        [tmp_path / "events.csv"],
+        RuleSettings(),
+        now=datetime(2100, 1, 1, tzinfo=UTC),
+    )
     assert (summary.rows_new, summary.warning_count) == (SIZE, 2)
     yield engine
     engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,9 @@ def test_the_sample_ledger_imports_without_a_warning(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
     upgrade(engine)
     paths = [shipped.sample(name) for name in LEDGER]
-    summaries = import_files(engine, PROVIDER, paths, RuleSettings(("01",)))
+    summaries = import_files(
+        engine, PROVIDER, paths, RuleSettings(("01",)), now=datetime(2026, 12, 1, tzinfo=UTC)
+    )
     engine.dispose()
     counts = {f"ledger/{summary.path.name}": summary.rows_new for summary in summaries}
     assert counts == LEDGER

@@ -7,6 +7,7 @@ so `status` can look at it at any moment.
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.database.reported import excluded_since
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity as FindingSeverity
+from ajpes_reporting.domain.rules import CLOCK_TOLERANCE
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chores, due, orphans, submissions
+from ajpes_reporting.reports.registry import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +62,7 @@ def conditions(
             yield from _not_sent(connection, row, latest)
     yield from _sent(connection, provider, settings, now)
     yield from _detours(connection, provider, now)
+    yield from _ahead(connection, provider, now)
     yield from _kept_out(connection, provider)
     yield from _set_aside(connection, provider, now)
     yield from _record(connection, provider)
@@ -180,6 +184,16 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
             )
             remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
             yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {closed.detail}", remedy)
+
+
+def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
+    """An event that was recorded in the future is in no report, and later ones go without it."""
+    for kind in KINDS:
+        left_out = kind.left_out and kind.left_out(connection, provider, now + CLOCK_TOLERANCE, now)
+        if left_out and left_out.held_back:
+            for note in replace(left_out, excluded=()).notes():
+                text = f"{kind.code}: {note.message}."
+                yield Alarm(f"ahead {kind.code}", Severity.WARNING, text, note.remedy)
 
 
 def _kept_out(connection: Connection, provider: str) -> Iterator[Alarm]:

@@ -42,7 +42,8 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
     document = [
         {
             "file": summary.path, "kind": summary.kind, "rows": summary.rows_read, "new": summary.rows_new,
-            "known": summary.rows_known, "warnings": [finding_json(item) for item in summary.warnings],
+            "known": summary.rows_known, "renamed": summary.renamed,
+            "warnings": [finding_json(item) for item in summary.warnings],
         }
         for summary in summaries
     ]  # fmt: skip
@@ -53,6 +54,9 @@ def import_(session: Session, files: tuple[Path, ...]) -> None:
                 f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
                 f"{summary.rows_new:,} new, {summary.rows_known:,} known already"
             )
+            if summary.renamed:
+                count = counted(summary.renamed, "obligations")
+                echo(f"  {count} with another name of the debtor; `ledger show` has the one before")
             for finding in summary.warnings:
                 echo(f"  warning: {finding}")
             if summary.warning_count > len(summary.warnings):
@@ -83,13 +87,26 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
         "obligation": obligation,
         "cancellation": correction.cancellation.event_id,
         "replacement": replacement.event_id if replacement else None,
+        "withdrawn": correction.withdrawn,
     }
 
     def show() -> None:
         echo(f"{obligation} / event {event} is cancelled by event {correction.cancellation.event_id}.")
         if replacement:
             echo(f"The corrected event is {replacement.event_id}.")
-        echo("Both go to AJPES with the next report." if replacement else "It goes with the next report.")
+        if correction.withdrawn:
+            echo(f"Event {event} lay ahead: neither it nor its cancellation goes to AJPES.")
+        if replacement or not correction.withdrawn:
+            which = (
+                "The corrected event goes"
+                if correction.withdrawn
+                else "Both go"
+                if replacement
+                else "It goes"
+            )
+            echo(f"{which} to AJPES with the next report.")
+        for finding in correction.warnings:
+            echo(f"  warning: {finding}")
 
     session.emit(document, show)
 
@@ -140,7 +157,8 @@ def show_(session: Session, obligation: str) -> None:
     from ajpes_reporting.journal.answers import rows_about
     from ajpes_reporting.journal.history import reports_of
     from ajpes_reporting.ledger.exclusions import decisions
-    from ajpes_reporting.ledger.history import history
+    from ajpes_reporting.ledger.history import history, withdrawn
+    from ajpes_reporting.ledger.names import names_before
     from ajpes_reporting.ledger.near import unknown_obligation
 
     desk = session.desk()
@@ -149,12 +167,22 @@ def show_(session: Session, obligation: str) -> None:
         if found is None:
             raise unknown_obligation(connection, desk.provider, obligation)
         head, events = found
+        never = withdrawn(connection, desk.provider, obligation)
+        former = names_before(connection, desk.provider, obligation)
         decided = decisions(connection, desk.provider, obligation)
         reports = reports_of(connection, desk.provider, obligation)
         answered = rows_about(connection, desk.provider, obligation)
     document = {
         "obligation": head,
-        "events": [{"event": item, "reported": reports.get(item.event_id, [])} for item in events],
+        "events": [
+            {
+                "event": item,
+                "reported": reports.get(item.event_id, []),
+                "withdrawn": item.event_id in never,
+            }
+            for item in events
+        ],
+        "former_names": [asdict(item) for item in former],
         "decisions": [asdict(item) for item in decided],
         "answers": [dict(row._mapping) for row in answered],
     }
@@ -164,10 +192,12 @@ def show_(session: Session, obligation: str) -> None:
             f"Obligation {head.obligation_id}, issuer {head.issuer}: {head.debtor_name} "
             f"({head.debtor_tax_number}), account {head.debtor_account}"
         )
+        for name in former:
+            echo(f"until {local_time(name.until)} reported as {name.name}")
         for item in decided:
             what = "kept out of reports" if item.decision == "excluded" else "let into reports again"
             echo(f"{local_time(item.decided_at)} {what}: {item.reason}")
-        rows = [_event_row(item, reports.get(item.event_id, [])) for item in events]
+        rows = [_event_row(item, reports.get(item.event_id, []), item.event_id in never) for item in events]
         session.table("", ("event", "type", "cancels", "date", ">amount EUR", "recorded", "reported"), rows)
         for row in answered:
             echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
@@ -176,7 +206,7 @@ def show_(session: Session, obligation: str) -> None:
     session.emit(document, show)
 
 
-def _event_row(event: Event, reports: list[dict[str, Any]]) -> list[str]:
+def _event_row(event: Event, reports: list[dict[str, Any]], withdrawn: bool) -> list[str]:
     told = ", ".join(f"{item['state'].replace('_', ' ')} in {item['submission']}" for item in reports)
     return [
         event.event_id,
@@ -185,7 +215,7 @@ def _event_row(event: Event, reports: list[dict[str, Any]]) -> list[str]:
         event.change_date.isoformat(),
         format_decimal(event.amount_cents),
         event.recorded_as,
-        told or "not yet",
+        told or ("never, withdrawn" if withdrawn else "not yet"),
     ]
 
 

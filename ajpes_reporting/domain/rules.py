@@ -38,6 +38,7 @@ from ajpes_reporting.domain.money import format_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
 _ISSUERS = range(2, 6)  # 2.2, row 11: 2 court, 3 tax administration, 4 customs, 5 other
 _PRIORITIES = range(1, 4)  # 2.2, row 20
@@ -109,6 +110,19 @@ def check_event(obligation_id: str, event: Event, settings: RuleSettings) -> Ite
     """What is wrong with one event by itself. `event.recorded_at` must have a time zone."""
     for fault in _event_faults(event, settings):
         yield fault.of(record_name(obligation_id, event.event_id))
+
+
+def check_times(obligation_id: str, event: Event, now: datetime) -> Iterator[Finding]:
+    """What is wrong with the times of an event that comes in now: nothing is recorded before it happens."""
+    latest = now + CLOCK_TOLERANCE
+    record = record_name(obligation_id, event.event_id)
+    if event.recorded_at > latest:
+        here = f"{now.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+        message = f"time of recording {event.recorded_as} lies ahead; it is {here} now"
+        remedy = "correct the time, or the clock that gave it"
+        yield _error("recorded_at", "future", message, remedy).of(record)
+    elif event.change_date > latest.astimezone(LJUBLJANA).date():
+        yield _warning("change_date", "future", f"change date {event.change_date} lies ahead").of(record)
 
 
 def is_fine(event: Event, settings: RuleSettings) -> bool:

@@ -2,6 +2,10 @@
 
 The database finds what each of them names; what is right there, the rules of the domain say
 (section 2.2, row 13 and note **).
+
+An event may have come in with a time of recording that lies ahead, when that was not refused yet. AJPES
+has never heard of it, and its cancellation would stand before it in every report. Both are withdrawn:
+they stay in the ledger, and go into no report.
 """
 
 from __future__ import annotations
@@ -9,10 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, delete, insert, or_, select
 
 from ajpes_reporting.database.facts import EVENT_FIELDS, event_of
-from ajpes_reporting.database.tables import events
+from ajpes_reporting.database.reported import is_unheard_of
+from ajpes_reporting.database.tables import events, pending_events, withdrawn_events
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE
@@ -23,6 +28,7 @@ from ajpes_reporting.ledger.staging import located, staged_cancellations, staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select
 
@@ -50,14 +56,48 @@ def kept_out(connection: Connection, provider: str) -> Iterator[Finding]:
         yield from _at(row, check_cancellation(row["obligation_id"], event_of(row), target, by))
 
 
-def wrong_cancellations(connection: Connection, last_event: int) -> Iterator[Finding]:
+def wrong_cancellations(connection: Connection, last_event: int, now: datetime) -> Iterator[Finding]:
     """What is wrong with the cancellations among the events that were added after `last_event`."""
-    for row in connection.execute(_with_targets(last_event)).mappings():
+    for row in connection.execute(_with_targets(last_event, now)).mappings():
         cancellation = event_of(row, "own ")
         target = None if row["target id"] is None else event_of(row, "target ")
-        order_ok = target is None or _place(row, "own ") >= _place(row, "target ")
+        if target is not None and row["never was"]:
+            target = replace(target, recorded_at=cancellation.recorded_at)
+            order_ok = True
+        else:
+            order_ok = target is None or _place(row, "own ") >= _place(row, "target ")
         obligation_id = row["obligation_id"]
         yield from _at(row, check_cancellation(obligation_id, cancellation, target, None, order_ok))
+
+
+def withdraw(connection: Connection, provider: str, last_event: int, now: datetime) -> None:
+    """Withdraws the events that never were, with their new cancellations: AJPES is not to hear of either."""
+    own, target = events.alias("own"), events.alias("target")
+    pairs = connection.execute(
+        select(own.c.id, target.c.id.label("target"))
+        .select_from(_joined(own, target, outer=False))
+        .where(own.c.id > last_event, _never_was(own, target, now))
+    ).all()
+    if not pairs:
+        return
+    keys = [key for pair in pairs for key in pair]
+    rows = [{"event": key, "provider": provider, "withdrawn_at": now} for key in keys]
+    connection.execute(insert(withdrawn_events), rows)
+    connection.execute(delete(pending_events).where(pending_events.c.event.in_(keys)))
+
+
+def _never_was(own: FromClause, target: FromClause, now: datetime) -> ColumnElement[bool]:
+    """Whether what is cancelled lies ahead, and AJPES knows nothing of it."""
+    lies_ahead = and_(target.c.recorded_at > own.c.recorded_at, target.c.recorded_at > now)
+    return and_(lies_ahead, is_unheard_of(target))
+
+
+def _joined(own: FromClause, target: FromClause, *, outer: bool) -> FromClause:
+    """The new cancellations, as the source and the ledger have them, and what each of them names."""
+    staged = staged_cancellations
+    itself = (own.c.obligation == staged.c.obligation) & (own.c.event_id == staged.c.event_id)
+    named = (target.c.obligation == own.c.obligation) & (target.c.event_id == own.c.cancels_event_id)
+    return staged.join(own, itself).join(target, named, isouter=outer)
 
 
 def _at(row: RowMapping, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -95,7 +135,7 @@ def _find(connection: Connection, provider: str, obligation_id: str, event_id: s
     return next((event for event in known if event.event_id == event_id), None)
 
 
-def _with_targets(last_event: int) -> Select[Any]:
+def _with_targets(last_event: int, now: datetime) -> Select[Any]:
     """The new cancellations that have to be asked about, their places in the source, and what they name."""
     staged = staged_cancellations
     own, target = events.alias("own"), events.alias("target")
@@ -103,13 +143,8 @@ def _with_targets(last_event: int) -> Select[Any]:
         side.c[name].label(f"{side.name} {name}") for side in (own, target) for name in ("id", *EVENT_FIELDS)
     )
     return (
-        select(staged.c.line, staged.c.obligation_id, *sides)
-        .select_from(staged)
-        .join(own, (own.c.obligation == staged.c.obligation) & (own.c.event_id == staged.c.event_id))
-        .outerjoin(
-            target,
-            (target.c.obligation == own.c.obligation) & (target.c.event_id == own.c.cancels_event_id),
-        )
+        select(staged.c.line, staged.c.obligation_id, _never_was(own, target, now).label("never was"), *sides)
+        .select_from(_joined(own, target, outer=True))
         .where(own.c.id > last_event, _is_not_plainly_right(own, target))
         .order_by(staged.c.line)
         .execution_options(yield_per=_ROWS_AT_A_TIME)

@@ -35,16 +35,20 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.note import Note
 
-_SOURCE = Source("The correction", "give values that are right with --replace", has_lines=False)
+_REMEDY = "give values that are right with --replace"
 _CANCELS, _REPLACES = "S", "R"
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The events that were recorded; `replacement` only where one was asked for."""
+    """The events that were recorded; `replacement` only where one was asked for.
+
+    `withdrawn`: what was cancelled lay ahead; neither it nor its cancellation is ever reported.
+    """
 
     cancellation: Event
     replacement: Event | None
+    withdrawn: bool = False
     warnings: tuple[Finding, ...] = ()
 
 
@@ -62,23 +66,25 @@ def cancel(
     """Appends the cancellation of an event and, with `replace`, the event as it should have been.
 
     `replace` gives texts by the ledger's column names, "" for none; what it does not name stays as
-    it was. Both events are recorded at `now`, one after the other; `note` may write down what was done
+    it was. Both events are recorded at `now`, one after the other; only what was recorded later than `now`
+    by mistake is given its time by `replace`. `note` may write down what was done
     in the same transaction. Raises UsageError for an
     obligation, event or field that there is not, and LedgerRefused for an event that cannot be
     cancelled (any more) or a value that is wrong; nothing is stored then.
     """
-    _require_replaceable(replace or {})
     with writing(engine) as connection:
         obligation, events = _known(connection, provider, obligation_id)
         wrong = _chosen(obligation_id, event_id, events)
+        lies_ahead = wrong.recorded_at > now
+        _require_replaceable(replace or {}, (*REPLACEABLE, "recorded_at") if lies_ahead else REPLACEABLE)
         _require_counting(obligation_id, wrong, events)
         rows = _rows(obligation, wrong, {event.event_id for event in events}, now, replace or {})
-        lines = enumerate(rows, 1)
-        taken = take_in(connection, provider, EVENTS, lines, _SOURCE, rules, no_progress)
+        source = Source("The correction", _REMEDY, now, has_lines=False)
+        taken = take_in(connection, provider, EVENTS, enumerate(rows, 1), source, rules, no_progress)
         _, events = _known(connection, provider, obligation_id)
         recorded = {event.event_id: event for event in events}
         cancellation, *rest = (recorded[row[_EVENT_ID]] for row in rows)
-        correction = Correction(cancellation, rest[0] if rest else None, taken.warnings)
+        correction = Correction(cancellation, rest[0] if rest else None, lies_ahead, taken.warnings)
         note(connection, correction)
     return correction
 
@@ -86,9 +92,9 @@ def cancel(
 _EVENT_ID = EVENTS.columns.index("event_id")
 
 
-def _require_replaceable(replace: Mapping[str, str]) -> None:
+def _require_replaceable(replace: Mapping[str, str], replaceable: Sequence[str]) -> None:
     for field in replace:
-        if field in REPLACEABLE:
+        if field in replaceable:
             continue
         if field not in EVENTS.columns:
             raise UsageError(f"An event has no field {field!r}.", _replaceable())
@@ -158,8 +164,15 @@ def _rows(
     rows = [_row(obligation, cancellation, {})]
     if replace:
         replacement = dataclasses.replace(recorded, event_id=_unused(wrong.event_id, _REPLACES, taken))
-        rows.append(_row(obligation, replacement, replace))
+        rows.append(_row(obligation, replacement, _with_its_day(wrong, replace)))
     return rows
+
+
+def _with_its_day(wrong: Event, replace: Mapping[str, str]) -> Mapping[str, str]:
+    """Who types the wrong year into the time of recording has it in the change date, too."""
+    if "recorded_at" in replace and wrong.recorded_as.startswith(wrong.change_date.isoformat()):
+        return {"change_date": replace["recorded_at"][:10], **replace}
+    return replace
 
 
 def _unused(event_id: str, suffix: str, taken: Collection[str]) -> str:

@@ -7,18 +7,23 @@ is wrong.
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, literal, select
+from sqlalchemy import func, insert, literal, or_, select
 
+from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE, REPLACEABLE
-from ajpes_reporting.domain.rules import record_name
-from ajpes_reporting.ledger.cancellations import kept_out, wrong_cancellations
+from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_times, record_name
+from ajpes_reporting.ledger.cancellations import kept_out, withdraw, wrong_cancellations
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
+from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.merge import Merge
+from ajpes_reporting.ledger.names import rename
 from ajpes_reporting.ledger.staging import (
     add_new,
     empty,
@@ -32,10 +37,15 @@ from ajpes_reporting.ledger.staging import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from sqlalchemy import Connection, Insert, RowMapping
 
+    from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.ledger.findings import Found
 
+_NAME = "debtor_name"  # a row that only brings another one is no contradiction
 _OF_EVENT = (
     "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at",
     "reference_model", "reference", "priority", "creditor_account", "creditor_name",
@@ -62,10 +72,14 @@ class MergeEvents(Merge):
         _add_debtors(self._connection, self._provider)
         _add_obligations(self._connection, self._provider)
         self._connection.execute(_locate(self._provider))
-        wrong = tuple(contradictions(self._connection, _obligations_compared(self._last_obligation)))
+        differ = any(contradictions(self._connection, _obligations_compared(self._last_obligation)))
+        kept = _obligations_compared(self._last_obligation, _NAME)
+        wrong = tuple(contradictions(self._connection, kept)) if differ else ()
         self._found.add(wrong)
         if not wrong:
             self._add_events(rows)
+            if differ:
+                self.renamed += rename(self._connection, self._provider, self._found.source.read_at)
         for table in (staged_obligations, staged_events, located):
             empty(self._connection, table)
 
@@ -74,6 +88,7 @@ class MergeEvents(Merge):
         rows_new = _add_events(self._connection)
         _add_pending(self._connection, first, rows_new)
         self._connection.execute(_cancellations())
+        self._found.add(_ahead(self._connection, first, self._found.source.read_at))
         if rows_new < rows:
             self._found.add(contradictions(self._connection, _events_compared(self._last_event)))
             self._found.add(kept_out(self._connection, self._provider))
@@ -81,8 +96,10 @@ class MergeEvents(Merge):
 
     def finish(self, rows: int) -> int:
         settle(self._connection, staged_cancellations)
-        self._found.add(wrong_cancellations(self._connection, self._last_event))
+        now = self._found.source.read_at
+        self._found.add(wrong_cancellations(self._connection, self._last_event, now))
         self._found.refuse_errors()
+        withdraw(self._connection, self._provider, self._last_event, now)
         return self._rows_new
 
 
@@ -153,6 +170,32 @@ def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
         )
 
 
+def _ahead(connection: Connection, first: int, now: datetime) -> Iterator[Finding]:
+    """What is wrong with the times of the events from this key on; what the ledger knows already stands."""
+    latest = now + CLOCK_TOLERANCE
+    place = (
+        select(func.min(staged_events.c.line))
+        .where(
+            staged_events.c.obligation_id == obligations.c.obligation_id,
+            staged_events.c.event_id == events.c.event_id,
+        )
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(events, obligations.c.obligation_id, place.label("line"))
+        .join(obligations, obligations.c.id == events.c.obligation)
+        .where(
+            events.c.id >= first,
+            or_(events.c.recorded_at > latest, events.c.change_date > latest.astimezone(LJUBLJANA).date()),
+        )
+        .order_by(events.c.id)
+        .limit(MOST)
+    ).mappings()
+    for row in rows:
+        for finding in check_times(row["obligation_id"], event_of(row), now):
+            yield replace(finding, line=row["line"])
+
+
 def _cancellations() -> Insert:
     staged = staged_events.c
     rows = (
@@ -163,19 +206,20 @@ def _cancellations() -> Insert:
     return insert(staged_cancellations).from_select(staged_cancellations.columns.keys(), rows)
 
 
-def _obligations_compared(last_obligation: int) -> Comparison:
+def _obligations_compared(last_obligation: int, *but: str) -> Comparison:
     staged = staged_obligations.c
+    pairs = {
+        "issuer": (staged.issuer, obligations.c.issuer),
+        "debtor_tax_number": (staged.debtor_tax_number, debtors.c.tax_number),
+        _NAME: (staged.debtor_name, debtors.c.name),
+        "debtor_account": (staged.debtor_account, obligations.c.debtor_account),
+    }
     return Comparison(
         staged=staged_obligations,
         joined=staged_obligations.join(located, located.c.obligation_id == staged.obligation_id)
         .join(obligations, obligations.c.id == located.c.obligation)
         .join(debtors, debtors.c.id == obligations.c.debtor),
-        pairs={
-            "issuer": (staged.issuer, obligations.c.issuer),
-            "debtor_tax_number": (staged.debtor_tax_number, debtors.c.tax_number),
-            "debtor_name": (staged.debtor_name, debtors.c.name),
-            "debtor_account": (staged.debtor_account, obligations.c.debtor_account),
-        },
+        pairs={name: pair for name, pair in pairs.items() if name not in but},
         is_new=obligations.c.id > last_obligation,
         record=_event_name,
         remedy=_correct_obligation,

@@ -17,6 +17,7 @@ from ajpes_reporting.ledger.note import no_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -35,7 +36,7 @@ class ImportSummary:
     """What a file brought. `kind` is "events", "accounts", "account_months" or "postings".
 
     Known rows were in the ledger already, or earlier in the file, with the same content.
-    `warnings` are the first of `warning_count`.
+    `warnings` are the first of `warning_count`. `renamed` obligations have another name of their debtor now.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class ImportSummary:
     rows_known: int
     warnings: tuple[Finding, ...]
     warning_count: int
+    renamed: int = 0
 
 
 def import_files(
@@ -54,11 +56,13 @@ def import_files(
     rules: RuleSettings,
     progress: Progress = no_progress,
     note: Note[ImportSummary] = no_note,
+    *,
+    now: datetime,
 ) -> list[ImportSummary]:
     """Imports CSV files, recognised by their headers; accounts first, whatever the order of `paths`.
 
     Each file is stored in a transaction of its own, in which `note` may write down what was done.
-    `progress` is told rows. Raises UsageError if
+    `progress` is told rows. Nothing may be recorded later than `now`. Raises UsageError if
     a file cannot be read, and LedgerRefused for the first that is refused, with its findings; the
     message says which files had been stored before it.
     """
@@ -66,7 +70,7 @@ def import_files(
     stored: list[ImportSummary] = []
     for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
         try:
-            stored.append(_import_file(engine, provider, path, kinds[path], rules, progress, note))
+            stored.append(_import_file(engine, provider, path, kinds[path], rules, progress, note, now))
         except LedgerRefused as refused:
             message = f"{refused.message}{_stored_before(stored)}"
             raise LedgerRefused(message, refused.remedy, refused.findings) from refused
@@ -81,8 +85,9 @@ def _import_file(
     rules: RuleSettings,
     progress: Progress,
     note: Note[ImportSummary],
+    now: datetime,
 ) -> ImportSummary:
-    source = Source(path.name, _REMEDY)
+    source = Source(path.name, _REMEDY, now)
     with writing(engine) as connection, closing(csvfile.rows(path, kind)) as lines:
         taken = take_in(connection, provider, kind, lines, source, rules, progress)
         summary = ImportSummary(
@@ -93,6 +98,7 @@ def _import_file(
             taken.rows_known,
             taken.warnings,
             taken.warning_count,
+            taken.renamed,
         )
         note(connection, summary)
     return summary

@@ -9,6 +9,7 @@ from ajpes_reporting.domain.errors import LedgerRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from ajpes_reporting.domain.findings import Finding
 
@@ -18,13 +19,14 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from: its name in messages, and what to do when it is refused.
+    """Where rows come from: its name in messages, what to do when it is refused, and when it is read.
 
     `has_lines`: the places of its rows are lines that a person can look up.
     """
 
     name: str
     remedy: str
+    read_at: datetime
     has_lines: bool = True
 
 

@@ -51,12 +51,16 @@ _MERGES: dict[Kind, type[Merge]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a source. `warnings` are the first of `warning_count`."""
+    """What became of a source. `warnings` are the first of `warning_count`.
+
+    `renamed`: so many obligations are reported under another spelling of their debtor's name from now on.
+    """
 
     rows_read: int
     rows_new: int
     warnings: tuple[Finding, ...]
     warning_count: int
+    renamed: int = 0
 
     @property
     def rows_known(self) -> int:
@@ -85,7 +89,7 @@ def take_in(
         merge = way(connection, provider, found)
         rows_read = _take(connection, reader, iter(lines), merge, found, progress)
         rows_new = merge.finish(rows_read)
-    return Taken(rows_read, rows_new, tuple(found.warnings), found.warning_count)
+    return Taken(rows_read, rows_new, tuple(found.warnings), found.warning_count, merge.renamed)
 
 
 def _take(

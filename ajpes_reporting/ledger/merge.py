@@ -20,6 +20,8 @@ class Merge(ABC):
 
     staged: ClassVar[tuple[Table, ...]]
     into: ClassVar[tuple[Table, ...]]
+    renamed = 0
+    """How many facts were given another name."""
 
     def __init__(self, connection: Connection, provider: str, found: Found) -> None:
         self._connection = connection

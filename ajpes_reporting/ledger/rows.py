@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.staging import Row
 
 _REMEMBERED = 10_000
-"""Obligations kept in mind, so that each is checked and staged once and not with every event."""
+"""Obligations of a batch kept in mind, so that each is checked and staged once and not with every event."""
 
 
 class Reader(Protocol):
@@ -68,8 +68,11 @@ class _Events:
         self._first_look = FirstLook(settings, edition, instant)
         self._known: dict[str, Sequence[str]] = {}
         self._wrong: set[str] = set()
+        self._staged = 0
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
+        if len(self.ready[staged_obligations]) < self._staged:
+            self._forget_batch()
         about = texts[:5]
         found = () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[5])
         event = self._first_look.event(line, texts)
@@ -79,6 +82,12 @@ class _Events:
         if event and texts[0] not in self._wrong:  # its id may be what is wrong with an obligation
             self.ready[staged_events].append(event)
         return found
+
+    def _forget_batch(self) -> None:
+        """The rows so far were taken in. What stands in a batch is staged with it: by that the rows of
+        each event are known, and under which name they have its debtor."""
+        self._known = {key: about for key, about in self._known.items() if key in self._wrong}
+        self._staged = 0
 
     def _read_obligation(self, line: int, about: Sequence[str], event_id: str) -> Sequence[Finding]:
         if len(self._known) >= _REMEMBERED:
@@ -104,6 +113,7 @@ class _Events:
                 None if found else self._edition,
             )
         )  # fmt: skip
+        self._staged = len(self.ready[staged_obligations])
         return found
 
     def _read_event(self, line: int, texts: Sequence[str]) -> tuple[Row | None, Sequence[Finding]]:

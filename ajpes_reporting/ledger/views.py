@@ -67,13 +67,15 @@ def pull(
     rules: RuleSettings,
     progress: Progress = no_progress,
     needed: Collection[str] = (),
+    *,
+    now: datetime,
 ) -> dict[str, Taken]:
     """Takes what is new in the bank's views into the ledger, within the caller's transaction.
 
     The views are `events`, `accounts`, `account_months` and `postings`; those that are not there
-    are left out, unless they are `needed`. Says what became of each, by name. Raises
-    ConfigurationError if the views cannot be read or lack a column, and LedgerRefused with its
-    findings for rows that are refused; the caller then rolls back.
+    are left out, unless they are `needed`. Nothing new may be recorded later than `now`. Says what
+    became of each, by name. Raises ConfigurationError if the views cannot be read or lack a column, and
+    LedgerRefused with its findings for rows that are refused; the caller then rolls back.
     """
     taken: dict[str, Taken] = {}
     with ExitStack() as stack:
@@ -82,7 +84,7 @@ def pull(
             kinds = _kinds_there(source, needed)
         for kind in kinds:
             lines = stack.enter_context(closing(_lines(source, kind)))
-            described = Source(f"The view {kind.name}", _REMEDY, has_lines=False)
+            described = Source(f"The view {kind.name}", _REMEDY, now, has_lines=False)
             taken[kind.name] = take_in(connection, provider, kind, lines, described, rules, progress)
     return taken
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, or_, select
 
 from ajpes_reporting.database.engine import snapshot
 from ajpes_reporting.database.tables import (
@@ -14,6 +14,7 @@ from ajpes_reporting.database.tables import (
     pending_events,
     submission_events,
     submissions,
+    withdrawn_events,
 )
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
@@ -82,7 +83,8 @@ def _wrong_with(desk: Desk, file: ArchivedFile, purged_sha256: str | None) -> It
 
 
 def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[str]:
-    """Events must be pending exactly until a submission that reports them was accepted."""
+    """Events must be pending exactly until a submission that reports them was accepted, or they were
+    withdrawn."""
     accepted = exists(
         select(submission_events.c.event)
         .join(submissions, submissions.c.id == submission_events.c.submission)
@@ -92,7 +94,8 @@ def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[s
         )
     )
     pending = exists(select(pending_events.c.event).where(pending_events.c.event == events.c.id))
-    wrong = select(events.c.event_id).where(accepted == pending).limit(_MOST_NAMED)
+    withdrawn = exists(select(withdrawn_events.c.event).where(withdrawn_events.c.event == events.c.id))
+    wrong = select(events.c.event_id).where(or_(accepted, withdrawn) == pending).limit(_MOST_NAMED)
     if provider is not None:
         own = select(obligations.c.id).where(obligations.c.provider == provider)
         wrong = wrong.where(events.c.obligation.in_(own))

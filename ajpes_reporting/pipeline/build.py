@@ -139,6 +139,7 @@ def _request(desk: Desk, kind: ReportKind, period: Period, as_it_stands: bool) -
         prepared_at=now.replace(microsecond=0),
         amounts=desk.amounts[kind.code],
         rules=desk.rules,
+        debtor_names=desk.debtor_names,
     )
 
 

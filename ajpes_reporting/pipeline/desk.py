@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.journal.archive import Archive
-    from ajpes_reporting.reports.kind import ReportKind
+    from ajpes_reporting.reports.kind import DebtorNames, ReportKind
 
 
 _LONGER_THAN_ANY_RUN_SECONDS = 86_400
@@ -37,6 +37,7 @@ class Desk:
     them in order for one parcel. `refresh_ledger` brings the ledger up to date for a kind of report
     and a period: a bank's own views, months closed from postings. `volume_factors` say, by code of
     the report, how far from the usual volume one may be before it is held for a person; 0: never.
+    `debtor_names`: whether a debtor has the name of each obligation, or one, the newest.
     """
 
     provider: str
@@ -58,6 +59,7 @@ class Desk:
     refresh_ledger: Callable[[Connection, ReportKind, str], None]
     exclusive: Callable[[], AbstractContextManager[Hold]]
     volume_factors: Mapping[str, float]
+    debtor_names: DebtorNames = "as_recorded"
     resend_after_unknown: bool = False
 
     @contextmanager

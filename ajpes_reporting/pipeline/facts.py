@@ -26,7 +26,7 @@ def import_files(desk: Desk, paths: Sequence[Path], progress: Progress = no_prog
     """Imports CSV files; see `ledger.files`. A file that brings nothing new leaves no entry."""
 
     def note(connection: Connection, summary: ImportSummary) -> None:
-        if summary.rows_new:
+        if summary.rows_new or summary.renamed:
             body = {
                 "file": summary.path.name,
                 "sha256": _sha256(summary.path),
@@ -34,10 +34,12 @@ def import_files(desk: Desk, paths: Sequence[Path], progress: Progress = no_prog
                 "new": summary.rows_new,
                 "known": summary.rows_known,
             }
+            if summary.renamed:
+                body["renamed"] = summary.renamed
             chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
             due.try_now(connection, desk.provider)
 
-    return files.import_files(desk.engine, desk.provider, paths, desk.rules, progress, note)
+    return files.import_files(desk.engine, desk.provider, paths, desk.rules, progress, note, now=desk.clock())
 
 
 def cancel_event(
@@ -52,6 +54,7 @@ def cancel_event(
             "cancellation": correction.cancellation.event_id,
             "replacement": correction.replacement.event_id if correction.replacement else None,
             "replaced": sorted(replace or {}),
+            "withdrawn": correction.withdrawn,
         }
         chain.append(connection, at=desk.clock(), provider=desk.provider, kind="correction", body=body)
         due.try_now(connection, desk.provider)

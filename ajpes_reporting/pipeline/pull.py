@@ -118,7 +118,7 @@ def _pull(
         lines: Iterator[Line | Finding] = itertools.chain(
             findings, enumerate(rows, 1)
         )  # what is wrong comes first
-        about = Source(source, _REMEDY, has_lines=False)
+        about = Source(source, _REMEDY, desk.clock(), has_lines=False)
         taken = take_in(connection, desk.provider, POSTINGS, lines, about, desk.rules, no_progress)
         _note(desk, connection, origin, taken)
         turnover = tuple(turnover_since(connection, desk.provider, last))

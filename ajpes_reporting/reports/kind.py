@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, or_, select
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.xmlread import Element, Record
 
 ROWS_AT_A_TIME = 1_000
+DebtorNames = Literal["as_recorded", "newest"]
+"""Whether a debtor is called as each obligation has it, or by one name, that of the newest."""
+
 _NOT_MET = 0  # keys begin at 1
 
 
@@ -40,6 +43,7 @@ class Request:
     prepared_at: datetime
     amounts: Amounts
     rules: RuleSettings = field(default_factory=RuleSettings)
+    debtor_names: DebtorNames = "as_recorded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,10 +269,15 @@ class Page:
         return Known(ObligationFacts(*facts), {row[0]: EventRecord(*row) for row in rows})
 
     def write_obligation(self, provider: str, record: ObligationRecord, known: Known | None) -> None:
-        """Adds the obligation, if it is new, and its new events."""
+        """Adds the obligation, if it is new, and its new events. A debtor may have been renamed."""
         if known is None:
             row = (provider, record.obligation_id, *record.facts, self._submission)
             self._connection.execute("INSERT INTO obligations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        elif known.facts.debtor_name != record.facts.debtor_name:
+            self._connection.execute(
+                "UPDATE obligations SET debtor_name = ? WHERE provider = ? AND obligation_id = ?",
+                (record.facts.debtor_name, provider, record.obligation_id),
+            )
         old = known.events if known else {}
         self._connection.executemany(
             f"INSERT INTO events VALUES ({', '.join('?' * 14)})",  # noqa: S608 -- question marks

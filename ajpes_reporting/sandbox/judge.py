@@ -52,7 +52,6 @@ _EVENT_ATTRIBUTES = {
 _OBLIGATION_ATTRIBUTES = {
     "issuer": "Blok/izdajatelj",
     "tax_number": "Dolznik/davcna",
-    "debtor_name": "Dolznik/Naziv",
     "account": "Tr/rn",
 }
 

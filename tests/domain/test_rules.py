@@ -71,8 +71,8 @@ def warnings(findings: Iterable[Finding]) -> list[str]:
     return [finding.rule for finding in findings if not finding.is_error]
 
 
-def event_findings(**changes: Any) -> list[Finding]:
-    return list(check_event("O-314", replace(EVENT, **changes), SETTINGS))
+def event_findings(settings: RuleSettings = SETTINGS, **changes: Any) -> list[Finding]:
+    return list(check_event("O-314", replace(EVENT, **changes), settings))
 
 
 def obligation_findings(settings: RuleSettings = SETTINGS, **changes: Any) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.files import ImportSummary
 
 PROVIDER = "5860571000"
+LATER = datetime(2101, 1, 1, tzinfo=UTC)  # later than whatever is recorded here
 
 EVENT = {
     "obligation_id": "O-314",
@@ -72,6 +74,7 @@ class Ledger:
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
+        self.now = LATER
 
     def file(self, kind: Kind, *rows: Row, name: str | None = None) -> Path:
         """A CSV file; a row says only what differs from the usual one of its kind."""
@@ -87,7 +90,7 @@ class Ledger:
         return self.take_files(self.file(kind, *rows))[0]
 
     def take_files(self, *paths: Path, provider: str = PROVIDER) -> list[ImportSummary]:
-        return import_files(self.engine, provider, paths, RuleSettings())
+        return import_files(self.engine, provider, paths, RuleSettings(), now=self.now)
 
     def content(self) -> dict[str, Sequence[Any]]:
         """Every row of every table, to show that something changed, or that nothing did."""

@@ -197,8 +197,26 @@ def test_nothing_is_cancelled_twice(held: Ledger) -> None:
     assert held.content() == before
 
 
-def test_an_event_recorded_later_than_now_cannot_be_cancelled_yet(held: Ledger) -> None:
-    """A clock that is wrong does not write a history that AJPES refuses."""
+def test_what_lies_ahead_is_withdrawn_with_its_cancellation(held: Ledger) -> None:
+    """An event that was recorded in the future by mistake is mended, and AJPES never hears of it."""
+    early = datetime(2026, 11, 17, 7, 4, tzinfo=UTC)
+    correction = correct(held, now=early, replace={"recorded_at": "2026-11-16T08:05:00"})
+    assert correction.withdrawn
+    assert correction.replacement is not None
+    assert correction.replacement.recorded_as == "2026-11-16T08:05:00"
+    assert correction.replacement.change_date == date(2026, 11, 16)
+    content = held.content()
+    names = {row.id: row.event_id for row in content["events"]}
+    assert {names[row.event] for row in content["withdrawn_events"]} == {"7", "7-S"}
+    assert {names[row.event] for row in content["pending_events"]} == {"6", "7-R"}
+
+
+def test_a_corrected_time_may_not_lie_ahead_either(held: Ledger) -> None:
+    """The second slip is stopped as the first one should have been."""
+    before = held.content()
     with pytest.raises(LedgerRefused) as refused:
-        correct(held, now=datetime(2026, 11, 17, 7, 4, tzinfo=UTC))
-    assert "recorded before event 7" in refused.value.findings[0].message
+        correct(
+            held, now=datetime(2026, 11, 17, 7, 4, tzinfo=UTC), replace={"recorded_at": "2062-11-23T08:05:00"}
+        )
+    assert [finding.field for finding in refused.value.findings] == ["recorded_at"]
+    assert held.content() == before

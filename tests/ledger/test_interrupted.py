@@ -22,6 +22,7 @@ PROGRAM = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
+    from datetime import UTC, datetime
     import ajpes_reporting.ledger.events as events
     from ajpes_reporting.database.engine import open_engine
     from ajpes_reporting.domain.rules import RuleSettings
@@ -36,7 +37,7 @@ PROGRAM = textwrap.dedent(
         events.wrong_cancellations = die
     import_files(
         open_engine(url), "5860571000", [Path(path)], RuleSettings(),
-        die if moment == "staged" else lambda _rows: None,
+        die if moment == "staged" else lambda _rows: None, now=datetime(2101, 1, 1, tzinfo=UTC),
     )
     """
 )
@@ -45,6 +46,7 @@ PROGRAM = textwrap.dedent(
 IMPATIENT = textwrap.dedent(
     """
     import signal, sys, threading, time
+    from datetime import UTC, datetime
     from itertools import count
     from pathlib import Path
     from ajpes_reporting.database.engine import open_engine
@@ -74,7 +76,10 @@ IMPATIENT = textwrap.dedent(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     threading.Thread(target=press, daemon=True).start()
     try:
-        import_files(open_engine(url), "5860571000", [Path(path)], RuleSettings(), lambda _rows: None)
+        import_files(
+            open_engine(url), "5860571000", [Path(path)], RuleSettings(), lambda _rows: None,
+            now=datetime(2101, 1, 1, tzinfo=UTC),
+        )
     except KeyboardInterrupt:
         print("the batch at work has ended" if ended.is_set() else "it is still at work")
     """

@@ -15,7 +15,7 @@ from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, KINDS, POSTINGS, Kind
 from ajpes_reporting.ledger.views import open_views, pull
-from tests.ledger.conftest import PROVIDER, ROW, Ledger
+from tests.ledger.conftest import LATER, PROVIDER, ROW, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ def source(bank: Bank) -> Iterator[Engine]:
 def draw(ledger: Ledger, source: Engine) -> Callable[..., dict[str, Taken]]:
     def pull_all(**options: Any) -> dict[str, Taken]:
         with writing(ledger.engine) as connection:
-            return pull(connection, PROVIDER, source, RuleSettings(), **options)
+            return pull(connection, PROVIDER, source, RuleSettings(), now=LATER, **options)
 
     return pull_all
 
@@ -135,7 +135,7 @@ def test_a_rehearsal_changes_nothing(ledger: Ledger, bank: Bank, source: Engine)
     bank.view(EVENTS, {})
     before = ledger.content()
     with rehearsing(ledger.engine) as connection:
-        pull(connection, PROVIDER, source, RuleSettings())
+        pull(connection, PROVIDER, source, RuleSettings(), now=LATER)
         assert history(connection, PROVIDER, "O-314")
     assert ledger.content() == before
 
@@ -216,6 +216,6 @@ def test_the_banks_database_cannot_be_written(bank: Bank, source: Engine) -> Non
 def test_a_database_that_cannot_be_read_is_said_without_its_password(ledger: Ledger, url: str) -> None:
     """The operator is told whose database it is, and no secret ends up on the screen."""
     with pytest.raises(ConfigurationError) as refused, writing(ledger.engine) as connection:
-        pull(connection, PROVIDER, open_views(url), RuleSettings())
+        pull(connection, PROVIDER, open_views(url), RuleSettings(), now=LATER)
     assert "bank's database" in refused.value.message
     assert "very-secret" not in refused.value.message + refused.value.remedy

@@ -104,7 +104,9 @@ class Books:
         self.take_files(path, provider=provider)
 
     def take_files(self, *paths: Path, provider: str = BANK) -> None:
-        import_files(self.engine, provider, paths, RuleSettings())
+        import_files(
+            self.engine, provider, paths, RuleSettings(), now=datetime(2026, 12, 1, tzinfo=LJUBLJANA)
+        )
 
     def accept(self, obligation_id: str, *event_ids: str, provider: str = BANK) -> None:
         """Marks events as the journal does when the authority has accepted them."""

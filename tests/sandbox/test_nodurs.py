@@ -202,7 +202,6 @@ class TestHistory:
         ("other", "attribute"),
         [
             ({"tax": "12345687"}, "Dolznik/davcna"),
-            ({"name": "DRUGI"}, "Dolznik/Naziv"),
             ({"account": OTHER_ACCOUNT}, "Tr/rn"),
         ],
     )
@@ -212,6 +211,12 @@ class TestHistory:
         """The debtor: an obligation does not move to somebody else."""
         ((_, _, text),) = complaints(deliver(one(*self.OLD, count=2, total=10500, **other)), "ERR")
         assert text == f"Podatki že sprejete blokade so spremenjeni: {attribute}."
+
+    def test_a_debtor_may_be_renamed(self, sandbox: Sandbox, deliver: Deliver) -> None:
+        """The company that changed its name: its obligations are the same."""
+        answer = deliver(one(*self.OLD, event("3"), count=3, total=20500, name="DRUGI"))
+        assert complaints(answer, "ERR") == []
+        assert [row["debtor_name"] for row in sandbox.book.obligations()] == ["DRUGI"]
 
     def test_another_issuer_is_refused(self, deliver: Deliver) -> None:
         """The debtor: a tax debt does not become a court's."""

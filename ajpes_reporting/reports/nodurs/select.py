@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    exists,
     func,
     or_,
     select,
@@ -37,7 +38,7 @@ from ajpes_reporting.database.temporary import fill, fill_in_order
 from ajpes_reporting.database.types import Key, filled, in_key_order, iso_day, utf8
 from ajpes_reporting.domain.calendar import PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import Obligation
-from ajpes_reporting.domain.rules import check_provider
+from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
@@ -82,12 +83,7 @@ Goes = tuple[ColumnElement[bool], ...]
 # All of them do. That they were recorded before the end of time keeps PostgreSQL to the index of histories.
 _ALL: Goes = (events.c.recorded_at < datetime(PLAUSIBLE_YEARS.stop + 1, 1, 1, tzinfo=UTC),)
 
-_ORDER = (
-    debtors.c.tax_number,
-    debtors.c.id,  # a debtor written in two ways comes twice, one after the other
-    obligations.c.debtor_account,
-    obligations.c.obligation_id,
-)
+_LONG_AGO = datetime(PLAUSIBLE_YEARS.start, 1, 1, tzinfo=UTC)
 _history_of_changed = changed.join(obligations, obligations.c.id == changed.c.obligation).join(
     events, events.c.obligation == changed.c.obligation
 )
@@ -134,13 +130,13 @@ def reported_events(request: Request) -> Select[tuple[int]]:
 
 def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, int, int]]:
     """Lists the changed obligations, and what of them does not go if there is anything; sums up the rest."""
-    fill_in_order(connection, changed, _changed(request), *_ORDER)
+    fill_in_order(connection, changed, _changed(request), *_order(request))
     count, total, remarks, late = map(int, connection.execute(_totals(request, _ALL)).one())
     if not late and not connection.scalar(select(_withdrawn(request.provider).exists())):
         return _ALL, (count, total, remarks)
     fill(connection, kept_out, _kept_out(request))
     goes = (*_ALL, events.c.id.not_in(select(kept_out.c.event)))
-    fill_in_order(connection, changed, _changed(request, goes), *_ORDER)
+    fill_in_order(connection, changed, _changed(request, goes), *_order(request))
     count, total, remarks, _late = map(int, connection.execute(_totals(request, goes)).one())
     return goes, (count, total, remarks)
 
@@ -227,9 +223,7 @@ def _in_order(request: Request, goes: Goes) -> Select[Any]:
     history = select(func.aggregate_strings(lines.c.line, "")).scalar_subquery()
     return (
         select(
-            debtors.c.id,
-            debtors.c.tax_number,
-            debtors.c.name,
+            *_debtor(request),
             obligations.c.debtor_account,
             obligations.c.obligation_id,
             obligations.c.issuer,
@@ -238,6 +232,44 @@ def _in_order(request: Request, goes: Goes) -> Select[Any]:
         .select_from(changed.join(obligations, obligations.c.id == changed.c.obligation).join(debtors))
         .order_by(changed.c.place)
     )
+
+
+def _debtor(request: Request) -> tuple[ColumnElement[Any], ...]:
+    """By what a debtor is one and the same, the tax number, and the name."""
+    if request.debtor_names == "as_recorded":
+        return debtors.c.id, debtors.c.tax_number, debtors.c.name
+    return debtors.c.tax_number, debtors.c.tax_number, _newest_name(request)
+
+
+def _newest_name(request: Request) -> ColumnElement[Any]:
+    """The name in use of a debtor that the newest event has, of those that can be meant."""
+    spelling, theirs, event = debtors.alias("spelling"), obligations.alias("theirs"), events.alias("event")
+    same = and_(spelling.c.provider == debtors.c.provider, spelling.c.tax_number == debtors.c.tax_number)
+    latest = request.prepared_at + CLOCK_TOLERANCE
+    recorded = select(func.max(event.c.recorded_at)).where(
+        event.c.obligation == theirs.c.id, event.c.recorded_at <= latest
+    )
+    newest = (
+        select(spelling.c.name)
+        .select_from(spelling.join(theirs, theirs.c.debtor == spelling.c.id))
+        .where(same)
+        .order_by(func.coalesce(recorded.scalar_subquery(), _LONG_AGO).desc(), theirs.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    is_one_of_many = exists(select(spelling.c.id).where(same, spelling.c.id != debtors.c.id))
+    return case((is_one_of_many, newest), else_=debtors.c.name)
+
+
+def _order(request: Request) -> tuple[ColumnElement[Any], ...]:
+    place = obligations.c.debtor_account, obligations.c.obligation_id
+    if request.debtor_names == "newest":
+        return debtors.c.tax_number, *place
+    return (
+        debtors.c.tax_number,
+        debtors.c.id,
+        *place,
+    )  # written in two ways, it comes twice, one after the other
 
 
 def _event(request: Request) -> ColumnElement[Any]:
