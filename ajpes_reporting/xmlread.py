@@ -360,7 +360,9 @@ def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXm
 
 def _reason(error: etree.XMLSyntaxError) -> str:
     """The parser's words, without the place, which is told apart, and without Python's spelling."""
-    message = _PLACE.sub("", error.msg or "it is empty")
+    # A fault against the schema may have come before it, and says less.
+    told = error.error_log.filter_domains(etree.ErrorDomains.PARSER)
+    message = _PLACE.sub("", (told[0].message.strip() if told else error.msg) or "it is empty")
     as_bytes = _AS_BYTES.fullmatch(message)
     return as_bytes[2] if as_bytes else message
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _ANSWER = "BlokOdgovor"
 _BLOCK_BYTES = 1 << 20
-_LARGEST_TOKEN_BYTES = 16 << 20  # a tag longer than this is an attack on the parser
+_LARGEST_TOKEN_BYTES = 1 << 20  # a tag longer than this is an attack on the parser
+_MOST_ATTRIBUTES = 1_000
 _DEEPEST = 100
 _LONGEST_FAULT = 2_000
 
@@ -71,8 +72,20 @@ def extract_answer(envelope: Path, answer: Path, result: str) -> Fault | None:
 
     The BlokOdgovor may stand in the body as an element, in any namespace or none, or as text
     (escaped or CDATA) in the element with the local name `result`. The file is in UTF-8.
-    Raises `UnusableReplyError` where the reply holds neither, or is no whole and harmless SOAP envelope.
+    Raises `UnusableReplyError` where the reply holds neither, or is no whole and harmless SOAP envelope, and
+    also for what nobody foresaw: the report is with the authority, and that must not be forgotten.
     """
+    try:
+        return _extract(envelope, answer, result)
+    except UnusableReplyError:
+        raise
+    except OSError as error:
+        raise UnusableReplyError(f"it cannot be read on this machine ({error.strerror or error})") from error
+    except Exception as error:
+        raise UnusableReplyError(f"it makes no sense to this program ({type(error).__name__})") from error
+
+
+def _extract(envelope: Path, answer: Path, result: str) -> Fault | None:
     with envelope.open("rb") as raw, TemporaryFile() as converted, TemporaryFile() as text:
         stream = _in_utf8(raw, converted)
         scan = _Scan(stream, result, text)
@@ -148,7 +161,9 @@ class _Scan:
                 self._parser.Parse(block, False)
                 fed += len(block)
                 if fed - self._parser.CurrentByteIndex > _LARGEST_TOKEN_BYTES:
-                    raise UnusableReplyError("it holds a single tag of more than 16 MiB")
+                    raise UnusableReplyError(
+                        f"it holds a single tag of more than {_LARGEST_TOKEN_BYTES:,} bytes"
+                    )
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise UnusableReplyError(self._explain(error, fed)) from error
@@ -170,11 +185,20 @@ class _Scan:
             self._enter_answer(name, attributes)
             return
         self._path.append(local)
-        self._namespaces.append(self._namespaces[-1] | _declared(attributes))
+        self._declare(local, attributes)
         if len(self._path) > _DEEPEST:
             raise UnusableReplyError(f"its elements are nested more than {_DEEPEST} deep")
         if self._path[1:] == ["Body", "Fault"]:
             self.fault = {"code": "", "text": ""}
+
+    def _declare(self, local: str, attributes: dict[str, str]) -> None:
+        """Each element inherits what those round it declare, so a few long ones would fill the memory."""
+        declared = _declared(attributes)
+        self._namespaces.append(self._namespaces[-1] | declared if declared else self._namespaces[-1])
+        if max(len(attributes), len(self._namespaces[-1])) > _MOST_ATTRIBUTES:
+            raise UnusableReplyError(
+                f"its element {local[:40]} has more than {_MOST_ATTRIBUTES:,} attributes"
+            )
 
     def _end(self, _name: str) -> None:
         if self._depth_in_answer:

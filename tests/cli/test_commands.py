@@ -305,3 +305,45 @@ def test_a_database_that_fails_tells_no_names() -> None:
     assert "Žagar" not in told.message
     assert "INSERT" not in told.message
     assert "Žagar" not in reason(failure)
+
+
+def test_a_slip_of_the_hand_is_refused_and_leaves_nothing(
+    bank: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table given as an answer raised an alarm that nobody could clear, and left with 0."""
+    assert run(["-w", str(bank), "collect", str(sample("ledger/events.csv"))]) == 2
+    assert "ledger import" in capsys.readouterr().err
+    assert run(["-w", str(bank), "answers", "list"]) == 0
+    assert "No answer was set aside." in capsys.readouterr().out
+
+
+def test_an_answer_that_was_not_applied_is_not_told_as_done(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script that looks at the exit code sees it, and a person puts it away with a reason."""
+    (answer := tmp_path / "answer.xml").write_text("<BlokOdgovor/>")
+    assert run(["-w", str(bank), "collect", str(answer)]) == 6
+    assert "answers list" in capsys.readouterr().out
+    assert run(["-w", str(bank), "answers", "list", "--json"]) == 0
+    [listed] = json.loads(capsys.readouterr().out)
+    assert (listed["id"], listed["status"], bool(listed["note"])) == (1, "unreadable", True)
+    assert run(["-w", str(bank), "answers", "discard", "1", "--reason", " "]) == 2
+    assert run(["-w", str(bank), "answers", "discard", "2", "--reason", "a slip"]) == 2
+    assert run(["-w", str(bank), "answers", "discard", "1", "--reason", "a slip"]) == 0
+    assert run(["-w", str(bank), "answers", "discard", "1", "--reason", "a slip"]) == 2
+    capsys.readouterr()
+    assert run(["-w", str(bank), "answers", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    "content", ['<BlokOdgovor xmlns="urn:a"><Ident', '<BlokOdgovor xmlns="a}b{c"><x/></BlokOdgovor>', ""]
+)
+def test_whatever_is_checked_ends_with_words_and_a_code(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half an answer in a namespace, and braces in one, ended with a traceback."""
+    (path := tmp_path / "answer.xml").write_text(content)
+    assert run(["-w", str(tmp_path), "check", str(path)]) == 3
+    told = capsys.readouterr()
+    assert told.out + told.err
