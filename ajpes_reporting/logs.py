@@ -10,7 +10,8 @@ import copy
 import json
 import logging
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,7 +23,7 @@ from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.masking import mask, mask_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 OURS = "ajpes_reporting"
@@ -53,6 +54,56 @@ def configure(format: str, level: str, known: Iterable[str] = (), stream: TextIO
         logging.getLogger(name).setLevel(loud)
     logging.captureWarnings(True)
     _log_what_nobody_catches()
+
+
+class Sparing(logging.Filter):
+    """Lets the first lines of a kind through, and counts the others: each minute one line tells how many.
+
+    For what strangers can make us write. A kind is the message without its values.
+    """
+
+    def __init__(self, logger: logging.Logger, first: int = 5, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._logger, self._first, self._seconds = logger, first, seconds
+        self._counts: dict[tuple[int, object], int] = {}
+        self._lock = threading.Lock()
+        self._end: threading.Timer | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written."""
+        kind = record.levelno, record.msg
+        with self._lock:
+            count = self._counts[kind] = self._counts.get(kind, 0) + 1
+            if self._end is None:
+                self._end = threading.Timer(self._seconds, self.tell)
+                self._end.daemon = True
+                self._end.start()
+        return count <= self._first
+
+    def tell(self) -> None:
+        """Tells how many lines were not written, and begins to count anew."""
+        with self._lock:
+            if self._end is not None:
+                self._end.cancel()
+            counts, self._counts, self._end = self._counts, {}, None
+        for (level, message), count in counts.items():
+            if count > self._first and self._logger.isEnabledFor(level):
+                kind = str(message).partition("%")[0].rstrip(" .:")
+                text = f"{kind}: {count - self._first:,} more such lines were not written."
+                told = self._logger.makeRecord(self._logger.name, level, __file__, 0, "%s", (text,), None)
+                self._logger.callHandlers(told)  # past the filter
+
+
+@contextmanager
+def sparing(logger: logging.Logger) -> Iterator[None]:
+    """Inside, a logger writes no more lines of a kind than a person reads."""
+    filter_ = Sparing(logger)
+    logger.addFilter(filter_)
+    try:
+        yield
+    finally:
+        logger.removeFilter(filter_)
+        filter_.tell()
 
 
 class MaskingHandler(logging.StreamHandler[TextIO]):

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.eplacila.errors import NotBelieved
 from ajpes_reporting.eplacila.notices import read_notice
+from ajpes_reporting.logs import Sparing
 
 if TYPE_CHECKING:
     from ajpes_reporting.eplacila.notices import Window
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.signing import Verifier
 
 _log = logging.getLogger(__name__)
+_log.addFilter(Sparing(_log))  # anybody may send what is no notice
 
 _READING_SECONDS = 15
 _TAKEN, _NOT_BELIEVED, _TOO_LONG, _TOO_SLOW, _LATER = 200, 403, 413, 408, 503

@@ -1,30 +1,37 @@
-"""Serves the receiver of notices; a client that is slow or silent holds nobody up for long."""
+"""Serves the receiver of notices; a client that is slow or silent holds nobody up."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.logs import sparing
 from ajpes_reporting.network.address import parse_address
+from ajpes_reporting.network.places import Places
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
     from starlette.applications import Starlette
+    from uvicorn.server import ServerState
+
+_log = logging.getLogger(__name__)
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 256
 _SILENCE_SECONDS = 15
 _LEAVE_SECONDS = 20
+_PAUSE_SECONDS = 1.0
 
 
 @contextmanager
@@ -42,9 +49,10 @@ def served(
             f"eplacila.listen is {listen}, without an eplacila.listen_certificate; UJP calls over https.",
             "name a certificate, or listen on 127.0.0.1 behind a proxy that has one",
         )
-    server = uvicorn.Server(_config(app, certificate, key))
-    with _listening(host, port) as line:
-        thread = threading.Thread(target=server.run, args=([line],), name="eplacila", daemon=True)
+    config = _config(app, certificate, key)
+    with _listening(host, port) as line, sparing(logging.getLogger("uvicorn.error")):
+        server = _Server(config, line)
+        thread = threading.Thread(target=server.run, name="eplacila", daemon=True)
         thread.start()
         try:
             yield line.getsockname()[:2]
@@ -55,9 +63,9 @@ def served(
 
 def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvicorn.Config:
     config = uvicorn.Config(
-        app, http=_Impatient, log_config=None, access_log=False, server_header=False, lifespan="off",
-        limit_concurrency=_MOST_AT_ONCE, timeout_keep_alive=_SILENCE_SECONDS,
-        timeout_graceful_shutdown=_SILENCE_SECONDS, ssl_certfile=certificate, ssl_keyfile=key,
+        app, http=H11Protocol, log_config=None, access_log=False, server_header=False, lifespan="off",
+        ws="none", timeout_keep_alive=_SILENCE_SECONDS, timeout_graceful_shutdown=_SILENCE_SECONDS,
+        ssl_certfile=certificate, ssl_keyfile=key,
     )  # fmt: skip
     try:
         config.load()
@@ -69,8 +77,92 @@ def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvico
     return config
 
 
+class _Server(uvicorn.Server):
+    """Accepts by itself: a place is taken with the first packet, not only after a handshake of TLS."""
+
+    def __init__(self, config: uvicorn.Config, line: socket.socket) -> None:
+        super().__init__(config)
+        self._line = line
+        self._places: Places[_Caller] = Places(_MOST_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to accept; uvicorn itself is given nothing to listen at."""
+        await super().startup(sockets=[])
+        self._line.setblocking(False)
+        self._begin(self._accept())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts nobody any more, and answers who has asked."""
+        for task in self._tasks:
+            task.cancel()
+        await super().shutdown(sockets=[])
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, peer = await loop.sock_accept(self._line)
+            except OSError as error:  # no file is left, or the caller has gone
+                _log.warning("A call was not accepted: %s.", error.strerror)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            caller = _Caller(connection, self._places)
+            if leaving := self._places.enter(caller, str(peer[0])):
+                leaving.cut()
+            if leaving is not caller:
+                self._begin(self._take(caller))
+
+    async def _take(self, caller: _Caller) -> None:
+        """Hands a connection to uvicorn, after the handshake if there is one."""
+        loop, context = asyncio.get_running_loop(), self.config.ssl
+
+        def protocol() -> _Impatient:
+            return _Impatient(self.config, self.server_state, self.lifespan.state, loop, caller)
+
+        limits = {"ssl_handshake_timeout": _SILENCE_SECONDS, "ssl_shutdown_timeout": _PAUSE_SECONDS}
+        try:
+            await loop.connect_accepted_socket(
+                protocol, caller.connection, ssl=context, **(limits if context else {})
+            )
+        except OSError:  # no handshake came about; ssl.SSLError is one
+            self._places.leave(caller)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Caller:
+    """Somebody who is connected."""
+
+    def __init__(self, connection: socket.socket, places: Places[_Caller]) -> None:
+        self.connection = connection
+        self.places = places
+
+    def cut(self) -> None:
+        """Ends the connection, whatever the caller is about to do."""
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            _log.debug("The caller had left already.")
+
+
 class _Impatient(H11Protocol):
-    """Leaves whoever does not ask: uvicorn waits for the first request for ever, and has few places."""
+    """Leaves whoever does not ask: uvicorn waits for the first request for ever."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        loop: asyncio.AbstractEventLoop,
+        caller: _Caller,
+    ) -> None:
+        super().__init__(config, server_state, app_state, loop)
+        self._caller = caller
+        self.access_log = False  # whatever handlers there are: anybody may call as often as he likes
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,14 +170,24 @@ class _Impatient(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._next_look.cancel()
+        self._caller.places.leave(self._caller)
         super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            self._caller.places.asked(self._caller)
+
+    def on_response_complete(self) -> None:
+        self._caller.places.answered(self._caller)
+        super().on_response_complete()
 
     def _look_again(self) -> None:
         self._next_look = self.loop.call_later(_SILENCE_SECONDS, self._leave_if_idle)
 
     def _leave_if_idle(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+            self.transport.abort()
         else:
             self._look_again()
 

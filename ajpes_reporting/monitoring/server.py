@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.monitoring.metrics import registry_of
 from ajpes_reporting.network.address import parse_address
+from ajpes_reporting.network.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 _SILENCE_SECONDS = 5.0
 _CALL_SECONDS = 15.0
-_MOST_AT_ONCE = 8
+_MOST_AT_ONCE = 64
+_PATIENCE_SECONDS = 3.0
 
 
 @contextmanager
@@ -68,6 +70,7 @@ def _open(host: str, port: int, watched: Sequence[Watched], pulse: Pulse) -> _Se
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with the usual 5, a crowd keeps others waiting before they are accepted
 
     def __init__(
         self, family: socket.AddressFamily, address: Any, watched: Sequence[Watched], pulse: Pulse
@@ -75,7 +78,7 @@ class _Server(ThreadingHTTPServer):
         self.address_family = family
         self.watched, self.pulse = watched, pulse
         self.registry: CollectorRegistry = registry_of(watched)
-        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self.places: Places[socket.socket] = Places(_MOST_AT_ONCE, _PATIENCE_SECONDS)
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -84,11 +87,15 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Whoever comes when all places are taken is turned away, and does not wait."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
+        """When all places are taken, one that has kept us waiting goes, or else the new one; nobody waits."""
+        leaving = self.places.enter(request, str(client_address[0]))
+        if leaving is not None:
+            _cut(leaving)
+        is_refused = leaving is request
+        if is_refused:
+            self.close_request(request)
         else:
-            self.shutdown_request(request)
+            super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Every call has its end, also for a client that sends or takes one byte a second."""
@@ -99,7 +106,7 @@ class _Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             end.cancel()
-            self._free.release()
+            self.places.leave(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is no matter; a fault of ours goes into the log, not bare onto stderr."""
@@ -118,6 +125,13 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "ajpes-reporting"
     sys_version = ""
     timeout = _SILENCE_SECONDS
+
+    def parse_request(self) -> bool:
+        """Whether the whole head of a request is there; from then on it is answered."""
+        is_whole = super().parse_request()
+        if is_whole:
+            self.server.places.asked(self.connection)
+        return is_whole
 
     def do_GET(self) -> None:
         """One of the two pages."""

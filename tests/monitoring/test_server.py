@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,6 +127,20 @@ def test_a_crowd_is_turned_away_at_once(site: Site) -> None:
         connection.close()
     time.sleep(0.2)
     assert site.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("data", [b"", b"GET /health HTTP/1.1\r\nHost: a\r\n"], ids=["silent", "half a head"])
+def test_a_crowd_of_half_open_calls_keeps_no_scrape_out(site: Site, data: bytes) -> None:
+    """Prometheus asks from elsewhere, or as late as the crowd has kept everybody waiting for a while."""
+    with ExitStack() as stack:
+        for _ in range(server._MOST_AT_ONCE + 10):
+            with suppress(OSError):
+                stack.enter_context(site.connect()).sendall(data)
+        elsewhere = httpx.HTTPTransport(local_address="127.0.0.2", trust_env=False)
+        with httpx.Client(transport=elsewhere, timeout=10) as client:
+            assert [client.get(f"{site.url}/health").status_code for _ in range(3)] == [200] * 3
+        time.sleep(server._PATIENCE_SECONDS)
+        assert site.get("/health").status_code == 200
 
 
 def test_nonsense_gives_a_short_refusal_and_nothing_on_stderr(
