@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import stat
 from contextlib import closing
 from itertools import chain
 from operator import itemgetter
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.ledger.kinds import recognise
+from ajpes_reporting.ledger.kinds import recognise, require_columns
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.kinds import Kind
 
 _BLOCK_BYTES = 1 << 18
+_LONGEST_LINE = 4 << 20  # in bytes; the fields of a row have less than a thousand characters together
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_MARK = "\ufeff"  # of UTF-8; some programs write it twice
+_AS_UTF_8 = "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
 
 
 class _UnreadableError(ValueError):
@@ -54,15 +58,14 @@ def kind_of(path: Path) -> Kind:
 def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
     """The rows with their lines; a finding in the place of what is not a row.
 
-    Raises UsageError if the file cannot be read.
+    Raises UsageError if the file cannot be read, LedgerRefused if it is of another kind by now.
     """
     with closing(_lines(path)) as lines:
-        reader = _csv(lines)
         try:
+            reader = _csv(lines)
             header = _header(reader)
+            require_columns(header, kind, path.name)
             yield from _rows(reader, header, kind)
-        except csv.Error as error:
-            yield _finding(reader.line_num, f"it is not CSV: {error}", "close every quotation mark")
         except _UnreadableError as unreadable:
             yield unreadable.finding
 
@@ -72,36 +75,57 @@ def _rows(reader: Reader, header: list[str], kind: Kind) -> Generator[Line | Fin
     places = (header.index(column) if column in header else absent for column in kind.columns)
     pick = itemgetter(*places)
     line = reader.line_num + 1
-    for row in reader:
-        if len(row) == absent:
-            row.append("")
-            yield line, pick(row)
-        elif row:
-            yield _wrong_width(line, len(row), absent)
-        line = reader.line_num + 1
+    try:
+        for row in reader:
+            if len(row) == absent:
+                row.append("")
+                yield line, pick(row)
+            elif row:
+                yield _wrong_width(line, len(row), absent)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _UnreadableError(_not_csv(error, reader)) from None
 
 
 def _csv(lines: Iterator[str]) -> Reader:
-    first = next(lines, "")
+    first = next(lines, "").lstrip(_MARK)
     delimiter = ";" if ";" in first else ","
     return csv.reader(chain((first,), lines), delimiter=delimiter, strict=True)
 
 
 def _header(reader: Reader) -> list[str]:
-    return [name.strip() for name in next(reader, [])]
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise _UnreadableError(_not_csv(error, reader)) from None
+    if any("\0" in name for name in header):
+        raise _UnreadableError(_finding(1, "it holds NUL characters, as UTF-16 does", _AS_UTF_8))
+    return header
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
     try:
+        _require_file(path)
         with _open(path) as stream:
-            yield from stream
-        is_whole = _ends_with_a_line(path)
-    except UnicodeDecodeError:
-        raise _UnreadableError(_not_utf8(path)) from None
+            try:
+                yield from stream
+            except UnicodeDecodeError:
+                raise _UnreadableError(_not_utf8(path)) from None
+        if not _ends_with_a_line(path):
+            raise _UnreadableError(_cut_off(path))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "check the path") from error
-    if not is_whole:
-        raise _UnreadableError(_cut_off(path))
+
+
+def _require_file(path: Path) -> None:
+    """It is read more than once, and to its end: neither is possible with a pipe or a device."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{path} cannot be read: it is a folder.", "name the files in it")
+    if not stat.S_ISREG(mode):
+        raise UsageError(
+            f"{path} cannot be read: it is a pipe or a device.", "save what comes from it as a file"
+        )
 
 
 def _open(path: Path) -> io.TextIOWrapper:
@@ -110,10 +134,21 @@ def _open(path: Path) -> io.TextIOWrapper:
 
 class _InLargeBlocks(io.BufferedReader):
     """With each look into the file the interpreter is let go for a moment, too short for another thread to
-    wake up and take it. Every 8 KiB, as text is read elsewhere, one that waits for it would hardly get it."""
+    wake up and take it. Every 8 KiB, as text is read elsewhere, one that waits for it would hardly get it.
+
+    A line without an end is not read on until memory is full.
+    """
+
+    _lines = _bytes_of_line = 0
 
     def read1(self, _size: int = -1, /) -> bytes:
-        return super().read1(_BLOCK_BYTES)
+        block = super().read1(_BLOCK_BYTES)
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._bytes_of_line = len(block) + (self._bytes_of_line if end < 0 else -end)
+        if self._bytes_of_line > _LONGEST_LINE:
+            raise _UnreadableError(_too_long(self._lines + 1))
+        self._lines += block.count(b"\n")
+        return block
 
 
 def _ends_with_a_line(path: Path) -> bool:
@@ -127,12 +162,30 @@ def _ends_with_a_line(path: Path) -> bool:
 def _not_utf8(path: Path) -> Finding:
     """A second, slower look that finds the place."""
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        lines = iter(lambda: stream.readline(_LONGEST_LINE), b"")
+        for number, line in enumerate(lines, 1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
                 return _wrong_byte(number, line, error.start)
-    raise AssertionError(f"{path} changed while it was read")
+    return _finding(1, "it was changed while it was read", "import it when it is whole")
+
+
+def _too_long(line: int) -> Finding:
+    return _finding(
+        line,
+        f"the line has more than {_LONGEST_LINE:,} bytes",
+        "export it again; every row has a line of its own",
+    )
+
+
+def _not_csv(error: csv.Error, reader: Reader) -> Finding:
+    limit = csv.field_size_limit()
+    if f"({limit})" in str(error):
+        message = f"a value has more than {limit:,} characters, or a quotation mark is not closed"
+    else:
+        message = f"it is not CSV: {error}"
+    return _finding(reader.line_num, message, "close every quotation mark, and double those within a value")
 
 
 def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
@@ -140,7 +193,7 @@ def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
         message = "it is UTF-16, not UTF-8"
     else:
         message = f"byte 0x{line[place]:02X} at place {place + 1} of the line is not UTF-8"
-    return _finding(number, message, "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)")
+    return _finding(number, message, _AS_UTF_8)
 
 
 def _cut_off(path: Path) -> Finding:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_MOST_NAMES, _LONGEST_NAME = 20, 40
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of facts. `columns` are named in the order in which rows are handed on."""
@@ -84,11 +87,11 @@ def require_columns(header: Sequence[str], kind: Kind, source: str) -> None:
 
 
 def _faults(header: Sequence[str], kind: Kind) -> list[str]:
-    unknown = [name or "(without a name)" for name in header if name not in kind.columns]
+    unknown = [name for name in header if name not in kind.columns]
     missing = [name for name in kind.mandatory if name not in header]
     doubled = [name for name in kind.columns if header.count(name) > 1]
     return [
-        f"{words} {', '.join(names)}"
+        f"{words} {_listed(names)}"
         for words, names in (
             ("it has the unknown column", unknown),
             ("it lacks the column", missing),
@@ -96,3 +99,14 @@ def _faults(header: Sequence[str], kind: Kind) -> list[str]:
         )
         if names
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many as a person reads, and of a stranger's name no more than shows which it is."""
+    shown = [_shown(name) for name in names[:_MOST_NAMES]]
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(shown)}{more}"
+
+
+def _shown(name: str) -> str:
+    return (name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…") or "(without a name)"
