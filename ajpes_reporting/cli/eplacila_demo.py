@@ -40,6 +40,8 @@ def command(session: Session, directory: Path, by_hand: bool) -> None:
     stands in the statement, is pulled into the ledger and raises the account's credit turnover in
     SPAPP.
     """
+    import reportlab  # noqa: F401 - the till needs it for its first receipt; it is told now if it is missing
+
     from ajpes_reporting.sandbox import SandboxError
     from ajpes_reporting.sandbox.eplacila import Till
     from ajpes_reporting.workspace import make_workspace

@@ -33,6 +33,8 @@ def command(session: Session, directory: Path, port: int, like: str) -> None:
     The interface, the payment pages, signed webhooks, with credentials and keys it makes itself. It
     prints the section of ajpes.toml that leads to it.
     """
+    import reportlab  # noqa: F401 - the till needs it for its first receipt; it is told now if it is missing
+
     from ajpes_reporting.sandbox import SandboxError
     from ajpes_reporting.sandbox.eplacila import Rules, Till
 

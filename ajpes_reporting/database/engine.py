@@ -42,8 +42,11 @@ _QUEUE_UP = "; ".join(
 
 LONGEST_RUN_SECONDS = 3600.0
 
-# Or a statement is planned once, for the first rows of an import, and read a million by that plan.
-_PLAN_ANEW = {"prepare_threshold": None}
+_ON_POSTGRESQL = {
+    # Or a statement is planned once, for the first rows of an import, and read a million by that plan.
+    "prepare_threshold": None,
+    "client_encoding": "utf8",  # whatever an administrator has set for sessions of his own
+}
 _BINARY = 1  # as libpq numbers the formats of results
 
 
@@ -64,7 +67,7 @@ def open_engine(url: str) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
         engine = create_engine(
-            parsed, connect_args=_PLAN_ANEW if parsed.drivername == "postgresql+psycopg" else {}
+            parsed, connect_args=_ON_POSTGRESQL if parsed.drivername == "postgresql+psycopg" else {}
         )
     except (ArgumentError, ImportError) as error:
         raise ConfigurationError(

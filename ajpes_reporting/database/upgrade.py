@@ -7,7 +7,7 @@ tables: the second waits here until the first is done, and then finds nothing le
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
@@ -64,10 +64,11 @@ def upgrading(engine: Engine) -> Iterator[Connection]:
 def current_revision(engine: Engine) -> str | None:
     """The revision of the tables, None where there are none yet.
 
-    Raises ConfigurationError if the database cannot be opened.
+    Raises ConfigurationError if the database cannot be opened, or cannot keep every text.
     """
     try:
         with engine.connect() as connection:
+            _require_utf_8(connection)
             if not inspect(connection).has_table("alembic_version"):
                 return None
             revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -93,6 +94,20 @@ def require_current(engine: Engine) -> None:
             "back the database up, then bring it up to date with `ajpes-reporting init`",
         )
     raise _too_new(engine, revision)
+
+
+def _require_utf_8(connection: Connection) -> None:
+    """LATIN1 has no č, and what is SQL_ASCII is told by nobody; SQLite has no other encoding than ours."""
+    if connection.dialect.name != "postgresql":
+        return
+    session: Any = connection.connection.driver_connection
+    encoding = session.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"The database {_address(connection.engine)} keeps text as {encoding}, which cannot hold every "
+            "name that is reported. Nothing was changed in it.",
+            "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0; name it in [database] url",
+        )
 
 
 def _queue_up(connection: Connection) -> None:
