@@ -59,6 +59,17 @@ class Client(paramiko.SFTPClient):
                     return
                 at_once = min(at_once, len(block))  # it gives less than it was asked for; none is left out
 
+    def blocks_to_end(self, path: str | bytes, most_bytes: int) -> Iterator[bytes]:
+        """All of a file whose size nobody tells, as far as `most_bytes` and something more.
+
+        Nothing is read ahead: that would be without an end. Raises what paramiko raises.
+        """
+        with self.open(path, "rb") as remote:
+            done = 0
+            while done <= most_bytes and (block := remote.read(self.largest_read_bytes)):
+                yield block
+                done += len(block)
+
     def _send_version(self) -> int:
         """The greeting, as in paramiko, but with what the server says in it."""
         client: Any = self  # its stubs do not know how it asks

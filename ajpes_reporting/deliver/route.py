@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.domain.outcomes import Outcome, Unreachable
 from ajpes_reporting.domain.ports import (
     Carrier,
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class ClosedWay:
-    """A way that our own settings close: a certificate, a key or a secret of ours that cannot be used.
+    """A way that is closed before it is begun: our own certificate or key fails, or nobody answers there.
 
     Provably nothing is sent by it, so it is told as any other outage, and the other way takes over.
     """
 
-    def __init__(self, name: str, because: ConfigurationError) -> None:
+    def __init__(self, name: str, because: AjpesReportingError) -> None:
         self.name = name
         self.because = because
 

@@ -15,6 +15,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from ajpes_reporting.deliver.client import Client, refused
+from ajpes_reporting.deliver.listing import DEFAULT, Limits
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -47,6 +48,7 @@ class SftpServer:
     on the server; nodurs/v_ajpes lies below it.
     `connect_timeout_seconds` bounds everything up to the open session, `operation_timeout_seconds`
     each wait in it, `call_timeout_seconds` the whole session.
+    `listing` bounds what is read of one folder's listing.
     `largest_write_bytes` bounds what is written at once, if the server itself takes more than 32 KiB.
     """
 
@@ -63,6 +65,7 @@ class SftpServer:
     call_timeout_seconds: float = 3600
     largest_answer_bytes: int = 1 << 30
     largest_write_bytes: int = _WRITE_BYTES
+    listing: Limits = DEFAULT
 
 
 class SftpSessions:

@@ -1,9 +1,9 @@
 """SFTP: a report into v_ajpes, its answer from iz_ajpes (instruction, section 4.2).
 
 A report is written under another name and renamed when it is whole; the plain rename of SFTP
-does not overwrite, which is our guard against a duplicate. What happened when the line broke in
-the rename is settled by looking: as long as the file under the other name is still there for us
-to take away, the report has not arrived, and cannot arrive any more.
+does not overwrite, which is our guard against a duplicate. What became of it is settled by looking,
+whatever the server says: as long as the file under the other name is still there for us to take
+away, the report has not arrived, and cannot arrive any more. A whole file that is gone may have.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import logging
 import posixpath
 import re
 import secrets
-import stat
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver import listing
+from ajpes_reporting.deliver.box import Box
 from ajpes_reporting.deliver.client import refused
-from ajpes_reporting.deliver.session import TROUBLE, SftpServer, SftpSessions, describe
+from ajpes_reporting.deliver.remote import Removal, find, find_by_content, glimpse, holds, search, take_away
+from ajpes_reporting.deliver.session import SftpServer, SftpSessions, describe
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
     HandOver,
+    LastCall,
     Parcel,
     Progress,
     RemoteAnswer,
@@ -34,18 +37,20 @@ from ajpes_reporting.domain.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    import paramiko
-
+    from ajpes_reporting.deliver.box import Found
     from ajpes_reporting.deliver.client import Client
+    from ajpes_reporting.deliver.remote import State
 
 __all__ = ["SftpCarrier", "SftpServer"]
 
 _log = logging.getLogger(__name__)
 
-_UNFINISHED = (".part", ".tmp")
+_PART = ".part"
+# A server that gives a name by and by gets this much time for it.
+_PAUSES = (0.2, 0.5, 1.0)
 
 
 class SftpCarrier:
@@ -74,30 +79,36 @@ class SftpCarrier:
             with self._sessions.open() as sftp:
                 if (outcome := _look_first(sftp, journey)) is not None:
                     return outcome
-                _clear_leftovers(sftp, journey)
-                self._upload(sftp, journey, progress, hand_over)
-                trouble = _rename(sftp, journey)
+                self._clear_leftovers(sftp, journey)
+                return self._hand_in(sftp, journey, progress, hand_over)
         except NotDelivered as error:
+            if journey.may_be_whole:
+                return self._settle(journey, error)
+            if journey.begun:
+                self._clear_away(journey)
             return Unreachable(error.message, error.remedy)
-        return self._settle(journey, trouble) if trouble else Delivered(detail=f"put into {journey.final}")
 
     def fetch_new(
-        self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path
+        self,
+        report: str,
+        already_fetched: Callable[[Sequence[RemoteAnswer]], Collection[RemoteAnswer]],
+        into: Path,
     ) -> Iterator[tuple[RemoteAnswer, Path]]:
         """Yields every answer not fetched before, the oldest first, copied whole into `into`.
 
-        A file that is still being written is left for the next time. Nothing is removed there.
-        Raises `NotDelivered` if the folder cannot be reached or read, saying why.
+        `already_fetched` is asked for many at once. A file that is still being written is left for the next
+        time. Nothing is removed there.
+        Raises `NotDelivered` if the folder cannot be reached or read, saying why, or if there was no end to
+        it; then what was found is yielded first.
         """
         into.mkdir(parents=True, exist_ok=True)
         folder = self._folder(report, "iz_ajpes")
         with self._sessions.open() as sftp:
-            for remote, name in _listed(sftp, folder, report):
-                if already_fetched(remote):
-                    continue
-                local = self._fetch(sftp, posixpath.join(folder.encode(), name), remote, into)
-                if local is not None:
-                    yield remote, local
+            box = Box(sftp, folder, report, self._server.listing)
+            for found in box.new(already_fetched):
+                if (local := self._fetch(box, found, into)) is not None:
+                    yield found.remote, local
+            box.tell_what_was_left()
 
     def look(self, parcel: Parcel, waits_as: str) -> Sighting:
         """Looks whether a parcel has arrived, and takes back what still waits as `waits_as`.
@@ -108,11 +119,14 @@ class SftpCarrier:
         with self._sessions.open() as sftp:
             # Taking it back comes first: from then on, a rename still under way must fail.
             waiting = posixpath.join(posixpath.dirname(journey.final), posixpath.basename(waits_as))
-            was_waiting = bool(waits_as) and _take_away(sftp, waiting)
+            was_waiting = bool(waits_as) and take_away(sftp, waiting) is Removal.TAKEN_AWAY
             for path in (journey.final, journey.accepted):
-                if _is_ours(sftp, path, parcel):
+                if holds(sftp, path, parcel):
                     return Sighting(path, was_waiting)
-        return Sighting(was_waiting=was_waiting)
+            place = find_by_content(sftp, posixpath.dirname(journey.accepted), parcel) or find_by_content(
+                sftp, posixpath.dirname(journey.final), parcel, but_for=_PART.encode()
+            )
+        return Sighting(place, was_waiting)
 
     def reports_named(self, report: str, file_name: str) -> list[RemoteReport]:
         """What lies under that name in v_ajpes and in accepted; a size or time that is not told counts as 0.
@@ -121,8 +135,12 @@ class SftpCarrier:
         """
         paths = [posixpath.join(self._folder(report, name), file_name) for name in ("v_ajpes", "accepted")]
         with self._sessions.open() as sftp:
-            states = [(path, _state(sftp, path)) for path in paths]
-        return [RemoteReport(path, state[0] or 0, state[1] or 0) for path, state in states if state]
+            states = [(path, find(sftp, path)) for path in paths]
+        return [
+            RemoteReport(path, state.size_bytes or 0, state.modified_at or 0)
+            for path, state in states
+            if state is not None
+        ]
 
     def reach(self) -> str:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.
@@ -132,7 +150,8 @@ class SftpCarrier:
         with self._sessions.open() as sftp:
             for report in ("nodurs", "spapp"):
                 sftp.stat(self._folder(report, "v_ajpes"))
-                list(listing.entries(sftp, self._folder(report, "iz_ajpes")))
+                for _entry in listing.entries(sftp, self._folder(report, "iz_ajpes"), self._server.listing):
+                    pass
             return describe(sftp)
 
     def _folder(self, report: str, name: str) -> str:
@@ -144,63 +163,107 @@ class SftpCarrier:
             parcel,
             final=posixpath.join(inbox, parcel.file_name),
             # Never a name that ends in .xml: the authority must not take half a file.
-            part=posixpath.join(inbox, f"{parcel.file_name}.{secrets.token_hex(4)}.part"),
+            part=posixpath.join(inbox, f"{parcel.file_name}.{secrets.token_hex(4)}{_PART}"),
             accepted=posixpath.join(self._folder(parcel.report, "accepted"), parcel.file_name),
         )
 
-    def _upload(self, sftp: Client, journey: _Journey, progress: Progress, hand_over: HandOver) -> None:
-        """Writes the part file whole; if it may not stay it is taken away again, as far as possible."""
+    def _hand_in(self, sftp: Client, journey: _Journey, progress: Progress, hand_over: HandOver) -> Outcome:
+        """Writes the part file whole and gives it its final name; `NotDelivered` if that breaks off."""
+        journey.accepted_before = glimpse(sftp, journey.accepted)
+        may_go = self._write(sftp, journey, progress, hand_over)
+        if self._was_swept(sftp, journey):
+            return _look_after(sftp, journey, "it was gone as soon as it was written")
+        may_go()
         try:
-            self._write(sftp, journey, progress)
-            arrived = sftp.stat(journey.part).st_size
-            if arrived != journey.parcel.size_bytes:
-                raise NotDelivered(
-                    f"{arrived:,} instead of {journey.parcel.size_bytes:,} bytes arrived on the server.",
-                    "Ask the authority whether its disk or our share of it is full.",
-                )
-            journey.accepted_before = _state(sftp, journey.accepted)
-            hand_over(posixpath.basename(journey.part))
-        except (*TROUBLE, NotDelivered):
-            self._clear_away(journey)
-            raise
+            sftp.rename(journey.part, journey.final)
+        except OSError as error:
+            if not refused(error):
+                raise
+            journey.rename_refused = True
+            return _look_after(sftp, journey, f"the server did not give it its name ({error})")
+        return _confirm(sftp, journey)
 
-    def _write(self, sftp: Client, journey: _Journey, progress: Progress) -> None:
+    def _write(self, sftp: Client, journey: _Journey, progress: Progress, hand_over: HandOver) -> LastCall:
+        """Writes the part file; it is handed over before it is whole: some servers take what is closed."""
         block_bytes = min(self._server.largest_write_bytes, sftp.largest_write_bytes)
+        left = journey.parcel.size_bytes
+        may_go = None
+        journey.begun = True
         with journey.parcel.path.open("rb") as report, sftp.open(journey.part, "wx") as remote:
             remote.MAX_REQUEST_SIZE = block_bytes
             # Without waiting for each block's receipt; close() waits for those still missing.
             remote.set_pipelined(True)
             while block := report.read(block_bytes):
+                left -= len(block)
+                if left <= 0 and may_go is None:
+                    may_go = hand_over(posixpath.basename(journey.part))
+                    journey.may_be_whole = True
                 remote.write(block)
                 progress(len(block))
+        return may_go or hand_over(posixpath.basename(journey.part))
 
-    def _clear_away(self, journey: _Journey) -> None:
+    def _was_swept(self, sftp: Client, journey: _Journey) -> bool:
+        """Whether the part file has been taken already. Raises `NotDelivered` if it is not whole."""
+        size = journey.parcel.size_bytes
         try:
-            with self._sessions.open() as sftp:
-                _take_away(sftp, journey.part)
-        except NotDelivered as error:
-            _log.warning("%s was left behind on the server: %s", journey.part, error.message)
-
-    def _settle(self, journey: _Journey, trouble: Exception) -> Outcome:
-        """The rename was asked for, and it is not certain what came of it: look, once."""
-        try:
-            with self._sessions.open() as sftp:
-                return _look_after(sftp, journey, trouble)
-        except NotDelivered as error:
-            return _unknown(journey, f"and the server could not be asked again. {error.message}")
-
-    def _fetch(self, sftp: Client, path: bytes, remote: RemoteAnswer, into: Path) -> Path | None:
-        if remote.size_bytes > self._server.largest_answer_bytes:
-            _log.warning("%r has %d bytes, too many to fetch", path, remote.size_bytes)
-            return None
-        local = into / _local_name(remote)
-        unfinished = local.with_name(local.name + ".part")
-        try:
-            is_whole = _download(sftp, path, remote, unfinished)
+            arrived = search(sftp, journey.part)
+            if arrived is None:
+                return True
+            if arrived.size_bytes == size or holds(sftp, journey.part, journey.parcel):
+                return False
         except OSError as error:
             if not refused(error):
                 raise
-            _log.warning("%r cannot be fetched: %s", path, error)
+            return False  # nobody may look here
+        journey.may_be_whole = False
+        there = "Another number" if arrived.size_bytes is None else f"{arrived.size_bytes:,}"
+        raise NotDelivered(
+            f"{there} of {size:,} bytes arrived on the server.",
+            "Ask the authority whether its disk or our share of it is full.",
+        )
+
+    def _clear_leftovers(self, sftp: Client, journey: _Journey) -> None:
+        """What killed runs have left of this report. One that is only paused finds its file gone, too."""
+        folder, name = posixpath.split(journey.final)
+        ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}\.part".encode())
+        try:
+            for found, _attributes in listing.entries(sftp, folder, self._server.listing):
+                if ours.fullmatch(found):
+                    take_away(sftp, posixpath.join(folder, found.decode("ascii")))
+        except (OSError, listing.EndlessListing) as error:
+            if isinstance(error, OSError) and not refused(error):
+                raise
+            _log.warning("What may have been left in %s was not cleared away: %s", folder, error)
+
+    def _clear_away(self, journey: _Journey) -> None:
+        """Takes away what was begun, as far as possible: it is no report, and holds names."""
+        try:
+            with self._sessions.open() as sftp:
+                if take_away(sftp, journey.part) is Removal.LEFT_BEHIND:
+                    _log.warning("%s was left behind on the server", journey.part)
+        except NotDelivered as error:
+            _log.warning("%s may have been left behind on the server: %s", journey.part, error.message)
+
+    def _settle(self, journey: _Journey, trouble: NotDelivered) -> Outcome:
+        """It was written whole, and it is not certain what came of it: look, once."""
+        why = trouble.message.rstrip(".")
+        if trouble.__cause__ is not None:
+            why = f"the connection broke ({why})"
+        try:
+            with self._sessions.open() as sftp:
+                return _look_after(sftp, journey, why)
+        except NotDelivered as error:
+            return _unknown(journey, f"{_sentence(why)} The server could not be asked again: {error.message}")
+
+    def _fetch(self, box: Box, found: Found, into: Path) -> Path | None:
+        local = into / _local_name(found.remote)
+        unfinished = local.with_name(local.name + ".part")
+        try:
+            is_whole = box.download(found, unfinished, self._server.largest_answer_bytes)
+        except OSError as error:
+            if not refused(error):
+                raise
+            box.warn("%r cannot be fetched: %s", found.name, error)
             is_whole = False
         if is_whole:
             return unfinished.rename(local)
@@ -217,51 +280,61 @@ class _Journey:
     part: str
     accepted: str
     # A file of this name that was accepted earlier is not taken for this one.
-    accepted_before: tuple[int | None, int | None] | None = None
+    accepted_before: State | None = None
+    begun: bool = False
+    # From the hand-over on: until then a part of it is missing on the server.
+    may_be_whole: bool = False
+    rename_refused: bool = False
 
 
 def _look_first(sftp: Client, journey: _Journey) -> Outcome | None:
-    if _state(sftp, journey.final) is None:
+    if find(sftp, journey.final) is None:
         return None
-    if _is_ours(sftp, journey.final, journey.parcel):
+    if holds(sftp, journey.final, journey.parcel):
         return Delivered(detail=f"{journey.final} was already there, the same bytes")
     return _taken(journey)
 
 
-def _clear_leftovers(sftp: Client, journey: _Journey) -> None:
-    """What killed runs have left of this report. One that is only paused finds its file gone, too."""
-    folder, name = posixpath.split(journey.final)
-    ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}\.part".encode())
-    for found, _attributes in listing.entries(sftp, folder):
-        if ours.fullmatch(found):
-            _take_away(sftp, posixpath.join(folder, found.decode("ascii")))
-
-
-def _rename(sftp: Client, journey: _Journey) -> Exception | None:
-    """Gives the file its final name; what went wrong is returned, for it is not yet a failure."""
+def _confirm(sftp: Client, journey: _Journey) -> Outcome:
+    """The server says that it has given the file its name; it has if nothing is left of the part file."""
     try:
-        sftp.rename(journey.part, journey.final)
-    except TROUBLE as error:
-        return error
-    return None
+        for pause in (*_PAUSES, None):
+            final, part = find(sftp, journey.final), find(sftp, journey.part)
+            if part is None and final is not None and final.may_have(journey.parcel.size_bytes):
+                return Delivered(detail=f"put into {journey.final}")
+            if pause is None or (part is None and final is None):
+                break
+            time.sleep(pause)
+    except OSError as error:
+        if not refused(error):
+            raise
+        return Delivered(detail=f"put into {journey.final}, says the server; it lets nobody look")
+    return _look_after(sftp, journey, "the server said that it has its name")
 
 
-def _look_after(sftp: Client, journey: _Journey, trouble: Exception) -> Outcome:
+def _look_after(sftp: Client, journey: _Journey, why: str) -> Outcome:
+    """What the folders tell of a report that was written whole."""
     # Taking the part file away comes first: from then on, a rename still under way must fail.
-    was_still_there = _take_away(sftp, journey.part)
-    if _is_ours(sftp, journey.final, journey.parcel):
-        return Delivered(detail=f"{journey.final} is there, though the connection broke")
-    now_accepted = _state(sftp, journey.accepted)
-    if now_accepted != journey.accepted_before and _is_ours(sftp, journey.accepted, journey.parcel):
+    part = take_away(sftp, journey.part)
+    if holds(sftp, journey.final, journey.parcel):
+        return Delivered(detail=f"{journey.final} is there, though {why}")
+    now_accepted = glimpse(sftp, journey.accepted)
+    if now_accepted != journey.accepted_before and holds(sftp, journey.accepted, journey.parcel):
         return Delivered(detail=f"the authority has taken it already: {journey.accepted}")
-    if not was_still_there:
-        return _unknown(journey, "and it is neither in v_ajpes nor in accepted.")
-    if _state(sftp, journey.final) is not None:
+    if part is Removal.LEFT_BEHIND:
+        return _unknown(
+            journey, f"{_sentence(why)} {journey.part} still lies there and cannot be taken back."
+        )
+    if part is Removal.WAS_NOT_THERE:
+        return _unknown(journey, f"{_sentence(why)} It is neither in v_ajpes nor in accepted.")
+    if search(sftp, journey.final) is None:
+        return Unreachable(
+            f"{journey.final} is not there, though it was written whole: {why}; the upload was taken back.",
+            "Run it again; if it stays so, ask the authority about its server.",
+        )
+    if journey.rename_refused:
         return _taken(journey)
-    return Unreachable(
-        f"The server did not give {journey.final} its name ({trouble}); the upload was taken back.",
-        "Run it again.",
-    )
+    return _unknown(journey, f"{_sentence(why)} What lies there under this name is not what was sent.")
 
 
 def _taken(journey: _Journey) -> Unreachable:
@@ -273,67 +346,14 @@ def _taken(journey: _Journey) -> Unreachable:
 
 def _unknown(journey: _Journey, what: str) -> Unknown:
     return Unknown(
-        f"The connection broke while {journey.final} was getting its name, {what}",
+        f"{journey.final} was written whole, and may have arrived. {what}",
         "Do not send it again before this is settled: wait for the authority's answer, or ask it, "
         "then say so with `ajpes-reporting resolve`.",
     )
 
 
-def _state(sftp: Client, path: str | bytes) -> tuple[int | None, int | None] | None:
-    """Size in bytes and time of change of a file; None if there is none."""
-    try:
-        found = sftp.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime
-
-
-def _take_away(sftp: Client, path: str) -> bool:
-    try:
-        sftp.remove(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _is_ours(sftp: Client, path: str, parcel: Parcel) -> bool:
-    state = _state(sftp, path)
-    if state is None or state[0] != parcel.size_bytes:
-        return False
-    digest = hashlib.sha256()
-    try:
-        for block in sftp.blocks(path, parcel.size_bytes):
-            digest.update(block)
-    except FileNotFoundError:
-        return False
-    return digest.hexdigest() == parcel.sha256
-
-
-def _listed(sftp: Client, folder: str, report: str) -> list[tuple[RemoteAnswer, bytes]]:
-    """The files of a folder, the oldest first, each with its name as the server has it."""
-    answers = [
-        (RemoteAnswer(report, each.filename, each.st_size or 0, each.st_mtime or 0), name)
-        for name, each in listing.entries(sftp, folder)
-        if _may_be_answer(each)
-    ]
-    return sorted(answers, key=lambda each: (each[0].modified_at, each[0].name))
-
-
-def _may_be_answer(entry: paramiko.SFTPAttributes) -> bool:
-    if "/" in entry.filename:
-        _log.warning("The server lists %r, which is no file name; it was passed over", entry.filename)
-        return False
-    is_file = entry.st_mode is None or stat.S_ISREG(entry.st_mode)
-    return is_file and not entry.filename.lower().endswith(_UNFINISHED)
-
-
-def _download(sftp: Client, path: bytes, remote: RemoteAnswer, to: Path) -> bool:
-    """Copies a file; False if it is not the file that was listed, because it is being written."""
-    written = 0
-    with to.open("wb") as local:
-        for block in sftp.blocks(path, remote.size_bytes):
-            written += local.write(block)
-    return written == remote.size_bytes and _state(sftp, path) == (remote.size_bytes, remote.modified_at)
+def _sentence(why: str) -> str:
+    return f"{why[0].upper()}{why[1:]}."
 
 
 def _local_name(remote: RemoteAnswer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -117,10 +117,14 @@ class AnswerBox(Protocol):
         ...
 
     def fetch_new(
-        self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path
+        self,
+        report: str,
+        already_fetched: Callable[[Sequence[RemoteAnswer]], Collection[RemoteAnswer]],
+        into: Path,
     ) -> Iterable[tuple[RemoteAnswer, Path]]:
         """Yields every answer not fetched before, copied whole into the folder `into`.
 
+        `already_fetched` says of many at once which of them were.
         Raises `NotDelivered` if the folders cannot be reached, saying why.
         """
         ...

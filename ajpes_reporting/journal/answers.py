@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from ajpes_reporting.database.bulk import add_rows
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
@@ -79,10 +79,9 @@ def store(
 
     Asked again for the same archived file, whose first record was reported as lost, it adds nothing.
     """
-    same = (answers.c.provider == provider, answers.c.sha256 == stored.sha256)
-    recorded = select(answers.c.id).where(*same, answers.c.archive_path == stored.path)
-    if (known := connection.execute(recorded).scalar()) is not None:
-        return int(known)
+    known: int | None = connection.execute(_record_of(provider, stored)).scalar()
+    if known is not None:
+        return known
     values = {
         "provider": provider, "submission": submission, "received_at": at, "via": via,
         "remote_name": _name(remote) if remote else "",
@@ -99,6 +98,16 @@ def store(
     return key
 
 
+def is_recorded(connection: Connection, provider: str, stored: Stored) -> bool:
+    """Whether an archived file is on record as an answer."""
+    return connection.execute(_record_of(provider, stored)).first() is not None
+
+
+def _record_of(provider: str, stored: Stored) -> Select[int]:
+    same = (answers.c.provider == provider, answers.c.sha256 == stored.sha256)
+    return select(answers.c.id).where(*same, answers.c.archive_path == stored.path)
+
+
 def already_fetched(connection: Connection, provider: str, remote: RemoteAnswer) -> bool:
     """Whether a remote file of this name, size and time has been stored."""
     statement = select(answers.c.id).where(
@@ -113,6 +122,20 @@ def already_fetched(connection: Connection, provider: str, remote: RemoteAnswer)
 def _name(remote: RemoteAnswer) -> str:
     """Where it lay, as every database takes it, whatever a server calls its files."""
     return f"{remote.report}/{remote.name}".replace("\0", "\\x00")[:_LONGEST_NAME]
+
+
+def fetched_among(
+    connection: Connection, provider: str, remotes: Sequence[RemoteAnswer]
+) -> set[RemoteAnswer]:
+    """Those of some remote files that have been stored; up to a thousand are asked for at once."""
+    keys = {remote: (_name(remote), remote.size_bytes, remote.modified_at) for remote in remotes}
+    names = {name for name, _size, _moment in keys.values()}
+    same = (answers.c.remote_name, answers.c.remote_size, answers.c.remote_modified_at)
+    rows = connection.execute(
+        select(*same).where(answers.c.provider == provider, answers.c.remote_name.in_(names))
+    )
+    stored = set(map(tuple, rows))
+    return {remote for remote, key in keys.items() if key in stored}
 
 
 def waiting(connection: Connection, provider: str) -> Sequence[Row[Any]]:

@@ -10,9 +10,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Replaced, UsageError
-from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, is_answer
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
@@ -71,15 +72,23 @@ def take_by_hand(desk: Desk, paths: Sequence[Path]) -> list[Taken]:
 
 
 def fetch(desk: Desk, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken]:
-    """New answers from the authority's folders for these kinds, stored and applied one by one."""
+    """New answers from the authority's folders for these kinds, stored and applied one by one.
+
+    Raises `NotDelivered` if a folder cannot be reached or has no end, when the others have been read.
+    """
     box = desk.answer_box()
     if box is None:
         return []
-    taken = []
+    taken, trouble = [], None
     for kind in kinds:
-        for remote, path in box.fetch_new(kind.name, lambda remote: _known(desk, remote), folder):
-            if (one := _take_in(desk, remote, path, folder)) is not None:
-                taken.append(one)
+        try:
+            for remote, path in box.fetch_new(kind.name, lambda remotes: _known(desk, remotes), folder):
+                if (one := _take_in(desk, remote, path, folder)) is not None:
+                    taken.append(one)
+        except NotDelivered as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
     return taken
 
 
@@ -90,11 +99,11 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
     while True:
         try:
             fetch(desk, kinds, folder)
-        except (NotDelivered, ConfigurationError, Replaced):
+        except (NotDelivered, ConfigurationError, Replaced, SQLAlchemyError):
             # The report is delivered, whatever happens to the folders or this run; `collect` looks again.
             return
         with desk.engine.connect() as connection:
-            if submissions.get(connection, submission.id).state is not State.DELIVERED:
+            if not submissions.get(connection, submission.id).state.awaits_answer:
                 return
         if time.monotonic() >= give_up:
             return
@@ -121,9 +130,9 @@ def apply_waiting(desk: Desk, folder: Path) -> list[Taken]:
     return taken
 
 
-def _known(desk: Desk, remote: RemoteAnswer) -> bool:
+def _known(desk: Desk, remotes: Sequence[RemoteAnswer]) -> set[RemoteAnswer]:
     with desk.engine.connect() as connection:
-        return answers.already_fetched(connection, desk.provider, remote)
+        return answers.fetched_among(connection, desk.provider, remotes)
 
 
 def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Taken | None:

@@ -1,8 +1,8 @@
 """Look into the authority's folders before anything is sent again: it may have arrived.
 
-First into the folder for reports, then into that for accepted ones. What these and the answers do
-not settle is left for a person. The folders may also hold a report that the journal does not know at all,
-because it was put back together with the archive.
+First into the folder for reports, then into that for accepted ones; under its name, then by its bytes. What
+these and the answers do not settle is left for a person. The folders may also hold a report that the journal
+does not know at all, because it was put back together with the archive.
 """
 
 from __future__ import annotations
@@ -12,17 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver.route import ClosedWay
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
-from ajpes_reporting.domain.outcomes import Unreachable
 from ajpes_reporting.domain.periods import file_name
 from ajpes_reporting.domain.ports import (
     Carrier,
-    HandOver,
     Parcel,
-    Progress,
     Sighting,
-    no_progress,
-    no_record,
 )
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, orphans, submissions
@@ -89,7 +85,7 @@ def look_for_orphans(
         except (NotDelivered, ConfigurationError) as error:
             _log.warning("The authority's folders were not seen: %s", error.message)
             if goes_there:
-                ways[0] = _Closed("sftp", Unreachable(error.message, error.remedy))
+                ways[0] = ClosedWay("sftp", error)
     if found:
         with writing(desk.engine) as connection:
             for orphan in found:
@@ -105,19 +101,6 @@ def _answered(connection: Connection, provider: str, kind: ReportKind, period: P
     name = file_name(kind.name, period, provider)
     place = f"answered by AJPES (answer {row.id})"
     return [Orphan(kind.code, period.key, name, place, row.sha256, row.received_at)]
-
-
-class _Closed:
-    """A way that was found to be closed a moment ago."""
-
-    def __init__(self, name: str, outcome: Unreachable) -> None:
-        self.name = name
-        self._outcome = outcome
-
-    def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
-    ) -> Unreachable:
-        return self._outcome
 
 
 def _lying_with_the_authority(desk: Desk, kind: ReportKind, period: Period) -> list[Orphan]:
@@ -139,12 +122,12 @@ def _lying_with_the_authority(desk: Desk, kind: ReportKind, period: Period) -> l
 
 def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool) -> None:
     to, why = None, ""
-    if sighting.was_waiting:
+    if sighting.place and not has_twin:  # of the twin nobody could tell it apart
+        to, why = State.DELIVERED, f"it lies in {sighting.place}"
+    elif sighting.was_waiting:
         if in_doubt:
             return  # the attempt before it may have arrived all the same
         to, why = State.UNREACHABLE, "it still waited for its final name, and was taken back"
-    elif sighting.place and not has_twin:  # of the twin nobody could tell it apart
-        to, why = State.DELIVERED, f"it lies in {sighting.place}"
     if to is None or to is submission.state:
         return
     with writing(desk.engine) as connection:

@@ -51,6 +51,12 @@ class Recorder:
         self._via = ""
         self.submission = submission
 
+    @property
+    def may_be_answered_by_file(self) -> bool:
+        """Whether an answer may come into the folders: it went there, also if nobody saw it arrive."""
+        state = self.submission.state
+        return state is State.DELIVERED or (state is State.UNKNOWN and self._via == "sftp")
+
     def started(self, carrier: Carrier) -> None:
         """Commits `sending`, so that a machine that dies now knows that the report may have left.
 

@@ -173,7 +173,7 @@ def send(
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
     recorder = Recorder(desk, kind, submission, folder, hold)
     route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
-    if recorder.submission.state is State.DELIVERED:
+    if recorder.may_be_answered_by_file:
         wait_for_answer(desk, recorder.submission, folder)
 
 

@@ -11,7 +11,7 @@ from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import LastCall, Parcel, Sighting, no_progress, no_record
-from tests.deliver.conftest import MakeCarrier, MakeServer
+from tests.deliver.conftest import MakeCarrier, MakeParcel, MakeServer
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
@@ -70,10 +70,12 @@ def test_over_soap_a_run_that_was_replaced_does_not_end_its_message(
 # --- SFTP ---
 
 
-def test_over_sftp_the_whole_file_waits_under_the_name_that_is_told(
-    sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
+@pytest.mark.parametrize("size_bytes", [303, 126_976, 400_000])
+def test_over_sftp_a_part_of_the_file_is_missing_until_it_is_handed_over(
+    sshd: Sshd, sftp_settings: SftpServer, make_parcel: MakeParcel, size_bytes: int
 ) -> None:
-    """Whoever looks later knows by that name whether the rename has happened."""
+    """Some servers take a file as soon as it is whole; and whoever looks later knows its name."""
+    parcel = make_parcel(b"x" * size_bytes)
     seen: list[tuple[str, list[str], int]] = []
 
     def note(waits_as: str) -> LastCall:
@@ -83,7 +85,7 @@ def test_over_sftp_the_whole_file_waits_under_the_name_that_is_told(
     assert isinstance(SftpCarrier(sftp_settings).deliver(parcel, no_progress, note), Delivered)
     ((waits_as, names, size),) = seen
     assert names == [waits_as]
-    assert size == parcel.size_bytes
+    assert size < parcel.size_bytes
     assert [path.name for path in files(sshd)] == [NAME]
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -479,8 +479,8 @@ def test_wherever_the_line_is_cut_the_outcome_is_true(
 # --- Collecting ---
 
 
-def nothing_known(_answer: RemoteAnswer) -> bool:
-    return False
+def nothing_known(_answers: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
+    return []
 
 
 def test_every_answer_is_fetched_whole_and_stays_there(
@@ -508,7 +508,9 @@ def test_what_is_known_is_not_fetched_again(sshd: Sshd, sftp_settings: SftpServe
     (box / "old.xml").write_bytes(b"old")
     (box / "new.xml").write_bytes(b"new")
     carrier = SftpCarrier(sftp_settings)
-    fetched = list(carrier.fetch_new("spapp", lambda answer: answer.name == "old.xml", tmp_path))
+    fetched = list(
+        carrier.fetch_new("spapp", lambda asked: [one for one in asked if one.name == "old.xml"], tmp_path)
+    )
     assert [answer.name for answer, _ in fetched] == ["new.xml"]
 
 
@@ -612,7 +614,7 @@ def test_a_name_that_is_not_utf_8_is_fetched_under_a_legible_one(
     box = os.fsencode(sshd.box("nodurs", "iz_ajpes"))
     Path(os.fsdecode(box + b"/odgovor\xe8.xml")).write_bytes(b"x")
     carrier = SftpCarrier(sftp_settings)
-    [(remote, path)] = carrier.fetch_new("nodurs", lambda _: False, tmp_path / "got")
+    [(remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "got")
     assert remote.name == "odgovor\\xe8.xml"
     assert path.read_bytes() == b"x"
     assert carrier.reach()

@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -289,9 +290,9 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_time(bank: Bank
     carrier = bank.desk.answer_box()
     assert carrier is not None
 
-    def grow(_remote: RemoteAnswer) -> bool:
+    def grow(_remotes: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
         path.write_bytes(whole)  # after the folder was listed, before the file is read
-        return False
+        return []
 
     assert list(carrier.fetch_new("nodurs", grow, bank.folder / "fetched")) == []
     assert [taken.status for taken in bank.collect()] == [APPLIED]

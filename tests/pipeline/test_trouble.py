@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -305,7 +305,10 @@ class Overtaken:
         return self._box.look(parcel, waits_as)
 
     def fetch_new(
-        self, report: str, already_fetched: Callable[[RemoteAnswer], bool], into: Path
+        self,
+        report: str,
+        already_fetched: Callable[[Sequence[RemoteAnswer]], Collection[RemoteAnswer]],
+        into: Path,
     ) -> Iterator[tuple[RemoteAnswer, Path]]:
         for found in self._box.fetch_new(report, already_fetched, into):
             self._meanwhile()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import random
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +29,11 @@ class Orders:
     `on_read` is called with the path of each file that is opened.
     `largest_read` is how much it gives at once.
     `written` notes how much came with each write.
+    `on_close` is called with each file that was written, when it is closed.
+    `on_remove` is called with (perform) in the place of removing a file.
+    `on_stat` gives the attributes that STAT tells of a path, from those there are, or none if there is no
+    file; it may raise. `on_list` does so for each entry of a listing.
+    `endless` lists new names, without an end.
     """
 
     on_rename: Callable[[Callable[[], None], Callable[[], None]], None] | None = None
@@ -34,6 +41,11 @@ class Orders:
     on_read: Callable[[bytes], None] | None = None
     largest_read: int | None = None
     written: list[int] = field(default_factory=list)
+    on_close: Callable[[Path], None] | None = None
+    on_remove: Callable[[Callable[[], None]], None] | None = None
+    on_stat: Callable[[bytes, asyncssh.SFTPAttrs | None], asyncssh.SFTPAttrs] | None = None
+    on_list: Callable[[asyncssh.SFTPName], asyncssh.SFTPName] | None = None
+    endless: bool = False
     logins: int = 0
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
@@ -65,6 +77,11 @@ class OddSftp:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def drop(self) -> None:
+        """Ends every connection."""
+        for connection in self.orders.connections:
+            self._loop.call_soon_threadsafe(connection.abort)
 
     async def _listen(self) -> asyncssh.SSHAcceptor:
         orders, root = self.orders, self.root
@@ -122,8 +139,39 @@ class _Sftp(asyncssh.SFTPServer):
             yield asyncssh.SFTPName(
                 name, attrs=asyncssh.SFTPAttrs(size=5, permissions=0o100644, atime=1, mtime=1)
             )
+        for number in itertools.count() if self._orders.endless else ():
+            yield asyncssh.SFTPName(f"{number}.xml".encode(), attrs=asyncssh.SFTPAttrs(
+                size=5, permissions=0o100644, atime=1, mtime=number
+            ))  # fmt: skip
         async for entry in super().scandir(path):
-            yield entry
+            yield self._orders.on_list(entry) if self._orders.on_list else entry
+
+    def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
+        if self._orders.on_stat is None:
+            return super().stat(path)
+        try:
+            found = asyncssh.SFTPAttrs.from_local(super().stat(path))
+        except FileNotFoundError:
+            found = None
+        told = self._orders.on_stat(path, found)
+        if told is None:
+            raise FileNotFoundError(path)
+        return told
+
+    def remove(self, path: bytes) -> None:
+        def perform() -> None:
+            asyncssh.SFTPServer.remove(self, path)
+
+        if self._orders.on_remove is None:
+            perform()
+        else:
+            self._orders.on_remove(perform)
+
+    def close(self, file_obj: object) -> None:
+        name, was_written = Path(os.fsdecode(file_obj.name)), file_obj.writable()
+        super().close(file_obj)
+        if was_written and self._orders.on_close:
+            self._orders.on_close(name)
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         if self._orders.on_read and not pflags & asyncssh.FXF_WRITE:

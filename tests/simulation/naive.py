@@ -13,7 +13,7 @@ from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline import collect, run, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
@@ -61,7 +61,10 @@ def _delete_before_storing() -> None:
     fetch = sftp.SftpCarrier.fetch_new
 
     def fetch_new(
-        carrier: sftp.SftpCarrier, report: str, known: Callable[[RemoteAnswer], bool], into: Path
+        carrier: sftp.SftpCarrier,
+        report: str,
+        known: Callable[[Sequence[RemoteAnswer]], Collection[RemoteAnswer]],
+        into: Path,
     ) -> Iterator[tuple[RemoteAnswer, Path]]:
         for remote, path in fetch(carrier, report, known, into):
             with carrier._sessions.open() as session:

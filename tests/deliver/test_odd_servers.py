@@ -1,0 +1,519 @@
+"""SFTP servers that know less than OpenSSH, take a file at once, or say what is not so."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from ajpes_reporting.deliver.listing import Limits
+from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
+from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting, no_record
+from tests.deliver.conftest import MakeParcel
+from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+
+NAME = "NODURS_20261117_5860571.xml"
+Attrs = asyncssh.SFTPAttrs
+Perform = Callable[[], None]
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[OddSftp]:
+    with OddSftp(tmp_path / "odd") as server:
+        yield server
+
+
+@pytest.fixture
+def settings(odd: OddSftp) -> SftpServer:
+    return SftpServer(
+        host="127.0.0.1",
+        port=odd.port,
+        username=USERNAME,
+        password=PASSWORD,
+        host_key=odd.host_key,
+        connect_timeout_seconds=10,
+        operation_timeout_seconds=5,
+        call_timeout_seconds=60,
+    )
+
+
+@pytest.fixture
+def carrier(settings: SftpServer) -> SftpCarrier:
+    return SftpCarrier(settings)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp._PAUSES", (0.1, 0.3))
+
+
+def inbox(odd: OddSftp) -> Path:
+    return odd.root / "nodurs/v_ajpes"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def nothing_known(_asked: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
+    return []
+
+
+# --- It takes the file at once ---
+
+
+def taken_at_close(odd: OddSftp, to: str | None) -> None:
+    """The server takes whatever was closed; puts it into `accepted` under this name, if there is one."""
+
+    def take(path: Path) -> None:
+        if to is None:
+            path.unlink()
+        else:
+            path.rename(odd.root / "nodurs/accepted" / to)
+
+    odd.orders.on_close = take
+
+
+def taken_after_rename(odd: OddSftp, to: str | None) -> None:
+    def rename_and_take(perform: Perform, _drop: Perform) -> None:
+        perform()
+        if to is None:
+            (inbox(odd) / NAME).unlink()
+        else:
+            (inbox(odd) / NAME).rename(odd.root / "nodurs/accepted" / to)
+
+    odd.orders.on_rename = rename_and_take
+
+
+def taken_between(odd: OddSftp, to: str | None) -> None:
+    """Somebody takes the part file right before the rename, which then fails."""
+
+    def take_and_fail(_perform: Perform, _drop: Perform) -> None:
+        (part,) = inbox(odd).iterdir()
+        part.rename(odd.root / "taken" if to is None else odd.root / "nodurs/accepted" / to)
+        raise FileNotFoundError
+
+    odd.orders.on_rename = take_and_fail
+
+
+SWEEPS = [taken_at_close, taken_after_rename, taken_between]
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_a_whole_file_that_is_gone_is_unknown(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, sweep: Callable[..., None]
+) -> None:
+    """Whoever took it may be the authority: it must not be sent again by itself, nor by the other way."""
+    sweep(odd, None)
+    outcome = carrier.deliver(parcel)
+    assert isinstance(outcome, Unknown)
+    assert "may have arrived" in outcome.reason
+    assert names(inbox(odd)) == []
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_a_file_that_was_taken_into_accepted_is_delivered(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, sweep: Callable[..., None]
+) -> None:
+    """There its very bytes can be seen, however quick the server was."""
+    sweep(odd, NAME)
+    assert isinstance(carrier.deliver(parcel), Delivered)
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+@pytest.mark.parametrize("other_name", ["20261117_1700_NODURS.xml", f"{NAME}.part", "odloži\N{EM DASH}1"])
+def test_a_file_that_was_taken_under_another_name_is_found_by_its_bytes(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, sweep: Callable[..., None], other_name: str
+) -> None:
+    """Nobody has promised us the names in `accepted`; a later look settles it."""
+    (odd.root / "nodurs/accepted" / "of its size").write_bytes(b"x" * parcel.size_bytes)
+    sweep(odd, other_name)
+    assert not isinstance(carrier.deliver(parcel), Unreachable)
+    assert carrier.look(parcel, f"{NAME}.0123abcd.part").place.endswith(other_name)
+
+
+def test_a_part_file_that_gets_its_final_name_by_itself_is_delivered(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """A server with a habit of its own takes `.part` off as the file is closed."""
+    odd.orders.on_close = lambda path: path.rename(path.parent / NAME)  # type: ignore[assignment,return-value]
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert names(inbox(odd)) == [NAME]
+
+
+def test_a_file_that_is_taken_while_it_is_written_is_unknown(
+    odd: OddSftp, carrier: SftpCarrier, make_parcel: MakeParcel
+) -> None:
+    """What is still written goes where the file has gone, so all of it may be there in the end."""
+    parcel = make_parcel(os.urandom(1_000_000))
+    taken = odd.root / "taken"
+
+    def sweep(_amount: int) -> None:
+        for part in inbox(odd).iterdir():
+            part.rename(taken)
+
+    outcome = carrier.deliver(parcel, sweep)
+    assert isinstance(outcome, Unknown)
+    assert taken.read_bytes() == parcel.path.read_bytes()
+
+
+def test_an_upload_that_breaks_off_in_the_middle_has_not_arrived(
+    odd: OddSftp, carrier: SftpCarrier, make_parcel: MakeParcel
+) -> None:
+    """A part of a report is none, also if somebody has taken it: the other way may be tried."""
+
+    def sweep_and_drop(done: int) -> None:
+        for part in inbox(odd).iterdir():
+            part.unlink()
+        odd.drop()
+
+    outcome = carrier.deliver(make_parcel(os.urandom(3_000_000)), sweep_and_drop)
+    assert isinstance(outcome, Unreachable)
+
+
+def test_a_line_that_breaks_after_the_last_byte_and_a_file_that_is_gone_are_unknown(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """It was whole, and the server took it before it hung up."""
+
+    def sweep_and_drop(path: Path) -> None:
+        path.unlink()
+        odd.drop()
+
+    odd.orders.on_close = sweep_and_drop
+    assert isinstance(carrier.deliver(parcel), Unknown)
+
+
+# --- It says what is not so ---
+
+
+def test_a_rename_that_does_nothing_is_not_believed(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """The part file still lies there, and can be taken back: provably nothing arrived."""
+    odd.orders.on_rename = lambda _perform, _drop: None
+    outcome = carrier.deliver(parcel)
+    assert isinstance(outcome, Unreachable)
+    assert "taken back" in outcome.reason
+    assert names(inbox(odd)) == []
+
+
+def test_a_rename_and_a_removal_that_do_nothing_leave_it_unknown(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """What cannot be taken back may still arrive; the leftover is named."""
+    odd.orders.on_rename = lambda _perform, _drop: None
+    odd.orders.on_remove = lambda _perform: None
+    outcome = carrier.deliver(parcel)
+    assert isinstance(outcome, Unknown)
+    assert ".part still lies there" in outcome.reason
+    (part,) = names(inbox(odd))
+    assert carrier.look(parcel, part) == Sighting()
+
+
+def test_a_rename_that_copies_is_delivered_once(odd: OddSftp, carrier: SftpCarrier, parcel: Parcel) -> None:
+    """What is left under the other name is taken away: it holds names."""
+
+    def copy(_perform: Perform, _drop: Perform) -> None:
+        (part,) = inbox(odd).iterdir()
+        (inbox(odd) / NAME).write_bytes(part.read_bytes())
+
+    odd.orders.on_rename = copy
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert names(inbox(odd)) == [NAME]
+
+
+def test_a_copy_that_was_cut_off_is_not_a_delivery(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """Half of the report lies there under its name, and the authority may take it: a person must look."""
+
+    def half(_perform: Perform, _drop: Perform) -> None:
+        (part,) = inbox(odd).iterdir()
+        (inbox(odd) / NAME).write_bytes(part.read_bytes()[:100])
+
+    odd.orders.on_rename = half
+    outcome = carrier.deliver(parcel)
+    assert isinstance(outcome, Unknown)
+    assert "not what was sent" in outcome.reason
+
+
+@pytest.mark.parametrize("say", ["ok", "drop", "fail"])
+@pytest.mark.parametrize("does", ["nothing", "rename", "copy", "remove"])
+def test_whatever_it_says_of_a_rename_the_folder_decides(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, say: str, does: str
+) -> None:
+    """Twelve servers: what each says is one thing, what lies there is another."""
+
+    def rename(perform: Perform, drop: Perform) -> None:
+        (part,) = inbox(odd).iterdir()
+        if does == "rename":
+            perform()
+        elif does == "copy":
+            (inbox(odd) / NAME).write_bytes(part.read_bytes())
+        elif does == "remove":
+            part.unlink()
+        if say == "drop":
+            drop()
+        elif say == "fail":
+            raise asyncssh.SFTPFailure("no")
+
+    odd.orders.on_rename = rename
+    expected: dict[str, type[Outcome]] = {"nothing": Unreachable, "remove": Unknown}
+    assert type(carrier.deliver(parcel)) is expected.get(does, Delivered)
+    assert names(inbox(odd)) == ([NAME] if does in ("rename", "copy") else [])
+
+
+def test_a_report_whose_place_is_known_is_not_taken_for_one_that_waited(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """A killed run left the part file, and a server that copies had the report all the same."""
+    for name in (NAME, f"{NAME}.0123abcd.part"):
+        (inbox(odd) / name).write_bytes(parcel.path.read_bytes())
+    sighting = carrier.look(parcel, f"{NAME}.0123abcd.part")
+    assert sighting.was_waiting
+    assert sighting.place.endswith(NAME)
+
+
+# --- It knows less ---
+
+
+def without(*names: str) -> Callable[[bytes, Attrs | None], Attrs | None]:
+    """STAT without some of what it usually tells."""
+
+    def stat_less(_path: bytes, found: Attrs | None) -> Attrs | None:
+        for name in names if found else ():
+            setattr(found, name, None)
+        return found
+
+    return stat_less
+
+
+def size(value: int) -> Callable[[bytes, Attrs | None], Attrs | None]:
+    def odd_size(_path: bytes, found: Attrs | None) -> Attrs | None:
+        if found is not None:
+            found.size = value
+        return found
+
+    return odd_size
+
+
+def failure(_path: bytes, found: Attrs | None) -> Attrs:
+    """A missing file is answered with FAILURE (4), not with NO_SUCH_FILE (2)."""
+    if found is None:
+        raise asyncssh.SFTPFailure("failure")
+    return found
+
+
+def denied(_path: bytes, _found: Attrs | None) -> Attrs:
+    raise asyncssh.SFTPPermissionDenied("denied")
+
+
+def blind(_path: bytes, _found: Attrs | None) -> None:
+    """STAT finds nothing, whatever lies there."""
+
+
+KNOWS_LESS = {
+    "no size": without("size"),
+    "no mode": without("permissions"),
+    "no times": without("atime", "mtime"),
+    "nothing": without("size", "permissions", "atime", "mtime"),
+    "a size of 2^63": size(1 << 63),
+    "a negative size": size((1 << 64) - 1),
+    "failure for a missing file": failure,
+    "no right to STAT": denied,
+    "blind": blind,
+}
+
+
+@pytest.mark.parametrize("what", KNOWS_LESS)
+def test_a_report_is_delivered_to_a_server_that_knows_less(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, what: str
+) -> None:
+    """What is not told is no contradiction; nothing ends with a traceback, or is left behind."""
+    odd.orders.on_stat = KNOWS_LESS[what]  # type: ignore[assignment]
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert names(inbox(odd)) == [NAME]
+    assert carrier.look(parcel, f"{NAME}.0123abcd.part").place.endswith(NAME)
+
+
+@pytest.mark.parametrize("what", KNOWS_LESS)
+def test_a_file_that_is_cut_short_is_not_delivered_by_a_server_that_knows_less(
+    odd: OddSftp, carrier: SftpCarrier, make_parcel: MakeParcel, what: str
+) -> None:
+    """Its disk is full and it does not say so: what is not told is read back."""
+    odd.orders.on_stat = KNOWS_LESS[what]  # type: ignore[assignment]
+    odd.orders.on_close = lambda path: os.truncate(path, 5)  # type: ignore[assignment]
+    assert isinstance(carrier.deliver(make_parcel(os.urandom(50_000))), Unreachable)
+    assert names(inbox(odd)) == []
+
+
+def test_a_drop_folder_that_cannot_be_listed_takes_the_report(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """Listing is housekeeping."""
+    odd.orders.on_list = refuse_listing
+    (inbox(odd) / "other").write_bytes(b"")
+    assert isinstance(carrier.deliver(parcel), Delivered)
+
+
+def refuse_listing(_entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+    raise asyncssh.SFTPPermissionDenied("denied")
+
+
+# --- Its listing is odd ---
+
+
+def entry_without(*missing: str) -> Callable[[asyncssh.SFTPName], asyncssh.SFTPName]:
+    def less(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        for name in missing:
+            setattr(entry.attrs, name, None)
+        return entry
+
+    return less
+
+
+def entry_with(**values: int) -> Callable[[asyncssh.SFTPName], asyncssh.SFTPName]:
+    def other(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        for name, value in values.items():
+            setattr(entry.attrs, name, value)
+        return entry
+
+    return other
+
+
+def without_type(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+    entry.attrs.permissions = stat.S_IMODE(entry.attrs.permissions)
+    return entry
+
+
+ODD_LISTINGS = {
+    "no type bits": without_type,
+    "no mode": entry_without("permissions"),
+    "no size": entry_without("size"),
+    "no times": entry_without("atime", "mtime"),
+    "nothing": entry_without("size", "permissions", "atime", "mtime"),
+    "other times than STAT": entry_with(atime=1, mtime=1),
+    "a size of 2^63": entry_with(size=1 << 63),
+    "a negative size": entry_with(size=(1 << 64) - 5),
+    "as a link": entry_with(permissions=stat.S_IFLNK | 0o777, size=3),
+}
+
+
+@pytest.mark.parametrize("stat_too", [False, True], ids=["STAT knows", "nor does STAT"])
+@pytest.mark.parametrize("what", ODD_LISTINGS)
+def test_an_answer_in_an_odd_listing_is_fetched(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, what: str, stat_too: bool
+) -> None:
+    """Whatever might be an answer is asked for by STAT and fetched, never passed over in silence."""
+    box = odd.root / "nodurs/iz_ajpes"
+    (box / "a.xml").write_bytes(b"<BlokOdgovor/>")
+    (box / "folder").mkdir()
+    odd.orders.on_list = ODD_LISTINGS[what]
+    if stat_too:
+        odd.orders.on_stat = without("size", "permissions", "atime", "mtime")  # type: ignore[assignment]
+    fetched = list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
+    assert [path.read_bytes() for remote, path in fetched] == [b"<BlokOdgovor/>"]
+    remotes = [remote for remote, _path in fetched]
+    assert list(carrier.fetch_new("nodurs", lambda _asked: remotes, tmp_path / "in")) == []
+    assert [remote for remote in remotes if not 0 <= remote.size_bytes < 1 << 63] == []
+
+
+def test_a_link_to_a_folder_or_to_nothing_is_no_answer(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link to a file is one; one that leads nowhere is warned about."""
+    box = odd.root / "nodurs/iz_ajpes"
+    (box / "real").write_bytes(b"<BlokOdgovor/>")
+    for name, target in (("file.xml", "real"), ("folder.xml", "../accepted"), ("nowhere.xml", "gone")):
+        (box / name).symlink_to(target)
+    fetched = list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
+    assert sorted(remote.name for remote, _path in fetched) == ["file.xml", "real"]
+    assert "nowhere.xml" in caplog.text
+
+
+def test_a_listing_without_an_end_is_given_up_and_told(
+    odd: OddSftp, settings: SftpServer, tmp_path: Path
+) -> None:
+    """What was found until then is fetched all the same; a run is not held for ever."""
+    (odd.root / "nodurs/iz_ajpes/7.xml").write_bytes(b"12345")
+    odd.orders.endless = True
+    carrier = SftpCarrier(replace(settings, listing=Limits(names=1_000)))
+    fetched = []
+    with pytest.raises(NotDelivered, match="given up after 1,"):
+        for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
+            fetched.append(remote.name)
+    assert fetched == ["7.xml"]
+    with pytest.raises(NotDelivered, match="given up"):
+        carrier.reach()
+
+
+@pytest.mark.parametrize("limits", [Limits(names=2_000), Limits(size_bytes=100_000), Limits(seconds=0.5)])
+def test_a_drop_folder_without_an_end_takes_the_report(
+    odd: OddSftp, settings: SftpServer, parcel: Parcel, limits: Limits
+) -> None:
+    """Clearing leftovers away is housekeeping; by count, by bytes and by time it has an end."""
+    odd.orders.endless = True
+    assert isinstance(SftpCarrier(replace(settings, listing=limits)).deliver(parcel), Delivered)
+
+
+def test_a_flood_of_new_names_is_fetched_the_newest_first(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer that somebody waits for is among the newest; the others follow the next time."""
+    monkeypatch.setattr("ajpes_reporting.deliver.box._MOST_NEW", 10)
+    monkeypatch.setattr("ajpes_reporting.deliver.box._ASKED_AT_ONCE", 7)
+    box = odd.root / "nodurs/iz_ajpes"
+    for number in range(35):
+        (box / f"{number}.xml").write_bytes(b"x")
+        os.utime(box / f"{number}.xml", (number + 1, number + 1))
+    known: list[RemoteAnswer] = []
+    rounds = []
+
+    def are_known(_asked: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
+        return known
+
+    for _round in range(4):
+        fetched: list[RemoteAnswer] = []
+        try:
+            for remote, _path in carrier.fetch_new("nodurs", are_known, tmp_path / "in"):
+                fetched.append(remote)
+        except NotDelivered as error:
+            assert "more than 10 new files" in error.message
+        rounds.append([int(one.name.removesuffix(".xml")) for one in fetched])
+        known += fetched
+    assert rounds == [list(range(25, 35)), list(range(15, 25)), list(range(5, 15)), list(range(5))]
+
+
+def test_a_name_with_a_nul_in_it_can_be_stored(odd: OddSftp, carrier: SftpCarrier, tmp_path: Path) -> None:
+    """PostgreSQL keeps no such text; the name is shown, and the answers beside it still come."""
+    odd.orders.listed = [b"a\0b.xml"]
+    (odd.root / "nodurs/iz_ajpes/b.xml").write_bytes(b"x")
+    asked: list[str] = []
+
+    def note(remotes: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
+        asked.extend(remote.name for remote in remotes)
+        return []
+
+    fetched = list(carrier.fetch_new("nodurs", note, tmp_path / "in"))
+    assert [remote.name for remote, _path in fetched] == ["b.xml"]
+    assert sorted(asked) == ["a\\x00b.xml", "b.xml"]
+
+
+def test_a_hand_over_that_is_taken_back_says_so(odd: OddSftp, carrier: SftpCarrier, parcel: Parcel) -> None:
+    """The run has lost its right between the hand-over and the rename; the file is taken back."""
+
+    def lost() -> None:
+        raise NotDelivered("another run has taken its place")
+
+    outcome = carrier.deliver(parcel, hand_over=lambda _waits_as: lost)
+    assert isinstance(outcome, Unreachable)
+    assert names(inbox(odd)) == []
+    assert isinstance(carrier.deliver(parcel, hand_over=no_record), Delivered)

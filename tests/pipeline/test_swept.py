@@ -1,0 +1,113 @@
+"""An exchange server that takes an upload at once, and shows nothing of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ajpes_reporting.config import open_workspace
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.pipeline.collect import collect
+from ajpes_reporting.pipeline.run import Ending, run
+from ajpes_reporting.reports.registry import by_code
+from ajpes_reporting.wiring import open_desk
+from tests.pipeline.conftest import NOV_17, Bank, event
+from tests.pipeline.test_fence import state_of
+from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+
+ANSWER = (
+    '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
+    ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+)
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """Which database it is makes no difference here."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'ajpes.db')}"
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[OddSftp]:
+    with OddSftp(tmp_path / "odd") as server:
+        yield server
+
+
+@pytest.fixture
+def swept(bank: Bank, odd: OddSftp) -> Iterator[Bank]:
+    """A bank whose SOAP is out of order, and whose exchange server takes each file as it is closed."""
+    path = bank.folder / "ajpes.toml"
+    (bank.folder / "secret").write_text(PASSWORD)
+    sftp = f"""[sftp]
+host = "127.0.0.1"
+port = {odd.port}
+username = "{USERNAME}"
+password = "file:secret"
+host_key = "{odd.host_key}"
+answer_wait_seconds = 1
+"""
+    path.write_text(re.sub(r"(?s)\[sftp\].*", sftp, path.read_text()))
+    odd.orders.on_close = lambda uploaded: uploaded.unlink()
+    bank.authority.faults.add("soap", "refuse")
+    bank.desk.engine.dispose()
+    bank.desk = open_desk(open_workspace(bank.folder), bank.time)
+    bank.record(event("O-1", 1))
+    yield bank
+    bank.desk.engine.dispose()
+
+
+def uploads(odd: OddSftp) -> int:
+    return len(odd.orders.written)
+
+
+@pytest.mark.parametrize("via", [None, "sftp"])
+def test_a_swept_upload_is_not_sent_again(swept: Bank, odd: OddSftp, via: str | None) -> None:
+    """AJPES may have it: neither the next run nor the other way sends it a second time."""
+    submission = swept.run(via=via).submission
+    assert submission is not None
+    assert submission.state is State.UNKNOWN
+    assert uploads(odd) == 1
+    swept.authority.faults.clear()
+    assert run(swept.desk, by_code("NODURS"), NOV_17).ending is Ending.MUST_BE_SETTLED
+    assert collect(swept.desk) == []
+    assert (uploads(odd), swept.authority.book.submissions()) == (1, [])
+
+
+def test_a_later_acceptance_of_a_swept_upload_counts(swept: Bank, odd: OddSftp) -> None:
+    """The answer tells what no folder did: all of it is reported."""
+    submission = swept.run().submission
+    assert submission is not None
+    (odd.root / "nodurs/iz_ajpes/odgovor.xml").write_text(ANSWER)
+    (taken,) = collect(swept.desk)
+    assert taken.submission is not None
+    assert taken.submission.state is State.ACCEPTED
+    assert swept.pending() == 0
+    assert swept.run().ending is Ending.ALREADY_REPORTED
+    assert swept.problems() == ()
+
+
+def test_a_server_that_sweeps_and_answers_at_once_ends_in_acceptance(swept: Bank, odd: OddSftp) -> None:
+    """The run waits for the answer, as it does after any delivery into the folders."""
+
+    def take_and_answer(uploaded: Path) -> None:
+        uploaded.unlink()
+        (odd.root / "nodurs/iz_ajpes/odgovor.xml").write_text(ANSWER)
+
+    odd.orders.on_close = take_and_answer
+    submission = swept.run().submission
+    assert submission is not None
+    assert state_of(swept, submission.id) is State.ACCEPTED
+
+
+def test_a_swept_upload_that_lies_in_accepted_under_another_name_is_found(swept: Bank, odd: OddSftp) -> None:
+    """Its very bytes are there: delivered, and nobody has to telephone."""
+    odd.orders.on_close = lambda uploaded: uploaded.rename(odd.root / "nodurs/accepted/1700.xml")  # type: ignore[assignment,return-value]
+    submission = swept.run().submission
+    assert submission is not None
+    collect(swept.desk)
+    assert state_of(swept, submission.id) is State.DELIVERED
+    assert uploads(odd) == 1
