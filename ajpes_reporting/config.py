@@ -80,6 +80,7 @@ class SpappSection(_Section):
 
 class DeliverySection(_Section):
     resend_after_unknown: bool = False
+    patience_seconds: float = Field(default=600, ge=0, le=3600, allow_inf_nan=False)
 
 
 class ChecksSection(_Section):

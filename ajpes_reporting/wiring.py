@@ -95,6 +95,7 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
         debtor_names=settings.nodurs.debtor_name,
         resend_after_unknown=settings.delivery.resend_after_unknown,
+        patience_seconds=settings.delivery.patience_seconds,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 
 from ajpes_reporting.domain.errors import ConfigurationError, Replaced
 from ajpes_reporting.private import make_file
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine.interfaces import ExecutionContext
-    from sqlalchemy.exc import DBAPIError
 
 _BUSY_TIMEOUT_MS = 30_000
 _CACHE_KIB = 8_192
@@ -42,11 +41,18 @@ _QUEUE_UP = "; ".join(
 
 LONGEST_RUN_SECONDS = 3600.0
 
-_ON_POSTGRESQL = {
+# SQLSTATE: a server that fails over takes reads alone for a while. And the classes of lost connections, of
+# conflicts with others, of what is used up, of an administrator at work, of the system below.
+_READ_ONLY = "25006"
+_PASSING = ("08", "40", "53", "55", "57", "58")
+
+_CONNECTING = {
     # Or a statement is planned once, for the first rows of an import, and read a million by that plan.
     "prepare_threshold": None,
     "client_encoding": "utf8",  # whatever an administrator has set for sessions of his own
+    "tcp_user_timeout": 60_000,
 }
+_KNOWS_IDLE_SESSIONS = 140_000
 _BINARY = 1  # as libpq numbers the formats of results
 
 
@@ -66,9 +72,7 @@ def open_engine(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
-        engine = create_engine(
-            parsed, connect_args=_ON_POSTGRESQL if parsed.drivername == "postgresql+psycopg" else {}
-        )
+        engine = create_engine(parsed, **_postgresql_habits(parsed) if _is_psycopg(parsed) else {})
     except (ArgumentError, ImportError) as error:
         raise ConfigurationError(
             f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"
@@ -81,6 +85,16 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "before_cursor_execute", _ask_in_binary)
     return engine
+
+
+def _is_psycopg(url: URL) -> bool:
+    return url.drivername == "postgresql+psycopg"
+
+
+def _postgresql_habits(url: URL) -> dict[str, Any]:
+    """A session from the pool may have been ended while it lay there, and a machine may go without a word."""
+    arguments = {name: value for name, value in _CONNECTING.items() if name not in url.query}
+    return {"connect_args": arguments, "pool_pre_ping": True}
 
 
 def address(url: URL) -> str:
@@ -101,6 +115,16 @@ def reason(error: Exception) -> str:
 def blames_values(error: DBAPIError) -> bool:
     """Whether a database failed because of the values it was given, not of anything else."""
     return any(one.__name__ == "DataError" for one in type(error.orig).__mro__)
+
+
+def may_pass(error: SQLAlchemyError) -> bool:
+    """Whether a failure of the database may be over by itself: it restarts, fails over, is busy or full."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, TimeoutError)
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlstate", None) or ""
+    return code == _READ_ONLY or code[:2] in _PASSING
 
 
 @contextmanager
@@ -220,6 +244,8 @@ def _prepare_postgresql(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.autocommit = True
     with dbapi_connection.cursor() as cursor:
         cursor.execute("SET datestyle TO ISO; SET jit TO off")
+        if dbapi_connection.info.server_version >= _KNOWS_IDLE_SESSIONS:
+            cursor.execute("SET idle_session_timeout TO 0")  # one in the pool waits for the authority with us
     dbapi_connection.autocommit = False
 
 

@@ -4,22 +4,30 @@ The lock belongs to a living process, not to a row: it is gone when the process 
 was killed. On PostgreSQL it holds across machines; a process that lives and shows no sign of it
 (paused, or its machine cut off) loses the lock after a while to one that does work. So whoever
 holds it asks once more, at the last moment, whether it is still theirs.
+
+The session that holds it has nothing to do for hours. It is set free of an administrator's limits for such
+sessions, and asks now and then whether the lock is there: that keeps it alive, and a loss is known at once.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import secrets
+import threading
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import KEEP_ALIVE, LONGEST_RUN_SECONDS, fenced
+from ajpes_reporting.database.engine import KEEP_ALIVE, LONGEST_RUN_SECONDS, fenced, reason
+from ajpes_reporting.database.tables import chores
 from ajpes_reporting.domain.errors import Busy
 from ajpes_reporting.private import open_private
 
@@ -35,6 +43,10 @@ class Purpose(Enum):
 
 
 _SHORT_DIGITS = 7  # of a registration number; the other ones have ten
+_log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 2.0
+
 _PATIENCE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
 
@@ -42,6 +54,13 @@ _HELD_HERE = text(
     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :ours AND objid = :provider"
     " AND objsubid = 2 AND granted AND pid = pg_backend_pid()"
 )
+# Only those that this version of the server knows.
+_SET_FREE = text(
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout',"
+    " 'idle_in_transaction_session_timeout', 'statement_timeout', 'lock_timeout', 'transaction_timeout')"
+)
+LAST_HOLDER = "whose lock it was last"
+"""The note of who has held a provider's lock last, so that nobody takes it again after another one."""
 # Each sign of life is a statement, and moves `state_change`; the server's clock is the same for all.
 _WITHOUT_LIFE = text(
     "SELECT l.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
@@ -71,6 +90,10 @@ class Hold(Protocol):
         """Whether nobody else can have taken it meanwhile. Asking is a sign of life."""
         ...
 
+    def take_again(self) -> bool:
+        """Takes the lock again that was lost with its session, unless somebody else has held it meanwhile."""
+        ...
+
 
 @contextmanager
 def alone(
@@ -78,13 +101,15 @@ def alone(
     provider: str,
     longest_seconds: float = LONGEST_RUN_SECONDS,
     purpose: Purpose = Purpose.RUN,
+    beat_seconds: float = BEAT_SECONDS,
 ) -> Iterator[Hold]:
     """Holds the provider's lock for that purpose. Raises `Busy` if somebody else holds it.
 
-    Whoever shows no sign of life for `longest_seconds` has lost it, and writes nothing any more.
+    Whoever shows no sign of life for `longest_seconds` has lost it, and writes nothing any more. A process
+    that is awake shows one every `beat_seconds`.
     """
     if engine.dialect.name == "postgresql":
-        held = _alone_on_postgresql(engine, provider, longest_seconds, purpose)
+        held = _alone_on_postgresql(engine, provider, longest_seconds, purpose, beat_seconds)
     else:
         held = _alone_on_this_machine(engine, provider, purpose)
     with held as hold, fenced(hold.is_still_ours, longest_seconds):
@@ -92,40 +117,114 @@ def alone(
 
 
 class _Session:
-    """A session of PostgreSQL that holds the lock."""
+    """A session of PostgreSQL that holds the lock, and the thread that keeps it alive."""
 
-    def __init__(self, connection: Connection, key: dict[str, int], longest_seconds: float) -> None:
-        self._connection = connection
-        self._key = key
+    def __init__(self, engine: Engine, provider: str, purpose: Purpose, longest_seconds: float) -> None:
+        self._engine = engine
+        self._provider = provider
+        self._purpose = purpose
+        self._key = lock_key(provider, purpose)
         self._longest_seconds = longest_seconds
+        self._mark = secrets.token_hex(8)
+        self._is_lost = False
+        self._in_use = threading.Lock()  # a connection is used by one thread at a time
+        self._ended = threading.Event()
+        self._connection = _lock_connection(engine)
         self._last_sign = _seconds()
+
+    def take(self) -> None:
+        """Takes the lock. Raises `Busy` if a living process holds it."""
+        soon = _taken_soon(self._connection, self._key)
+        if not soon and not _taken_over(self._connection, self._key, self._longest_seconds):
+            raise _busy(self._provider)
+        self._leave_mark()
 
     def is_still_ours(self) -> bool:
-        if _seconds() - self._last_sign > self._longest_seconds:
-            return False  # somebody may be taking it at this moment
-        try:
-            held = self._connection.execute(_HELD_HERE, self._key).first() is not None
-        except SQLAlchemyError:
-            return False
-        self._last_sign = _seconds()
-        return held
+        with self._in_use:
+            if self._is_lost or _seconds() - self._last_sign > self._longest_seconds:
+                return False  # somebody may be taking it at this moment
+            try:
+                self._is_lost = self._connection.execute(_HELD_HERE, self._key).first() is None
+            except SQLAlchemyError as error:
+                self._is_lost = True
+                _log.warning("The session that holds the lock of this run was lost: %s", reason(error))
+            self._last_sign = _seconds()
+            return not self._is_lost
+
+    def take_again(self) -> bool:
+        if self.is_still_ours():
+            return True
+        with self._in_use, suppress(SQLAlchemyError):
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = _lock_connection(self._engine)
+            if not _taken_soon(self._connection, self._key) or not self._was_held_last():
+                self._unlock()
+                return False
+            self._is_lost, self._last_sign = False, _seconds()
+            _log.info("The lock of this run was taken again; nobody else had held it")
+            return True
+        return False
+
+    def beat(self, seconds: float) -> None:
+        """Shows a sign of life every so many seconds, until `close`."""
+        while not self._ended.wait(seconds):
+            self.is_still_ours()
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        self._ended.set()
+        with self._in_use:
+            self._unlock()
+            self._connection.close()
+
+    def _unlock(self) -> None:
+        # A connection that was lost has taken its lock with it.
+        with suppress(SQLAlchemyError):
+            self._connection.execute(select(func.pg_advisory_unlock(*self._key.values())))
+
+    def _leave_mark(self) -> None:
+        """Notes who holds it now. Where nothing can be written, it cannot be taken again."""
+        if self._purpose is not Purpose.RUN:
+            return
+        this = (chores.c.provider == self._provider, chores.c.name == LAST_HOLDER)
+        values = {"done_at": datetime.now(UTC), "note": self._mark}
+        with suppress(SQLAlchemyError):
+            if self._connection.execute(update(chores).where(*this).values(values)).rowcount == 0:
+                self._connection.execute(
+                    insert(chores).values(provider=self._provider, name=LAST_HOLDER, **values)
+                )
+
+    def _was_held_last(self) -> bool:
+        this = (chores.c.provider == self._provider, chores.c.name == LAST_HOLDER)
+        return self._connection.execute(select(chores.c.note).where(*this)).scalar() == self._mark
+
+
+def _lock_connection(engine: Engine) -> Connection:
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        connection.exec_driver_sql("; ".join(f"SET {setting}" for setting in KEEP_ALIVE))
+        connection.execute(_SET_FREE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager
 def _alone_on_postgresql(
-    engine: Engine, provider: str, longest_seconds: float, purpose: Purpose
+    engine: Engine, provider: str, longest_seconds: float, purpose: Purpose, beat_seconds: float
 ) -> Iterator[Hold]:
-    key = lock_key(provider, purpose)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("; ".join(f"SET {setting}" for setting in KEEP_ALIVE))
-        if not _taken_soon(connection, key) and not _taken_over(connection, key, longest_seconds):
-            raise _busy(provider)
-        try:
-            yield _Session(connection, key, longest_seconds)
-        finally:
-            # A connection that was lost has taken its lock with it.
-            with suppress(SQLAlchemyError):
-                connection.execute(select(func.pg_advisory_unlock(*key.values())))
+    session = _Session(engine, provider, purpose, longest_seconds)
+    beating = threading.Thread(
+        target=session.beat, args=(beat_seconds,), name="sign of life of a run", daemon=True
+    )
+    try:
+        session.take()
+        beating.start()
+        yield session
+    finally:
+        session.close()
 
 
 def _taken_soon(connection: Connection, key: dict[str, int]) -> bool:
@@ -159,6 +258,10 @@ class _File:
             return os.path.samestat(os.fstat(self._number), self._path.stat())
         except FileNotFoundError:
             return False
+
+    def take_again(self) -> bool:
+        """It is not lost with anything but the file itself."""
+        return self.is_still_ours()
 
 
 @contextmanager

@@ -7,7 +7,9 @@ any zstd program reads them.
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
+import logging
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 _PACKED_BLOCK = 1 << 16
@@ -104,6 +108,20 @@ class Archive:
             raise UsageError(
                 f"The archived file {path} cannot be read: {error}.", "restore the archive from a backup"
             ) from None
+
+    def recall(self, name: str) -> Iterator[Stored]:
+        """The files that were kept under this name, the oldest first; a damaged one is left out."""
+        for path in sorted(self.root.glob(f"[0-9]*/[0-9]*/{glob.escape(name)}.*.zst")):
+            digest, size = hashlib.sha256(), 0
+            relative = path.relative_to(self.root).as_posix()
+            try:
+                for block in self.blocks(relative):
+                    digest.update(block)
+                    size += len(block)
+            except UsageError as error:
+                _log.error("An answer was not taken in. %s", error.message)
+                continue
+            yield Stored(relative, size, digest.hexdigest())
 
     def intact(self, path: str, sha256: str) -> bool:
         """Whether the archived bytes still have this hash."""

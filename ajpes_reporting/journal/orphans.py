@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
 
+from ajpes_reporting.database.running import LAST_HOLDER
 from ajpes_reporting.database.tables import attempts, chores, due_reports, orphans, submissions
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown
@@ -172,7 +173,9 @@ def last_sign_of_life(connection: Connection, provider: str, before: int) -> dat
     prepared = select(func.max(submissions.c.prepared_at)).where(
         submissions.c.provider == provider, submissions.c.id < before
     )
-    done = select(func.max(chores.c.done_at)).where(chores.c.provider == provider, chores.c.name != ARCHIVE)
+    done = select(func.max(chores.c.done_at)).where(
+        chores.c.provider == provider, chores.c.name.not_in((ARCHIVE, LAST_HOLDER))
+    )
     signs = [connection.execute(statement).scalar() for statement in (prepared, done)]
     return max((sign for sign in signs if sign is not None), default=None)
 

@@ -35,7 +35,8 @@ class Desk:
     `carriers` makes the ways with these names ("soap", "sftp") that are configured, and is given
     a folder for what comes back; it raises `ConfigurationError` if settings are wrong. `ways` puts
     them in order for one parcel. `refresh_ledger` brings the ledger up to date for a kind of report
-    and a period: a bank's own views, months closed from postings. `volume_factors` say, by code of
+    and a period: a bank's own views, months closed from postings. `patience_seconds` is how long it is
+    tried to record what became of a call. `volume_factors` say, by code of
     the report, how far from the usual volume one may be before it is held for a person; 0: never.
     `debtor_names`: whether a debtor has the name of each obligation, or one, the newest.
     """
@@ -61,6 +62,7 @@ class Desk:
     volume_factors: Mapping[str, float]
     debtor_names: DebtorNames = "as_recorded"
     resend_after_unknown: bool = False
+    patience_seconds: float = 600
 
     @contextmanager
     def working_folder(self) -> Iterator[Path]:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import orphans, submissions
+from ajpes_reporting.journal import answers, orphans, submissions
 
 if TYPE_CHECKING:
+    from ajpes_reporting.journal.archive import Stored
+    from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
 
 
@@ -27,3 +29,34 @@ def settle_interrupted(desk: Desk) -> None:
             if attempt.handed_over_at is None:
                 to, why = State.UNREACHABLE, "the run was cut off before it had handed anything over"
             submissions.move(connection, submission, to, why, at=desk.clock())
+    recall_answers(desk)
+
+
+def answer_name(submission: Submission, attempt: int) -> str:
+    """The name in the archive of an answer that came in a call: whose it is can be told from it alone.
+
+    With the hash of the report, for numbers may come again in a database that was copied back.
+    """
+    return f"answer-{submission.id}-{attempt}-{submission.sha256[:16]}-to-{submission.file_name}"
+
+
+def recall_answers(desk: Desk) -> None:
+    """Puts on record the answers that a run had archived when it was killed, or its database went away.
+
+    They are applied as any other that was stored; see `apply_waiting`.
+    """
+    for submission, via, stored in _forgotten(desk):
+        with writing(desk.engine) as connection:
+            answers.store(connection, desk.provider, stored, via, None, submission.id, at=desk.clock())
+
+
+def _forgotten(desk: Desk) -> list[tuple[Submission, str, Stored]]:
+    """Archived answers to submissions of which nobody knows what became, and that are on no record."""
+    found = []
+    with desk.engine.connect() as connection:
+        for submission in submissions.in_states(connection, desk.provider, frozenset({State.UNKNOWN})):
+            for attempt in submissions.attempts_of(connection, submission.id):
+                for stored in desk.archive.recall(answer_name(submission, attempt.id)):
+                    if not answers.is_recorded(connection, desk.provider, stored):
+                        found.append((submission, attempt.via, stored))
+    return found

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import reason, writing
+from ajpes_reporting.database.engine import may_pass, reason, writing
 from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.sent_log import HandedOver
 from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, accept
+from ajpes_reporting.pipeline.interrupted import answer_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE_ATTEMPTS = 6
-_PATIENCE_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Recorder:
@@ -122,19 +126,30 @@ class Recorder:
             raise OutcomeUnknown(
                 f"Submission {self.submission.id} was handed to {carrier.name}, and what became of it "
                 f"could not be recorded: {reason(error)}",
-                "mend what is named, then run again; it will ask to be settled",
+                "mend what is named, then run again; an answer that lies in the archive is applied then, and "
+                "otherwise it will ask to be settled",
             ) from error
+        # An outage that was ridden out may have taken the lock's session with it.
+        self._hold.take_again()
 
     def _commit(self, work: Callable[[Connection], T]) -> T:
-        """A database that is busy or away for a moment must not cost an answer that is in our hands."""
-        for _attempt in range(_PATIENCE_ATTEMPTS - 1):
+        return self._patiently(lambda: self._commit_once(work))
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Tries again what fails for a while: an outage must not cost an answer that is in our hands."""
+        give_up, pause = time.monotonic() + self._desk.patience_seconds, _FIRST_PAUSE_SECONDS
+        while True:
             try:
-                return self._commit_once(work)
-            except DBAPIError as error:
-                if not isinstance(error, OperationalError) and not error.connection_invalidated:
+                return work()
+            except (SQLAlchemyError, AjpesReportingError) as error:
+                if not _may_pass(error) or time.monotonic() + pause > give_up:
                     raise
-                time.sleep(_PATIENCE_SECONDS)
-        return self._commit_once(work)
+                _log.warning(
+                    "What became of submission %d cannot be recorded now, and is tried again: %s",
+                    self.submission.id, reason(error),
+                )  # fmt: skip
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _commit_once(self, work: Callable[[Connection], T]) -> T:
         with writing(self._desk.engine, though_replaced=True) as connection:
@@ -148,7 +163,8 @@ class Recorder:
 
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
         desk, key = self._desk, self.submission.id
-        stored = desk.archive.store(path, f"answer-to-{self.submission.file_name}", desk.clock())
+        # Until this is on record, its name alone tells a later run what it is; see `recall_answers`.
+        stored = self._keep(path, answer_name(self.submission, self._attempt))
         evidence = self._keep_evidence(outcome)
         answer = self._commit(
             lambda connection: answers.store(
@@ -195,6 +211,12 @@ class Recorder:
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
         if outcome.evidence is None or not outcome.evidence.exists():
             return None
-        return self._desk.archive.store(
-            outcome.evidence, f"reply-to-{self.submission.file_name}", self._desk.clock()
-        )
+        return self._keep(outcome.evidence, f"reply-to-{self.submission.file_name}")
+
+    def _keep(self, path: Path, name: str) -> Stored:
+        return self._patiently(lambda: self._desk.archive.store(path, name, self._desk.clock()))
+
+
+def _may_pass(error: Exception) -> bool:
+    """A database that is away, or an archive whose disk is full, may come back while we wait."""
+    return may_pass(error) if isinstance(error, SQLAlchemyError) else isinstance(error.__cause__, OSError)

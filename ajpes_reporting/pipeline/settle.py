@@ -57,8 +57,9 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
 
     Raises `UsageError` if there is nothing to settle, also when the authority's folders tell.
     """
-    with desk.exclusive():
+    with desk.exclusive(), desk.working_folder() as folder:
         settle_interrupted(desk)
+        apply_waiting(desk, folder)
         to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
         if (told := _told_by_the_folders(desk, key)) is not None:
             return _agreeing(told, to)
