@@ -179,9 +179,7 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
         closed, last = tries[-2:][0], tries[-1]
         is_news = (last.finished_at or last.started_at) > now - _DETOUR_IS_NEWS_FOR
         if closed.via == tries[0].via != last.via and closed.outcome == "unreachable" and is_news:
-            text = (
-                f"{item.report} for {item.period} had to go by {last.via}; by {closed.via} nothing was sent"
-            )
+            text = f"{item.report} for {item.period} had to go by {last.via}; {closed.via} is closed"
             remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
             yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {closed.detail}", remedy)
 

@@ -137,6 +137,7 @@ class _Session:
         soon = _taken_soon(self._connection, self._key)
         if not soon and not _taken_over(self._connection, self._key, self._longest_seconds):
             raise _busy(self._provider)
+        self._last_sign = _seconds()
         self._leave_mark()
 
     def is_still_ours(self) -> bool:
