@@ -110,7 +110,7 @@ def _show(console: Console, outcomes: Sequence[Outcome], seconds: float, options
 
 def _row(trial: Trial) -> str:
     if trial.strike is None:
-        return trial.scene
+        return f"{trial.scene}: {trial.mood.partition(', ')[0]}" if trial.mood else trial.scene
     if not trial.strike.step:
         how = "and all that follow" if trial.strike.for_ever else "once"
         return f"the n-th {trial.strike.kind} call fails, {how}"

@@ -9,15 +9,22 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import zstandard
 
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.pipeline.audit import verify_all
+from ajpes_reporting.sandbox import reading
 from ajpes_reporting.sandbox.book import REFUSED
 from ajpes_reporting.wiring import open_desk
 
+from .poison import OTHER_ANSWERS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ajpes_reporting.sandbox.book import Submission
@@ -33,8 +40,11 @@ _STEPS = {
     ("delivered", "accepted"), ("delivered", "accepted_with_warnings"), ("delivered", "refused"),
     ("unknown", "accepted"), ("unknown", "accepted_with_warnings"), ("unknown", "refused"),
     ("unknown", "delivered"), ("unknown", "unreachable"), ("delivered", "unreachable"),
-    ("unreachable", "unknown"),
+    ("unreachable", "unknown"), ("prepared", "delivered"),
 }  # fmt: skip
+_A_PERSON = "a person's word"
+# Clocks stand still while a worker is at work, and workers follow one another at greater distances.
+_AT_ONCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,50 @@ def audit(world: World, days: Sequence[str], recorded: Sequence[str]) -> list[Fi
         *_files(world, book),
         *_answers(world, book),
         *_states(world, book, days),
-        *_record(world),
+        *_deliveries(world, book),
+        *_record(world, book),
     ]
+
+
+class _Archive:
+    """The bank's archive as it lies on the disk, and what our journal does not know of it.
+
+    Where the whole folder was set back, what was archived meanwhile was archived all the same.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._root = world.bank / "archive"
+
+    @cached_property
+    def orphans(self) -> list[Path]:
+        known = {
+            row.path
+            for row in self._world.rows(
+                "SELECT archive_path AS path FROM submissions UNION SELECT archive_path FROM answers"
+                " UNION SELECT evidence_path FROM attempts"
+            )
+        }
+        found = sorted(self._root.rglob("*.zst"))
+        return [path for path in found if path.relative_to(self._root).as_posix() not in known]
+
+    @cached_property
+    def orphaned_reports(self) -> dict[str, Path]:
+        """By the SHA-256 of what they report, as the authority reckons it."""
+        return self._by_content(self.orphans)
+
+    @cached_property
+    def forgotten_reports(self) -> dict[str, Path]:
+        return self._by_content((self._world.folder / "snapshot").glob("forgotten/archive/**/*.zst"))
+
+    def _by_content(self, paths: Iterable[Path]) -> dict[str, Path]:
+        return {self._content(path): path for path in paths if path.name.startswith("NODURS")}
+
+    def _content(self, path: Path) -> str:
+        plain = self._world.folder / "plain.xml"
+        with path.open("rb") as packed:
+            plain.write_bytes(zstandard.ZstdDecompressor().stream_reader(packed).read())
+        return reading.content_sha256(plain, reading.outline(plain))
 
 
 def _reports(book: Sequence[Submission], days: Sequence[str]) -> Iterator[Finding]:
@@ -94,26 +146,46 @@ def _events(world: World, recorded: Sequence[str]) -> Iterator[Finding]:
 
 def _files(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
     """What the authority took from its folder is what we archived; half a file never has a final name."""
-    ours = {row.sha256 for row in world.rows("SELECT sha256 FROM submissions")}
+    ours, archive = {row.sha256 for row in world.rows("SELECT sha256 FROM submissions")}, _Archive(world)
     for one in book:
-        if one.via == "sftp" and one.sha256 not in ours:
-            yield Finding(UNEXPLAINED, f"{one.file_name} was taken, and is not what we meant to send")
+        if one.via != "sftp" or one.sha256 in ours:
+            continue
+        if one.content_sha256 in archive.orphaned_reports or one.content_sha256 in archive.forgotten_reports:
+            continue
+        yield Finding(UNEXPLAINED, f"{one.file_name} was taken, and is not what we meant to send")
+    taken = {one.sha256 for one in book}
     for path in (world.counters / "nodurs" / "v_ajpes").iterdir():
-        if not path.name.endswith(".part"):
+        # It may leave there what it has taken.
+        if not path.name.endswith(".part") and _sha256(path.read_bytes()) not in taken:
             yield Finding(UNEXPLAINED, f"{path.name} is still in v_ajpes")
 
 
 def _answers(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
-    """Every answer that was put out is stored once, and still lies where it was put."""
-    stored = world.rows("SELECT sha256, status, remote_name FROM answers")
+    """Every answer that was put out is stored once, and still lies where it was put.
+
+    Its own ones count. What else it has put out is set aside and keeps nothing from going on.
+    """
+    stored = world.rows("SELECT sha256, status, remote_name, via FROM answers")
+    applied = {row.sha256 for row in stored if row.status == "applied"}
+    # It may have come before it fitted, and once more when it did.
+    stored = [row for row in stored if row.status != "unmatched" or row.sha256 not in applied]
     kept = Counter(row.sha256 for row in stored if row.status != "duplicate")
-    fetched = Counter(row.remote_name for row in stored if row.remote_name)
+    fetched = Counter(row.remote_name for row in stored if row.remote_name and row.status != "duplicate")
+    others = {_sha256(path.read_bytes()) for path in (world.folder / "authority" / OTHER_ANSWERS).glob("*")}
     for one in book:
         if one.via == "sftp" and one.answered_at is not None:
             yield from _one_answer(world, one, kept, fetched)
     for row in stored:
-        if row.status not in ("applied", "duplicate"):
+        # What came in the call is cut out of its envelope, and has another hash than the authority's file.
+        is_other = row.sha256 in others or bool(others and row.via == "soap")
+        final = ("applied", "duplicate", *(("unreadable", "unmatched") if is_other else ()))
+        if row.status not in final:
             yield Finding(UNEXPLAINED, f"an answer is left as {row.status}")
+        if row.sha256 in others and row.status == "applied":
+            yield Finding(UNEXPLAINED, "an answer that says nothing of a report was applied to one")
+    for sha256 in others:
+        if kept[sha256] > 1:
+            yield Finding(DOUBLED, "another answer is stored more than once")
 
 
 def _one_answer(
@@ -122,7 +194,7 @@ def _one_answer(
     path = world.counters / one.report / "iz_ajpes" / str(one.answer_name)
     if not path.exists():
         yield Finding(LOST, f"{path.name} is gone from iz_ajpes")
-    count = kept[hashlib.sha256(world.book.answer(one.id) or b"").hexdigest()]
+    count = kept[_sha256(world.book.answer(one.id) or b"")]
     if count == 0:
         yield Finding(LOST, f"{path.name} was put out and is not stored")
     if count > 1 or fetched[f"{one.report}/{path.name}"] > 1:
@@ -149,8 +221,26 @@ def _states(world: World, book: Sequence[Submission], days: Sequence[str]) -> It
         yield Finding(UNEXPLAINED, f"{len(pending)} events count as not reported")
 
 
-def _record(world: World) -> Iterator[Finding]:
-    """Every state is explained, from the first to the last, and the record is whole."""
+def _deliveries(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
+    """What we called delivered by ourselves, the authority had by then."""
+    for row in world.rows(
+        "SELECT r.at, r.submission, r.body, s.period FROM audit_records r"
+        " JOIN submissions s ON s.id = r.submission WHERE r.kind = 'state'"
+    ):
+        body = json.loads(row.body)
+        if body["to"] != "delivered" or body["why"].startswith(_A_PERSON):
+            continue
+        until = datetime.fromisoformat(row.at) + _AT_ONCE
+        received = [datetime.fromisoformat(one.received_at) for one in book if one.period == row.period]
+        if not any(at <= until for at in received):
+            yield Finding(UNEXPLAINED, f"submission {row.submission} was called delivered and was not")
+
+
+def _record(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
+    """Every state is explained, from the first to the last, and the record is whole.
+
+    A report that the authority has and the journal does not know is named, and nothing else is wrong.
+    """
     at: dict[int, str | None] = {}
     for row in world.rows("SELECT submission, body FROM audit_records WHERE kind = 'state' ORDER BY seq"):
         body: dict[str, Any] = json.loads(row.body)
@@ -165,9 +255,21 @@ def _record(world: World) -> Iterator[Finding]:
             )
     desk = open_desk(open_workspace(world.bank))
     try:
-        yield from (Finding(UNEXPLAINED, problem) for problem in verify_all(desk).problems)
+        problems = verify_all(desk).problems
     finally:
         desk.engine.dispose()
+    archive = _Archive(world)
+    for problem in problems:
+        if not any(path.name in problem for path in archive.orphans):
+            yield Finding(UNEXPLAINED, problem)
+    received = {one.content_sha256 for one in book}
+    for content, path in archive.orphaned_reports.items():
+        if content in received and not any(path.name in problem for problem in problems):
+            yield Finding(UNEXPLAINED, f"the authority has {path.name}, which `audit verify` does not name")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def leftovers(world: World) -> list[Path]:

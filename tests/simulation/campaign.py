@@ -15,16 +15,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.sandbox.faults import AFTER, BEFORE, INSTEAD
+
 from .auditor import UNEXPLAINED, Finding
-from .faults import DATABASE, FILE, KILL, LONG_PAUSE, LOST_COMMIT, PARTITION, PAUSE, Strike
-from .trial import BAD_LINE, ONE_WORKER, RESTART, TWO_WORKERS, Outcome, Station, Trial, play, steps_of
+from .faults import (
+    COPIED_BACK,
+    DATABASE,
+    FILE,
+    FOLDER_BACK,
+    KILL,
+    LONG_PAUSE,
+    LOST_COMMIT,
+    PARTITION,
+    PAUSE,
+    READ_ONLY,
+    STRANGE_SERVERS,
+    Strike,
+)
+from .poison import POISONS
+from .trial import (
+    BAD_LINE,
+    LIMITS,
+    ONE_WORKER,
+    POISON,
+    RESTART,
+    STRANGE_SERVER,
+    TWO_WORKERS,
+    Outcome,
+    Station,
+    Trial,
+    play,
+    steps_of,
+)
+from .world import POSTGRESQL
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
-SCENES = (KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE)
+SCENES = (
+    KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE,
+)  # fmt: skip
 # What nobody but the authority can tell apart is in it, so it is played only when it is asked for.
-MORE_SCENES = (LONG_PAUSE,)
+MORE_SCENES = (LONG_PAUSE, POISON, STRANGE_SERVER, COPIED_BACK, FOLDER_BACK, READ_ONLY, LIMITS)
 # The n-th call is one of a hundred and the steps are the better part of them: fewer rounds will do.
 _ROUNDS_PER_CALL = 20
 _station: list[Station] = []
@@ -77,8 +109,8 @@ def trials_of(plan: Plan, pool: Pool) -> list[Trial]:
     trials: list[Trial] = []
     for cell, seen in zip(cells, pool.map(_steps_of, cells, chunksize=1), strict=True):
         trials += (
-            Trial(*cell, scene, strike, number, plan.seed, plan.naive)
-            for scene, strike, rounds in _scenes(plan, seen)
+            Trial(*cell, scene, strike, number, plan.seed, plan.naive, mood)
+            for scene, strike, mood, rounds in _scenes(plan, cell, seen)
             for number in range(rounds)
         )
     return trials
@@ -98,19 +130,36 @@ def play_one(trial: Trial) -> Outcome:
         return Outcome(trial, (finding,), struck=False, asked=0, ticks=0, seconds=0)
 
 
-def _scenes(plan: Plan, seen: Steps) -> Iterator[tuple[str, Strike | None, int]]:
+def _scenes(plan: Plan, cell: tuple[str, str], seen: Steps) -> Iterator[tuple[str, Strike | None, str, int]]:
+    """The trials of one database and one way: scene, strike, mood, and how many rounds."""
+    database, via = cell
+    fewer = -(-plan.rounds // _ROUNDS_PER_CALL)
     for scene in plan.scenes:
         if scene in (TWO_WORKERS, RESTART, BAD_LINE):
-            yield scene, None, plan.rounds
+            yield scene, None, "", plan.rounds
+        elif scene == POISON:
+            places = (BEFORE, AFTER, INSTEAD) if via == "sftp" else (INSTEAD,)
+            yield from ((scene, None, f"{name}, {place}", fewer) for name in POISONS for place in places)
+        elif scene == STRANGE_SERVER:
+            # There is none by SOAP alone.
+            yield from ((scene, None, name, plan.rounds) for name in STRANGE_SERVERS if via == "sftp")
+        elif scene == LIMITS:
+            if (database, via) == (POSTGRESQL, "soap"):
+                yield scene, None, "", plan.rounds
         elif scene in (DATABASE, FILE):
             for number in range(1, seen.calls[scene] + 1):
                 for for_ever in (False, True):
-                    rounds = -(-plan.rounds // _ROUNDS_PER_CALL)
-                    yield ONE_WORKER, Strike(scene, "", number, for_ever), rounds
+                    yield ONE_WORKER, Strike(scene, "", number, for_ever), "", fewer
         else:
             for step, number in seen.steps:
-                if scene != LOST_COMMIT or step.startswith("after commit"):
-                    yield ONE_WORKER, Strike(scene, step, number), plan.rounds
+                if _is_at(scene, step, via):
+                    yield ONE_WORKER, Strike(scene, step, number), "", plan.rounds
+
+
+def _is_at(scene: str, step: str, via: str) -> bool:
+    if scene == FOLDER_BACK:
+        return via == "sftp"  # by SOAP nothing would be left to tell that it has gone
+    return scene != LOST_COMMIT or step.startswith("after commit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from ajpes_reporting.deliver.sftp import SftpCarrier
 from ajpes_reporting.deliver.soap import SoapCarrier
 from ajpes_reporting.journal.archive import Archive
 
+from .poison import OTHER_ANSWERS, POISONS
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 KILL, PAUSE, PARTITION, LOST_COMMIT = "kill", "pause", "partition", "commit reported lost"
 LONG_PAUSE = "long pause"
 DATABASE, FILE = "database", "file"
+READ_ONLY = "read-only database"
+COPIED_BACK, FOLDER_BACK = "database copied back", "folder copied back"
+STANDS_STILL = (PAUSE, LONG_PAUSE, COPIED_BACK, FOLDER_BACK)
 _GOOD_DAYS = 0.5
+_READ_ONLY_FOR = 3  # transactions that want to write
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = ("os.rename", "os.remove", "os.mkdir")
 
@@ -45,6 +51,8 @@ _CHANGES = ("os.rename", "os.remove", "os.mkdir")
 @dataclass(frozen=True, slots=True)
 class Strike:
     """What happens to a worker: at the `number`-th time that `step` is reached.
+
+    In the scenes of copies it stands still there until the copy is made, and goes on.
 
     For `DATABASE` and `FILE` the step is the call itself, which fails; with `for_ever` all that
     follow fail, too, until the worker is started again.
@@ -86,6 +94,40 @@ def spoil(faults: Faults, via: str, kind: str, rng: random.Random) -> str:
     return ", ".join(f"{fault.channel} {fault.kind}" for fault in faults._load())
 
 
+def poison(faults: Faults, via: str, name: str, place: str, rng: random.Random) -> str:
+    """Has the authority put out an answer of this name, before, after or instead of its own; says how.
+
+    Over SOAP there is only one answer to a call.
+    """
+    path = faults.path.parent / OTHER_ANSWERS / "poison.xml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(POISONS[name])
+    seconds = rng.choice((None, 0.3))
+    faults.add(via, "other_answer", path=str(path), place=place, seconds=seconds, times=1)
+    return f"{via} other answer: {name}, {place}, {seconds or 0} s"
+
+
+STRANGE_SERVERS: dict[str, dict[str, Any]] = {
+    "sweeps what is closed": {"kind": "sweep"},
+    "sweeps what is closed into accepted": {"kind": "sweep", "shown": True},
+    "sweeps what is renamed": {"kind": "sweep_renamed"},
+    "sweeps what is renamed into accepted": {"kind": "sweep_renamed", "shown": True},
+    "copies": {"kind": "copy"},
+    "lies about a rename": {"kind": "lying_rename", "times": 1},
+    "tells no sizes": {"kind": "bare_stat"},
+    "lists names alone": {"kind": "bare_listing"},
+}
+
+
+def estrange(faults: Faults, name: str, rng: random.Random) -> str:
+    """Gives the exchange server such a habit; its answers may be late besides, or never come."""
+    faults.add("sftp", **STRANGE_SERVERS[name])
+    late = rng.choice((None, {"kind": "delay", "seconds": 0.7}, {"kind": "no_answer"}))
+    if late is not None:
+        faults.add("sftp", **late, times=1)
+    return f"sftp {name}{', ' + str(late['kind']) if late else ''}"
+
+
 def bad_line(rng: random.Random) -> dict[str, Any]:
     """How the lines to the authority break: after how many bytes, in which direction."""
     side = rng.choice(("cut_after_sent", "cut_after_received"))
@@ -109,6 +151,7 @@ class Steps:
     calls: Counter[str] = field(default_factory=Counter)
     lines: list[socket.socket] = field(default_factory=list)
     is_cut_off: bool = False
+    read_only_for: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
 
     def reach(self, step: str) -> None:
@@ -133,12 +176,14 @@ class Steps:
     def _strike_now(self, kind: str) -> None:
         if kind == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif kind in (PAUSE, LONG_PAUSE):
+        elif kind in STANDS_STILL:
             os.kill(os.getpid(), signal.SIGSTOP)
         elif kind == PARTITION:
             self.is_cut_off = True
             for line in self.lines:
                 _shut_down(line)
+        elif kind == READ_ONLY:
+            self.read_only_for = _READ_ONLY_FOR
         elif kind == LOST_COMMIT:
             raise _database_failure("the connection broke in the commit")
 
@@ -154,8 +199,10 @@ def _watch_database(steps: Steps) -> None:
     written: list[str] = []
 
     @event.listens_for(Engine, "begin")
-    def begun(_connection: Connection) -> None:
+    def begun(connection: Connection) -> None:
         written.clear()
+        if steps.strike is not None and steps.strike.kind == READ_ONLY:
+            _refuse_writes(steps, connection)
 
     @event.listens_for(Engine, "before_cursor_execute")
     def executes(
@@ -181,6 +228,16 @@ def _watch_database(steps: Steps) -> None:
         steps.reach(f"after commit: {name}")
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _refuse_writes(steps: Steps, connection: Connection) -> None:
+    """The server says so itself, as it does where a copy of it has not yet taken its place."""
+    is_refused = steps.read_only_for > 0
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA query_only = {is_refused:d}")
+    elif is_refused:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    steps.read_only_for -= bool(is_refused and connection.get_execution_options().get("ajpes_immediate"))
 
 
 def _purpose(statement: str, context: Any) -> str:

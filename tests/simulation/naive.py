@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting import wiring
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import sftp, soap
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline import collect, run, settle
 
 if TYPE_CHECKING:
@@ -89,9 +91,60 @@ def _write_under_the_final_name() -> None:
     sftp.SftpCarrier.deliver = deliver  # type: ignore[method-assign]
 
 
+def _leave_what_cannot_be_read() -> None:
+    """An answer that cannot be read is nobody's affair, and is tried again next time."""
+    answers.set_aside = lambda *_arguments, **_named: None
+
+
+def _send_again_what_is_gone() -> None:
+    """A file that is not seen on the server has not arrived."""
+    send = sftp.SftpCarrier.deliver
+
+    def deliver(carrier: sftp.SftpCarrier, parcel: Parcel, *more: Any) -> Outcome:
+        outcome = send(carrier, parcel, *more)
+        return Unreachable(outcome.reason, "") if isinstance(outcome, Unknown) else outcome
+
+    sftp.SftpCarrier.deliver = deliver  # type: ignore[method-assign]
+
+
+def _believe_a_rename() -> None:
+    """A server that says yes has done it."""
+
+    def deliver(carrier: sftp.SftpCarrier, parcel: Parcel, *_more: Any) -> Outcome:
+        journey = carrier._journey(parcel)
+        try:
+            with carrier._sessions.open() as session:
+                with session.open(journey.part, "w") as remote:
+                    remote.write(parcel.path.read_bytes())
+                session.rename(journey.part, journey.final)
+        except Exception as error:
+            return Unreachable(str(error), "")
+        return Delivered(detail="renamed")
+
+    sftp.SftpCarrier.deliver = deliver  # type: ignore[method-assign]
+
+
+def _take_no_lock() -> None:
+    """Two runs at a time are what the database is there for."""
+
+    class Hold:
+        def is_still_ours(self) -> bool:
+            return True
+
+    @contextmanager
+    def alone(*_arguments: Any, **_named: Any) -> Iterator[Hold]:
+        yield Hold()
+
+    wiring.alone = alone
+
+
 SINS: dict[str, Callable[[], None]] = {
     "retry on any error": _retry_on_any_error,
     "start again after a crash": _start_again_after_a_crash,
     "delete before storing": _delete_before_storing,
     "write under the final name": _write_under_the_final_name,
+    "leave what cannot be read": _leave_what_cannot_be_read,
+    "send again what is gone": _send_again_what_is_gone,
+    "believe a rename": _believe_a_rename,
+    "take no lock": _take_no_lock,
 }

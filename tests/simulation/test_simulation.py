@@ -14,7 +14,17 @@ from tests.servers.postgres import Cluster, find_programs
 from .auditor import DOUBLED, LOST, UNEXPLAINED
 from .campaign import SCENES, Plan, open_pool, play_all, trials_of
 from .faults import KILL, LOST_COMMIT, PARTITION, PAUSE, Strike
-from .trial import BAD_LINE, ONE_WORKER, RESTART, TWO_WORKERS, Outcome, Trial
+from .trial import (
+    BAD_LINE,
+    LIMITS,
+    ONE_WORKER,
+    POISON,
+    RESTART,
+    STRANGE_SERVER,
+    TWO_WORKERS,
+    Outcome,
+    Trial,
+)  # fmt: skip
 from .world import POSTGRESQL, SQLITE
 
 SEED = 20261117
@@ -82,19 +92,27 @@ def test_every_step_of_a_run_is_known(database: str, pool: Pool) -> None:
 
 
 SINS = [
-    ("retry on any error", "soap", None, "drop_answer", DOUBLED),
-    ("start again after a crash", "soap", Strike(KILL, "after block of the SOAP request", 4), "", DOUBLED),
-    ("delete before storing", "sftp", Strike(KILL, "before archive: answer"), "", LOST),
-    ("write under the final name", "sftp", None, "cut", UNEXPLAINED),
-]
+    ("retry on any error", "soap", ONE_WORKER, None, "drop_answer", DOUBLED),
+    (
+        "start again after a crash", "soap", ONE_WORKER, Strike(KILL, "after block of the SOAP request", 4),
+        "", DOUBLED,
+    ),
+    ("delete before storing", "sftp", ONE_WORKER, Strike(KILL, "before archive: answer"), "", LOST),
+    ("write under the final name", "sftp", ONE_WORKER, None, "cut", UNEXPLAINED),
+    ("leave what cannot be read", "sftp", POISON, None, "nothing at all, before", UNEXPLAINED),
+    ("send again what is gone", "sftp", STRANGE_SERVER, None, "sweeps what is closed", DOUBLED),
+    ("believe a rename", "sftp", STRANGE_SERVER, None, "lies about a rename", UNEXPLAINED),
+    ("take no lock", "soap", LIMITS, None, "", DOUBLED),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sin", "via", "strike", "mood", "kind"), SINS)
+@pytest.mark.parametrize(("sin", "via", "scene", "strike", "mood", "kind"), SINS)
 def test_a_naive_program_is_caught(
-    database: str, pool: Pool, sin: str, via: str, strike: Strike | None, mood: str, kind: str
+    database: str, pool: Pool, sin: str, via: str, scene: str, strike: Strike | None, mood: str, kind: str
 ) -> None:
     """An auditor who lets a sinner pass proves nothing about anybody."""
-    trials = [Trial(database, via, ONE_WORKER, strike, number, SEED, sin, mood) for number in range(2)]
+    rounds = 2 if scene == ONE_WORKER else 1
+    trials = [Trial(database, via, scene, strike, number, SEED, sin, mood) for number in range(rounds)]
     assert kind in {finding.kind for outcome in play_all(pool, trials) for finding in outcome.findings}
 
 

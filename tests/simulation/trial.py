@@ -12,10 +12,10 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import faults, worker, workload
+from . import faults, snapshots, worker, workload
 from .auditor import UNEXPLAINED, Finding, audit
 from .authority import Authority
-from .faults import KILL, LONG_PAUSE, PAUSE, Strike
+from .faults import COPIED_BACK, FOLDER_BACK, KILL, LONG_PAUSE, READ_ONLY, STANDS_STILL, Strike
 from .worker import Order, wait, wait_for
 from .world import POSTGRESQL, SQLITE, VARIANTS, Ledger, World, open_world, read_steps
 
@@ -24,18 +24,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_WORKER, TWO_WORKERS, BAD_LINE, RESTART = "one worker", "two workers", "bad line", "authority restarts"
+POISON, STRANGE_SERVER, LIMITS = "poison answer", "strange server", "a DBA's limits"
 _FIRST, _SECOND = "2026-11-17", "2026-11-18"
 _MOST_TICKS = 8
 _WAITS_FOR_ANOTHER_SECONDS = 1.5
 _SECOND_CRASH, _SECOND_DAY, _ONE_MORE_TICK, _TAKES_OVER = 0.25, 0.2, 0.3, 0.5
 _SHORT_PAUSE_SECONDS, _AN_HOUR_SECONDS = 0.3, 3600.0
+_FORGOTTEN_TICKS = 3
+_MAY_BE_IDLE_SECONDS, _SLOW_ANSWER_SECONDS, _IS_ASKED_AFTER_SECONDS = 1.2, 4.0, 2.0
+_STARTS_AT_LATEST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What is tried. Everything that is left to chance follows from `seed` and `round`.
 
-    `mood` is what the authority does badly, once; if it is empty, chance decides.
+    `mood` is what the authority does badly, once; if it is empty, chance decides. In the scenes of answers
+    and servers it says which: "a NUL, before", "copies".
     """
 
     database: str
@@ -52,7 +57,8 @@ class Trial:
         return f"python -m tests.simulation --again '{json.dumps(asdict(self))}'"
 
     def rng(self) -> random.Random:
-        text = f"{self.database} {self.via} {self.scene} {self.strike} {self.round} {self.seed}"
+        scene = f"{self.scene} {self.mood}" if self.scene in (POISON, STRANGE_SERVER) else self.scene
+        text = f"{self.database} {self.via} {scene} {self.strike} {self.round} {self.seed}"
         return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
 
@@ -113,7 +119,8 @@ def play(station: Station, trial: Trial) -> Outcome:
     Where the authority's bad day kept the worker from the step at which it was to be struck, the trial
     is played once more on a good day.
     """
-    outcome = _play(station, trial, trial.scene in (ONE_WORKER, TWO_WORKERS))
+    is_spoiled = trial.strike is None or trial.strike.kind != READ_ONLY
+    outcome = _play(station, trial, trial.scene in (ONE_WORKER, TWO_WORKERS) and is_spoiled)
     if outcome.struck or outcome.findings:
         return outcome
     again = _play(station, trial, spoiled=False)
@@ -126,8 +133,9 @@ def _play(station: Station, trial: Trial, spoiled: bool) -> Outcome:
     line = faults.bad_line(rng) if trial.scene == BAD_LINE else None
     other_way_too = rng.random() < 0.5
     with open_world(
-        station.new_folder(), ledger, station.authority, trial.via, line=line, other_way_too=other_way_too
-    ) as world:
+        station.new_folder(), ledger, station.authority, trial.via, line=line, other_way_too=other_way_too,
+        sends_again=trial.scene == LIMITS,
+    ) as world:  # fmt: skip
         world.naive = trial.naive
         play = _Play(world, trial, rng)
         play.all(spoiled)
@@ -160,34 +168,92 @@ class _Play:
         self.asked = self.ticks = 0
 
     def all(self, spoiled: bool) -> None:
-        if spoiled:
-            self.mood = faults.spoil(self._world.faults, self._trial.via, self._trial.mood, self._rng)
-        self._go_wrong()
-        self._recover(self._rng.random() < _SECOND_CRASH)
+        self._spoil(spoiled)
+        if self._trial.scene == LIMITS:
+            self._run_into_limits()
+        else:
+            self._go_wrong()
+        self._recover(self._rng.random() < _SECOND_CRASH and not self._has_answer_in_hand())
         if self._rng.random() < _SECOND_DAY:
             self._second_day()
+        if self._has_answer_in_hand() and self.asked:
+            self.findings.append(Finding(UNEXPLAINED, "a person was asked for what the bank had in hand"))
+
+    def _has_answer_in_hand(self) -> bool:
+        """Whether nothing but the database keeps the bank from taking the answer in."""
+        strike = self._trial.strike
+        return self._trial.scene == LIMITS or (strike is not None and strike.kind == READ_ONLY)
+
+    def _spoil(self, spoiled: bool) -> None:
+        trial, authority = self._trial, self._world.faults
+        if trial.scene == POISON:
+            name, place = trial.mood.rsplit(", ", 1)
+            self.mood = faults.poison(authority, trial.via, name, place, self._rng)
+        elif trial.scene == STRANGE_SERVER:
+            self.mood = faults.estrange(authority, trial.mood, self._rng)
+        elif trial.scene == LIMITS:
+            authority.add("soap", "slow", seconds=_SLOW_ANSWER_SECONDS, times=1)
+            self.mood = "soap slow"
+        elif spoiled:
+            self.mood = faults.spoil(authority, trial.via, trial.mood, self._rng)
 
     def _go_wrong(self) -> None:
         strike = self._trial.strike
         first = self._world.start(strike)
-        second = self._world.start() if self._trial.scene == TWO_WORKERS else None
+        second = self._world.start() if self._has_company() else None
         if self._trial.scene == RESTART:
             time.sleep(self._rng.uniform(0, 0.4))
             self._world.authority.die_and_return()
         ended = wait(first)
         if ended == "stopped" and strike is not None:
-            self._world.longest_run_seconds = self._patience_with(strike)
-            self._world.pass_by(minutes=5)
-            if strike.kind == LONG_PAUSE:
-                self._recover(crashes_again=False)
-            second = self._take_turns(first)
             self.struck = True
-            ended = wait(first)
-            self._world.longest_run_seconds = _AN_HOUR_SECONDS
+            if strike.kind in (COPIED_BACK, FOLDER_BACK):
+                ended = self._set_back(first, whole_folder=strike.kind == FOLDER_BACK)
+            else:
+                second = self._pause(first, strike)
+                ended = wait(first)
+                self._world.longest_run_seconds = _AN_HOUR_SECONDS
         if second is not None:
             self._expect(wait(second), "the second worker")
-        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, PAUSE, LONG_PAUSE)
+        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, *STANDS_STILL)
         self._expect(ended, "the first worker")
+        self.ticks += 1
+
+    def _has_company(self) -> bool:
+        return self._trial.scene == TWO_WORKERS or (self._trial.scene == POISON and self._rng.random() < 0.5)
+
+    def _pause(self, first: int, strike: Strike) -> int | None:
+        self._world.longest_run_seconds = self._patience_with(strike)
+        self._world.pass_by(minutes=5)
+        if strike.kind == LONG_PAUSE:
+            self._recover(crashes_again=False)
+        return self._take_turns(first)
+
+    def _set_back(self, first: int, *, whole_folder: bool) -> str:
+        """The database is copied, the work goes on for a while, and then the copy is put back."""
+        copy = snapshots.take(self._world, whole_folder=whole_folder)
+        os.kill(first, signal.SIGCONT)
+        ended = wait(first)
+        for _ in range(self._rng.randrange(_FORGOTTEN_TICKS)):
+            self._world.authority.rest()
+            self._world.pass_by(minutes=6)
+            self._expect(self._world.work(), "a worker of whom nothing is left")
+            self.ticks += 1
+        self._world.authority.rest()
+        copy.put_back()
+        return ended
+
+    def _run_into_limits(self) -> None:
+        """The authority is slow, sessions may not be idle for so long, and another worker comes meanwhile."""
+        with self._world.idle_sessions_end(_MAY_BE_IDLE_SECONDS):
+            first = self._world.start()
+            give_up = time.monotonic() + _STARTS_AT_LATEST_SECONDS
+            while not self._world.book.submissions() and time.monotonic() < give_up:
+                time.sleep(0.01)
+            time.sleep(_IS_ASKED_AFTER_SECONDS)
+            self._expect(self._world.work(), "the second worker")
+            self._expect(wait(first), "the first worker")
+        self.struck = True
         self.ticks += 1
 
     def _patience_with(self, strike: Strike) -> float:
@@ -208,8 +274,9 @@ class _Play:
         return None if ended else second
 
     def _expect(self, ended: str, who: str) -> None:
-        if ended == "hangs":
-            self.findings.append(Finding(UNEXPLAINED, f"{who} did not come to an end"))
+        if ended in ("hangs", "toils"):
+            why = "did not come to an end" if ended == "hangs" else "took too much of the processor"
+            self.findings.append(Finding(UNEXPLAINED, f"{who} {why}"))
 
     def _recover(self, crashes_again: bool) -> None:
         """Later workers, and a person beside them, until everything due is settled."""
@@ -220,7 +287,7 @@ class _Play:
             self._expect(self._world.work(strike), "a later worker")
             self.ticks += 1
             self._world.authority.rest()
-            if workload.is_settled(self._world, self.days) and tick >= fewest:
+            if self.findings or (workload.is_settled(self._world, self.days) and tick >= fewest):
                 return
             if tick >= 1:
                 self.asked += workload.attend(self._world, self._rng)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE_SECONDS = 0.02
 _PATIENCE_SECONDS = 0.5
 _LONGEST_LIFE_SECONDS = 25.0
+_MOST_PROCESSOR_SECONDS = 6  # some hundredths of one are the rule
 LOG = "workers.log"
 STEPS = "steps.json"
 
@@ -69,7 +71,11 @@ def rehearse(order: Order) -> None:
 
 
 def wait(process: int) -> str:
-    """Waits until a worker has ended or has been stopped; says "0" or what ended it."""
+    """Waits until a worker has ended or has been stopped; says "0" or what ended it.
+
+    One that does not come to an end is killed ("hangs"), and so is one that takes too much of the processor
+    ("toils").
+    """
     ended = wait_for(process, _LONGEST_LIFE_SECONDS)
     if not ended:
         os.kill(process, signal.SIGKILL)
@@ -92,7 +98,9 @@ def wait_for(process: int, seconds: float) -> str:
 def _told(status: int) -> str:
     if os.WIFSTOPPED(status):
         return "stopped"
-    return "killed" if os.WIFSIGNALED(status) else str(os.WEXITSTATUS(status))
+    if not os.WIFSIGNALED(status):
+        return str(os.WEXITSTATUS(status))
+    return "toils" if os.WTERMSIG(status) == signal.SIGXCPU else "killed"
 
 
 def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
@@ -101,6 +109,7 @@ def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
     gc.disable()
     try:
         _redirect(order.folder.parent / LOG)
+        resource.setrlimit(resource.RLIMIT_CPU, (_MOST_PROCESSOR_SECONDS, _MOST_PROCESSOR_SECONDS + 2))
         steps = faults.Steps(order.strike, order.folder)
         _hurry(order.longest_run_seconds)
         naive.become(order.naive)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
-from ajpes_reporting.pipeline.settle import resolve, resubmit
+from ajpes_reporting.pipeline.settle import release, resolve, resubmit
 
 if TYPE_CHECKING:
     from ajpes_reporting.schedule.duty import Duty
@@ -65,6 +65,8 @@ def attend(world: World, rng: random.Random) -> int:
     ):
         if row.state in ("unknown", "delivered"):
             asked += _settle(world, row, rng)
+        elif row.held_because is not None and row.released_at is None:
+            asked += _let_go_or_tell(world, row)
         elif row.state == "refused":
             _do(world, lambda duty, key=row.id: resubmit(duty.desk, key, same=True))
     return asked
@@ -80,6 +82,17 @@ def _settle(world: World, row: Any, rng: random.Random) -> int:
     if row.state == "unknown" and rng.random() < 0.5:
         _do(world, lambda duty: resolve(duty.desk, row.id, "delivered", "AJPES has it"))
     _take_letter(world, world.book.answer(held[-1].id) or b"")
+    return 1
+
+
+def _let_go_or_tell(world: World, row: Any) -> int:
+    """A report that is held is let go, unless AJPES has it already."""
+    has_it = [one for one in world.book.submissions() if one.period == row.period and one.is_accepted]
+    if not has_it:
+        _do(world, lambda duty: release(duty.desk, row.id, "AJPES has no trace of it"))
+        return 1
+    _do(world, lambda duty: resolve(duty.desk, row.id, "delivered", "AJPES has it"))
+    _take_letter(world, world.book.answer(has_it[-1].id) or b"")
     return 1
 
 

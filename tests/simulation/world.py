@@ -18,7 +18,6 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine
-from ajpes_reporting.database.tables import metadata
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.pipeline.facts import import_files
@@ -27,6 +26,7 @@ from ajpes_reporting.sandbox.faults import Faults
 from ajpes_reporting.wiring import open_desk
 
 from . import worker
+from .snapshots import Rows, plain
 from .worker import Order
 from .workload import HEADER, first_day
 
@@ -49,6 +49,7 @@ _PATIENCE = {
         "answer_wait_seconds": 0.4,
     },
 }  # fmt: skip
+_WAITS_LONGER = 10
 
 
 @dataclass(slots=True)
@@ -100,6 +101,21 @@ class World:
         with self.engine.connect() as connection:
             return list(connection.execute(text(statement), values).all())
 
+    @contextmanager
+    def idle_sessions_end(self, seconds: float) -> Iterator[None]:
+        """As a DBA has set it for the whole database; SQLite knows nothing of that kind."""
+        if self.engine.dialect.name == "sqlite":
+            yield
+            return
+        setting = f'ALTER DATABASE "{self.engine.url.database}" '
+        with psycopg.connect(plain(self.engine.url), autocommit=True) as connection:
+            connection.execute(f"{setting} SET idle_session_timeout = '{seconds * 1000:.0f}ms'".encode())
+            connection.execute("SET idle_session_timeout = 0")
+            try:
+                yield
+            finally:
+                connection.execute(f"{setting} RESET idle_session_timeout".encode())
+
     def log(self) -> str:
         path = self.folder / worker.LOG
         return path.read_text() if path.exists() else ""
@@ -108,13 +124,16 @@ class World:
 @contextmanager
 def open_world(
     folder: Path, ledger: Ledger, authority: Authority, via: str, *, line: dict[str, Any] | None = None,
-    other_way_too: bool = False,
+    other_way_too: bool = False, sends_again: bool = False,
 ) -> Iterator[World]:  # fmt: skip
-    """A fresh world in `folder`, which is removed afterwards."""
+    """A fresh world in `folder`, which is removed afterwards.
+
+    `sends_again`: the bank waits longer for a slow authority, and may send again what it does not know.
+    """
     (folder / "bank").mkdir(parents=True)
     settings = authority.open(folder / "authority", _BEGINNING, line)
     url = ledger.fresh(folder / "bank" / "ajpes.db")
-    (folder / "bank" / "ajpes.toml").write_text(_settings(settings, url, via, other_way_too))
+    (folder / "bank" / "ajpes.toml").write_text(_settings(settings, url, via, other_way_too, sends_again))
     engine = create_engine(url, poolclass=NullPool)
     try:
         yield World(folder, engine, authority)
@@ -124,7 +143,8 @@ def open_world(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settings(text: str, url: str, via: str, other_way_too: bool) -> str:
+def _settings(text: str, url: str, via: str, other_way_too: bool, sends_again: bool) -> str:
+    factor = _WAITS_LONGER if sends_again else 1
     text = re.sub(r'url = "sqlite:[^"]*"', f'url = "{url}"', text)
     head, *sections = re.split(r"(?m)^(?=\[)", text)
     kept = [head]
@@ -133,10 +153,12 @@ def _settings(text: str, url: str, via: str, other_way_too: bool) -> str:
         if name in _PATIENCE:
             if name == "soap" and via == "sftp":
                 continue
-            section += "".join(f"{key} = {value}\n" for key, value in _PATIENCE[name].items())
+            section += "".join(f"{key} = {value * factor}\n" for key, value in _PATIENCE[name].items())
         kept.append(section)
     if via == "soap" and not other_way_too:
         kept = [part for part in kept if not part.startswith("[sftp]")]
+    if sends_again:
+        kept.append("\n[delivery]\nresend_after_unknown = true\n")
     return "".join(kept) + '\n[schedule]\nreports = ["nodurs"]\n'
 
 
@@ -149,12 +171,12 @@ class Ledger:
         if server:
             self._url = _create_database(server, f"simulation_{folder.name}_{variant}".replace("-", "_"))
         self._fill(folder / f"bank-{kind}-{variant}")
-        self._kept = self._read() if server else None
+        self._kept = Rows.read(self._url) if server else None
 
     def fresh(self, path: Path) -> str:
         """The URL of a database as it was at the beginning: at `path`, or on the server."""
         if self._kept is not None:
-            self._restore()
+            self._kept.put_back(self._url)
             return self._url
         shutil.copy(str(make_url(self._url).database), path)
         return f"sqlite:///{path}"
@@ -176,38 +198,11 @@ class Ledger:
             with closing(sqlite3.connect(str(make_url(self._url).database))) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _read(self) -> dict[str, list[tuple[Any, ...]]]:
-        with psycopg.connect(_plain(self._url)) as connection:
-            return {
-                table.name: connection.execute(f"SELECT * FROM {table.name}".encode()).fetchall()
-                for table in metadata.sorted_tables
-            }
-
-    def _restore(self) -> None:
-        """Copying a database on the server takes a third of a second; emptying one does not."""
-        assert self._kept is not None
-        with psycopg.connect(_plain(self._url)) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            connection.execute("SET session_replication_role = replica")  # the tables are append-only
-            for name, rows in self._kept.items():
-                connection.execute(f"DELETE FROM {name}".encode())
-                if rows:
-                    places = ", ".join(["%s"] * len(rows[0]))
-                    insert = f"INSERT INTO {name} VALUES ({places})"
-                    connection.cursor().executemany(insert.encode(), rows)
-
 
 def _create_database(server: str, name: str) -> str:
-    with psycopg.connect(_plain(server), autocommit=True) as connection:
+    with psycopg.connect(plain(server), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return make_url(server).set(database=name).render_as_string(hide_password=False)
-
-
-def _plain(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def read_steps(folder: Path) -> dict[str, Any]:
