@@ -20,7 +20,6 @@ from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.archive import Archive
-from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.pipeline.desk import Desk
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
@@ -66,18 +65,16 @@ def now() -> datetime:
 
 
 def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
-    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready, or is another's."""
+    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready."""
     settings = workspace.settings
     engine = open_engine(workspace.database_url())
     require_current(engine)
-    provider, archive = settings.provider.registration_number, Archive(workspace.archive)
-    with engine.connect() as connection:
-        require_own(connection, provider, archive)
+    provider = settings.provider.registration_number
     return Desk(
         provider=provider,
         provider_name=settings.provider.name,
         engine=engine,
-        archive=archive,
+        archive=Archive(workspace.archive),
         scratch=workspace.archive / "work",
         kinds=KINDS,
         schemas=shipped.schema,

@@ -144,7 +144,7 @@ def complete_workspace(folder: Path, *, new_archive: bool = False) -> Workspace:
     engine = open_engine(workspace.database_url())
     try:
         upgrade(engine)
-        _register(workspace, engine, new_archive=new_archive)
+        _claim(workspace, engine, new_archive=new_archive)
         if workspace.settings.schedule.engine == "procrastinate":
             _make_queue(engine)
     finally:
@@ -173,14 +173,13 @@ def own_files(workspace: Workspace) -> list[Path]:
     return [workspace.archive, *sorted(around)]
 
 
-def _register(workspace: Workspace, engine: Engine, *, new_archive: bool) -> None:
-    """Lets the database know the archive of this provider, so that no second one is begun beside it."""
+def _claim(workspace: Workspace, engine: Engine, *, new_archive: bool) -> None:
+    """No second archive is begun for a provider beside the one that its reports lie in."""
     provider, archive = workspace.settings.provider.registration_number, Archive(workspace.archive)
     with writing(engine) as connection:
-        if not new_archive:
-            orphans.require_own(connection, provider, archive)
-        if new_archive or orphans.archive_of(connection, provider) is None:
+        if new_archive:
             orphans.adopt(connection, provider, archive.sent_log, at=datetime.now(UTC))
+        orphans.require_own(connection, provider, archive)
 
 
 def make_folder(folder: Path) -> None:

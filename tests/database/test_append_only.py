@@ -44,6 +44,8 @@ ROWS = (
     "INSERT INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'error', '1', 't')",
     "INSERT INTO audit_records VALUES (1, '2026-11-17', '5860571000', 'k', 1, '{}', 'p', 'h')",
     "INSERT INTO purged_files VALUES ('5860571000', '2026/11/f.zst', 'a', '2026-11-17 12:00:00')",
+    "INSERT INTO orphans VALUES (1, '5860571000', 'NODURS', '2026-11-17', 'f', 'p', 'a',"
+    " '2026-11-17 12:00:00', '2026-11-17 12:00:00', 1)",
     "INSERT INTO eplacila_payments (id, provider, order_id, state, amount_cents, reversed_cents, told_at)"
     " VALUES (1, '5860571000', 'N-1', 3, 0, 0, '2026-11-17 12:00:00')",
     "INSERT INTO eplacila_states VALUES (1, 1, 3, '2026-11-17 12:00:00', '2026-11-17 12:00:00')",
