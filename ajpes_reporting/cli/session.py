@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -15,12 +16,12 @@ import click
 
 from ajpes_reporting.cli.output import echo, echo_heading, echo_json
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from ajpes_reporting.config import Workspace
@@ -31,6 +32,7 @@ WORKSPACE_VARIABLE = "AJPES_WORKSPACE"
 MOST_ROWS_EVER = 2**63 - 1  # as far as a database numbers its rows
 _SHOW_PROGRESS_AFTER_SECONDS = 1.0
 _PIPED_WIDTH = 140
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,22 @@ def with_session(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, workspace: str | None, as_json: bool, **kwargs: Any) -> Any:
         above = click.get_current_context().find_root().obj or {}
         folder = workspace or above.get("workspace") or os.environ.get(WORKSPACE_VARIABLE) or "."
+        _refuse_half_characters((folder, *args, *kwargs.values()))
         return function(Session(Path(folder), as_json or above.get("as_json", False)), *args, **kwargs)
 
     return wrapped
+
+
+def _refuse_half_characters(given: Iterable[Any]) -> None:
+    """Texts and names of files go into the record, which takes UTF-8 alone. Raises `UsageError`."""
+    for value in given:
+        if isinstance(value, tuple):
+            _refuse_half_characters(value)
+        elif isinstance(value, str | Path) and _HALF_CHARACTER.search(str(value)):
+            raise UsageError(
+                f"{value} is not UTF-8 text. Nothing was done.",
+                "type it in a terminal of UTF-8, or give the file another name",
+            )
 
 
 def local_time(moment: datetime | None) -> str:

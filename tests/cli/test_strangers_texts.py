@@ -123,6 +123,23 @@ def test_what_is_typed_or_set_wrongly_is_shown_escaped(
     assert told(capsys, *at, "doctor")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["ledger", "show", "O\udc9b"], ["ledger", "import", "a\udcff.csv"], ["collect", "a\udcff.xml"],
+     ["check", "a\udcff.xml"], ["resolve", "1", "--as", "delivered", "--reason", "\udcff"],
+     ["init", "w\udcff"], ["-w", "w\udcff", "status"],
+     ["ledger", "cancel", "O-301", "1", "--replace", "debtor_name=\udcff"]],
+    ids=lambda command: ascii(command[-1]),
+)  # fmt: skip
+def test_what_is_no_utf_8_is_refused_in_words(
+    bank: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """A name typed in a terminal of Latin-2, a file from an old disk: no traceback, nothing done."""
+    code, shown = told(capsys, "-w", str(bank), *command)
+    assert code == 2
+    assert "is not UTF-8 text. Nothing was done." in shown
+
+
 def test_a_fault_of_ours_shows_no_raw_text_either(tmp_path: Path) -> None:
     """A traceback ends with the words of the error, and those may be a stranger's."""
     program = (
