@@ -173,7 +173,8 @@ def _files(workspace: Workspace) -> Iterator[Diagnosis]:
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:
     """What is wrong with the reports. It is no fault of this machine, so it decides no exit code."""
     settings, log = workspace.settings, SentLog(workspace.archive)
-    for alarm in conditions(connection, settings.provider.registration_number, settings.alarms, time(), log):
+    provider, amounts = settings.provider.registration_number, settings.spapp.amounts
+    for alarm in conditions(connection, provider, settings.alarms, time(), log, amounts):
         yield Diagnosis(alarm.kind, Health.ALARM, alarm.text, alarm.remedy)
 
 

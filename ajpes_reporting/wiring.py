@@ -234,6 +234,7 @@ def open_watch(workspace: Workspace, desk: Desk) -> Watch:
         alarm_channels(workspace),
         desk.clock,
         desk.archive.sent_log,
+        settings.spapp.amounts,
     )
 
 

@@ -23,11 +23,13 @@ JOURNAL_KINDS = frozenset(
         "detour",
         "answer",
         "aside",
+        "ahead",
+        "excluded",
+        "moved",
         "audit",
         "channel",
         "orphan",
         "former",
-        "excluded",
     }
 )
 """Alarms about the reports and their record; the database alone tells them."""

@@ -18,6 +18,7 @@ from ajpes_reporting.domain.findings import Severity as FindingSeverity
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chores, due, orphans, submissions
+from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.reports.registry import KINDS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from ajpes_reporting.config import AlarmsSection
+    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.journal.sent_log import SentLog
     from ajpes_reporting.journal.submissions import Submission
 
@@ -53,8 +55,12 @@ def conditions(
     settings: AlarmsSection,
     now: datetime,
     sent_log: SentLog | None = None,
+    amounts: Amounts = "euros",
 ) -> Iterator[Alarm]:
-    """Everything that is wrong now with the reports of a provider and with their record."""
+    """Everything that is wrong now with the reports of a provider and with their record.
+
+    `amounts` says how the monthly report gives figures.
+    """
     for row in due.open_periods(connection, provider, quiet_until=now):
         latest = submissions.latest(connection, provider, row.report, row.period)
         if not _is_settled(row, latest):
@@ -65,6 +71,7 @@ def conditions(
     yield from _ahead(connection, provider, now)
     yield from _kept_out(connection, provider)
     yield from _set_aside(connection, provider, now)
+    yield from _moved(connection, provider, amounts)
     yield from _record(connection, provider)
     yield from _channels(connection, provider, now)
     if sent_log is not None:
@@ -213,6 +220,19 @@ def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator
                 f"`ajpes-reporting answers discard {row.id} --reason …` puts it away"
             )
             yield Alarm(f"aside {row.id}", Severity.WARNING, text, remedy)
+
+
+def _moved(connection: Connection, provider: str, amounts: Amounts) -> Iterator[Alarm]:
+    """Months that were accepted with other figures than the ledger has now."""
+    for month in moved_months(connection, provider, amounts, most=0):
+        accounts = "1 account has" if month.count == 1 else f"{month.count:,} accounts have"
+        text = (
+            f"{accounts} other figures now than AJPES accepted with SPAPP for {month.month} "
+            f"(submission {month.submission})."
+        )
+        again = f"`ajpes-reporting resubmit {month.submission}`"
+        remedy = f"see `ajpes-reporting status`; if the month is to be sent again, {again}"
+        yield Alarm(f"moved SPAPP {month.month}", Severity.WARNING, text, remedy)
 
 
 def _record(connection: Connection, provider: str) -> Iterator[Alarm]:

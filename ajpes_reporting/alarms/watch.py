@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Machine
     from ajpes_reporting.config import AlarmsSection
+    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Clock
     from ajpes_reporting.journal.sent_log import SentLog
 
@@ -35,7 +36,8 @@ class Watch:
     """What is looked at, and who is told.
 
     `channels` are made only when there is something to tell: one that cannot be made, because its
-    password is missing, say, counts as one that failed, and stops nothing else.
+    password is missing, say, counts as one that failed, and stops nothing else. `amounts` says how
+    the monthly report gives figures.
     """
 
     provider: str
@@ -45,6 +47,7 @@ class Watch:
     channels: Mapping[str, Callable[[], Channel]]
     clock: Clock
     sent_log: SentLog | None = None
+    amounts: Amounts = "euros"
 
 
 def look_and_tell(watch: Watch) -> None:
@@ -81,6 +84,7 @@ def standing(
     settings: AlarmsSection,
     now: datetime,
     sent_log: SentLog | None = None,
+    amounts: Amounts = "euros",
 ) -> list[Standing]:
     """What is wrong now, the critical first.
 
@@ -88,8 +92,9 @@ def standing(
     whoever calls `status` need not be able to read the certificate.
     """
     booked = {row.key: row for row in book.standing_rows(connection, provider)}
-    wrong = conditions(connection, provider, settings, now, sent_log)
-    found: dict[str, Alarm] = {item.key: item for item in wrong}
+    found: dict[str, Alarm] = {
+        item.key: item for item in conditions(connection, provider, settings, now, sent_log, amounts)
+    }
     for key, row in booked.items():
         if (alarm := book.alarm_in(row)).kind in MACHINE_KINDS:
             found[key] = alarm
@@ -103,7 +108,7 @@ def _look(watch: Watch) -> None:
     now = watch.clock()
     with snapshot(watch.engine) as connection:
         found = [
-            *conditions(connection, watch.provider, watch.settings, now, watch.sent_log),
+            *conditions(connection, watch.provider, watch.settings, now, watch.sent_log, watch.amounts),
             *machine_alarms(watch.machine, connection, now, watch.provider),
         ]
     with writing(watch.engine) as connection:

@@ -30,6 +30,11 @@ class FindingLog:
             hardened = self._strict and finding.severity is Severity.WARNING and not finding.taken_back
             self._add(replace(finding, severity=Severity.ERROR) if hardened else finding)
 
+    def note(self, findings: Iterable[Finding]) -> None:
+        """Takes in what keeps no report from going: a warning stays one, also with `strict`."""
+        for finding in findings:
+            self._add(finding)
+
     def hidden(self) -> dict[str, int]:
         """How many more findings there were, by rule."""
         return {

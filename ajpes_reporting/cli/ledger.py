@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import ledger_pull
+from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
-from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.money import format_decimal
 
@@ -27,42 +27,49 @@ def command() -> None:
 
 @command.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option(
+    "--restate", is_flag=True,
+    help="Renew accounts and account months that differ from what is known; what was there is kept.",
+)  # fmt: skip
+@click.option("--reason", help="Why they are restated; it goes on the record.")
 @with_session
-def import_(session: Session, files: tuple[Path, ...]) -> None:
+def import_(
+    session: Session, files: tuple[Path, ...], dry_run: bool, restate: bool, reason: str | None
+) -> None:
     """Takes CSV FILES in: events, accounts, account months or postings, known by their header.
 
     A file goes in whole or not at all. The same rows again change nothing; a known row with other
-    content is refused.
+    content is refused, unless it is of an account or its month and is to be restated.
     """
     from ajpes_reporting.pipeline.facts import import_files
 
+    because = _why_restated(restate, reason)
     desk = session.desk()
     with session.progress("Importing") as progress:
-        summaries = import_files(desk, files, progress)
-    document = [
-        {
-            "file": summary.path, "kind": summary.kind, "rows": summary.rows_read, "new": summary.rows_new,
-            "known": summary.rows_known, "renamed": summary.renamed,
-            "warnings": [finding_json(item) for item in summary.warnings],
-        }
-        for summary in summaries
-    ]  # fmt: skip
+        summaries = import_files(desk, files, progress, restate_because=because, dry_run=dry_run)
+    document = [{**import_json(summary), "dry_run": dry_run} for summary in summaries]
 
     def show() -> None:
         for summary in summaries:
-            echo(
-                f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
-                f"{summary.rows_new:,} new, {summary.rows_known:,} known already"
-            )
-            if summary.renamed:
-                count = counted(summary.renamed, "obligations")
-                echo(f"  {count} with another name of the debtor; `ledger show` has the one before")
-            for finding in summary.warnings:
-                echo(f"  warning: {finding}")
-            if summary.warning_count > len(summary.warnings):
-                echo(f"  … {summary.warning_count:,} warnings in all")
+            show_import(summary)
+        if dry_run:
+            echo("This was a dry run: nothing was changed.")
 
     session.emit(document, show)
+
+
+def _why_restated(restate: bool, reason: str | None) -> str | None:
+    """Why something is restated; nothing is without a word about it, nor by chance."""
+    if not restate:
+        if reason is not None:
+            raise UsageError("--reason goes with --restate.", "add --restate, or leave --reason out")
+        return None
+    if reason is None:
+        raise UsageError(
+            "--restate needs a reason; it goes on the record.", "say why with --reason, in a few words"
+        )
+    return _reason(reason)
 
 
 @command.command("cancel")

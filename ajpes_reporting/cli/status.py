@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.alarms.watch import standing
+from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Session, local_time, with_session
@@ -16,6 +17,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
+from ajpes_reporting.ledger.reported import moved_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.left_out import LeftOut
 
@@ -45,23 +48,28 @@ def _part(session: Session, workspace: Workspace) -> Part:
 
     desk = open_desk(workspace)
     with desk.engine.connect() as connection:
+        amounts = desk.amounts["SPAPP"]
         alarms = standing(
             connection,
             desk.provider,
             workspace.settings.alarms,
             desk.clock(),
             desk.archive.sent_log,
+            amounts,
         )
+        moved = moved_months(connection, desk.provider, amounts)
         newest = submissions.recent(connection, desk.provider, _MOST)
         aside = answers.set_aside_answers(connection, desk.provider, _MOST)
         held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}
         left_out = _left_out(connection, desk)
+    to_do = {item.id: _to_do(item, item.id in held, moved) for item in newest}
     periods = _due(desk)
     document = {
         "provider": desk.provider,
         "alarms": [_alarm_json(item) for item in alarms],
         "due": periods,
-        "submissions": [_submission_json(item, item.id in held) for item in newest],
+        "submissions": [_submission_json(item, to_do[item.id]) for item in newest],
+        "moved": [difference_json(item) for month in moved for item in month.shown],
         "answers_set_aside": [
             {"id": row.id, "name": row.remote_name, "status": row.status, "note": row.note} for row in aside
         ],
@@ -77,7 +85,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
             "Due", ("report", "period", "deadline", "standing"), [_due_row(desk, item) for item in periods]
         )
         if newest:
-            rows = [_row(item, item.id in held) for item in newest]
+            rows = [_row(item, to_do[item.id]) for item in newest]
             session.table(
                 "Submissions", (">no.", "report", "period", "state", ">records", "prepared", "to do"), rows
             )
@@ -86,6 +94,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
         notes = [[code, *_note_row(note)] for code, item in left_out.items() for note in item.notes()]
         if notes:
             session.table("Left out of reports", ("report", "record", "why", "do"), notes)
+        show_moved(moved)
         if aside:
             rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
             session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
@@ -177,15 +186,15 @@ def _is_held(findings: Sequence[Any]) -> bool:
     return any(row.severity == Severity.ERROR for row in findings)
 
 
-def _submission_json(item: Submission, held: bool) -> dict[str, Any]:
+def _submission_json(item: Submission, to_do: str) -> dict[str, Any]:
     return {
         "id": item.id, "report": item.report, "period": item.period, "state": item.state.value,
         "records": item.record_count, "prepared_at": item.prepared_at, "sha256": item.sha256,
-        "superseded_by": item.superseded_by, "to_do": _to_do(item, held),
+        "superseded_by": item.superseded_by, "to_do": to_do,
     }  # fmt: skip
 
 
-def _row(item: Submission, held: bool) -> list[str]:
+def _row(item: Submission, to_do: str) -> list[str]:
     return [
         str(item.id),
         item.report,
@@ -193,13 +202,15 @@ def _row(item: Submission, held: bool) -> list[str]:
         item.state.label,
         f"{item.record_count:,}",
         local_time(item.prepared_at),
-        _to_do(item, held),
+        to_do,
     ]
 
 
-def _to_do(item: Submission, held: bool) -> str:
+def _to_do(item: Submission, held: bool, moved: Sequence[MovedMonth]) -> str:
     if item.superseded_by:
         return f"superseded by {item.superseded_by}"
+    if item.id in (month.submission for month in moved):
+        return f"its figures have moved, see below: resubmit {item.id}, or leave it so"
     if item.state is State.PREPARED and item.is_held:
         return f"held, {item.held_because}: show {item.id}, then release {item.id} --reason …"
     if item.state is State.PREPARED and held:

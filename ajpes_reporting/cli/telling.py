@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time
 from ajpes_reporting.cli.wording import counted
@@ -16,10 +17,12 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.pipeline.run import Ending, Result
 
 if TYPE_CHECKING:
     from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.left_out import LeftOut
 
@@ -50,6 +53,7 @@ def result_json(desk: Desk, result: Result) -> dict[str, Any]:
     return {
         "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
         "deadline": result.deadline, "submission": submission_json(desk, result.submission),
+        "moved": [difference_json(item) for month in _moved(desk, result) for item in month.shown],
         **log_json(result.log), "left_out": left_out_json(result.left_out), "exit_code": exit_code(result),
     }  # fmt: skip
 
@@ -64,6 +68,15 @@ def left_out_json(left_out: LeftOut) -> dict[str, Any]:
         } if held else None,
         "excluded": [asdict(item) for item in left_out.excluded],
     }  # fmt: skip
+
+
+def _moved(desk: Desk, result: Result) -> list[MovedMonth]:
+    """The month, if it was accepted with other figures than the ledger has now."""
+    if not result.kind.monthly:
+        return []
+    with desk.engine.connect() as connection:
+        found = moved_months(connection, desk.provider, desk.amounts[result.kind.code])
+    return [month for month in found if month.month == result.period.key]
 
 
 def exit_code(result: Result) -> int:
@@ -144,6 +157,7 @@ def show_result(desk: Desk, result: Result) -> None:
             )
             if not result.kind.monthly:
                 echo("What was recorded since then goes with the next day's report.")
+            show_moved(_moved(desk, result))
         case _ if submission:
             _show_submission(desk, result, submission, name)
 

@@ -29,6 +29,63 @@ def keep(table: str, keys: Sequence[Sequence[str]], *, changed: str = ALWAYS, ke
         op.execute(statement)
 
 
+def restatable(
+    table: str, former: str, parent: str, columns: Sequence[str], *, kept: str, freely: str
+) -> None:
+    """Lets a row of `table` change as a whole only where `former` holds what stood in it.
+
+    The newest row of `former` whose column `parent` names the row must have its `columns` as they are before
+    the UPDATE. Never where the condition `kept` holds, and without more ado where `freely` does; both are
+    over OLD and NEW. Takes the place of the guard that `keep` sets on an UPDATE.
+    """
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    op.execute(f"DROP TRIGGER {table}_no_update" + (f" ON {table}" if on_postgresql else ""))
+    if on_postgresql:
+        refuse, arguments = "EXECUTE FUNCTION ajpes_append_only()", ", ".join((former, parent, *columns))
+        before = f"BEFORE UPDATE ON {table} FOR EACH ROW WHEN"
+        op.execute(f"CREATE TRIGGER {table}_no_update {before} ({kept}) {refuse}")
+        op.execute(
+            f"CREATE TRIGGER {table}_restated {before} (NOT ({freely}))"
+            f" EXECUTE FUNCTION ajpes_restated({arguments})"
+        )
+        return
+    same = " AND ".join(f"before.{column} IS OLD.{column}" for column in columns)
+    newest = f"SELECT max(id) FROM {former} WHERE {parent} = OLD.id"  # noqa: S608 - our own names only
+    is_kept = f"EXISTS (SELECT 1 FROM {former} AS before WHERE before.id = ({newest}) AND {same})"  # noqa: S608
+    changed = f"({kept}) OR NOT (({freely}) OR {is_kept})".replace("IS DISTINCT FROM", "IS NOT")
+    op.execute(
+        f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} WHEN {changed}"
+        f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
+
+
+def create_restating_function() -> None:
+    """What the triggers of `restatable` call on PostgreSQL: with `former`, `parent` and the columns."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            """
+            CREATE FUNCTION ajpes_restated() RETURNS trigger LANGUAGE plpgsql AS $$
+            DECLARE
+                is_kept boolean;
+                same text := 'true';
+            BEGIN
+                FOR place IN 2 .. TG_NARGS - 1 LOOP
+                    same := same || format(' AND before.%1$I IS NOT DISTINCT FROM ($1).%1$I', TG_ARGV[place]);
+                END LOOP;
+                EXECUTE format(
+                    'SELECT %s FROM %I.%I AS before'
+                    ' WHERE before.%I = ($1).id ORDER BY before.id DESC LIMIT 1',
+                    same, TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]
+                ) INTO is_kept USING OLD;
+                IF is_kept IS NOT TRUE THEN
+                    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+                END IF;
+                RETURN NEW;
+            END$$
+            """
+        )
+
+
 def create_function() -> None:
     """What the triggers call on PostgreSQL; SQLite needs none."""
     if op.get_bind().dialect.name == "postgresql":

@@ -188,7 +188,8 @@ account_months = Table(
     Column("credit_turnover_cents", Cents, nullable=False),
     Column("debit_turnover_cents", Cents, nullable=False),
     Column("closing_balance_cents", Cents, nullable=False),
-    # 'imported' is a fact from the bank; 'closed' was summed up from postings and is renewed.
+    # 'imported' is a fact from the bank, which may be restated; 'closed' was summed up from postings, and is
+    # renewed with whatever it follows from.
     Column("origin", String(8), nullable=False),
     UniqueConstraint("account", "month"),
     Index(None, "month"),
@@ -207,6 +208,33 @@ postings = Table(
     Column("amount_cents", Cents, nullable=False),
     UniqueConstraint("provider", "posting_id"),
     Index(None, "account", "booked_on", "amount_cents"),  # a month is summed up from it alone
+)
+
+# What stood in an account, or in a month that was imported, before it was restated. The database lets
+# neither change unless the newest row here holds what it had (see `append_only.restatable`).
+former_accounts = Table(
+    "former_accounts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("account", Key, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("holder_tax_number", String(8), nullable=False),
+    Column("holder_name", Name, nullable=False),
+    Column("opened_on", Date, nullable=False),
+    Column("closed_on", Date),
+    Column("restated_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+former_account_months = Table(
+    "former_account_months",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("account_month", Key, ForeignKey("account_months.id"), nullable=False, index=True),
+    Column("credit_turnover_cents", Cents, nullable=False),
+    Column("debit_turnover_cents", Cents, nullable=False),
+    Column("closing_balance_cents", Cents, nullable=False),
+    Column("restated_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 # --- The journal --------------------------------------------------------------------------------
@@ -244,6 +272,18 @@ submission_events = Table(
     Column("event", Key, primary_key=True, autoincrement=False),
     _asked_once("event", "events.id"),
     Index(None, "event"),
+)
+
+# What a monthly report said of an account, noted when the ledger moved away from it: of the others the
+# ledger still says the same. Empty figures: the account was not in the report.
+reported_figures = Table(
+    "reported_figures",
+    metadata,
+    Column("submission", Key, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+    Column("account", Key, ForeignKey("accounts.id"), primary_key=True, autoincrement=False),
+    Column("credit_turnover_cents", Cents),
+    Column("debit_turnover_cents", Cents),
+    Column("closing_balance_cents", Cents),
 )
 
 submission_findings = Table(
@@ -477,7 +517,10 @@ APPEND_ONLY = (
     "exclusions",
     "withdrawn_events",
     "postings",
+    "former_accounts",
+    "former_account_months",
     "submission_events",
+    "reported_figures",
     "submission_findings",
     "answer_rows",
     "audit_records",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, literal
+from sqlalchemy import BigInteger, Date, DateTime, Dialect, Integer, String, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
@@ -60,6 +60,58 @@ def _iso_day_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(iso_day, "postgresql")
 def _iso_day_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"
+
+
+class month_of(GenericFunction[str]):  # noqa: N801 - named as it is written in a query
+    """In a query, the month of a date, as YYYY-MM."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(month_of, "sqlite")
+def _month_of_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 7)"
+
+
+@compiles(month_of, "postgresql")
+def _month_of_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"to_char({compiler.process(element.clauses, **options)}, 'YYYY-MM')"
+
+
+class first_day_of(GenericFunction[date]):  # noqa: N801 - named as it is written in a query
+    """In a query, the first day of a month that is written as YYYY-MM."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(first_day_of, "sqlite")
+def _first_day_of_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)} || '-01')"
+
+
+@compiles(first_day_of, "postgresql")
+def _first_day_of_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} || '-01' AS DATE)"
+
+
+class day_after_month(GenericFunction[date]):  # noqa: N801 - named as it is written in a query
+    """In a query, the first day after a month that is written as YYYY-MM; NULL for none."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(day_after_month, "sqlite")
+def _day_after_month_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"date({compiler.process(element.clauses, **options)} || '-01', '+1 month')"
+
+
+@compiles(day_after_month, "postgresql")
+def _day_after_month_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    month = compiler.process(element.clauses, **options)
+    return f"CAST(CAST({month} || '-01' AS DATE) + INTERVAL '1 month' AS DATE)"
 
 
 class filled(GenericFunction[str]):  # noqa: N801 - named as it is written in a query

@@ -44,6 +44,7 @@ RELEASED = "released"
 PURGED = "purged"
 COUNTED = "audit entries"
 """The note of how many entries were a provider's own, up to which one of all."""
+SENT_AGAIN = "sent again"
 
 
 @dataclass(frozen=True, slots=True)

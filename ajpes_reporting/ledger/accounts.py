@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy import case, exists, func, literal, or_, select, update
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
+from ajpes_reporting.database.types import month_of
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.ledger.contradictions import Comparison, contradictions
+from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.domain.periods import parse_month
+from ajpes_reporting.ledger.contradictions import Comparison, contradictions, is_other, restated
 from ajpes_reporting.ledger.findings import MOST
+from ajpes_reporting.ledger.later_months import follow, following, newest_month
 from ajpes_reporting.ledger.merge import Merge
 from ajpes_reporting.ledger.months import CLOSED, FIGURES, IMPORTED, put_months
+from ajpes_reporting.ledger.reported import reported_months
+from ajpes_reporting.ledger.restatement import HOLDER, restate_accounts, restate_months
 from ajpes_reporting.ledger.staging import (
     add_new,
     newest,
@@ -25,16 +32,20 @@ from ajpes_reporting.ledger.staging import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
 
 
-_HOLDER = ("holder_tax_number", "holder_name", "opened_on", "closed_on")
-_STORED = (*_HOLDER, "clean_under")
+_RESTATE = (
+    "correct the row; if it is right and the ledger is wrong, restate it with"
+    " `ledger import FILE --restate --reason …`"
+)
+_STORED = (*HOLDER, "clean_under")
 
 
 class MergeAccounts(Merge):
-    """New accounts, and known ones that closed."""
+    """New accounts, known ones that closed, and those that are restated."""
 
     staged = (staged_accounts,)
     into = (accounts,)
@@ -43,15 +54,27 @@ class MergeAccounts(Merge):
         settle(self._connection, staged_accounts)
         last = newest(self._connection, accounts)
         rows_new = _add_accounts(self._connection, self._provider)
-        rows_closed = rows_changed(self._connection, _closings(self._provider, last))
         if rows_new < rows:
-            self._found.add(contradictions(self._connection, _accounts_compared(self._provider, last)))
+            rows_new += self._renew_known(last)
         self._found.refuse_errors()
-        return rows_new + rows_closed
+        return rows_new
+
+    def _renew_known(self, last: int) -> int:
+        """Which months an account belongs to may change with it. Says how many have closed."""
+        connection, compared = self._connection, _accounts_compared(self._provider, last)
+        touched = _accounts_moved(compared, self._provider)
+        with following(connection, self._provider, touched):
+            rows_closed = rows_changed(connection, _closings(self._provider, last))
+            if self.restatement:
+                self.restated = tuple(restated(connection, compared))
+                differing = _differing(compared, accounts.c.id)
+                self.rows_restated = restate_accounts(connection, differing, self.restatement)
+        self._found.add(contradictions(connection, compared))
+        return rows_closed
 
 
 class MergeAccountMonths(Merge):
-    """Months of known accounts; they take the place of those summed up from postings."""
+    """Months of known accounts; they take the place of those summed up from postings, or are restated."""
 
     staged = (staged_account_months,)
     into = ()
@@ -61,11 +84,25 @@ class MergeAccountMonths(Merge):
         self._found.add(_unknown_accounts(self._connection, self._provider, staged_account_months))
         self._found.refuse_errors()
         last = newest(self._connection, account_months)
-        rows_new = put_months(self._connection, _new_months(self._provider))
+        compared = _months_compared(self._provider, last)
+        with self._followed():
+            if self.restatement:
+                self.restated = tuple(restated(self._connection, compared))
+                differing = _differing(compared, account_months.c.id)
+                self.rows_restated = restate_months(self._connection, differing, self.restatement)
+            rows_new = put_months(self._connection, _new_months(self._provider))
         if rows_new < rows:
-            self._found.add(contradictions(self._connection, _months_compared(self._provider, last)))
+            self._found.add(contradictions(self._connection, compared))
         self._found.refuse_errors()
         return rows_new
+
+    def _followed(self) -> AbstractContextManager[None]:
+        """Nothing follows where no month is as new as those that come in."""
+        oldest = self._connection.scalar(select(func.min(staged_account_months.c.month)))
+        last = newest_month(self._connection, self._provider)
+        if oldest is None or last is None or oldest > last:
+            return nullcontext()
+        return following(self._connection, self._provider, _months_touched(self._provider))
 
 
 class MergePostings(Merge):
@@ -80,10 +117,20 @@ class MergePostings(Merge):
         self._found.refuse_errors()
         last = newest(self._connection, postings)
         rows_new = _add_postings(self._connection, self._provider)
+        if rows_new:
+            self._move_months(last)
         if rows_new < rows:
             self._found.add(contradictions(self._connection, _postings_compared(self._provider, last)))
         self._found.refuse_errors()
         return rows_new
+
+    def _move_months(self, last: int) -> None:
+        """Most postings are newer than any month that has a row."""
+        month = newest_month(self._connection, self._provider)
+        if month is not None:
+            is_late = (postings.c.id > last) & (postings.c.booked_on <= parse_month(month).last_day)
+            self._found.add(_in_imported_months(self._connection, is_late))
+            follow(self._connection, self._provider, _accounts_of(is_late))
 
 
 # --- What is new ----------------------------------------------------------------------------------
@@ -138,6 +185,82 @@ def _add_postings(connection: Connection, provider: str) -> int:
     return add_new(connection, postings, key, (*key, "account", "booked_on", "amount_cents"), rows)
 
 
+# --- What moves months ----------------------------------------------------------------------------
+
+
+def _accounts_of(is_late: ColumnElement[bool]) -> Select[Any]:
+    since = func.min(month_of(postings.c.booked_on))
+    return select(postings.c.account, since).where(is_late).group_by(postings.c.account)
+
+
+def _accounts_moved(compared: Comparison, provider: str) -> Select[Any]:
+    """Known accounts that open or close on another day than a report that was made could know."""
+    (opens, opened), (closes, closed) = (compared.pairs[name] for name in ("opened_on", "closed_on"))
+    other_opening = opens.is_distinct_from(opened)
+    day = case(
+        (other_opening, case((opens < opened, opens), else_=opened)),
+        (closed.is_(None) | (closes < closed), closes),
+        else_=closed,
+    )
+    newest_report = select(func.max(reported_months(provider).c.month)).scalar_subquery()
+    return (
+        select(accounts.c.id, func.min(month_of(day)))
+        .select_from(compared.joined)
+        .where(or_(other_opening, closes.is_distinct_from(closed)), month_of(day) <= newest_report)
+        .where(~compared.is_new)
+        .group_by(accounts.c.id)
+    )
+
+
+def _months_touched(provider: str) -> Select[Any]:
+    """Accounts of which a month comes in, or is given anew, that another month or a report follows from."""
+    staged = staged_account_months.c
+    known = account_months.alias("known")
+    figures = ((staged[name], known.c[name]) for name in FIGURES)
+    is_as_known = (known.c.origin == IMPORTED) & ~or_(*(here != there for here, there in figures))
+    later = account_months.alias("later")
+    follows = exists().where(
+        later.c.account == accounts.c.id, later.c.month >= staged.month, later.c.origin == CLOSED
+    )
+    newest_report = select(func.max(reported_months(provider).c.month)).scalar_subquery()
+    return (
+        select(accounts.c.id, func.min(staged.month))
+        .select_from(staged_account_months)
+        .join(accounts, _account_of(staged_account_months, provider))
+        .outerjoin(known, (known.c.account == accounts.c.id) & (known.c.month == staged.month))
+        .where(or_(known.c.id.is_(None), ~is_as_known), or_(staged.month <= newest_report, follows))
+        .group_by(accounts.c.id)
+    )
+
+
+def _differing(compared: Comparison, key: ColumnElement[int]) -> Select[Any]:
+    return select(key).select_from(compared.joined).where(~compared.is_new, is_other(compared))
+
+
+def _in_imported_months(connection: Connection, is_late: ColumnElement[bool]) -> Iterator[Finding]:
+    """A month that the bank gave stays as it is, whatever is posted: that must not pass in silence."""
+    month = month_of(postings.c.booked_on)
+    joined = postings.join(accounts, accounts.c.id == postings.c.account).join(
+        account_months,
+        (account_months.c.account == postings.c.account)
+        & (account_months.c.month == month)
+        & (account_months.c.origin == IMPORTED),
+    )
+    rows = (
+        select(postings.c.posting_id, accounts.c.account, month.label("month"), postings.c.amount_cents)
+        .select_from(joined)
+        .where(is_late)
+        .order_by(postings.c.id)
+    )
+    for posting_id, account, key, cents in connection.execute(rows):
+        yield Finding(
+            Severity.WARNING, f"posting {posting_id}", "booked_on", "posting.imported-month",
+            f"{format_decimal(cents)} are booked into {key}, an imported month of account {account}:"
+            " its figures count, and the posting moves no balance",
+            "if these figures lack it, restate the month with `ledger import FILE --restate --reason …`",
+        )  # fmt: skip
+
+
 # --- What contradicts -----------------------------------------------------------------------------
 
 
@@ -145,10 +268,10 @@ def _accounts_compared(provider: str, last: int) -> Comparison:
     return Comparison(
         staged=staged_accounts,
         joined=staged_accounts.join(accounts, _account_of(staged_accounts, provider)),
-        pairs={name: (staged_accounts.c[name], accounts.c[name]) for name in _HOLDER},
-        is_new=accounts.c.id > last,
+        pairs={name: (staged_accounts.c[name], accounts.c[name]) for name in HOLDER},
+        is_new=or_(accounts.c.id > last, repeated(staged_accounts)),
         record=_account_name,
-        remedy=lambda _row, _field: "correct the row; of a known account nothing changes but that it closes",
+        remedy=lambda _row, _field: _RESTATE,
     )
 
 
@@ -158,12 +281,14 @@ def _months_compared(provider: str, last: int) -> Comparison:
         staged=staged_account_months,
         joined=staged_account_months.join(accounts, _account_of(staged_account_months, provider)).join(
             account_months,
-            (account_months.c.account == accounts.c.id) & (account_months.c.month == staged.month),
+            (account_months.c.account == accounts.c.id)
+            & (account_months.c.month == staged.month)
+            & (account_months.c.origin == IMPORTED),
         ),
         pairs={name: (staged[name], account_months.c[name]) for name in FIGURES},
-        is_new=account_months.c.id > last,
+        is_new=or_(account_months.c.id > last, repeated(staged_account_months)),
         record=lambda row: f"{_account_name(row)} in {row['month']}",
-        remedy=lambda _row, _field: "correct the row; a month that was imported is not changed",
+        remedy=lambda _row, _field: _RESTATE,
     )
 
 
@@ -182,7 +307,7 @@ def _postings_compared(provider: str, last: int) -> Comparison:
         is_new=postings.c.id > last,
         record=lambda row: f"posting {row['posting_id']}",
         remedy=lambda _row, _field: (
-            "correct the row; if the ledger is wrong, import a posting that balances it"
+            "correct the row; a posting is never restated: if the ledger is wrong, balance it by another one"
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Rows whose key is known but whose content is another: refused, naming both."""
+"""Rows whose key is known but whose content is another: refused, naming both, or restated."""
 
 from __future__ import annotations
 
@@ -40,13 +40,43 @@ class Comparison:
     remedy: Callable[[RowMapping, str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """A field that a row gives anew: what stood there before, and what stands there now."""
+
+    record: str
+    field: str
+    before: str | int | None
+    now: str | int | None
+
+    def __str__(self) -> str:
+        return f"{self.record}: {_label(self.field)} is {_shown(self.now)} now, it was {_shown(self.before)}"
+
+
 def contradictions(connection: Connection, comparison: Comparison) -> Iterator[Finding]:
     """A finding for every field that differs; row by row, the first ones only."""
+    for row, field, here, there in _differing(connection, comparison):
+        yield _finding(comparison, row, field, _shown(here), _shown(there))
+
+
+def restated(connection: Connection, comparison: Comparison) -> Iterator[Restated]:
+    """The same fields where their rows are to take the place of what they contradict."""
+    for row, field, here, there in _differing(connection, comparison):
+        if not row["is new"]:
+            yield Restated(comparison.record(row), field, _plain(there), _plain(here))
+
+
+def is_other(comparison: Comparison) -> ColumnElement[bool]:
+    """In a query over `comparison.joined`, whether any field of the two rows differs."""
+    return or_(*(here.is_distinct_from(there) for here, there in comparison.pairs.values()))
+
+
+def _differing(connection: Connection, comparison: Comparison) -> Iterator[tuple[RowMapping, str, Any, Any]]:
     for row in connection.execute(_query(comparison)).mappings():
         for field in comparison.pairs:
             here, there = row[f"{field} here"], row[f"{field} there"]
             if here != there:
-                yield _finding(comparison, row, field, _shown(here), _shown(there))
+                yield row, field, here, there
 
 
 def _query(comparison: Comparison) -> Any:
@@ -58,24 +88,31 @@ def _query(comparison: Comparison) -> Any:
     return (
         select(*comparison.staged.columns, comparison.is_new.label("is new"), *sides)
         .select_from(comparison.joined)
-        .where(or_(*(here.is_distinct_from(there) for here, there in comparison.pairs.values())))
+        .where(is_other(comparison))
         .order_by(comparison.staged.c.line)
         .limit(MOST)
     )
 
 
 def _finding(comparison: Comparison, row: RowMapping, field: str, here: str, there: str) -> Finding:
-    label = field.removesuffix("_cents").replace("_", " ")
     where = "in an earlier row" if row["is new"] else "in the ledger"
     return Finding(
         Severity.ERROR,
         comparison.record(row),
         field,
         f"{field.replace('_', '-')}.contradiction",
-        f"{label} is {here} here, but {there} {where}",
+        f"{_label(field)} is {here} here, but {there} {where}",
         _KEEP_ONE if row["is new"] else comparison.remedy(row, field),
         line=row["line"],
     )
+
+
+def _label(field: str) -> str:
+    return field.removesuffix("_cents").replace("_", " ")
+
+
+def _plain(value: str | int | date | datetime | None) -> str | int | None:
+    return value if value is None or isinstance(value, str | int) else value.isoformat()
 
 
 def _shown(value: str | int | date | datetime | None) -> str:

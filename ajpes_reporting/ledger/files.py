@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.database.engine import writing
+from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.ledger import csvfile
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
-from ajpes_reporting.ledger.kinds import KINDS
+from ajpes_reporting.ledger.kinds import EVENTS, KINDS
 from ajpes_reporting.ledger.note import no_note
+from ajpes_reporting.ledger.reported import moved_months
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.contradictions import Restated
+    from ajpes_reporting.ledger.intake import Taken
     from ajpes_reporting.ledger.kinds import Kind
     from ajpes_reporting.ledger.note import Note
+    from ajpes_reporting.ledger.reported import MovedMonth
+    from ajpes_reporting.ledger.restatement import Restatement
 
 _REMEDY = "correct the rows and import the file again; what of it the ledger knows already is skipped"
 
@@ -36,7 +43,9 @@ class ImportSummary:
     """What a file brought. `kind` is "events", "accounts", "account_months" or "postings".
 
     Known rows were in the ledger already, or earlier in the file, with the same content.
-    `warnings` are the first of `warning_count`. `renamed` obligations have another name of their debtor now.
+    `warnings` are the first of `warning_count`, `restated` the first fields of what was restated.
+    `renamed` obligations have another name of their debtor now.
+    `moved`: months that AJPES has accepted, and of which the file changed the figures.
     """
 
     kind: str
@@ -47,6 +56,9 @@ class ImportSummary:
     warnings: tuple[Finding, ...]
     warning_count: int
     renamed: int = 0
+    rows_restated: int = 0
+    restated: tuple[Restated, ...] = ()
+    moved: tuple[MovedMonth, ...] = ()
 
 
 def import_files(
@@ -58,50 +70,58 @@ def import_files(
     note: Note[ImportSummary] = no_note,
     *,
     now: datetime,
+    amounts: Amounts = "euros",
+    restatement: Restatement | None = None,
+    dry_run: bool = False,
 ) -> list[ImportSummary]:
     """Imports CSV files, recognised by their headers; accounts first, whatever the order of `paths`.
 
-    Each file is stored in a transaction of its own, in which `note` may write down what was done.
-    `progress` is told rows. Nothing may be recorded later than `now`. Raises UsageError if
-    a file cannot be read, and LedgerRefused for the first that is refused, with its findings; the
-    message says which files had been stored before it.
+    Each file is stored in a transaction of its own, in which `note` may write down what was done. In a
+    `dry_run` all of them go into one, and in the end nothing is stored. With a `restatement` rows may renew
+    accounts and their months. `progress` is told rows; `amounts` says how the monthly report gives figures.
+    Nothing may be recorded later than `now`.
+
+    Raises UsageError if a file cannot be read, and LedgerRefused for the first that is refused, with its
+    findings; the message says which files had been stored before it.
     """
     kinds = {path: csvfile.kind_of(path) for path in paths}
     stored: list[ImportSummary] = []
-    for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
-        try:
-            stored.append(_import_file(engine, provider, path, kinds[path], rules, progress, note, now))
-        except LedgerRefused as refused:
-            message = f"{refused.message}{_stored_before(stored)}"
-            raise LedgerRefused(message, refused.remedy, refused.findings) from refused
+    with _transactions(engine, dry_run) as transaction:
+        for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
+            kind = kinds[path]
+            try:
+                with ExitStack() as stack, transaction() as connection:
+                    before = () if kind is EVENTS else moved_months(connection, provider, amounts)
+                    lines = stack.enter_context(closing(csvfile.rows(path, kind)))
+                    source = Source(path.name, _REMEDY, now)
+                    taken = take_in(connection, provider, kind, lines, source, rules, progress, restatement)
+                    after = () if kind is EVENTS else moved_months(connection, provider, amounts)
+                    summary = _summary(path, kind, taken, [month for month in after if month not in before])
+                    note(connection, summary)
+            except LedgerRefused as refused:
+                message = f"{refused.message}{'' if dry_run else _stored_before(stored)}"
+                raise LedgerRefused(message, refused.remedy, refused.findings) from refused
+            stored.append(summary)
     return stored
 
 
-def _import_file(
-    engine: Engine,
-    provider: str,
-    path: Path,
-    kind: Kind,
-    rules: RuleSettings,
-    progress: Progress,
-    note: Note[ImportSummary],
-    now: datetime,
-) -> ImportSummary:
-    source = Source(path.name, _REMEDY, now)
-    with writing(engine) as connection, closing(csvfile.rows(path, kind)) as lines:
-        taken = take_in(connection, provider, kind, lines, source, rules, progress)
-        summary = ImportSummary(
-            kind.name,
-            path,
-            taken.rows_read,
-            taken.rows_new,
-            taken.rows_known,
-            taken.warnings,
-            taken.warning_count,
-            taken.renamed,
-        )
-        note(connection, summary)
-    return summary
+@contextmanager
+def _transactions(
+    engine: Engine, dry_run: bool
+) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
+    """What begins the transaction of each file."""
+    if not dry_run:
+        yield partial(writing, engine)
+        return
+    with rehearsing(engine) as connection:
+        yield lambda: nullcontext(connection)
+
+
+def _summary(path: Path, kind: Kind, taken: Taken, moved: Sequence[MovedMonth]) -> ImportSummary:
+    return ImportSummary(
+        kind.name, path, taken.rows_read, taken.rows_new, taken.rows_known, taken.warnings,
+        taken.warning_count, taken.renamed, taken.rows_restated, taken.restated, tuple(moved),
+    )  # fmt: skip
 
 
 def _stored_before(stored: Sequence[ImportSummary]) -> str:

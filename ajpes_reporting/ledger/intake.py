@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.contradictions import Restated
     from ajpes_reporting.ledger.findings import Source
     from ajpes_reporting.ledger.kinds import Kind
     from ajpes_reporting.ledger.merge import Merge
+    from ajpes_reporting.ledger.restatement import Restatement
     from ajpes_reporting.ledger.rows import Reader
 
 _ROWS_AT_A_TIME = 10_000
@@ -51,7 +53,7 @@ _MERGES: dict[Kind, type[Merge]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a source. `warnings` are the first of `warning_count`.
+    """What became of a source: `warnings` are the first of `warning_count`, `restated` the first fields.
 
     `renamed`: so many obligations are reported under another spelling of their debtor's name from now on.
     """
@@ -61,10 +63,12 @@ class Taken:
     warnings: tuple[Finding, ...]
     warning_count: int
     renamed: int = 0
+    rows_restated: int = 0
+    restated: tuple[Restated, ...] = ()
 
     @property
     def rows_known(self) -> int:
-        return self.rows_read - self.rows_new
+        return self.rows_read - self.rows_new - self.rows_restated
 
 
 def take_in(
@@ -75,11 +79,13 @@ def take_in(
     source: Source,
     rules: RuleSettings,
     progress: Progress,
+    restatement: Restatement | None = None,
 ) -> Taken:
     """Takes all rows of a source into the ledger, within the caller's transaction.
 
     `lines` yields a finding in the place of a row that cannot even be divided into columns. It must not
-    use the connection, which is at work meanwhile on the rows before.
+    use the connection, which is at work meanwhile on the rows before. With a `restatement`
+    rows may contradict what is known of accounts and their months; see `Merge`.
     Raises LedgerRefused with its findings if anything is wrong; the caller then rolls back.
     """
     reader = reader_of(kind, connection, rules)
@@ -87,9 +93,13 @@ def take_in(
     way = _MERGES[kind]
     with staging(connection, way.staged), skipping_known(connection, *way.into):
         merge = way(connection, provider, found)
+        merge.restatement = restatement
         rows_read = _take(connection, reader, iter(lines), merge, found, progress)
         rows_new = merge.finish(rows_read)
-    return Taken(rows_read, rows_new, tuple(found.warnings), found.warning_count, merge.renamed)
+    return Taken(
+        rows_read, rows_new, tuple(found.warnings), found.warning_count,
+        merge.renamed, merge.rows_restated, merge.restated,
+    )  # fmt: skip
 
 
 def _take(

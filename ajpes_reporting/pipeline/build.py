@@ -17,6 +17,7 @@ from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal.archive import pack
 from ajpes_reporting.pipeline.abreast import feed
+from ajpes_reporting.pipeline.moved import moved_findings
 from ajpes_reporting.private import open_private
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import load_schema, schema_verdict
@@ -110,6 +111,10 @@ def build(
     log.add(
         selection.findings if verdict is None or selection.too_large else explained(path, schema, verdict)
     )
+    log.note(moved_findings(connection, desk, kind, period))
+    log = FindingLog(strict=desk.strict)
+    log.add(selection.findings if verdict is None else explained(path, schema, verdict))
+    log.note(moved_findings(connection, desk, kind, period))
     return Built(
         path, packed, request, selection.record_count, dict(selection.totals),
         size_bytes, sha256, content_sha256, log, selection.left_out, selection.to_be_released,

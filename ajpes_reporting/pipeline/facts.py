@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger import correct, exclusions, files
+from ajpes_reporting.ledger.restatement import Restatement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,24 +23,37 @@ if TYPE_CHECKING:
     from ajpes_reporting.pipeline.desk import Desk
 
 
-def import_files(desk: Desk, paths: Sequence[Path], progress: Progress = no_progress) -> list[ImportSummary]:
-    """Imports CSV files; see `ledger.files`. A file that brings nothing new leaves no entry."""
+def import_files(
+    desk: Desk,
+    paths: Sequence[Path],
+    progress: Progress = no_progress,
+    *,
+    restate_because: str | None = None,
+    dry_run: bool = False,
+) -> list[ImportSummary]:
+    """Imports CSV files; see `ledger.files`. A file that brings nothing new leaves no entry.
+
+    With a reason, `restate_because`, accounts and their months that differ are restated, on the record.
+    """
+    restatement = None if restate_because is None else Restatement(restate_because, desk.clock())
 
     def note(connection: Connection, summary: ImportSummary) -> None:
+        about = {"file": summary.path.name, "sha256": _sha256(summary.path), "kind": summary.kind}
         if summary.rows_new or summary.renamed:
-            body = {
-                "file": summary.path.name,
-                "sha256": _sha256(summary.path),
-                "kind": summary.kind,
-                "new": summary.rows_new,
-                "known": summary.rows_known,
-            }
+            body = {**about, "new": summary.rows_new, "known": summary.rows_known}
             if summary.renamed:
                 body["renamed"] = summary.renamed
             chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
+        if summary.rows_restated:
+            body = {**about, **_restated(summary), "reason": restate_because}
+            chain.append(connection, at=desk.clock(), provider=desk.provider, kind="restatement", body=body)
+        if summary.rows_new or summary.rows_restated or summary.renamed:
             due.try_now(connection, desk.provider)
 
-    return files.import_files(desk.engine, desk.provider, paths, desk.rules, progress, note, now=desk.clock())
+    return files.import_files(
+        desk.engine, desk.provider, paths, desk.rules, progress, note,
+        now=desk.clock(), amounts=desk.amounts["SPAPP"], restatement=restatement, dry_run=dry_run,
+    )  # fmt: skip
 
 
 def cancel_event(
@@ -93,6 +107,12 @@ def _note_decision(desk: Desk, connection: Connection, decision: Decision) -> No
     body = {"obligation": decision.obligation, "reason": decision.reason}
     chain.append(connection, at=desk.clock(), provider=desk.provider, kind=decision.decision, body=body)
     due.try_now(connection, desk.provider)
+
+
+def _restated(summary: ImportSummary) -> dict[str, Any]:
+    """How many rows, and which fields first; the ledger keeps what stood there (see `ledger.restatement`)."""
+    fields = [{"record": item.record, "field": item.field} for item in summary.restated]
+    return {"restated": summary.rows_restated, "fields": fields}
 
 
 def _sha256(path: Path) -> str:

@@ -29,6 +29,7 @@ from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answ
 from ajpes_reporting.pipeline.hold import reason_to_hold
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for, look_for_orphans
+from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.recorder import Recorder
 from ajpes_reporting.reports.left_out import LeftOut
 
@@ -111,7 +112,7 @@ def run(
         settle_interrupted(desk)
         _expect(desk, kind, period)
         apply_waiting(desk, folder)
-        standing = _standing(desk, kind, period, folder)
+        standing = _standing(desk, kind, period, folder, as_it_stands)
         if standing is Ending.MUST_BE_SETTLED and (way := _way_to_resend(desk, kind, period, carriers)):
             return _resend(desk, kind, period, way, folder, hold, progress)
         if standing is not None:
@@ -187,12 +188,20 @@ def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -
     return desk.carriers(wanted, folder)
 
 
-def _standing(desk: Desk, kind: ReportKind, period: Period, folder: Path) -> Ending | None:
-    """What stands in the way of a new submission; nothing if the period is open."""
+def _standing(
+    desk: Desk, kind: ReportKind, period: Period, folder: Path, as_it_stands: bool
+) -> Ending | None:
+    """What stands in the way of a new submission; nothing if the period is open.
+
+    One that was accepted goes again only as it stands, and if AJPES does not have it so already.
+    """
     latest = _latest(desk, kind, period)
     if latest is not None and latest.state.awaits_answer:
         latest = _look_first(desk, latest, folder)
-    return _closed(latest)
+    closed = _closed(latest)
+    if closed is Ending.ALREADY_REPORTED and as_it_stands and _is_moved(desk, kind, period):
+        return None
+    return closed
 
 
 def _closed(latest: Submission | None) -> Ending | None:
@@ -204,6 +213,11 @@ def _closed(latest: Submission | None) -> Ending | None:
     if latest.state is State.DELIVERED:
         return Ending.AWAITS_ANSWER
     return Ending.MUST_BE_SETTLED if latest.state.awaits_answer else None
+
+
+def _is_moved(desk: Desk, kind: ReportKind, period: Period) -> bool:
+    with desk.engine.connect() as connection:
+        return accepted_otherwise(connection, desk, kind, period) is not None
 
 
 def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:

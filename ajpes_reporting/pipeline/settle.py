@@ -11,13 +11,14 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Outc
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import due, purged, submissions
+from ajpes_reporting.journal import chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for
+from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
 
 if TYPE_CHECKING:
@@ -36,17 +37,23 @@ def resubmit(
 ) -> Result:
     """Sends a period again: rebuilt from the ledger as it stands now, or the very same bytes.
 
+    One that was accepted goes again if the ledger has moved away from what AJPES accepted, on the record.
     Raises `UsageError` if the submission is not open for that, `OutcomeUnknown` if it must be
     settled first.
     """
     submission = _find(desk, key)
     kind = kind_of(desk, submission)
     period = period_of(kind, submission)
-    _refuse_closed(submission)
+    if is_moved := _is_moved(desk, kind, submission, period):
+        _refuse_same(submission, same=same)
+    else:
+        _refuse_closed(submission)
     _refuse_settled(desk, submission)
     _refuse_purged(desk, submission, same=same)
     _refuse_uncertain(desk, submission, period, same=same)
     _refuse_excluded(desk, submission, same=same)
+    if is_moved:
+        _note_again(desk, submission)
     if not same:
         return run(desk, kind, period, via, progress, as_it_stands=True)
     return _send_same(desk, kind, period, submission, via, progress)
@@ -189,6 +196,29 @@ def _refuse_closed(submission: Submission) -> None:
         )
     if submission.state not in _OPEN:
         raise UsageError(f"Submission {number} is {submission.state.label}; there is nothing to send again.")
+
+
+def _is_moved(desk: Desk, kind: ReportKind, submission: Submission, period: Period) -> bool:
+    """Whether it is what AJPES accepted, and the ledger says something else by now."""
+    with desk.engine.connect() as connection:
+        return accepted_otherwise(connection, desk, kind, period) == submission.id
+
+
+def _refuse_same(submission: Submission, *, same: bool) -> None:
+    if same:
+        raise UsageError(
+            f"Submission {submission.id} is {submission.state.label}; AJPES has the same bytes already.",
+            "leave out --same; then the month is reported as the ledger has it now",
+        )
+
+
+def _note_again(desk: Desk, submission: Submission) -> None:
+    body = {"why": "the figures have moved since it was accepted", "period": submission.period}
+    with writing(desk.engine) as connection:
+        chain.append(
+            connection, at=desk.clock(), provider=desk.provider, kind=chain.SENT_AGAIN, body=body,
+            submission=submission.id,
+        )  # fmt: skip
 
 
 def _refuse_settled(desk: Desk, submission: Submission) -> None:

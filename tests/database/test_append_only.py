@@ -36,7 +36,10 @@ ROWS = (
     "INSERT INTO submissions (id, provider, report, period, state, prepared_at, file_name, archive_path,"
     " size_bytes, sha256, content_sha256, record_count, totals) VALUES (1, '5860571000', 'nodurs',"
     " '2026-11-17', 'prepared', '2026-11-17 12:00:00', 'f', 'p', 1, 'a', 'b', 1, '{}')",
+    "INSERT INTO former_accounts VALUES (1, 1, '12345679', 'X', '2020-01-01', NULL, '2026-11-17', 'r')",
+    "INSERT INTO former_account_months VALUES (1, 1, 4, 5, 6, '2026-11-17 12:00:00', 'r')",
     "INSERT INTO submission_events VALUES (1, 1)",
+    "INSERT INTO reported_figures VALUES (1, 1, 1, 2, 3)",
     "INSERT INTO submission_findings VALUES (1, 1, 'error', 'r', 'f', 'u', 'm', 'd', 'l')",
     "INSERT INTO answers (id, provider, received_at, via, remote_name, remote_size, remote_modified_at,"
     " archive_path, size_bytes, sha256, status) VALUES (1, '5860571000', '2026-11-17 12:00:00', 'soap', 'n',"
@@ -93,8 +96,8 @@ def _is_refused(bare: Bare, table: str, statement: str) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_a_fact_is_never_updated(bare: Bare, table: str) -> None:
     """An auditor may trust that a row is what was first written."""
-    keys = {"submission_events": "event", "withdrawn_events": "event", "audit_records": "hash"}
-    column = {**keys, "purged_files": "path"}.get(table, "id")
+    keys = {"submission_events": "event", "withdrawn_events": "event", "reported_figures": "account"}
+    column = {**keys, "audit_records": "hash", "purged_files": "path"}.get(table, "id")
     _is_refused(bare, table, f"UPDATE {table} SET {column} = {column}")
 
 
@@ -181,6 +184,36 @@ def test_an_obligation_passes_to_nobody_else(bare: Bare, change: str) -> None:
     bare.execute("INSERT INTO debtors VALUES (3, '5860571000', '50123459', 'DOLZNIK D.O.O.')")
     bare.execute("INSERT INTO debtors VALUES (4, '5026024000', '12345679', 'DOLZNIK D.O.O.')")
     _is_refused(bare, "obligations", f"UPDATE obligations SET {change}")
+
+
+def test_an_account_is_restated_only_when_what_stood_there_is_kept(bare: Bare) -> None:
+    """A holder's name may be put right, and nobody can make the old one disappear."""
+    _is_refused(bare, "accounts", "UPDATE accounts SET holder_name = 'N'")
+    bare.execute(
+        "INSERT INTO former_accounts SELECT 2, id, holder_tax_number, holder_name, opened_on, closed_on,"
+        " '2026-11-17', 'r' FROM accounts"
+    )
+    for column in ("id", "provider", "account"):
+        _is_refused(bare, "accounts", f"UPDATE accounts SET holder_name = 'N', {column} = '9'")
+    bare.execute("UPDATE accounts SET holder_name = 'N'")
+    assert _content(bare, "accounts")[0][4] == "N"
+    _is_refused(bare, "accounts", "UPDATE accounts SET holder_name = 'D'")
+
+
+def test_a_month_is_restated_only_when_its_figures_are_kept(bare: Bare) -> None:
+    """Figures may be put right, and those that were reported stay readable, each time."""
+    restate = "UPDATE account_months SET closing_balance_cents = 7 WHERE id = 1"
+    _is_refused(bare, "account_months", restate)
+    keep = "INSERT INTO former_account_months SELECT {}, id, 1, 2, closing_balance_cents, '2026-11-17', 'r'"
+    bare.execute(f"{keep.format(2)} FROM account_months WHERE id = 1")
+    for change in ("origin = 'closed'", "month = '2026-08'", "account = 9", "id = 9"):
+        _is_refused(bare, "account_months", f"UPDATE account_months SET {change} WHERE id = 1")
+    bare.execute(restate)
+    assert _content(bare, "account_months")[0][5] == 7
+    back = "UPDATE account_months SET closing_balance_cents = 3 WHERE id = 1"
+    _is_refused(bare, "account_months", back)
+    bare.execute(f"{keep.format(3)} FROM account_months WHERE id = 1")
+    bare.execute(back)
 
 
 def test_an_answer_keeps_its_number_while_its_status_changes(bare: Bare) -> None:

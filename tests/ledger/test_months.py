@@ -117,3 +117,71 @@ def test_a_month_that_is_none_is_refused(held: Ledger) -> None:
     """A mistyped month does not close another one."""
     with pytest.raises(UsageError):
         close(held, "2026-13")
+
+
+def test_a_quiet_month_carries_the_balance_of_the_last_known_month(held: Ledger) -> None:
+    """A customer's money is not lost because nothing moved for a month."""
+    # August 1000.00 as a row, nothing in September, 50.00 on 10 October: 1000 + 50 = 1050.
+    held.take(ACCOUNT_MONTHS, {"month": "2026-08", "closing_balance_cents": "100000"})
+    post(held, ("1", "2026-10-10", 5000))
+    assert close(held, "2026-09") == 0, "nothing is known of it: the report warns"
+    close(held, "2026-10")
+    assert months(held)[1:] == [("2026-10", 5000, 0, 105000, "closed")]
+
+
+def test_a_month_that_was_never_run_is_not_left_out_of_the_balance(held: Ledger) -> None:
+    """Whoever skips a month still reports what was posted in it with the next one."""
+    # August 1000.00 as a row, -100.00 in September, which is never run: October 900.
+    held.take(ACCOUNT_MONTHS, {"month": "2026-08", "closing_balance_cents": "100000"})
+    post(held, ("1", "2026-09-15", -10000))
+    close(held, "2026-10")
+    assert months(held)[1:] == [("2026-10", 0, 0, 90000, "closed")]
+
+
+@pytest.mark.parametrize(
+    "order", [("2026-09", "2026-10", "2026-12"), ("2026-12", "2026-10", "2026-09"), ("2026-12", "2026-12")]
+)
+def test_months_may_be_closed_in_any_order(held: Ledger, order: tuple[str, ...]) -> None:
+    """A month that is run late, or twice, gives what it would have given in time."""
+    held.take(ACCOUNT_MONTHS, {"month": "2026-08", "closing_balance_cents": "1000"})
+    post(held, ("1", "2026-09-01", 10), ("2", "2026-10-31", -200), ("3", "2026-12-24", 5))
+    for month in order:
+        close(held, month)
+    right = {"2026-09": 1010, "2026-10": 810, "2026-12": 815}
+    assert {row[0]: row[3] for row in months(held)[1:]} == {month: right[month] for month in order}
+
+
+def test_a_posting_that_comes_late_moves_the_later_months_too(held: Ledger) -> None:
+    """What is booked into a month that was closed is in every balance after it."""
+    # +100 in August, +10 in September; then -30 in August: August 70, September 80.
+    post(held, ("1", "2026-08-05", 10000), ("2", "2026-09-05", 1000))
+    close(held, "2026-08")
+    close(held, "2026-09")
+    post(held, ("3", "2026-08-20", -3000))
+    assert months(held) == [("2026-08", 10000, 3000, 7000, "closed"), ("2026-09", 1000, 0, 8000, "closed")]
+
+
+def test_an_imported_month_in_between_is_what_later_ones_build_on(held: Ledger) -> None:
+    """The bank's own balance of a month counts for those after it, also where it comes later."""
+    post(held, ("1", "2026-08-05", 100), ("2", "2026-10-05", 10), ("3", "2026-12-05", 1))
+    for month in ("2026-08", "2026-10", "2026-12"):
+        close(held, month)
+    held.take(ACCOUNT_MONTHS, {"month": "2026-11", "closing_balance_cents": "7000"})
+    assert [row[3] for row in months(held)] == [100, 110, 7000, 7001]
+    held.take(ACCOUNT_MONTHS, {"month": "2026-09", "closing_balance_cents": "500"})
+    assert [row[3] for row in months(held)] == [100, 500, 510, 7000, 7001]
+
+
+def test_a_posting_into_an_imported_month_is_told(held: Ledger) -> None:
+    """The row's figures count; a clerk must not believe that the posting did something."""
+    held.take(ACCOUNT_MONTHS, {"month": "2026-10", "closing_balance_cents": "3000"})
+    taken = held.take(
+        POSTINGS,
+        {"posting_id": "P-8", "booked_on": "2026-10-31", "amount_cents": "77"},
+        {"posting_id": "P-9", "booked_on": "2026-11-01", "amount_cents": "1"},
+    )
+    (warning,) = taken.warnings
+    assert (warning.record, warning.rule) == ("posting P-8", "posting.imported-month")
+    assert "0.77 are booked into 2026-10" in warning.message
+    close(held, "2026-11")
+    assert months(held)[1] == ("2026-11", 1, 0, 3001, "closed")

@@ -15,19 +15,18 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     MetaData,
     Select,
     Table,
     and_,
-    case,
     false,
     func,
     or_,
     select,
 )
 
+from ajpes_reporting.database.amounts import as_reported
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.database.temporary import fill_in_order
 from ajpes_reporting.database.types import AccountNumber, Key, filled, in_byte_order, utf8
@@ -98,9 +97,9 @@ def _accounts(request: Request) -> Select[Any]:
     return (
         select(
             accounts.c.account,
-            _reported(balance, request.amounts),
-            _reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts),
-            _reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts),
+            as_reported(balance, request.amounts),
+            as_reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts),
+            as_reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts),
             this_month.c.id.is_(None),
             is_remarked(request.rules, accounts),
             func.coalesce(is_unbalanced(this_month, before), false()),
@@ -141,13 +140,6 @@ def _findings(
         asked = select(reported.c.account).where(reported.c.remarked).order_by(reported.c.place)
         for (number,) in rows_of(connection, asked):
             yield from check_account_number(number, request.rules)
-
-
-def _reported(cents: ColumnElement[int], amounts: str) -> ColumnElement[int]:
-    """Cents as they are, or rounded to whole euros, half away from zero."""
-    if amounts != "euros":
-        return cents
-    return case((cents < 0, -((-cents + 50) // 100)), else_=(cents + 50) // 100)
 
 
 def _silence(silent: int, count: int, request: Request) -> tuple[Finding, ...]:
