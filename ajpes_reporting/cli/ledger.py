@@ -160,9 +160,11 @@ def _reason(text: str) -> str:
 @click.argument("obligation")
 @with_session
 def show_(session: Session, obligation: str) -> None:
-    """The history of OBLIGATION: what was reported, accepted and answered."""
+    """The history of OBLIGATION: what was reported, accepted and answered. Or an account with its months."""
+    from ajpes_reporting.cli.account import show_account
     from ajpes_reporting.journal.answers import rows_about
     from ajpes_reporting.journal.history import reports_of
+    from ajpes_reporting.ledger.account_history import account_history
     from ajpes_reporting.ledger.exclusions import decisions
     from ajpes_reporting.ledger.history import history, withdrawn
     from ajpes_reporting.ledger.names import names_before
@@ -172,6 +174,9 @@ def show_(session: Session, obligation: str) -> None:
     with desk.engine.connect() as connection:
         found = history(connection, desk.provider, obligation)
         if found is None:
+            if account := account_history(connection, desk.provider, obligation):
+                show_account(session, account)
+                return
             raise unknown_obligation(connection, desk.provider, obligation)
         head, events = found
         never = withdrawn(connection, desk.provider, obligation)

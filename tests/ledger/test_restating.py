@@ -11,11 +11,13 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import former_account_months, former_accounts
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.ledger.account_history import Holder, account_history
 from ajpes_reporting.ledger.files import ImportSummary, import_files
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, POSTINGS, Kind
 from ajpes_reporting.ledger.months import close_month
+from ajpes_reporting.ledger.reported import Figures
 from ajpes_reporting.ledger.restatement import Restatement
-from tests.ledger.conftest import PROVIDER, Ledger, Row
+from tests.ledger.conftest import PROVIDER, ROW, Ledger, Row
 
 AT = datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
 
@@ -126,3 +128,19 @@ def test_facts_are_never_restated(held: Ledger, kind: Kind, row: Row) -> None:
     with pytest.raises(LedgerRefused):
         restate(held, kind, row)
     assert held.content() == before
+
+
+def test_an_account_shows_what_stood_there_before(held: Ledger) -> None:
+    """An auditor reads the old figure, the old name, when they were replaced and why."""
+    restate(held, ACCOUNT_MONTHS, {"month": "2026-09", "closing_balance_cents": "-10000"})
+    restate(held, ACCOUNTS, {"holder_name": "NOVO IME"})
+    with held.engine.connect() as connection:
+        found = account_history(connection, PROVIDER, ROW[ACCOUNTS]["account"])
+        assert account_history(connection, "5026024000", ROW[ACCOUNTS]["account"]) is None
+    assert found is not None
+    assert (found.holder.holder_name, found.months[0].figures.closing_balance_cents) == ("NOVO IME", -10000)
+    former = {item.month: item for item in found.former}
+    assert former["2026-09"].before == Figures(4000, 1000, -15000)
+    assert isinstance(former[None].before, Holder)
+    assert former[None].before.holder_name == "KRATEK NAZIV DOLŽNIKA"
+    assert {item.reason for item in found.former} == {"typed wrongly"}
