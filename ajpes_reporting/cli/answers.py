@@ -19,12 +19,13 @@ def command() -> None:
 @command.command("list")
 @with_session
 def list_(session: Session) -> None:
-    """Shows each answer that lies there, newest first, with the reason."""
+    """Shows each answer that lies there, newest first, with the reason; also one that still waits."""
     from ajpes_reporting.journal import answers
 
     desk = session.desk()
     with desk.engine.connect() as connection:
-        found = answers.set_aside_answers(connection, desk.provider, _MOST)
+        statuses = (*answers.LIES_THERE, answers.STORED)
+        found = answers.set_aside_answers(connection, desk.provider, _MOST, statuses)
     document = [
         {
             "id": row.id, "received_at": row.received_at, "via": row.via, "name": row.remote_name,

@@ -22,6 +22,7 @@ _ANSWER = "BlokOdgovor"
 _BLOCK_BYTES = 1 << 20
 _LARGEST_TOKEN_BYTES = 1 << 20  # a tag longer than this is an attack on the parser
 _MOST_ATTRIBUTES = 1_000
+_MOST_NAMES = 10_000  # of elements and attributes; the parser remembers each
 _DEEPEST = 100
 _LONGEST_FAULT = 2_000
 
@@ -164,6 +165,8 @@ class _Scan:
                     raise UnusableReplyError(
                         f"it holds a single tag of more than {_LARGEST_TOKEN_BYTES:,} bytes"
                     )
+                if len(self._parser.intern) > _MOST_NAMES:
+                    raise UnusableReplyError(f"it has more than {_MOST_NAMES:,} different names")
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise UnusableReplyError(self._explain(error, fed)) from error

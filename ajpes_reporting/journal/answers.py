@@ -264,11 +264,13 @@ def owned(connection: Connection, provider: str, answer: int) -> Row[Any]:
     return row
 
 
-def set_aside_answers(connection: Connection, provider: str, limit: int) -> Sequence[Row[Any]]:
+def set_aside_answers(
+    connection: Connection, provider: str, limit: int, statuses: Sequence[str] = LIES_THERE
+) -> Sequence[Row[Any]]:
     """Answers that lie there and are not applied, newest first: they fit nothing, or cannot be read."""
     return connection.execute(
         select(answers)
-        .where(answers.c.provider == provider, answers.c.status.in_(LIES_THERE))
+        .where(answers.c.provider == provider, answers.c.status.in_(statuses))
         .order_by(answers.c.id.desc())
         .limit(limit)
     ).all()

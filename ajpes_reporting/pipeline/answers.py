@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ajpes_reporting.check.file import explained
 from ajpes_reporting.database.engine import blames_values, writing
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.errors import Busy, UsageError
 from ajpes_reporting.journal import answers
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.reports.answers import AnswerReader
@@ -103,12 +103,13 @@ class Reading:
                 yield from batch
 
 
-def is_answer(desk: Desk, path: Path) -> bool:
-    """Whether a file begins like an answer, however it goes on."""
+def why_no_answer(desk: Desk, path: Path) -> str:
+    """Why a file does not even begin like an answer; empty if it does, however it goes on."""
     try:
-        return read_root(path).local_name in {kind.answer_root for kind in desk.kinds}
-    except UnreadableXml:
-        return False
+        name = read_root(path).local_name
+    except UnreadableXml as error:
+        return error.message
+    return "" if name in {kind.answer_root for kind in desk.kinds} else f"it is a {name[:40]} document"
 
 
 def discard(desk: Desk, answer: int, reason: str) -> None:
@@ -201,7 +202,7 @@ def _is_its_own_fault(error: Exception) -> bool:
     """What the database or the run itself could not do says nothing about the answer."""
     if isinstance(error, DBAPIError):
         return blames_values(error)
-    return not isinstance(error, SQLAlchemyError | AjpesReportingError | MemoryError)
+    return not isinstance(error, SQLAlchemyError | Busy | MemoryError)
 
 
 def _unforeseen(arrival: Arrival, error: Exception) -> AnswerProblem:

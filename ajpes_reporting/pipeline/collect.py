@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Replaced, UsageError
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, is_answer
+from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, why_no_answer
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for_unknown
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
+_LONGEST_NAME = 60  # of four bytes each: the archive adds to it, and a disk takes 255 bytes
 
 
 def collect(desk: Desk) -> list[Taken]:
@@ -59,10 +60,12 @@ def take_by_hand(desk: Desk, paths: Sequence[Path]) -> list[Taken]:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise UsageError(f"There is no file {missing[0]}. Nothing was taken in.", "name files that exist")
-    if others := [path for path in paths if not is_answer(desk, path)]:
+    for path in paths:
+        if not (why := why_no_answer(desk, path)):
+            continue
         known = " or ".join(kind.answer_root for kind in desk.kinds)
         raise UsageError(
-            f"{others[0]} is not an answer of AJPES. Nothing was taken in.",
+            f"{path} is not an answer of AJPES: {why}. Nothing was taken in.",
             f"name files whose first element is {known};"
             " a table of facts goes in with `ajpes-reporting ledger import`",
         )
@@ -146,7 +149,7 @@ def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Take
 
 
 def _take_by_hand(desk: Desk, path: Path, folder: Path) -> Taken:
-    stored = desk.archive.store(path, path.name, desk.clock())
+    stored = desk.archive.store(path, path.name[-_LONGEST_NAME:], desk.clock())
     with writing(desk.engine) as connection:
         answer = answers.store(connection, desk.provider, stored, "hand", None, None, at=desk.clock())
     return accept(desk, Arrival(answer, stored.sha256, path.name, path), folder)

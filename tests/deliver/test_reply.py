@@ -43,10 +43,12 @@ def levels(count: int, each: str) -> str:
         f"<x:{RESULT}>&lt;BlokOdgovor&gt;",
         "<a:b/>&#0;",
         f"<{RESULT}>{'&lt;a&gt;' * 200_000}</{RESULT}>",
+        f"<BlokOdgovor>{''.join(f'<a{number}/>' for number in range(1_000_000))}</BlokOdgovor>",
     ],
     ids=[
         "namespaces in namespaces", "2,000 attributes", "a million attributes", "a long value",
         "a long comment", "100,000 levels", "cut off", "a character that XML has not", "a deep text",
+        "a million names",
     ],
 )  # fmt: skip
 def test_what_would_fill_the_memory_is_no_reply(tmp_path: Path, body: str) -> None:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,9 +42,9 @@ class Report:
 
 
 def play(name: str, inputs: int, seed: int, progress: Callable[[], object] = lambda: None) -> Report:
-    """Feeds a target so many inputs; those of one seed are always the same."""
+    """Feeds a target so many inputs; those of one seed are always the same. Ctrl-C ends it early."""
     report = Report(name)
-    with _playground(name) as target:
+    with _playground(name) as target, suppress(KeyboardInterrupt):
         for number in range(inputs):
             dice = random.Random(f"{name} {seed} {number}")
             _play_one(target, target.document(dice), number, report)
