@@ -17,6 +17,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.journal.restored import is_doubt
 from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.pipeline.run import Ending, Result
 
@@ -174,6 +175,9 @@ def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) ->
     show_log(result.log)
     echo(f"Do: look at it with `ajpes-reporting show {number}`; if it is right, let it go with")
     echo(f"  ajpes-reporting release {number} --reason …")
+    if is_doubt(submission.held_because):
+        echo("If AJPES has a report for that period already, say so instead with")
+        echo(f"  ajpes-reporting resolve {number} --as delivered --reason …")
     echo(due_in_words(result.deadline, desk.clock()))
 
 

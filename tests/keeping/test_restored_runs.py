@@ -36,6 +36,23 @@ def test_what_went_out_after_the_backup_is_not_sent_again(vault: Vault) -> None:
     again.desk.engine.dispose()
 
 
+def test_a_restored_archive_goes_on_under_its_number(vault: Vault) -> None:
+    """The new workspace is the old one's continuation: it runs, and what it sends is in a log of its own."""
+    bank = vault.bank
+    bank.record(event("O-1", 1))
+    assert bank.run().ending is Ending.SENT
+    vault.back_up()
+    again = vault.restore()
+    bank.time.pass_by(days=1)
+    again.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
+    assert again.run(period=NOV_18).submission.state is State.ACCEPTED  # type: ignore[union-attr]
+    logs = [one.desk.archive.sent_log for one in (bank, again)]
+    assert logs[0].archive() == logs[1].archive() is not None
+    assert [[line.period for line in log.since(0)] for log in logs] == [["2026-11-17"], ["2026-11-18"]]
+    assert again.problems() == ()
+    again.desk.engine.dispose()
+
+
 def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) -> None:
     """Unreachable when it was backed up, accepted later: the restored bank asks before it sends that."""
     bank = vault.bank

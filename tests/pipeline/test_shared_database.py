@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from ajpes_reporting.alarms.conditions import AUDIT_CHORE
+from ajpes_reporting.alarms.machine import clock
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import Purpose, lock_key
@@ -172,3 +174,14 @@ def test_a_provider_of_today_keeps_its_lock() -> None:
     """Workers of this version and of the one before exclude each other while they are exchanged."""
     assert lock_key("1572814000", Purpose.RUN) == {"ours": 0x414A5052, "provider": 1572814000}
     assert lock_key("5860571", Purpose.ALARMS) == {"ours": 0x414A5041, "provider": 5860571}
+
+
+def test_another_banks_wrong_clock_is_no_alarm_of_ours(both: list[Duty]) -> None:
+    """An entry from the future, written on B's machine, does not send A's administrator to his clock."""
+    now = both[0].desk.clock()
+    with writing(both[1].desk.engine) as connection:
+        chain.append(connection, at=now + timedelta(days=1), provider=B, kind="import", body={})
+    with both[0].desk.engine.connect() as connection:
+        told = {number: [look.alarm for look in clock(connection, now, number)] for number in (A, B)}
+    assert all(alarm is None or "record" not in alarm.text for alarm in told[A])
+    assert any(alarm is not None and "record" in alarm.text for alarm in told[B])
