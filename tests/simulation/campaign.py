@@ -54,9 +54,10 @@ if TYPE_CHECKING:
 
 SCENES = (
     KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE,
+    POISON, STRANGE_SERVER, COPIED_BACK, FOLDER_BACK, READ_ONLY, LIMITS,
 )  # fmt: skip
 # What nobody but the authority can tell apart is in it, so it is played only when it is asked for.
-MORE_SCENES = (LONG_PAUSE, POISON, STRANGE_SERVER, COPIED_BACK, FOLDER_BACK, READ_ONLY, LIMITS)
+MORE_SCENES = (LONG_PAUSE,)
 # The n-th call is one of a hundred and the steps are the better part of them: fewer rounds will do.
 _ROUNDS_PER_CALL = 20
 _station: list[Station] = []

@@ -12,8 +12,20 @@ import pytest
 from tests.servers.postgres import Cluster, find_programs
 
 from .auditor import DOUBLED, LOST, UNEXPLAINED
-from .campaign import SCENES, Plan, open_pool, play_all, trials_of
-from .faults import KILL, LOST_COMMIT, PARTITION, PAUSE, Strike
+from .campaign import Plan, open_pool, play_all, trials_of
+from .faults import (
+    COPIED_BACK,
+    DATABASE,
+    FILE,
+    FOLDER_BACK,
+    KILL,
+    LOST_COMMIT,
+    PARTITION,
+    PAUSE,
+    READ_ONLY,
+    STRANGE_SERVERS,
+    Strike,
+)  # fmt: skip
 from .trial import (
     BAD_LINE,
     LIMITS,
@@ -30,6 +42,7 @@ from .world import POSTGRESQL, SQLITE
 SEED = 20261117
 PER_SCENE = 2
 WAYS = ("soap", "sftp")
+CRASHES = (KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE)
 
 
 @pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
@@ -56,9 +69,9 @@ def told(outcomes: Sequence[Outcome]) -> list[str]:
 
 def test_nothing_is_lost_or_doubled_wherever_a_worker_is_struck(database: str, pool: Pool) -> None:
     """Killed, paused, cut off, started twice, with failing calls: each due report arrives exactly once."""
-    trials = trials_of(Plan((database,), WAYS, SCENES, 1, SEED), pool)
+    trials = trials_of(Plan((database,), WAYS, CRASHES, 1, SEED), pool)
     chosen = random.Random(SEED)
-    some = [trial for scene in SCENES for trial in _some(trials, scene, chosen)]
+    some = [trial for scene in CRASHES for trial in _some(trials, scene, chosen)]
     assert {trial.scene for trial in some} == {ONE_WORKER, TWO_WORKERS, RESTART, BAD_LINE}
     assert told(list(play_all(pool, some))) == []
 
@@ -79,6 +92,65 @@ def test_a_run_that_wakes_up_late_does_not_cover_up_what_another_one_sent(
     """On PostgreSQL the paused worker's place is taken, and the other one's call ends in doubt."""
     trial = Trial(database, "soap", ONE_WORKER, Strike(PAUSE, step, 1), number, seed)
     assert told(list(play_all(pool, [trial]))) == []
+
+
+POISONED = {
+    "sftp": [
+        "a type that names nothing, before", "an absurd year, after", "a huge count, after",
+        "an undeclared prefix in a namespace, instead", "2000 attributes, before", "another provider, before",
+    ],
+    "soap": ["an absurd year, instead", "50000 attributes, instead", "deep nesting, instead"],
+}  # fmt: skip
+
+
+def test_nothing_in_an_answer_keeps_a_report_from_being_settled(database: str, pool: Pool) -> None:
+    """The bank that could not report any more, since one file in iz_ajpes could not be read."""
+    trials = [
+        Trial(database, via, POISON, None, 0, SEED, mood=mood)
+        for via, moods in POISONED.items()
+        for mood in moods
+    ]
+    assert told(list(play_all(pool, trials))) == []
+
+
+def test_each_report_arrives_once_whatever_the_server_makes_of_it(database: str, pool: Pool) -> None:
+    """The bank whose exchange server takes files away at once, knows less than others, or lies."""
+    trials = [Trial(database, "sftp", STRANGE_SERVER, None, 0, SEED, mood=name) for name in STRANGE_SERVERS]
+    assert told(list(play_all(pool, trials))) == []
+
+
+SET_BACK = [
+    ("soap", COPIED_BACK, "before commit: state prepared"),
+    ("soap", COPIED_BACK, "after commit: state sending"),
+    ("soap", COPIED_BACK, "after commit: table due_reports"),
+    ("sftp", COPIED_BACK, "before commit: state prepared"),
+    ("sftp", COPIED_BACK, "before commit: handed over"),
+    ("sftp", COPIED_BACK, "after commit: table due_reports"),
+    ("sftp", FOLDER_BACK, "before commit: state prepared"),
+    ("sftp", FOLDER_BACK, "after commit: state sending"),
+]
+
+
+def test_a_bank_that_is_set_back_reports_nothing_twice_in_silence(database: str, pool: Pool) -> None:
+    """The virtual machine or database that comes back from a snapshot, and knows nothing of what went out."""
+    trials = [Trial(database, via, ONE_WORKER, Strike(kind, step), 0, SEED) for via, kind, step in SET_BACK]
+    assert told(list(play_all(pool, trials))) == []
+
+
+@pytest.mark.parametrize("step", ["after commit: handed over", "before the SOAP reply is read"])
+def test_no_answer_in_hand_is_lost_to_a_database_that_refuses_writes(
+    database: str, pool: Pool, step: str
+) -> None:
+    """The clerk who has to ask AJPES for what had arrived during a failover."""
+    trial = Trial(database, "soap", ONE_WORKER, Strike(READ_ONLY, step), 0, SEED)
+    assert told(list(play_all(pool, [trial]))) == []
+
+
+def test_a_limit_on_idle_sessions_lets_no_second_run_in(database: str, pool: Pool) -> None:
+    """The bank whose DBA ends idle sessions: the lock of a run must not end with one."""
+    if database != POSTGRESQL:
+        pytest.skip("SQLite knows no such limit")
+    assert told(list(play_all(pool, [Trial(database, "soap", LIMITS, None, 0, SEED)]))) == []
 
 
 def test_every_step_of_a_run_is_known(database: str, pool: Pool) -> None:
