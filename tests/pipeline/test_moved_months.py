@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine
+from sqlalchemy import event as hooks
 
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.cli.main import run as command_line
@@ -44,6 +47,21 @@ def late(open_bank: Bank) -> Bank:
     report(open_bank, AUGUST)
     open_bank.record(f"P-2,{ONE},2026-08-20,-3000", f"P-3,{ONE},2026-09-05,1000", header=POSTINGS)
     return open_bank
+
+
+@pytest.fixture(autouse=True)
+def closed_afterwards() -> Iterator[None]:
+    """The command line leaves the connections of its engine to the end of its process."""
+    engines: set[Engine] = set()
+
+    def note(connection: Connection) -> None:
+        engines.add(connection.engine)
+
+    hooks.listen(Engine, "engine_connect", note)
+    yield
+    hooks.remove(Engine, "engine_connect", note)
+    for engine in engines:
+        engine.dispose()
 
 
 def report(bank: Bank, month: Month) -> Result:
