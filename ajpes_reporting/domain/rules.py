@@ -513,7 +513,8 @@ def _does_not_add_up(expected: int, closing: int) -> Fault:
         "does-not-add-up",
         f"closing balance is {format_decimal(closing)}, but the opening balance and the turnover"
         f" give {format_decimal(expected)}",
-        "find the posting that is missing or doubled, in this month or the one before",
+        "find the posting that is missing or doubled, in this month or the one before; a wrong row is"
+        " restated with `ledger import FILE --restate --reason …`",
     )
 
 

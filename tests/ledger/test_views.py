@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from ajpes_reporting.database.engine import rehearsing, snapshot, writing
 from ajpes_reporting.domain.errors import ConfigurationError, LedgerRefused
 from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.ledger.files import import_files
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, KINDS, POSTINGS, Kind
+from ajpes_reporting.ledger.restatement import Restatement
 from ajpes_reporting.ledger.views import open_views, pull
 from tests.ledger.conftest import LATER, PROVIDER, ROW, Ledger
 
@@ -219,3 +221,20 @@ def test_a_database_that_cannot_be_read_is_said_without_its_password(ledger: Led
         pull(connection, PROVIDER, open_views(url), RuleSettings(), now=LATER)
     assert "bank's database" in refused.value.message
     assert "very-secret" not in refused.value.message + refused.value.remedy
+
+
+def test_a_month_that_changed_in_a_view_is_taken_once_it_is_restated(
+    ledger: Ledger, bank: Bank, draw: Callable[..., dict[str, Taken]]
+) -> None:
+    """A bank with views has the same way out: the right row from a file, and the view agrees again."""
+    bank.view(ACCOUNTS, {})
+    bank.view(ACCOUNT_MONTHS, {})
+    draw()
+    bank.execute("UPDATE own_account_months SET closing_balance_cents = 2999")
+    with pytest.raises(LedgerRefused) as refused:
+        draw()
+    assert "ledger import FILE --restate" in refused.value.findings[0].remedy
+    path = ledger.file(ACCOUNT_MONTHS, {"closing_balance_cents": "2999"})
+    why = Restatement("as our books have it", datetime(2026, 11, 5, 9, 0, tzinfo=UTC))
+    import_files(ledger.engine, PROVIDER, [path], RuleSettings(), restatement=why)
+    assert {name: taken.rows_known for name, taken in draw().items()} == {"accounts": 1, "account_months": 1}

@@ -87,11 +87,13 @@ class Bank:
     time: Time
     authority: Sandbox
 
-    def record(self, *rows: str, header: str = HEADER, name: str = "rows.csv") -> list[ImportSummary]:
-        """Imports rows of CSV into the ledger."""
+    def record(
+        self, *rows: str, header: str = HEADER, name: str = "rows.csv", restate_because: str | None = None
+    ) -> list[ImportSummary]:
+        """Imports rows of CSV into the ledger; with a reason they may restate what is known."""
         path = self.folder / name
         path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
-        return import_files(self.desk, [path])
+        return import_files(self.desk, [path], restate_because=restate_because)
 
     def run(self, code: str = "NODURS", period: Day | Month = NOV_17, via: str | None = None) -> Result:
         return run(self.desk, by_code(code), period, via)

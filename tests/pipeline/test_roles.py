@@ -110,6 +110,13 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
     assert resolve(bank.desk, delivered.id, "never-arrived", "asked").state is State.UNREACHABLE
     assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
     assert bank.collect() == []
+    bank.record(
+        "010000000100187,2026-10,250049,100050,1149998",
+        header="account,month,credit_turnover_cents,debit_turnover_cents,closing_balance_cents",
+        name="right.csv",
+        restate_because="a cent too much",
+    )
+    bank.record("P-9,010000000100575,2026-10-02,-500", header="posting_id,account,booked_on,amount_cents")
     duty = Duty(bank.desk, {"NODURS": time(16), "SPAPP": time(9)}, Retries(), timedelta(minutes=5))
     bank.time.pass_by(days=2)
     list(tick([duty], do))
