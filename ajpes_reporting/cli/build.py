@@ -149,7 +149,7 @@ def _would(seen: Foreseen, kind: ReportKind, period: Period, today: date) -> str
     """What a run would do that the file does not tell."""
     number = seen.submission.id if seen.submission else 0
     state = seen.submission.state.label if seen.submission else ""
-    anyway = "" if seen.built else " Do: nothing; with --anyway the file is written for a look."
+    anyway = "" if seen.built else " With --anyway the file is written for a look."
     if today < period.first_day or (kind.monthly and today <= period.last_day):
         return "A run would refuse it for now: the period has not ended yet."
     match seen.ending:

@@ -165,7 +165,7 @@ def show_result(desk: Desk, result: Result) -> None:
 
 def nothing_because(left_out: LeftOut) -> str:
     """Why there is nothing to report, as the beginning of a sentence."""
-    return "What has changed is left out of it" if left_out else "No obligation has changed"
+    return "What has changed is left out of it" if left_out.has_news else "No obligation has changed"
 
 
 def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) -> None:

@@ -62,6 +62,11 @@ class LeftOut:
     def __bool__(self) -> bool:
         return self.held_back is not None or bool(self.excluded)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything in what is left out that AJPES does not know."""
+        return self.held_back is not None or any(item.events for item in self.excluded)
+
     def notes(self) -> Iterator[Finding]:
         """The same as findings, which go with the report and stay with it."""
         if self.held_back is not None:
@@ -81,9 +86,10 @@ def _held_back(held: HeldBack) -> Finding:
         if held.are_ahead
         else "nothing; they go with a later report"
     )
+    wait = "waits" if held.events == 1 else "wait"
     message = (
-        f"{_counted(held.events, 'event')} of {_counted(held.obligations, 'obligation')} not in this report: "
-        f"recorded after {_time(held.cutoff)}, until {_time(held.until)}: {', '.join(named)}"
+        f"{_counted(held.events, 'event')} of {_counted(held.obligations, 'obligation')} {wait} for a later"
+        f" report, recorded after {_time(held.cutoff)}, until {_time(held.until)}: {', '.join(named)}"
     )
     return Finding(
         Severity.NOTE, "held back", "recorded_at", "recorded-at.held-back", message, remedy, "No/dtVpis"
@@ -91,9 +97,8 @@ def _held_back(held: HeldBack) -> Finding:
 
 
 def _excluded(item: Excluded) -> Finding:
-    waiting = (
-        f"; {_counted(item.events, 'event')} of it wait" if item.events != 1 else "; 1 event of it waits"
-    )
+    wait = "waits" if item.events == 1 else "wait"
+    waiting = f"; {_counted(item.events, 'event')} of it {wait}" if item.events else ""
     return Finding(
         Severity.NOTE,
         record_name(item.obligation),

@@ -9,7 +9,7 @@ import pytest
 
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import AlarmsSection
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.facts import exclude_obligation, include_obligation
@@ -194,6 +194,16 @@ def test_a_report_that_is_left_without_it_says_what_it_left_out(bank: Bank) -> N
     with bank.desk.engine.connect() as connection:
         found = submissions.findings_of(connection, result.submission.id)
     assert [(row.severity, row.record, row.rule) for row in found] == [("note", "O-1", "obligation.excluded")]
+
+
+def test_a_column_of_account_numbers_is_told_by_record(bank: Bank) -> None:
+    """A whole file with the wrong column adds up to more than a database counts, and is told all the same."""
+    bank.record(*(event(f"O-{number}", 1, amount_cents=10**15 - 1) for number in range(9_300)))
+    try:
+        found = [item for item in bank.run().log.shown if item.is_error]
+    except ChecksRefused as refused:
+        found = list(refused.findings)
+    assert any("ledger exclude O-" in item.remedy for item in found)
 
 
 def _alarms(bank: Bank) -> list[str]:

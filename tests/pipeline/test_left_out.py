@@ -151,4 +151,4 @@ def test_a_report_remembers_what_it_left_out(bank: Bank, told: Callable[..., str
     bank.time.pass_by(days=1)
     bank.record(event("O-1", 1), event("O-1", 2, recorded=OF_18))
     bank.run(period=NOV_17)
-    assert "1 event of 1 obligation not in this report" in told("show", "1")
+    assert "1 event of 1 obligation waits for" in told("show", "1")

@@ -19,6 +19,7 @@ from ajpes_reporting.database.tables import (
     submission_events,
     submissions,
 )
+from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.money import format_decimal
@@ -90,6 +91,25 @@ def too_large(connection: Connection, report: Report, count: int, total: int) ->
     yield _head_error("sestevekZneskov", "total", message)
     for row in connection.execute(_by_obligation(report)).all():
         yield _part(connection, report, row, total)
+
+
+def beyond_all_sums(connection: Connection, report: Report) -> ChecksRefused:
+    """The error where the amounts are too large to be added up: with the largest of them."""
+    rows = connection.execute(_largest_first(report).limit(_MOST_NAMED)).all()
+    findings = [
+        Finding(
+            Severity.ERROR, record_name(row.obligation_id, row.event_id),
+            "amount_cents", "nodurs.part-of-total", f"amount is {format_decimal(row.amount_cents)} EUR",
+            f"keep it out with `ajpes-reporting ledger exclude {shlex.quote(row.obligation_id)} --reason …`",
+            "No/znesek",
+        )
+        for row in rows
+    ]  # fmt: skip
+    return ChecksRefused(
+        f"NODURS was not made: its amounts add up to far more than the {AMOUNT_DIGITS} digits of the head.",
+        "these are the largest; if they are a slip, keep their obligations out of reports, then run again",
+        findings,
+    )
 
 
 def _part(connection: Connection, report: Report, row: Any, total: int) -> Finding:

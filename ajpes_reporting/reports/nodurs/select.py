@@ -31,6 +31,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.exc import OperationalError
 
 from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events, withdrawn_events
@@ -42,7 +43,7 @@ from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
-from ajpes_reporting.reports.nodurs.large import Report, not_looked_at, too_large
+from ajpes_reporting.reports.nodurs.large import Report, beyond_all_sums, not_looked_at, too_large
 from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
 
@@ -131,14 +132,24 @@ def reported_events(request: Request) -> Select[tuple[int]]:
 def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, int, int]]:
     """Lists the changed obligations, and what of them does not go if there is anything; sums up the rest."""
     fill_in_order(connection, changed, _changed(request), *_order(request))
-    count, total, remarks, late = map(int, connection.execute(_totals(request, _ALL)).one())
+    count, total, remarks, late = _sums(connection, request, _ALL)
     if not late and not connection.scalar(select(_withdrawn(request.provider).exists())):
         return _ALL, (count, total, remarks)
     fill(connection, kept_out, _kept_out(request))
     goes = (*_ALL, events.c.id.not_in(select(kept_out.c.event)))
     fill_in_order(connection, changed, _changed(request, goes), *_order(request))
-    count, total, remarks, _late = map(int, connection.execute(_totals(request, goes)).one())
+    count, total, remarks, _late = _sums(connection, request, goes)
     return goes, (count, total, remarks)
+
+
+def _sums(connection: Connection, request: Request, goes: Goes) -> tuple[int, ...]:
+    """What `_totals` says. Raises ChecksRefused where SQLite cannot even add the amounts up."""
+    try:
+        return tuple(map(int, connection.execute(_totals(request, goes)).one()))
+    except OperationalError as error:
+        if "integer overflow" not in str(error.orig):
+            raise
+        raise beyond_all_sums(connection, Report(_history_of_changed, goes)) from None
 
 
 def _left_out(connection: Connection, request: Request, goes: Goes) -> LeftOut:
