@@ -29,6 +29,7 @@ _BLOCK_BYTES = 1 << 16
 _LONGEST_PIECE_BYTES = 1 << 17
 _DEEPEST = 100
 _MOST_FAULTS = 100
+_SCHEMA_CODES = range(etree.ErrorTypes.SCHEMAV_NOROOT, etree.ErrorTypes.SCHEMAV_MISC + 1)
 _BROKEN_NAMES = (
     etree.ErrorTypes.NS_ERR_XML_NAMESPACE,
     etree.ErrorTypes.NS_ERR_UNDEFINED_NAMESPACE,
@@ -92,11 +93,15 @@ def load_schema(path: Path) -> etree.XMLSchema:
 
 
 def read_root(path: Path) -> Root:
-    """The root element. Raises `UnreadableXml`."""
-    for _event, element in stream(path, ("start",)):
-        namespace = str(element.tag).removeprefix("{").rpartition("}")[0]  # QName minds a } within it
-        return Root(local_name(element), namespace or None, _encoding(path))
-    raise UnreadableXml("it has no root element")
+    """The root element, whatever comes after it. Raises `UnreadableXml`, also for a DOCTYPE."""
+    try:
+        with path.open("rb") as file:
+            element = _first_element(file)
+    except (etree.LxmlError, OSError, UnicodeError) as error:
+        raise _unreadable(error) from None
+    _refuse_doctype(element)
+    namespace = str(element.tag).removeprefix("{").rpartition("}")[0]  # QName minds a } within it
+    return Root(local_name(element), namespace or None, _encoding(path))
 
 
 def stream(
@@ -273,6 +278,27 @@ class _PlainWriter:
 _LINE_END = {"\r": "&#13;"}
 
 
+def _first_element(file: BinaryIO) -> Element:
+    """What it holds may still be broken; it has begun, and has its attributes."""
+    pieces = _Pieces(file)
+    parser = etree.XMLPullParser(
+        events=("start",), load_dtd=False, no_network=True, resolve_entities=False,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    broken: etree.XMLSyntaxError | None = None
+    while broken is None and (block := pieces.read()):
+        try:
+            parser.feed(block)
+        except etree.XMLSyntaxError as error:
+            broken = error
+        for _event, element in parser.read_events():
+            return element
+    if broken is not None:
+        raise broken
+    parser.close()  # says what is missing
+    raise UnreadableXml("it has no root element")
+
+
 def _guarded(
     source: BinaryIO | _Plain, events: tuple[str, ...], schema: etree.XMLSchema | None
 ) -> Iterator[tuple[str, Element]]:
@@ -360,9 +386,11 @@ def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXm
 
 def _reason(error: etree.XMLSyntaxError) -> str:
     """The parser's words, without the place, which is told apart, and without Python's spelling."""
-    # A fault against the schema may have come before it, and says less.
-    told = error.error_log.filter_domains(etree.ErrorDomains.PARSER)
-    message = _PLACE.sub("", (told[0].message.strip() if told else error.msg) or "it is empty")
+    told = error.msg
+    if error.code in _SCHEMA_CODES:  # a fault against the schema came before, and says less
+        parsing = error.error_log.filter_domains(etree.ErrorDomains.PARSER)
+        told = parsing[-1].message.strip() if parsing else told
+    message = _PLACE.sub("", told or "it is empty")
     as_bytes = _AS_BYTES.fullmatch(message)
     return as_bytes[2] if as_bytes else message
 

@@ -214,6 +214,23 @@ def test_a_slip_of_the_hand_is_refused_before_anything_is_stored(
     assert list(bank.desk.archive.root.rglob("*events.csv*")) == []
 
 
+def test_whatever_begins_like_an_answer_is_taken_in_by_hand_too(bank: Bank, tmp_path: Path) -> None:
+    """A broken answer that came by mail is kept and shown, like one in the folder; the good one counts."""
+    key = deliver(impatient(bank), NOV_17)
+    paths = []
+    for number, content in enumerate((*(one for one in ALL.values() if _begins(one)), RIGHT)):
+        (path := tmp_path / f"{number:03}.xml").write_bytes(poison.as_bytes(content))
+        paths.append(path)
+    *bad, good = take_by_hand(bank.desk, paths)
+    assert len(bad) > len(ALL) - 5
+    assert {one.status for one in bad} == {UNREADABLE, UNMATCHED}
+    assert (good.status, state(bank, key)) == (APPLIED, State.ACCEPTED)
+
+
+def _begins(content: str | bytes) -> bool:
+    return poison.as_bytes(content).startswith(b"<BlokOdgovor")
+
+
 def test_an_answer_that_was_set_aside_is_discarded_by_a_person(bank: Bank, tmp_path: Path) -> None:
     """The alarm ends, the bytes and the reason stay, and nothing else can be discarded."""
     deliver(impatient(bank), NOV_17)
