@@ -122,7 +122,8 @@ class Box:
                     batch = []
         except listing.EndlessListing as error:
             self._leave(error.message)
-        yield batch
+        if batch:
+            yield batch
 
     def _candidate(self, name: bytes, entry: paramiko.SFTPAttributes) -> Found | None:
         """What may be an answer: a file, or something of which only STAT tells what it is."""

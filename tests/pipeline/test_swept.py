@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event as event_of
+from sqlalchemy import insert
 
 from ajpes_reporting.config import open_workspace
+from ajpes_reporting.database.tables import answers
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.collect import collect
 from ajpes_reporting.pipeline.run import Ending, run
@@ -111,3 +115,26 @@ def test_a_swept_upload_that_lies_in_accepted_under_another_name_is_found(swept:
     collect(swept.desk)
     assert state_of(swept, submission.id) is State.DELIVERED
     assert uploads(odd) == 1
+
+
+def test_a_folder_full_of_known_answers_costs_a_few_questions(swept: Bank, odd: OddSftp) -> None:
+    """Nobody empties it for years; what is new is found all the same, also a file that has changed."""
+    box = odd.root / "nodurs/iz_ajpes"
+    for number in range(2_500):
+        (box / f"{number}.xml").touch()
+        os.utime(box / f"{number}.xml", (1, 1))
+    known = {
+        "provider": swept.desk.provider, "received_at": swept.time(), "via": "sftp", "remote_size": 0,
+        "remote_modified_at": 1, "archive_path": "x", "size_bytes": 0, "sha256": "0" * 64,
+        "status": "applied",
+    }  # fmt: skip
+    with swept.desk.engine.begin() as connection:
+        rows = [{**known, "remote_name": f"nodurs/{number}.xml"} for number in range(2_499)]
+        connection.execute(insert(answers), rows)
+    (box / "7.xml").write_text("changed")
+    asked: list[str] = []
+    event_of.listen(swept.desk.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    taken = collect(swept.desk)
+    assert sorted(one.name for one in taken) == ["2499.xml", "7.xml"]
+    assert len([one for one in asked if "remote_name IN" in one]) == 3
+    assert collect(swept.desk) == []
