@@ -46,12 +46,14 @@ class SentLog:
         self._path = root / _NAME
 
     def archive(self) -> str | None:
-        """The archive's number; nothing as long as it has none."""
+        """The archive's number; nothing as long as it has none. Raises `AjpesReportingError`."""
         try:
             with self._path.open("rb") as log:
                 head = _json(log.readline())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unusable(error) from error
         return str(head["archive"]) if "archive" in head else None
 
     def begin(self, archive: str | None = None) -> str:
@@ -73,6 +75,7 @@ class SentLog:
 
     def append(self, line: HandedOver) -> None:
         """Notes a hand-over; it is on the disk when this returns. Raises `AjpesReportingError`."""
+        self.begin()
         text = json.dumps({**asdict(line), "at": line.at.isoformat()}, ensure_ascii=False)
         try:
             # One that was cut off in the middle of its line had handed nothing over.
@@ -97,6 +100,8 @@ class SentLog:
             return self._path.stat().st_size
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _ends_whole(self) -> bool:
         with self._path.open("rb") as log:

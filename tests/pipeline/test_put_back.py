@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import AlarmsSection, open_workspace
-from ajpes_reporting.domain.errors import OutcomeUnknown
+from ajpes_reporting.domain.errors import AjpesReportingError, OutcomeUnknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.facts import import_files
@@ -286,7 +286,7 @@ def test_a_log_of_what_is_sent_that_cannot_be_written_stops_the_hand_over(bank: 
     log = bank.desk.archive.root / "sent.log"
     log.rename(log.with_name("kept"))
     log.mkdir()
-    with pytest.raises(Exception, match=r"sent\.log"):
+    with pytest.raises(AjpesReportingError, match=r"sent\.log.*Nothing was sent"):
         bank.run(via=via)
     assert bank.authority.book.submissions() == []
     log.rmdir()
