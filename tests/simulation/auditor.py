@@ -239,7 +239,7 @@ def _deliveries(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
 def _record(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
     """Every state is explained, from the first to the last, and the record is whole.
 
-    A report that the authority has and the journal does not know is named, and nothing else is wrong.
+    It also speaks of each report that the authority has and the journal does not know as one of its own.
     """
     at: dict[int, str | None] = {}
     for row in world.rows("SELECT submission, body FROM audit_records WHERE kind = 'state' ORDER BY seq"):
@@ -253,19 +253,30 @@ def _record(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
             yield Finding(
                 UNEXPLAINED, f"submission {row.id} is {row.state}, the record ends with {at.get(row.id)}"
             )
+    yield from (Finding(UNEXPLAINED, problem) for problem in _verified(world))
+    told = world.rows("SELECT body FROM audit_records WHERE kind <> 'state'")
+    yield from _not_named(world, book, [row.body for row in told])
+
+
+def audit_what_was_set_back(world: World) -> list[Finding]:
+    """What the authority has and a journal that was set back does not know, `audit verify` names at once."""
+    return list(_not_named(world, world.book.submissions(), _verified(world)))
+
+
+def _not_named(world: World, book: Sequence[Submission], told: Sequence[str]) -> Iterator[Finding]:
+    received = {one.content_sha256 for one in book}
+    for content, path in _Archive(world).orphaned_reports.items():
+        file_name = path.name.removesuffix(".zst").rpartition(".")[0]
+        if content in received and not any(file_name in text for text in told):
+            yield Finding(UNEXPLAINED, f"the authority has {path.name}, of which nothing is told")
+
+
+def _verified(world: World) -> Sequence[str]:
     desk = open_desk(open_workspace(world.bank))
     try:
-        problems = verify_all(desk).problems
+        return verify_all(desk).problems
     finally:
         desk.engine.dispose()
-    archive = _Archive(world)
-    for problem in problems:
-        if not any(path.name in problem for path in archive.orphans):
-            yield Finding(UNEXPLAINED, problem)
-    received = {one.content_sha256 for one in book}
-    for content, path in archive.orphaned_reports.items():
-        if content in received and not any(path.name in problem for problem in problems):
-            yield Finding(UNEXPLAINED, f"the authority has {path.name}, which `audit verify` does not name")
 
 
 def _sha256(content: bytes) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import faults, snapshots, worker, workload
-from .auditor import UNEXPLAINED, Finding, audit
+from .auditor import UNEXPLAINED, Finding, audit, audit_what_was_set_back
 from .authority import Authority
 from .faults import COPIED_BACK, FOLDER_BACK, KILL, LONG_PAUSE, READ_ONLY, STANDS_STILL, Strike
 from .worker import Order, wait, wait_for
@@ -164,7 +164,7 @@ class _Play:
         self.recorded: list[str] = []
         self.findings: list[Finding] = []
         self.mood = "well"
-        self.struck = False
+        self.struck = self.is_stuck = False
         self.asked = self.ticks = 0
 
     def all(self, spoiled: bool) -> None:
@@ -241,6 +241,8 @@ class _Play:
             self.ticks += 1
         self._world.authority.rest()
         copy.put_back()
+        if not whole_folder:
+            self.findings += audit_what_was_set_back(self._world)
         return ended
 
     def _run_into_limits(self) -> None:
@@ -277,6 +279,7 @@ class _Play:
         if ended in ("hangs", "toils"):
             why = "did not come to an end" if ended == "hangs" else "took too much of the processor"
             self.findings.append(Finding(UNEXPLAINED, f"{who} {why}"))
+            self.is_stuck = True
 
     def _recover(self, crashes_again: bool) -> None:
         """Later workers, and a person beside them, until everything due is settled."""
@@ -287,7 +290,7 @@ class _Play:
             self._expect(self._world.work(strike), "a later worker")
             self.ticks += 1
             self._world.authority.rest()
-            if self.findings or (workload.is_settled(self._world, self.days) and tick >= fewest):
+            if self.is_stuck or (workload.is_settled(self._world, self.days) and tick >= fewest):
                 return
             if tick >= 1:
                 self.asked += workload.attend(self._world, self._rng)
