@@ -175,6 +175,10 @@ SINS = [
     ("send again what is gone", "sftp", STRANGE_SERVER, None, "sweeps what is closed", DOUBLED),
     ("believe a rename", "sftp", STRANGE_SERVER, None, "lies about a rename", UNEXPLAINED),
     ("take no lock", "soap", LIMITS, None, "", DOUBLED),
+    (
+        "trust the database alone", "soap", ONE_WORKER, Strike(COPIED_BACK, "before commit: state prepared"),
+        "", DOUBLED,
+    ),
 ]  # fmt: skip
 
 
