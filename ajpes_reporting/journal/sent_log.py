@@ -133,12 +133,11 @@ def _json(text: bytes) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str, how: int) -> None:
-    handle = os.open(path, os.O_WRONLY | how, 0o600)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """The whole text is on the disk when this returns: a full one may take a part of it without an error."""
+    with os.fdopen(os.open(path, os.O_WRONLY | how, 0o600), "wb") as log:
+        log.write(text.encode())
+        log.flush()
+        os.fsync(log.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from ajpes_reporting.deliver.sftp import SftpServer
 from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
 from ajpes_reporting.deliver.tls import TlsSettings, client_context
 from ajpes_reporting.domain.ports import Parcel
+from tests.servers import odd_sftp
 from tests.servers.https import Behaviour, HttpsServer, answering, http
 from tests.servers.sshd import Sshd, find_sshd, running_sshd
 
@@ -206,4 +207,25 @@ def sftp_settings(sshd: Sshd) -> SftpServer:
         connect_timeout_seconds=10,
         operation_timeout_seconds=5,
         call_timeout_seconds=30,
+    )
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[odd_sftp.OddSftp]:
+    """An SFTP server that can be told to misbehave."""
+    with odd_sftp.OddSftp(tmp_path / "odd") as server:
+        yield server
+
+
+@pytest.fixture
+def odd_settings(odd: odd_sftp.OddSftp) -> SftpServer:
+    return SftpServer(
+        host="127.0.0.1",
+        port=odd.port,
+        username=odd_sftp.USERNAME,
+        password=odd_sftp.PASSWORD,
+        host_key=odd.host_key,
+        connect_timeout_seconds=10,
+        operation_timeout_seconds=5,
+        call_timeout_seconds=60,
     )

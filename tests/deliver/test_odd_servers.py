@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting, no_record
 from tests.deliver.conftest import MakeParcel
-from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+from tests.servers.odd_sftp import OddSftp
 
 NAME = "NODURS_20261117_5860571.xml"
 Attrs = asyncssh.SFTPAttrs
@@ -25,28 +25,8 @@ Perform = Callable[[], None]
 
 
 @pytest.fixture
-def odd(tmp_path: Path) -> Iterator[OddSftp]:
-    with OddSftp(tmp_path / "odd") as server:
-        yield server
-
-
-@pytest.fixture
-def settings(odd: OddSftp) -> SftpServer:
-    return SftpServer(
-        host="127.0.0.1",
-        port=odd.port,
-        username=USERNAME,
-        password=PASSWORD,
-        host_key=odd.host_key,
-        connect_timeout_seconds=10,
-        operation_timeout_seconds=5,
-        call_timeout_seconds=60,
-    )
-
-
-@pytest.fixture
-def carrier(settings: SftpServer) -> SftpCarrier:
-    return SftpCarrier(settings)
+def carrier(odd_settings: SftpServer) -> SftpCarrier:
+    return SftpCarrier(odd_settings)
 
 
 @pytest.fixture(autouse=True)
@@ -440,12 +420,12 @@ def test_a_link_to_a_folder_or_to_nothing_is_no_answer(
 
 
 def test_a_listing_without_an_end_is_given_up_and_told(
-    odd: OddSftp, settings: SftpServer, tmp_path: Path
+    odd: OddSftp, odd_settings: SftpServer, tmp_path: Path
 ) -> None:
     """What was found until then is fetched all the same; a run is not held for ever."""
     (odd.root / "nodurs/iz_ajpes/7.xml").write_bytes(b"12345")
     odd.orders.endless = True
-    carrier = SftpCarrier(replace(settings, listing=Limits(names=1_000)))
+    carrier = SftpCarrier(replace(odd_settings, listing=Limits(names=1_000)))
     fetched = []
     with pytest.raises(NotDelivered, match="given up after 1,"):
         for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
@@ -457,11 +437,11 @@ def test_a_listing_without_an_end_is_given_up_and_told(
 
 @pytest.mark.parametrize("limits", [Limits(names=2_000), Limits(size_bytes=100_000), Limits(seconds=0.5)])
 def test_a_drop_folder_without_an_end_takes_the_report(
-    odd: OddSftp, settings: SftpServer, parcel: Parcel, limits: Limits
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, limits: Limits
 ) -> None:
     """Clearing leftovers away is housekeeping; by count, by bytes and by time it has an end."""
     odd.orders.endless = True
-    assert isinstance(SftpCarrier(replace(settings, listing=limits)).deliver(parcel), Delivered)
+    assert isinstance(SftpCarrier(replace(odd_settings, listing=limits)).deliver(parcel), Delivered)
 
 
 def test_a_flood_of_new_names_is_fetched_the_newest_first(

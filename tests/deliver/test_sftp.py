@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,30 +23,10 @@ from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
 from tests.deliver.conftest import REPORT, MakeParcel
 from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp, in_disorder
+from tests.servers.odd_sftp import PASSWORD, OddSftp, in_disorder
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
-
-
-@pytest.fixture
-def odd(tmp_path: Path) -> Iterator[OddSftp]:
-    with OddSftp(tmp_path / "odd") as server:
-        yield server
-
-
-@pytest.fixture
-def odd_settings(odd: OddSftp) -> SftpServer:
-    return SftpServer(
-        host="127.0.0.1",
-        port=odd.port,
-        username=USERNAME,
-        password=PASSWORD,
-        host_key=odd.host_key,
-        connect_timeout_seconds=10,
-        operation_timeout_seconds=5,
-        call_timeout_seconds=30,
-    )
 
 
 # --- Delivering ---
