@@ -148,7 +148,7 @@ def test_an_answer_that_fits_nothing_goes_too_but_not_while_something_waits(
     assert waiting is not None
     bank.time.pass_by(hours=1)
     stray = tmp_path / "stray.xml"
-    stray.write_text("<html/>")
+    stray.write_text("<BlokOdgovor/>")
     take_by_hand(bank.desk, [stray])
     years_pass(bank)
     assert purge(bank.desk, KEEP).files == ()
