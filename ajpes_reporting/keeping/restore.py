@@ -24,7 +24,7 @@ from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.keeping.database_copy import load, require_empty
 from ajpes_reporting.keeping.files import copy_durably, sha256_of, write_durably
 from ajpes_reporting.keeping.manifest import Manifest, read_manifest
-from ajpes_reporting.pipeline.audit import verify_all, verify_record
+from ajpes_reporting.pipeline.audit import verify_kept, verify_record
 from ajpes_reporting.wiring import open_desk
 from ajpes_reporting.workspace import make_folder
 
@@ -174,7 +174,7 @@ def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clo
     _begin_log(engine, manifest.provider, Archive(workspace.archive), clock)
     desk = open_desk(workspace, clock)
     try:
-        wrong = [problem for problem in verify_all(desk).problems if problem not in manifest.problems]
+        wrong = [problem for problem in verify_kept(desk).problems if problem not in manifest.problems]
     finally:
         desk.engine.dispose()
     if wrong:

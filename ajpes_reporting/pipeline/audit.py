@@ -47,12 +47,20 @@ class AuditReport:
 
 def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
     """Checks the chain, every archived file of this provider, what was sent, and what counts as reported."""
+    kept = verify_kept(desk, progress)
+    with snapshot(desk.engine) as connection:
+        unknown = list(orphans.open_orphans(connection, desk.provider, desk.archive.sent_log))
+    missing = (f"the journal does not know {orphan.words}" for orphan in unknown)
+    return replace(kept, problems=(*kept.problems, *missing))
+
+
+def verify_kept(desk: Desk, progress: Progress = no_progress) -> AuditReport:
+    """The same without what was sent and is not in the journal: whether what is here is whole."""
     with snapshot(desk.engine) as connection:
         record = verify_record(connection, desk.provider)
         files = list(purged.archived_files(connection, desk.provider))
         gone = purged.paths(connection, desk.provider)
-        unknown = list(orphans.open_orphans(connection, desk.provider, desk.archive.sent_log))
-    problems = [*record.problems, *(f"the journal does not know {orphan.words}" for orphan in unknown)]
+    problems = list(record.problems)
     for file in files:
         problems.extend(_wrong_with(desk, file, gone.get(file.path)))
         progress(1)

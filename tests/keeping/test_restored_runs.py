@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import orphans
+from ajpes_reporting.journal.orphans import Orphan
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.pipeline.settle import release, resolve
 from tests.keeping.conftest import Vault
@@ -50,6 +53,23 @@ def test_a_restored_archive_goes_on_under_its_number(vault: Vault) -> None:
     assert logs[0].archive() == logs[1].archive() is not None
     assert [[line.period for line in log.since(0)] for log in logs] == [["2026-11-17"], ["2026-11-18"]]
     assert again.problems() == ()
+    again.desk.engine.dispose()
+
+
+def test_a_backup_taken_while_a_report_is_missing_is_restored(vault: Vault) -> None:
+    """What the journal does not know is no damage of the backup: both are restored."""
+    bank = vault.bank
+    bank.record(event("O-1", 1))
+    missing = Orphan(
+        "NODURS", "2026-11-17", "NODURS_20261117_5860571.xml", "in accepted", "600 bytes", bank.time()
+    )
+    with writing(bank.desk.engine) as connection:
+        orphans.take_down(connection, bank.desk.provider, missing, 0, at=bank.time())
+    assert bank.problems() != ()
+    vault.back_up()
+    again = vault.restore()
+    assert again.problems() == bank.problems()
+    assert again.run().ending is Ending.HELD
     again.desk.engine.dispose()
 
 
