@@ -49,22 +49,26 @@ class SentLog:
         """The archive's number; nothing as long as it has none. Raises `AjpesReportingError`."""
         try:
             with self._path.open("rb") as log:
-                head = _json(log.readline())
+                # It is the first line, unless that was damaged and the log begun again.
+                return next((str(head["archive"]) for head in map(_json, log) if "archive" in head), None)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unusable(error) from error
-        return str(head["archive"]) if "archive" in head else None
 
     def begin(self, archive: str | None = None) -> str:
         """Makes the log if there is none, for an archive of that number or a new one; gives the number."""
         if (there := self.archive()) is not None:
             return there
         number = archive or secrets.token_hex(8)
+        head = json.dumps({"archive": number})
         made = self._path.with_name(f"{_NAME}.{secrets.token_hex(4)}.part")
         try:
             make_folder(made.parent)
-            _write(made, json.dumps({"archive": number}) + "\n", os.O_CREAT | os.O_EXCL)
+            if self._path.exists():  # a damaged disk has taken its first line, or everything
+                self._write_line(head)
+                return number
+            _write(made, f"{head}\n", os.O_CREAT | os.O_EXCL)
             with suppress(FileExistsError):  # another machine was quicker
                 os.link(made, self._path)
             made.unlink()
@@ -78,8 +82,7 @@ class SentLog:
         self.begin()
         text = json.dumps({**asdict(line), "at": line.at.isoformat()}, ensure_ascii=False)
         try:
-            # One that was cut off in the middle of its line had handed nothing over.
-            _write(self._path, f"{'' if self._ends_whole() else chr(10)}{text}\n", os.O_APPEND)
+            self._write_line(text)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -103,8 +106,14 @@ class SentLog:
         except OSError as error:
             raise self._unusable(error) from error
 
+    def _write_line(self, text: str) -> None:
+        # One that was cut off in the middle of its line had handed nothing over.
+        _write(self._path, f"{'' if self._ends_whole() else chr(10)}{text}\n", os.O_APPEND)
+
     def _ends_whole(self) -> bool:
         with self._path.open("rb") as log:
+            if log.seek(0, os.SEEK_END) == 0:
+                return True
             log.seek(-1, os.SEEK_END)
             return log.read(1) == b"\n"
 
