@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
 
 from ajpes_reporting.database.running import LAST_HOLDER
-from ajpes_reporting.database.tables import attempts, chores, due_reports, orphans, submissions
+from ajpes_reporting.database.tables import (
+    attempts,
+    chores,
+    due_reports,
+    orphans,
+    submission_events,
+    submissions,
+)
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown
 from ajpes_reporting.domain.states import ACCEPTED_STATES, State
@@ -207,14 +214,29 @@ def _waiting(provider: str) -> Any:
         ),
     )
     overtaken = exists().where(
-        and_(
-            due_reports.c.provider == orphans.c.provider,
-            due_reports.c.report == orphans.c.report,
-            due_reports.c.period == orphans.c.period,
+        due_reports.c.provider == orphans.c.provider,
+        due_reports.c.report == orphans.c.report,
+        due_reports.c.period == orphans.c.period,
+        or_(
             due_reports.c.settled_as == due.REPORTED_LATER,
-        )
+            # What was imported again went with a later day, and left nothing for its own.
+            and_(due_reports.c.settled_as == chain.NOTHING_TO_REPORT, _accepted_later()),
+        ),
     )
     return select(orphans).where(orphans.c.provider == provider, ~decided, ~overtaken).order_by(orphans.c.id)
+
+
+def _accepted_later() -> Any:
+    """Whether events went with a later period's report, and AJPES has accepted it since."""
+    told = exists().where(submission_events.c.submission == submissions.c.id)
+    return exists().where(
+        submissions.c.provider == orphans.c.provider,
+        submissions.c.report == orphans.c.report,
+        submissions.c.period > orphans.c.period,
+        submissions.c.id > orphans.c.newest_submission,
+        submissions.c.state.in_([state.value for state in ACCEPTED_STATES]),
+        told,
+    )
 
 
 def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: datetime) -> None:

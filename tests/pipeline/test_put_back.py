@@ -319,6 +319,39 @@ def test_a_line_that_was_cut_off_in_the_middle_is_passed_over(bank: Bank) -> Non
     assert bank.problems() == ()
 
 
+@pytest.mark.parametrize("damaged", [b"", b"\0" * 300])
+def test_a_log_whose_beginning_is_lost_is_begun_again(bank: Bank, damaged: bytes) -> None:
+    """A disk that lost the log's first block must not stop all reporting, nor make the archive a stranger."""
+    bank.record(event("O-1", 1))
+    bank.run()
+    log = bank.desk.archive.sent_log
+    number = log.archive()
+    (bank.desk.archive.root / "sent.log").write_bytes(damaged)
+    bank.time.pass_by(days=1)
+    bank.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
+    assert bank.run(period=NOV_18).submission.state is State.ACCEPTED  # type: ignore[union-attr]
+    assert log.archive() == number
+    assert [line.submission for line in log.since(0)] == [2]
+    assert bank.problems() == ()
+
+
+def test_what_was_imported_again_a_day_later_brings_the_day_home(machine: Machine) -> None:
+    """The day itself has nothing to report any more: its alarm ends with the one that has it."""
+    machine.snapshot()
+    machine.bank.record(event("O-1", 1))
+    machine.bank.run()
+    bank = machine.put_back()
+    assert bank.run().ending is Ending.NOTHING_TO_REPORT
+    assert "orphan" in alarm_kinds(bank)
+    bank.time.pass_by(days=1)
+    assert bank.run(period=NOV_18).ending is Ending.NOTHING_TO_REPORT
+    assert "orphan" in alarm_kinds(bank)
+    bank.record(event("O-1", 1))
+    assert bank.run(period=NOV_18).submission.state is State.ACCEPTED  # type: ignore[union-attr]
+    assert "orphan" not in alarm_kinds(bank)
+    assert bank.problems() == ()
+
+
 def test_the_commands_say_it(machine: Machine) -> None:
     """Who looks before the next run is told by `status`, by `doctor` and by `audit verify`."""
     machine.bank.record(event("O-1", 1))
