@@ -128,19 +128,19 @@ class SftpCarrier:
             )
         return Sighting(place, was_waiting)
 
-    def reports_named(self, report: str, file_name: str) -> list[RemoteReport]:
-        """What lies under that name in v_ajpes and in accepted; a size or time that is not told counts as 0.
+    def strange_reports(self, report: str, file_name: str, ours: Sequence[Parcel]) -> list[RemoteReport]:
+        """What lies under that name in v_ajpes and in accepted, and has the bytes of none of ours.
 
-        Raises `NotDelivered` if the folders cannot be reached, saying why.
+        A size or time that is not told counts as 0. Raises `NotDelivered` if the folders cannot be reached,
+        saying why.
         """
         paths = [posixpath.join(self._folder(report, name), file_name) for name in ("v_ajpes", "accepted")]
         with self._sessions.open() as sftp:
-            states = [(path, find(sftp, path)) for path in paths]
-        return [
-            RemoteReport(path, state.size_bytes or 0, state.modified_at or 0)
-            for path, state in states
-            if state is not None
-        ]
+            return [
+                RemoteReport(path, state.size_bytes or 0, state.modified_at or 0)
+                for path in paths
+                if (state := find(sftp, path)) is not None and _is_strange(sftp, path, state, ours)
+            ]
 
     def reach(self) -> str:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.
@@ -285,6 +285,16 @@ class _Journey:
     # From the hand-over on: until then a part of it is missing on the server.
     may_be_whole: bool = False
     rename_refused: bool = False
+
+
+def _is_strange(sftp: Client, path: str, state: State, ours: Sequence[Parcel]) -> bool:
+    """Whether a file has other bytes than each of ours; one that nobody may read is told by its size."""
+    try:
+        return not any(holds(sftp, path, parcel) for parcel in ours) and find(sftp, path) is not None
+    except OSError as error:
+        if not refused(error):
+            raise
+        return not any(state.may_have(parcel.size_bytes) for parcel in ours)
 
 
 def _look_first(sftp: Client, journey: _Journey) -> Outcome | None:

@@ -109,8 +109,8 @@ class AnswerBox(Protocol):
         """
         ...
 
-    def reports_named(self, report: str, file_name: str) -> Iterable[RemoteReport]:
-        """What lies under that name in the folder for reports, and in that for accepted ones.
+    def strange_reports(self, report: str, file_name: str, ours: Sequence[Parcel]) -> Iterable[RemoteReport]:
+        """What lies under that name in the folders for reports and for accepted ones, and is none of ours.
 
         Raises `NotDelivered` if the folders cannot be reached, saying why.
         """

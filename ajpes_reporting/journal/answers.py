@@ -166,6 +166,8 @@ def match(
     if latest is None:
         return None, _never_sent(report, period)
     if latest.state not in AWAITING_STATES:
+        if not submissions.handed_over(connection, provider, report, period):
+            return None, _never_sent(report, period)
         return None, f"submission {latest.id} for {period} is {latest.state.label} and awaits no answer"
     sent_at = connection.execute(
         select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, literal, select, update
 
 from ajpes_reporting.database.tables import (
     attempts,
@@ -306,20 +306,20 @@ def has_earlier_twin(connection: Connection, submission: Submission) -> bool:
     return connection.execute(statement.limit(1)).first() is not None
 
 
-def sizes_handed_over(connection: Connection, provider: str, report: str, period: str, via: str) -> set[int]:
-    """How many bytes each file had that was handed over that way for a period."""
-    statement = (
-        select(submissions.c.size_bytes)
-        .join(attempts, attempts.c.submission == submissions.c.id)
-        .where(
-            submissions.c.provider == provider,
-            submissions.c.report == report,
-            submissions.c.period == period,
-            attempts.c.via == via,
-            attempts.c.handed_over_at.is_not(None),
-        )
+def handed_over(
+    connection: Connection, provider: str, report: str, period: str, via: str | None = None
+) -> list[Submission]:
+    """What was handed over for a period, by one way or by any."""
+    sent = exists().where(attempts.c.submission == submissions.c.id, attempts.c.handed_over_at.is_not(None))
+    if via is not None:
+        sent = sent.where(attempts.c.via == via)
+    statement = select(submissions).where(
+        submissions.c.provider == provider,
+        submissions.c.report == report,
+        submissions.c.period == period,
+        sent,
     )
-    return set(connection.execute(statement).scalars())
+    return [_submission(row) for row in connection.execute(statement.order_by(submissions.c.id))]
 
 
 def get(connection: Connection, key: int) -> Submission:

@@ -28,8 +28,9 @@ from ajpes_reporting.pipeline.build import Built, Nothing, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
 from ajpes_reporting.pipeline.hold import reason_to_hold
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
-from ajpes_reporting.pipeline.look import look_for, look_for_orphans
+from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.moved import accepted_otherwise
+from ajpes_reporting.pipeline.put_back import look_for_orphans
 from ajpes_reporting.pipeline.recorder import Recorder
 from ajpes_reporting.reports.left_out import LeftOut
 
@@ -119,7 +120,9 @@ def run(
             return _result(desk, standing, kind, period)
         prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
         if (first := prepared[-1]) is not None and prepared[0] is Ending.SENT:
-            carriers = look_for_orphans(desk, kind, period, first, carriers)
+            carriers = look_for_orphans(
+                desk, kind, period, first, carriers, folder, decided_until=first.id - 1
+            )
             if _is_doubtful(desk, kind, period):
                 prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
         ending, built, submission = prepared

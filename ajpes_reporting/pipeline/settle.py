@@ -13,12 +13,14 @@ from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
+from ajpes_reporting.journal.orphans import reason_for_orphan
 from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.moved import accepted_otherwise
+from ajpes_reporting.pipeline.put_back import look_for_orphans
 from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
 
 if TYPE_CHECKING:
@@ -156,6 +158,9 @@ def _send_same(
         # Asked before, and again now that nobody else is at work.
         _refuse_closed(submission)
         _refuse_settled(desk, submission)
+        carriers = look_for_orphans(
+            desk, kind, period, submission, carriers, folder, decided_until=submission.id
+        )
         _refuse_uncertain(desk, submission, period, same=True)
         _refuse_excluded(desk, submission, same=True)
         _refuse_own_errors(desk, submission)
@@ -244,11 +249,17 @@ def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
 
 def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, same: bool) -> None:
     """A run holds what a restored journal cannot know; the same bytes must not slip past it."""
+    report = submission.report
     with desk.engine.connect() as connection:
-        doubt = reason_to_doubt(connection, submission.provider, submission.report, period)
-    if same and doubt and submission.state is not State.REFUSED:
+        # Of one that was refused it is certain; but another one may have taken its place.
+        doubt = (
+            reason_for_orphan(connection, submission.provider, report, period.key)
+            if submission.state is State.REFUSED
+            else reason_to_doubt(connection, submission.provider, report, period)
+        )
+    if same and doubt:
         raise OutcomeUnknown(
-            f"Submission {submission.id} may have gone out: {doubt}.",
+            f"{report} for {period.spoken} may have gone out: {doubt}.",
             "run the period without --same; it is held then, and `release` lets it go",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +19,7 @@ from ajpes_reporting.config import AlarmsSection, open_workspace
 from ajpes_reporting.domain.errors import AjpesReportingError, OutcomeUnknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
+from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.pipeline.settle import release, resolve
@@ -444,6 +446,88 @@ def test_an_answer_to_what_was_never_sent_holds_the_period(machine: Machine, dis
     held(result)
     assert "answered by AJPES (answer 1)" in str(result.submission.held_because)  # type: ignore[union-attr]
     assert len(bank.authority.book.submissions()) == 1
+
+
+def test_a_large_report_is_not_sent_without_having_looked(machine: Machine, disk: Folder) -> None:
+    """It goes by SFTP first though SOAP is open; put back within minutes, it is seen there."""
+    settings = machine.bank.folder / "ajpes.toml"
+    settings.write_text(settings.read_text().replace("[nodurs]\n", "[nodurs]\nsftp_above_bytes = 1\n"))
+    machine.bank.record(event("O-1", 1))
+    disk.take()
+    machine.bank.run(via="sftp")
+    bank = disk.put_back()
+    bank.time.pass_by(minutes=1)
+    held(bank.run())
+    assert len(bank.authority.book.submissions()) == 1
+
+
+def test_an_answer_that_nobody_has_fetched_holds_the_period(machine: Machine, disk: Folder) -> None:
+    """The server took the report away, and its answer alone is left: the run fetches it before it sends."""
+    machine.bank.record(event("O-1", 1))
+    disk.take()
+    machine.bank.run(via="sftp")
+    bank = disk.put_back()
+    (bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml").unlink()
+    bank.time.pass_by(minutes=1)
+    held(bank.run(via="sftp"))
+    assert len(bank.authority.book.submissions()) == 1
+
+
+REFUSAL = (
+    '<BlokOdgovor><Ident iErr="1" iWrn="0" maticnaPonudnika="5860571000"'
+    ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+)
+
+
+@pytest.fixture
+def refused(bank: Bank) -> int:
+    """A report that went by SFTP and was refused; it lies in the folder of what AJPES took."""
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    bank.desk = replace(bank.desk, answer_wait_seconds=0)
+    bank.run(via="sftp")
+    path = bank.folder / "refusal.xml"
+    path.write_text(REFUSAL)
+    (taken,) = take_by_hand(bank.desk, [path])
+    assert taken.submission is not None
+    assert taken.submission.state is State.REFUSED
+    assert wait_for(bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml")
+    bank.record(event("O-2", 1), name="more.csv")
+    return taken.submission.id
+
+
+def wait_for(path: Path) -> bool:
+    give_up = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return path.exists()
+
+
+@pytest.mark.usefixtures("refused")
+def test_what_was_refused_is_known_at_a_server_that_tells_no_sizes(bank: Bank) -> None:
+    """Its own file of an hour ago is no stranger's: the correction goes, and nobody is asked."""
+    bank.authority.faults.add("sftp", "bare_stat")
+    assert bank.run(via="sftp").ending is Ending.SENT
+
+
+@pytest.mark.usefixtures("refused")
+def test_another_file_of_the_same_size_is_seen(bank: Bank) -> None:
+    """One digit was corrected in the report that the journal does not know: the size says nothing."""
+    path = bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml"
+    path.write_bytes(path.read_bytes().replace(b"10000", b"20000"))
+    held(bank.run(via="sftp"))
+
+
+def test_the_bytes_of_a_refused_report_do_not_follow_one_that_is_unknown(bank: Bank, refused: int) -> None:
+    """AJPES may have taken the correction, which the journal has lost: what it replaced does not go again."""
+    path = bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml"
+    path.write_bytes(path.read_bytes() + b"\n")
+    sent = len(bank.authority.book.submissions())
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown, match="NODURS for 17 November 2026 may have gone out"):
+            bank.resubmit(refused, same=True, via="sftp")
+    held(bank.run(via="sftp"))
+    assert len(bank.authority.book.submissions()) == sent
 
 
 def test_folders_that_cannot_be_seen_close_their_own_way_only(machine: Machine) -> None:

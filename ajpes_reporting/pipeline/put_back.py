@@ -1,0 +1,110 @@
+"""Looks for reports that the journal does not know, since it was put back, before another one is sent.
+
+What the archive's log tells is compared as each run begins; see `interrupted`. Where the archive was put
+back, too, the authority alone knows: its folders hold the report, or its answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver.route import ClosedWay
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
+from ajpes_reporting.domain.periods import file_name
+from ajpes_reporting.journal import answers, orphans, submissions
+from ajpes_reporting.journal.orphans import Orphan
+from ajpes_reporting.pipeline.collect import fetch
+from ajpes_reporting.pipeline.look import parcel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.domain.ports import Carrier
+    from ajpes_reporting.journal.submissions import Submission
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
+
+_log = logging.getLogger(__name__)
+
+_MAY_BE_PUT_BACK_AFTER = timedelta(minutes=15)
+
+
+def look_for_orphans(
+    desk: Desk,
+    kind: ReportKind,
+    period: Period,
+    submission: Submission,
+    carriers: Sequence[Carrier],
+    folder: Path,
+    *,
+    decided_until: int,
+) -> list[Carrier]:
+    """Takes down what the authority has of this period and the journal does not know.
+
+    Its folders are asked where this report goes by SFTP first anyway, and otherwise if nothing has happened
+    here for a while: a machine that was put back has slept, too. What a person decided about a submission up
+    to the one numbered `decided_until` says nothing about what is found. Returns the ways; one by SFTP that
+    could not be reached now is closed, so that nothing goes there without having looked.
+    """
+    with desk.engine.connect() as connection:
+        last_sign = orphans.last_sign_of_life(connection, desk.provider, submission.id)
+    goes_there = desk.ways(carriers, parcel_of(desk, submission))[0].name == "sftp"
+    has_slept = last_sign is not None and desk.clock() - last_sign > _MAY_BE_PUT_BACK_AFTER
+    ways, found = list(carriers), list[Orphan]()
+    if goes_there or has_slept:
+        try:
+            found = _lying_with_the_authority(desk, kind, period)
+        except (NotDelivered, ConfigurationError) as error:
+            _log.warning("The authority's folders were not seen: %s", error.message)
+            if goes_there:
+                ways = [ClosedWay("sftp", error) if way.name == "sftp" else way for way in carriers]
+        else:
+            _fetch_answers(desk, kind, folder)
+    with desk.engine.connect() as connection:
+        found += _answered(connection, desk.provider, kind, period)
+    if found:
+        with writing(desk.engine) as connection:
+            for orphan in found:
+                orphans.take_down(connection, desk.provider, orphan, decided_until, at=desk.clock())
+    return ways
+
+
+def _fetch_answers(desk: Desk, kind: ReportKind, folder: Path) -> None:
+    """The report may have been taken away, and its answer alone be left."""
+    try:
+        fetch(desk, (kind,), folder)
+    except (NotDelivered, ConfigurationError) as error:
+        _log.warning("Answers were not fetched: %s", error.message)
+
+
+def _answered(connection: Connection, provider: str, kind: ReportKind, period: Period) -> list[Orphan]:
+    """What was answered and never sent from here: the journal does not know it, but AJPES does."""
+    row = answers.to_what_was_never_sent(connection, provider, kind.code, period.key)
+    if row is None:
+        return []
+    name = file_name(kind.name, period, provider)
+    place = f"answered by AJPES (answer {row.id})"
+    return [Orphan(kind.code, period.key, name, place, row.sha256, row.received_at)]
+
+
+def _lying_with_the_authority(desk: Desk, kind: ReportKind, period: Period) -> list[Orphan]:
+    """The files of that name that are none of those that were handed over for this period."""
+    if (box := desk.answer_box()) is None:
+        return []
+    name = file_name(kind.name, period, desk.provider)
+    with desk.engine.connect() as connection:
+        ours = submissions.handed_over(connection, desk.provider, kind.code, period.key, "sftp")
+    return [
+        Orphan(
+            kind.code, period.key, name, f"in {remote.path}", f"{remote.size_bytes} bytes",
+            datetime.fromtimestamp(remote.modified_at, UTC),
+        )
+        for remote in box.strange_reports(kind.name, name, [parcel_of(desk, one) for one in ours])
+    ]  # fmt: skip
