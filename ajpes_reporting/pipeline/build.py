@@ -112,9 +112,6 @@ def build(
         selection.findings if verdict is None or selection.too_large else explained(path, schema, verdict)
     )
     log.note(moved_findings(connection, desk, kind, period))
-    log = FindingLog(strict=desk.strict)
-    log.add(selection.findings if verdict is None else explained(path, schema, verdict))
-    log.note(moved_findings(connection, desk, kind, period))
     return Built(
         path, packed, request, selection.record_count, dict(selection.totals),
         size_bytes, sha256, content_sha256, log, selection.left_out, selection.to_be_released,
