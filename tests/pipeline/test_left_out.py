@@ -87,6 +87,21 @@ def test_what_ajpes_may_hold_counts_as_known(bank: Bank, fault: str) -> None:
     assert bank.problems() == ()
 
 
+def test_what_awaits_its_answer_does_not_go_again_with_an_older_day(bank: Bank) -> None:
+    """What AJPES may hold of a newer day goes along with news of an older one, never by itself."""
+    bank.time.pass_by(days=1)
+    bank.record(event("O-1", 1, recorded=OF_18))
+    bank.authority.faults.add("sftp", "no_answer", times=1)
+    newer = impatient(bank).run(period=NOV_18, via="sftp").submission
+    assert newer is not None
+    assert newer.state is State.DELIVERED
+    assert impatient(bank).run(period=NOV_17).ending is Ending.NOTHING_TO_REPORT
+    bank.record(event("O-2", 1, recorded=OF_17))
+    assert accepted(bank, NOV_17) == {"O-2": ["1"]}
+    assert bank.pending() == 1  # that of O-1 still awaits its answer
+    assert bank.problems() == ()
+
+
 def test_what_a_person_says_never_arrived_is_not_known(bank: Bank) -> None:
     """An event of a newer day that AJPES does not have waits for that day."""
     bank.time.pass_by(days=1)

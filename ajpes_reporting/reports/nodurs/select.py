@@ -116,12 +116,18 @@ def select_changes(connection: Connection, request: Request) -> Selection:
 
 def reported_events(request: Request) -> Select[tuple[int]]:
     """The keys of the events this report tells the authority for the first time."""
+    sibling, new = events.alias("sibling"), pending_events.alias("new")
+    has_changed = exists(
+        select(sibling.c.id)
+        .join(new, new.c.event == sibling.c.id)
+        .where(sibling.c.obligation == events.c.obligation, sibling.c.recorded_at <= request.cutoff)
+    )
     told = (
         select(events.c.id)
         .select_from(events.join(obligations))
         .where(
             events.c.id == pending_events.c.event,
-            ~is_held_back(request.cutoff),
+            or_(events.c.recorded_at <= request.cutoff, and_(~is_held_back(request.cutoff), has_changed)),
             obligations.c.provider == request.provider,
             ~is_excluded(request.provider),
         )
@@ -137,7 +143,8 @@ def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, 
         return _ALL, (count, total, remarks)
     fill(connection, kept_out, _kept_out(request))
     goes = (*_ALL, events.c.id.not_in(select(kept_out.c.event)))
-    fill_in_order(connection, changed, _changed(request, goes), *_order(request))
+    is_due = events.c.recorded_at <= request.cutoff
+    fill_in_order(connection, changed, _changed(request, is_due), *_order(request))
     count, total, remarks, _late = _sums(connection, request, goes)
     return goes, (count, total, remarks)
 
@@ -165,14 +172,16 @@ def _findings(connection: Connection, request: Request, goes: Goes, remarks: int
         yield from _remarks(connection, request, goes)
 
 
-def _changed(request: Request, goes: Goes = ()) -> Select[Any]:
-    """The changed obligations: those that a pending event belongs to, one that goes.
+def _changed(request: Request, *is_due: ColumnElement[bool]) -> Select[Any]:
+    """The changed obligations: those that a pending event belongs to, one that is due.
+
+    What AJPES may know goes with its obligation, and is no reason to report that again for an older day.
 
     Not by SELECT DISTINCT: PostgreSQL keeps in memory what it has seen, and where that is too small for a
     million obligations, it goes through the rest again for every few of them.
     """
     # An outer join, or SQLite might go through all events for the few that are pending.
-    pending = and_(events.c.id == pending_events.c.event, *goes)
+    pending = and_(events.c.id == pending_events.c.event, *is_due)
     ids = select(events.c.obligation).select_from(pending_events.outerjoin(events, pending))
     return (
         select(obligations.c.id)
