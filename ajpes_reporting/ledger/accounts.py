@@ -64,7 +64,10 @@ class MergeAccounts(Merge):
         connection, compared = self._connection, _accounts_compared(self._provider, last)
         touched = _accounts_moved(compared, self._provider)
         with following(connection, self._provider, touched):
-            rows_closed = rows_changed(connection, _closings(self._provider, last))
+            closings = _closings(self._provider, last)
+            if self.restatement:  # then closing is a part of that, or it would hide what stood there before
+                closings = closings.where(accounts.c.id.not_in(_otherwise_than_closed(compared)))
+            rows_closed = rows_changed(connection, closings)
             if self.restatement:
                 self.restated = tuple(restated(connection, compared))
                 differing = _differing(compared, accounts.c.id)
@@ -235,6 +238,13 @@ def _months_touched(provider: str) -> Select[Any]:
 
 def _differing(compared: Comparison, key: ColumnElement[int]) -> Select[Any]:
     return select(key).select_from(compared.joined).where(~compared.is_new, is_other(compared))
+
+
+def _otherwise_than_closed(compared: Comparison) -> Select[Any]:
+    """Known accounts that differ in more than that they have closed."""
+    others = (compared.pairs[name] for name in HOLDER if name != "closed_on")
+    differs = or_(*(here.is_distinct_from(there) for here, there in others))
+    return select(accounts.c.id).select_from(compared.joined).where(~compared.is_new, differs)
 
 
 def _in_imported_months(connection: Connection, is_late: ColumnElement[bool]) -> Iterator[Finding]:

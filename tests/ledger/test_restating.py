@@ -25,7 +25,10 @@ AT = datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
 def restate(ledger: Ledger, kind: Kind, *rows: Row, dry_run: bool = False) -> ImportSummary:
     path = ledger.file(kind, *rows)
     why = Restatement("typed wrongly", AT)
-    return import_files(ledger.engine, PROVIDER, [path], RuleSettings(), restatement=why, dry_run=dry_run)[0]
+    summaries = import_files(
+        ledger.engine, PROVIDER, [path], RuleSettings(), now=ledger.now, restatement=why, dry_run=dry_run
+    )
+    return summaries[0]
 
 
 @pytest.fixture
@@ -89,6 +92,24 @@ def test_what_an_account_says_may_be_restated(ledger: Ledger, field: str, value:
     assert (former.holder_name, str(former.closed_on)) == ("KRATEK NAZIV DOLŽNIKA", "2026-09-30")
     again = restate(ledger, ACCOUNTS, {"closed_on": "2026-09-30", field: value})
     assert (again.rows_restated, again.rows_known) == (0, 1)
+
+
+def test_an_account_that_closes_as_it_is_restated_keeps_that_it_was_open(ledger: Ledger) -> None:
+    """A row that brings a new name and the closing day is one restated row, with both before it."""
+    ledger.take(ACCOUNTS, {}, {"account": "010000000100187"})
+    rows = {"holder_name": "NOVO IME", "closed_on": "2026-10-31"}, {"account": "010000000100187"}
+    done = restate(ledger, ACCOUNTS, *rows)
+    assert (done.rows_new, done.rows_restated, done.rows_known) == (0, 1, 1)
+    assert [item.field for item in done.restated] == ["holder_name", "closed_on"]
+    (former,) = ledger.content()["former_accounts"]
+    assert former.closed_on is None
+
+
+def test_an_account_that_only_closes_is_not_restated(ledger: Ledger) -> None:
+    """Closing is what happens to an account, also in a file that restates others."""
+    ledger.take(ACCOUNTS, {})
+    done = restate(ledger, ACCOUNTS, {"closed_on": "2026-10-31"})
+    assert (done.rows_new, done.rows_restated, done.rows_known) == (1, 0, 0)
 
 
 def test_a_dry_run_says_what_would_be_restated_and_changes_nothing(held: Ledger) -> None:
