@@ -91,6 +91,17 @@ def test_a_sum_that_does_not_fit_is_told_by_record(slipped: Bank) -> None:
     assert all("pattern" not in item.message for item in result.log.shown)
 
 
+def test_nobody_is_told_to_keep_out_what_does_not_make_the_sum_large(bank: Bank) -> None:
+    """A small obligation is left in peace, and so is one that lessens the sum: without it, it would grow."""
+    most = 999_999_999_999_999
+    amounts = {"O-1": most, "O-2": most, "O-3": -most, "O-4": 25, "O-5": 7}
+    bank.record(*(event(name, 1, amount_cents=cents) for name, cents in amounts.items()))
+    result = bank.run()
+    assert result.ending is Ending.CHECKS_REFUSED
+    parts = [item for item in result.log.shown if item.rule == "nodurs.part-of-total"]
+    assert [item.record for item in parts] == ["O-1", "O-2"]
+
+
 def test_the_others_go_when_it_is_kept_out(slipped: Bank, told: Callable[..., str]) -> None:
     """One slip keeps nobody else from being reported in time, and each step says what is missing."""
     slipped.run(period=NOV_18)

@@ -28,12 +28,13 @@ from ajpes_reporting.domain.rules import AMOUNT_DIGITS, record_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from ajpes_reporting.domain.rules import RuleSettings
 
 _COUNT_DIGITS = 10  # 2.2, row 2
 _MOST_NAMED = 5
+_SMALLEST_PART = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def too_large(connection: Connection, report: Report, count: int, total: int) ->
         f"the sum of all amounts has {digits} digits in cents, at most {AMOUNT_DIGITS} fit into the head"
     )
     yield _head_error("sestevekZneskov", "total", message)
-    for row in connection.execute(_by_obligation(report)).all():
+    for row in _largest_parts(connection, report, total):
         yield _part(connection, report, row, total)
 
 
@@ -141,11 +142,15 @@ def _largest_first(report: Report) -> Select[Any]:
     return report.select(*columns).order_by(func.abs(events.c.amount_cents).desc(), events.c.id)
 
 
-def _by_obligation(report: Report) -> Select[Any]:
-    total = func.sum(events.c.amount_cents)
-    return (
-        report.select(obligations.c.id.label("key"), obligations.c.obligation_id, total.label("total"))
+def _largest_parts(connection: Connection, report: Report, total: int) -> list[Row[Any]]:
+    """The obligations that make the sum so large: without one that is small, or lessens it, it would be no
+    smaller, and nobody is told to keep that one out."""
+    part = func.sum(events.c.amount_cents)
+    largest = (
+        report.select(obligations.c.id.label("key"), obligations.c.obligation_id, part.label("total"))
         .group_by(obligations.c.id, obligations.c.obligation_id)
-        .order_by(func.abs(total).desc())
+        .order_by((part if total > 0 else -part).desc(), obligations.c.id)
         .limit(_MOST_NAMED)
     )
+    first, *rest = connection.execute(largest).all()
+    return [first, *(row for row in rest if int(row.total) / total >= _SMALLEST_PART)]
