@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.findings import log_json, show_log
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
@@ -19,9 +17,8 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import code_of, left_out_json, nothing_because
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +100,7 @@ def _build(session: Session, desk: Desk, code: str, period: Period, wish: _Wish)
         if isinstance(seen.built, Built):
             target = _target(wish.output, seen.built.path.name)
             _refuse_what_is_there(target, seen.built.path, overwrite=wish.overwrite)
-            _hand_out(seen.built.path, target)
+            hand_out(seen.built.path, target, "-o")
     session.emit(_document(seen, kind, period, target), lambda: _show(desk, seen, kind, period, target))
     if code_left := code_of(seen.ending, seen.submission):
         click.get_current_context().exit(code_left)
@@ -189,10 +186,7 @@ def _refuse_what_is_there(target: Path, new: Path, *, overwrite: bool) -> None:
 
     Raises `UsageError` for anything else that is there, and for a folder that is not.
     """
-    if not target.parent.is_dir():
-        raise UsageError(f"There is no folder {target.parent}.", "make it, or name another with -o")
-    if target.is_symlink() or (target.exists() and not target.is_file()):
-        raise UsageError(f"{target} is no plain file; it was left as it is.", "name another file with -o")
+    refuse_no_plain_file(target, "-o")
     if target.exists() and not overwrite and _subject(target) != _subject(new):
         raise UsageError(
             f"{target} is there already and is no report about the same; it was left as it is.",
@@ -208,22 +202,3 @@ def _subject(path: Path) -> list[bytes] | None:
     except OSError:
         return None
     return _ABOUT.findall(head) or None
-
-
-def _hand_out(source: Path, target: Path) -> None:
-    """A new file on the same disk needs no second copy of what may be hundreds of megabytes.
-
-    Unless the folder gives its files to a group: only what is made there belongs to it.
-    """
-    with suppress(OSError):  # a copy can do more, and says why if it cannot
-        if not target.parent.stat().st_mode & stat.S_ISGID:
-            target.unlink(missing_ok=True)
-            target.hardlink_to(source)
-            return
-    try:
-        with source.open("rb") as built, open_private(target, "wb") as copy:
-            shutil.copyfileobj(built, copy)
-    except OSError as error:
-        raise AjpesReportingError(
-            f"{target} could not be written: {error.strerror or error}.", "name another file with -o"
-        ) from None

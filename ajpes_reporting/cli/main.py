@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make a workspace: settings, database, archive."),
     "demo": ("demo", "The main job, end to end, in a new workspace."),
     "ledger": ("ledger", "Import or pull facts, cancel and replace events, show a history."),
+    "pending": ("pending", "What the next reports hold, and why; what is left out."),
     "build": ("build", "Write a report file and change nothing else."),
     "check": ("check", "Check any report or answer file against schema and rules."),
     "run": ("run", "Select, build, check, archive, deliver, read the answer."),

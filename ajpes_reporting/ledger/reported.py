@@ -19,7 +19,7 @@ from ajpes_reporting.domain.states import ACCEPTED_STATES
 from ajpes_reporting.ledger.months import FIGURES, LastKnown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Select, Subquery
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _REPORT = "SPAPP"  # the report that tells of account months
 _SHOWN_PER_MONTH = 20
+_ROWS_AT_A_TIME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,21 @@ def differences(
     Only what differs in the report counts, which may give whole euros (`amounts`). `month`: of this one
     alone; `most`: the first ones.
     """
+    return list(stream_differences(connection, provider, amounts, month, most))
+
+
+def stream_differences(
+    connection: Connection,
+    provider: str,
+    amounts: Amounts = "euros",
+    month: str | None = None,
+    most: int | None = None,
+) -> Iterator[Difference]:
+    """The same one by one, however many they are, while the transaction lasts."""
     found = _differing(provider, amounts, month)
-    rows = connection.execute(select(found).order_by(found.c.month, found.c.account).limit(most))
-    return [_difference(*row) for row in rows]
+    statement = select(found).order_by(found.c.month, found.c.account).limit(most)
+    with connection.execute(statement, execution_options={"yield_per": _ROWS_AT_A_TIME}) as rows:
+        yield from (_difference(*row) for row in rows)
 
 
 def moved_months(

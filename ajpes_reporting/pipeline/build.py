@@ -90,7 +90,7 @@ def build(
     asked when the facts came in (`Selection.findings`). Memory does not grow with the report.
     """
     desk.refresh_ledger(connection, kind, period.key)
-    request = _request(desk, kind, period, as_it_stands)
+    request = request_for(desk, kind, period, as_it_stands=as_it_stands)
     selection = kind.select(connection, request)
     log = FindingLog(strict=desk.strict)
     log.add(selection.left_out.notes())
@@ -131,7 +131,8 @@ def _refuse_omission(kind: ReportKind, period: Period) -> None:
         )
 
 
-def _request(desk: Desk, kind: ReportKind, period: Period, as_it_stands: bool) -> Request:
+def request_for(desk: Desk, kind: ReportKind, period: Period, *, as_it_stands: bool = False) -> Request:
+    """The report of a period as a run would ask for it at this moment."""
     now = desk.clock().astimezone(LJUBLJANA)
     return Request(
         provider=desk.provider,

@@ -206,7 +206,7 @@ class Life:
     def take(self, kind: Kind, rows: Sequence[list[str]]) -> None:
         self.story.append(f"{kind.name}: {rows}")
         lines = enumerate(rows, 2)
-        source, restatement = Source("life", ""), Restatement("drawn by chance", NOW)
+        source, restatement = Source("life", "", NOW), Restatement("drawn by chance", NOW)
         take_in(self.connection, BANK, kind, lines, source, RuleSettings(), no_progress, restatement)
 
     def account_row(self, account: str) -> list[str]:

@@ -19,6 +19,7 @@ from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.build import rehearse
 from ajpes_reporting.pipeline.run import Ending, run
+from ajpes_reporting.queries.pending import pending
 from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selection
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
@@ -68,6 +69,16 @@ def test_a_banks_own_views_are_reported_without_an_import(bank_with_views: Bank,
     enter(core_system, event("O-2", 1, recorded="2026-11-18T07:00:00"))
     result = bank_with_views.run(period=NOV_18)
     assert bank_with_views.events_sent(result) == {"O-1": ["1", "2"], "O-2": ["1"]}
+
+
+def test_what_a_banks_views_have_for_the_next_report_is_told_and_not_stored(
+    bank_with_views: Bank, core_system: Path
+) -> None:
+    """A question finds what a run would find, and changes nothing."""
+    enter(core_system, event("O-1", 1))
+    with pending(bank_with_views.desk) as asked:
+        assert [item.obligation for item in asked.nodurs().obligations()] == ["O-1"]
+    assert bank_with_views.pending() == 0
 
 
 def test_a_dry_run_over_a_banks_views_changes_nothing(

@@ -137,14 +137,14 @@ def reported_events(request: Request) -> Select[tuple[int]]:
 
 def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, int, int]]:
     """Lists the changed obligations, and what of them does not go if there is anything; sums up the rest."""
-    fill_in_order(connection, changed, _changed(request), *_order(request))
+    fill_in_order(connection, changed, _changed(request), *report_order(request))
     count, total, remarks, late = _sums(connection, request, _ALL)
-    if not late and not connection.scalar(select(_withdrawn(request.provider).exists())):
+    if not late and not connection.scalar(select(withdrawn(request.provider).exists())):
         return _ALL, (count, total, remarks)
     fill(connection, kept_out, _kept_out(request))
     goes = (*_ALL, events.c.id.not_in(select(kept_out.c.event)))
     is_due = events.c.recorded_at <= request.cutoff
-    fill_in_order(connection, changed, _changed(request, is_due), *_order(request))
+    fill_in_order(connection, changed, _changed(request, is_due), *report_order(request))
     count, total, remarks, _late = _sums(connection, request, goes)
     return goes, (count, total, remarks)
 
@@ -173,9 +173,15 @@ def _findings(connection: Connection, request: Request, goes: Goes, remarks: int
 
 
 def _changed(request: Request, *is_due: ColumnElement[bool]) -> Select[Any]:
-    """The changed obligations: those that a pending event belongs to, one that is due.
+    """The changed obligations: those with a pending event that is due, unless a person keeps them out.
 
     What AJPES may know goes with its obligation, and is no reason to report that again for an older day.
+    """
+    return pending_obligations(request.provider, *is_due).where(~is_excluded(request.provider))
+
+
+def pending_obligations(provider: str, *is_due: ColumnElement[bool]) -> Select[Any]:
+    """The obligations that a pending event belongs to, one that is due.
 
     Not by SELECT DISTINCT: PostgreSQL keeps in memory what it has seen, and where that is too small for a
     million obligations, it goes through the rest again for every few of them.
@@ -186,15 +192,12 @@ def _changed(request: Request, *is_due: ColumnElement[bool]) -> Select[Any]:
     return (
         select(obligations.c.id)
         .select_from(obligations.join(debtors))
-        .where(
-            in_key_order(obligations.c.provider) == request.provider,
-            obligations.c.id.in_(ids),
-            ~is_excluded(request.provider),
-        )
+        .where(in_key_order(obligations.c.provider) == provider, obligations.c.id.in_(ids))
     )
 
 
-def _withdrawn(provider: str) -> Select[Any]:
+def withdrawn(provider: str) -> Select[Any]:
+    """The keys of the events of which AJPES never hears."""
     return select(withdrawn_events.c.event).where(withdrawn_events.c.provider == provider)
 
 
@@ -203,7 +206,7 @@ def _kept_out(request: Request) -> Select[Any]:
     return (
         select(events.c.id)
         .select_from(changed.join(events, events.c.obligation == changed.c.obligation))
-        .where(or_(is_held_back(request.cutoff), events.c.id.in_(_withdrawn(request.provider))))
+        .where(or_(is_held_back(request.cutoff), events.c.id.in_(withdrawn(request.provider))))
     )
 
 
@@ -243,7 +246,7 @@ def _in_order(request: Request, goes: Goes) -> Select[Any]:
     history = select(func.aggregate_strings(lines.c.line, "")).scalar_subquery()
     return (
         select(
-            *_debtor(request),
+            *debtor_columns(request),
             obligations.c.debtor_account,
             obligations.c.obligation_id,
             obligations.c.issuer,
@@ -254,7 +257,7 @@ def _in_order(request: Request, goes: Goes) -> Select[Any]:
     )
 
 
-def _debtor(request: Request) -> tuple[ColumnElement[Any], ...]:
+def debtor_columns(request: Request) -> tuple[ColumnElement[Any], ...]:
     """By what a debtor is one and the same, the tax number, and the name."""
     if request.debtor_names == "as_recorded":
         return debtors.c.id, debtors.c.tax_number, debtors.c.name
@@ -281,7 +284,8 @@ def _newest_name(request: Request) -> ColumnElement[Any]:
     return case((is_one_of_many, newest), else_=debtors.c.name)
 
 
-def _order(request: Request) -> tuple[ColumnElement[Any], ...]:
+def report_order(request: Request) -> tuple[ColumnElement[Any], ...]:
+    """By what the obligations of the report, joined to their debtors, are sorted."""
     place = obligations.c.debtor_account, obligations.c.obligation_id
     if request.debtor_names == "newest":
         return debtors.c.tax_number, *place

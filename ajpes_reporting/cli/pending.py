@@ -1,0 +1,317 @@
+"""`pending`: what the next report of each kind holds, and why; what is left out; what has moved since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ajpes_reporting.cli.csv_output import write_csv
+from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
+from ajpes_reporting.cli.imports import difference_json, show_moved
+from ajpes_reporting.cli.output import echo, echo_file, write_json
+from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.telling import due_in_words, nothing_because
+from ajpes_reporting.cli.wording import as_order, counted
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.domain.periods import parse_day
+from ajpes_reporting.private import open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ajpes_reporting.ledger.reported import Difference
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.queries.obligations import PendingEvent, PendingObligation
+    from ajpes_reporting.queries.pending import NextNodurs, NextSpapp, Pending
+
+_OBLIGATIONS_SHOWN = 20
+_EVENTS_SHOWN = 5
+_STANDARD_OUTPUT = Path("-")
+
+_FIGURES = ("credit_turnover_cents", "debit_turnover_cents", "closing_balance_cents")
+_COLUMNS = {
+    "nodurs": (
+        "obligation", "reasons", "in_report", "held_back", "excluded_since", "excluded_because", "issuer",
+        "debtor_tax_number", "debtor_name", "debtor_account", "event_id", "cancels_event_id", "change_type",
+        "change_date", "amount_cents", "recorded_at", "new", "event_held_back",
+    ),
+    "spapp": (
+        "account", "month", "submission",
+        *(f"{side}_{name}" for side in ("accepted", "now") for name in _FIGURES),
+    ),
+}  # fmt: skip
+
+
+@click.command("pending", short_help="What the next reports hold, and why; what is left out.")
+@click.argument("report", required=False, type=click.Choice(tuple(_COLUMNS), case_sensitive=False))
+@click.option("--date", "day", help="The day of the NODURS report, YYYY-MM-DD; default: the next one.")
+@click.option(
+    "--csv", "table", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write it as a table to a file; -: to standard output.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the file of --csv if it is there.")
+@with_session
+def command(
+    session: Session, report: str | None, day: str | None, table: Path | None, overwrite: bool
+) -> None:
+    """Says what the next report holds and why each obligation is in it, and what is left out.
+
+    For SPAPP, in brief; and every account that AJPES has accepted with other figures than the ledger has
+    now. Without a name, both. Nothing is sent, and nothing is changed.
+    """
+    wanted = (report,) if report else tuple(_COLUMNS)
+    if day and "nodurs" not in wanted:
+        raise UsageError("--date names the day of a NODURS report.", "leave it out for SPAPP")
+    if table is not None:
+        _refuse(table, overwrite=overwrite, as_json=session.as_json)
+    chosen = _Chosen(wanted, day)
+    desk = session.desk()
+    with desk.working_folder() as folder:
+        document = _Spool(folder / "pending.json") if session.as_json else None
+        rows = _Spool(folder / "pending.csv") if table is not None else None
+        shown = _look(desk, chosen, document, rows, for_a_person=not session.as_json and table is None)
+        if rows is not None and table is not None:
+            _hand_out_table(session, rows, table)
+        if document is not None:
+            echo_file(document.path)
+    for show in shown:
+        show(session)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The reports that are asked about, and the day of the daily one; without one, the next."""
+
+    reports: tuple[str, ...]
+    day: str | None
+
+
+@dataclass(slots=True)
+class _Spool:
+    """A file in the making: the ledger is not kept waiting for whoever reads it."""
+
+    path: Path
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Overview:
+    """What a person is shown of a daily report: all of it counted, the first obligations in full."""
+
+    obligations: int = 0
+    events: int = 0
+    new_events: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: list[PendingObligation] = field(default_factory=list)
+
+
+def _look(
+    desk: Desk, chosen: _Chosen, document: _Spool | None, rows: _Spool | None, *, for_a_person: bool
+) -> list[Callable[[Session], None]]:
+    """Asks within one transaction, and writes or notes what there is; returns what shows it to a person."""
+    from ajpes_reporting.queries.pending import pending
+
+    shown: list[Callable[[Session], None]] = []
+    with pending(desk) as asked:
+        if document is not None:
+            _write_document(asked, chosen, document)
+        if rows is not None:
+            _write_table(asked, chosen, rows)
+        if for_a_person and "nodurs" in chosen.reports:
+            nodurs = _nodurs(asked, chosen)
+            overview = _overview(nodurs.obligations())
+            shown.append(lambda session: _show_nodurs(session, nodurs, overview))
+        if for_a_person and "spapp" in chosen.reports:
+            spapp = asked.spapp()
+            shown.append(lambda _session: _show_spapp(desk, spapp))
+    return shown
+
+
+def _nodurs(asked: Pending, chosen: _Chosen) -> NextNodurs:
+    return asked.nodurs(parse_day(chosen.day) if chosen.day else None)
+
+
+def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
+    lists: dict[str, Iterator[dict[str, Any]]] = {}
+    if "nodurs" in chosen.reports:
+        lists["nodurs"] = map(_obligation_json, _nodurs(asked, chosen).obligations())
+    if "spapp" in chosen.reports:
+        lists["spapp"] = map(difference_json, asked.spapp().differences())
+    with open_private(spool.path, "w", encoding="utf-8") as out:
+        write_json(lists if len(lists) > 1 else next(iter(lists.values())), out)
+
+
+def _write_table(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
+    """Of both reports one table, with a first column that says which."""
+    columns = tuple(column for name in chosen.reports for column in _COLUMNS[name])
+    if len(chosen.reports) > 1:
+        columns = ("report", *columns)
+    with open_private(spool.path, "w", encoding="utf-8", newline="") as out:
+        spool.count = write_csv(columns, _table_rows(asked, chosen), out)
+
+
+def _table_rows(asked: Pending, chosen: _Chosen) -> Iterator[dict[str, Any]]:
+    if "nodurs" in chosen.reports:
+        for item in _nodurs(asked, chosen).obligations():
+            yield from ({"report": "NODURS", **row} for row in _event_rows(item))
+    if "spapp" in chosen.reports:
+        for difference in asked.spapp().differences():
+            yield {"report": "SPAPP", **_difference_row(difference)}
+
+
+def _obligation_json(item: PendingObligation) -> dict[str, Any]:
+    return {
+        "obligation": item.obligation,
+        "issuer": item.issuer,
+        "debtor_tax_number": item.debtor_tax_number,
+        "debtor_name": item.debtor_name,
+        "debtor_account": item.debtor_account,
+        "reasons": list(item.reasons),
+        "in_report": item.is_in_report,
+        "held_back": item.is_held_back,
+        "excluded": asdict(item.exclusion) if item.exclusion else None,
+        "events": [_event_json(event) for event in item.events],
+    }
+
+
+def _event_json(event: PendingEvent) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "cancels_event_id": event.cancels_event_id,
+        "change_type": event.change_type,
+        "change_date": event.change_date,
+        "amount_cents": event.amount_cents,
+        "recorded_at": event.recorded_at,
+        "new": event.is_new,
+        "held_back": event.is_held_back,
+    }
+
+
+def _event_rows(item: PendingObligation) -> Iterator[dict[str, Any]]:
+    """One row per event, each with what is to be said of its obligation."""
+    about = _obligation_json(item)
+    exclusion = item.exclusion
+    about |= {
+        "reasons": "; ".join(item.reasons),
+        "excluded_since": exclusion.since if exclusion else None,
+        "excluded_because": exclusion.reason if exclusion else None,
+    }
+    for event in item.events:
+        yield {**_event_json(event), **about, "event_held_back": event.is_held_back}
+
+
+def _difference_row(difference: Difference) -> dict[str, Any]:
+    document = difference_json(difference)
+    sides = {side: document[side] or {} for side in ("accepted", "now")}
+    return document | {f"{side}_{name}": sides[side].get(name) for side in sides for name in _FIGURES}
+
+
+def _refuse(table: Path, *, overwrite: bool, as_json: bool) -> None:
+    """Raises `UsageError` before anything is asked, if the table has no place to go."""
+    if table == _STANDARD_OUTPUT:
+        if as_json:
+            raise UsageError(
+                "Standard output takes one document: the table or JSON.", "name a file with --csv"
+            )
+        return
+    refuse_no_plain_file(table, "--csv")
+    if table.exists() and not overwrite:
+        raise UsageError(
+            f"{table} is there already; it was left as it is.",
+            "name another file with --csv, or replace it with --overwrite",
+        )
+
+
+def _hand_out_table(session: Session, rows: _Spool, table: Path) -> None:
+    if table == _STANDARD_OUTPUT:
+        echo_file(rows.path)
+        return
+    hand_out(rows.path, table, "--csv")
+    if not session.as_json:
+        echo(f"{table}: {counted(rows.count, 'rows')}. Nothing was sent.")
+
+
+def _overview(items: Iterable[PendingObligation]) -> _Overview:
+    seen = _Overview()
+    for item in items:
+        if not item.is_in_report:
+            continue
+        reported = item.reported_events
+        seen.obligations += 1
+        seen.events += len(reported)
+        seen.new_events += sum(event.is_new for event in reported)
+        seen.reasons.update(item.reasons)
+        if len(seen.first) < _OBLIGATIONS_SHOWN:
+            seen.first.append(item)
+    return seen
+
+
+def _show_nodurs(session: Session, nodurs: NextNodurs, seen: _Overview) -> None:
+    name = f"NODURS for {nodurs.period.spoken}"
+    if seen.obligations:
+        obligations, events = counted(seen.obligations, "obligations"), counted(seen.events, "events")
+        echo(f"{name} holds {obligations} with {events}, {seen.new_events:,} of them new for AJPES.")
+        echo(", ".join(f"{reason}: {count:,}" for reason, count in _in_order(seen.reasons)))
+        session.table(
+            "", ("obligation", "why", "event", "type", "change date", ">amount EUR", "recorded"),
+            [row for item in seen.first for row in _rows(item)],
+        )  # fmt: skip
+        if (more := seen.obligations - len(seen.first)) > 0:
+            echo(f"… and {counted(more, 'obligations')} more; `--csv FILE` or `--json` has them all.")
+    else:
+        echo(f"{name} holds nothing. {nothing_because(nodurs.left_out)}.")
+    if notes := list(nodurs.left_out.notes()):
+        rows = [[note.record, note.message, as_order(note.remedy)] for note in notes]
+        session.table("Left out of it", ("record", "why", "do"), rows)
+
+
+def _in_order(reasons: Counter[str]) -> Iterator[tuple[str, int]]:
+    from ajpes_reporting.queries.obligations import Reason
+
+    return ((reason, reasons[reason]) for reason in Reason if reasons[reason])
+
+
+def _rows(item: PendingObligation) -> Iterator[list[str]]:
+    """The first new events of an obligation, and how many there are beside them."""
+    reported = item.reported_events
+    new = [event for event in reported if event.is_new]
+    head = [item.obligation, ", ".join(item.reasons)]
+    for event in islice(new, _EVENTS_SHOWN):
+        yield [*head, *_event_cells(event)]
+        head = ["", ""]
+    if more := len(reported) - min(len(new), _EVENTS_SHOWN):
+        known = len(reported) - len(new)
+        yield ["", "", f"… {more:,} more, {known:,} known to AJPES", "", "", "", ""]
+
+
+def _event_cells(event: PendingEvent) -> list[str]:
+    cancels = f" cancels {event.cancels_event_id}" if event.cancels_event_id else ""
+    return [
+        f"{event.event_id}{cancels}",
+        event.change_type,
+        event.change_date.isoformat(),
+        format_decimal(event.amount_cents),
+        local_time(event.recorded_at),
+    ]
+
+
+def _show_spapp(desk: Desk, spapp: NextSpapp) -> None:
+    name = f"SPAPP for {spapp.period.spoken}"
+    so_far = "" if spapp.has_ended else " so far; the month is not over"
+    if spapp.accounts:
+        silent = f", {spapp.silent:,} of them without figures" if spapp.silent else ""
+        echo(f"{name} holds {counted(spapp.accounts, 'accounts')}{silent}{so_far}.")
+        echo(f"  as written: {', '.join(f'{field} {total}' for field, total in spapp.totals.items())}")
+    else:
+        echo(f"{name} holds nothing: the ledger has no accounts for it{so_far}.")
+    echo(f"  {due_in_words(spapp.deadline, desk.clock())}")
+    if spapp.moved:
+        show_moved(spapp.moved)
+    else:
+        echo("No account of an accepted month has other figures by now.")

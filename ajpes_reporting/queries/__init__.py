@@ -1,0 +1,1 @@
+"""What a person or a program is told, as plain typed values: each face only renders them."""

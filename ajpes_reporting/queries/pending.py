@@ -1,0 +1,124 @@
+"""What the next report of each kind holds, as a run would find the ledger now."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from ajpes_reporting.database.engine import rehearsing
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.journal import submissions
+from ajpes_reporting.ledger.reported import moved_months, stream_differences
+from ajpes_reporting.pipeline.build import request_for
+from ajpes_reporting.queries.obligations import stream_pending_obligations
+from ajpes_reporting.reports.nodurs import NODURS
+from ajpes_reporting.reports.nodurs.left_out import left_out
+from ajpes_reporting.reports.spapp import SPAPP
+from ajpes_reporting.reports.spapp.select import reported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.ledger.reported import Difference, MovedMonth
+    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.queries.obligations import PendingObligation
+    from ajpes_reporting.reports.kind import ReportKind, Request
+    from ajpes_reporting.reports.left_out import LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class NextNodurs:
+    """The next daily report: of which day, with what was recorded until when, and what it leaves out."""
+
+    period: Period
+    cutoff: datetime
+    left_out: LeftOut
+    _connection: Connection
+    _request: Request
+
+    def obligations(self) -> Iterator[PendingObligation]:
+        """Every obligation with something new for AJPES, also one that is left out; read anew each time."""
+        return stream_pending_obligations(self._connection, self._request)
+
+
+@dataclass(frozen=True, slots=True)
+class NextSpapp:
+    """The next monthly report in brief, and the accepted months whose figures have moved.
+
+    `silent` accounts have no figures of the month. `totals` are written as in the report, by its attributes.
+    """
+
+    period: Period
+    has_ended: bool
+    deadline: datetime
+    accounts: int
+    silent: int
+    totals: Mapping[str, str]
+    moved: tuple[MovedMonth, ...]
+    _connection: Connection
+    _desk: Desk
+
+    def differences(self) -> Iterator[Difference]:
+        """Every account that AJPES has with other figures than the ledger; read anew each time."""
+        desk = self._desk
+        return stream_differences(self._connection, desk.provider, desk.amounts[SPAPP.code])
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Asks about the next reports, as the ledger stands at one moment."""
+
+    connection: Connection
+    desk: Desk
+
+    def nodurs(self, day: Period | None = None) -> NextNodurs:
+        """The next daily report, or that of a day."""
+        period = day or self._next_period(NODURS)
+        self.desk.refresh_ledger(self.connection, NODURS, period.key)
+        request = request_for(self.desk, NODURS, period)
+        kept = left_out(self.connection, request.provider, request.cutoff, request.prepared_at)
+        return NextNodurs(period, request.cutoff, kept, self.connection, request)
+
+    def spapp(self) -> NextSpapp:
+        """The next monthly report. A month that is not over is summed up as far as it goes."""
+        desk, connection = self.desk, self.connection
+        period = self._next_period(SPAPP)
+        desk.refresh_ledger(connection, SPAPP, period.key)
+        request = request_for(desk, SPAPP, period)
+        selection = SPAPP.select(connection, request)
+        silent = connection.scalar(select(func.count()).select_from(reported).where(reported.c.silent))
+        return NextSpapp(
+            period=period,
+            has_ended=request.prepared_at >= period.end,
+            deadline=SPAPP.deadline(period, desk.extra_days_off),
+            accounts=selection.record_count,
+            silent=silent or 0,
+            totals=selection.totals,
+            moved=tuple(moved_months(connection, desk.provider, request.amounts)),
+            _connection=connection,
+            _desk=desk,
+        )
+
+    def _next_period(self, kind: ReportKind) -> Period:
+        """The current day or the last month, or the one after it if that was accepted already."""
+        current = kind.period(self.desk.clock().astimezone(LJUBLJANA).date())
+        period = current.previous() if kind.monthly else current
+        latest = submissions.latest(self.connection, self.desk.provider, kind.code, period.key)
+        return period.next() if latest is not None and latest.state.is_accepted else period
+
+
+@contextmanager
+def pending(desk: Desk) -> Iterator[Pending]:
+    """Opens the ledger as a run would find it now; whatever was brought up to date is undone in the end.
+
+    Other writers wait meanwhile: read, and show it to nobody slow before the end.
+    """
+    with rehearsing(desk.engine) as connection:
+        yield Pending(connection, desk)
