@@ -10,10 +10,9 @@ import codecs
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,12 +37,19 @@ def echo_json(document: Any) -> None:
 
 
 def write_json(document: Any, out: TextIO) -> None:
-    """Writes a JSON document as `echo_json` prints it; an iterator in it becomes a list.
+    """Writes a JSON document for `echo_file`. An iterator, alone or in an object, becomes a list.
 
-    Its items are written one by one, so that a list of a million takes no memory.
+    Its items are written one by one, each on a line, so that a list of a million takes no memory.
     """
-    for piece in _pieces(document, "\n"):
-        out.write(piece)
+    if isinstance(document, dict):
+        opening = "{"
+        for name, value in document.items():
+            out.write(f"{opening}\n{_line(name)}: ")
+            _write_value(value, out)
+            opening = ","
+        out.write("\n}" if document else "{}")
+    else:
+        _write_value(document, out)
     out.write("\n")
 
 
@@ -54,29 +60,19 @@ def echo_file(path: Path) -> None:
     sys.stdout.flush()
 
 
-def _pieces(document: Any, line: str) -> Iterator[str]:
-    """A document in pieces; `line` is the line end with the indentation of what it stands in."""
-    deeper = f"{line}  "
-    if isinstance(document, Iterator):
-        yield from _enclosed("[", (_pieces(item, deeper) for item in document), "]", line)
-    elif isinstance(document, dict) and any(isinstance(value, Iterator) for value in document.values()):
-        members = (
-            chain((f"{json.dumps(name)}: ",), _pieces(value, deeper)) for name, value in document.items()
-        )
-        yield from _enclosed("{", members, "}", line)
-    else:
-        yield shown_json(
-            json.dumps(document, ensure_ascii=not _takes_unicode(), indent=2, default=_jsonable)
-        ).replace("\n", line)
-
-
-def _enclosed(first: str, members: Iterable[Iterable[str]], last: str, line: str) -> Iterator[str]:
-    opening = first
-    for member in members:
-        yield f"{opening}{line}  "
-        yield from member
+def _write_value(value: Any, out: TextIO) -> None:
+    if not isinstance(value, Iterator):
+        out.write(_line(value))
+        return
+    opening = "["
+    for item in value:
+        out.write(f"{opening}\n{_line(item)}")
         opening = ","
-    yield f"{line}{last}" if opening == "," else f"{first}{last}"
+    out.write("[]" if opening == "[" else "\n]")
+
+
+def _line(document: Any) -> str:
+    return shown_json(json.dumps(document, ensure_ascii=not _takes_unicode(), default=_jsonable))
 
 
 def _write(text: str, *, err: bool = False) -> None:

@@ -241,6 +241,8 @@ def _corrections(rows: Sequence[Any]) -> frozenset[str]:
     Nothing in the ledger says that one event replaces another. It is the first one after a cancellation
     that was recorded with it, or has the change type of what was cancelled.
     """
+    if all(row.cancels_event_id is None for row in rows):  # nearly always
+        return frozenset()
     types = {row.event_id: row.change_type for row in rows}
     found, open_cancellations = set(), []
     for row in rows:
