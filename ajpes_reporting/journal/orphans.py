@@ -202,7 +202,8 @@ def is_doubt(held_because: str | None) -> bool:
 
 
 def _waiting(provider: str) -> Any:
-    """Those for whose period nothing was released or has arrived since, nor a later report told all."""
+    """Those for whose period nothing was released, has arrived or was accepted since, nor a later report
+    told all."""
     decided = exists().where(
         submissions.c.provider == orphans.c.provider,
         submissions.c.report == orphans.c.report,
@@ -219,6 +220,11 @@ def _waiting(provider: str) -> Any:
         due_reports.c.period == orphans.c.period,
         or_(
             due_reports.c.settled_as == due.REPORTED_LATER,
+            # An older report for the period was still open, and AJPES has accepted that since.
+            and_(
+                due_reports.c.settled_as != chain.NOTHING_TO_REPORT,
+                due_reports.c.settled_at >= orphans.c.found_at,
+            ),
             # What was imported again went with a later day, and left nothing for its own.
             and_(due_reports.c.settled_as == chain.NOTHING_TO_REPORT, _accepted_later()),
         ),

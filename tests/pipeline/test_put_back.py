@@ -354,6 +354,31 @@ def test_what_was_imported_again_a_day_later_brings_the_day_home(machine: Machin
     assert bank.problems() == ()
 
 
+def test_an_answer_to_what_was_still_unknown_settles_the_period(machine: Machine) -> None:
+    """AJPES accepted the day, whichever of two reports it was: nobody is reminded for good."""
+    bank = machine.bank
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "drop_answer", times=1)
+    unknown = bank.run(via="soap").submission
+    assert unknown is not None
+    assert unknown.state is State.UNKNOWN
+    machine.snapshot()
+    bank.record(event("O-2", 1), name="more.csv")
+    resolve(bank.desk, unknown.id, "never-arrived", "the wrong colleague said so")
+    bank.time.pass_by(minutes=10)
+    bank.run(via="soap")
+    bank = machine.put_back()
+    assert bank.run(via="soap").ending is Ending.MUST_BE_SETTLED
+    assert "orphan" in alarm_kinds(bank)
+    path = bank.folder / "acceptance.xml"
+    path.write_text(REFUSAL.replace('iErr="1"', 'iErr="0"'))
+    (taken,) = take_by_hand(bank.desk, [path])
+    assert taken.submission is not None
+    assert taken.submission.state is State.ACCEPTED
+    assert "orphan" not in alarm_kinds(bank)
+    assert bank.problems() == ()
+
+
 def test_the_commands_say_it(machine: Machine) -> None:
     """Who looks before the next run is told by `status`, by `doctor` and by `audit verify`."""
     machine.bank.record(event("O-1", 1))

@@ -10,16 +10,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from ajpes_reporting.config import open_workspace
+from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import APPEND_ONLY, metadata
 from ajpes_reporting.doctor import Health, examine
+from ajpes_reporting.domain.periods import Day
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, orphans
+from ajpes_reporting.journal.sent_log import HandedOver
+from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.pipeline.settle import resolve
@@ -30,7 +35,10 @@ from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.shipped import sample
 from ajpes_reporting.wiring import open_desk
 from tests.pipeline.conftest import NOV_18, OCTOBER, Bank, Time, event
+from tests.poison import UNREADABLE
 from tests.servers.postgres import Cluster
+
+NOV_20 = Day(datetime(2026, 11, 20).date())
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
 
@@ -125,6 +133,40 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
         program = [sys.executable, "-m", "ajpes_reporting", "-w", str(bank.folder)]
         done = subprocess.run([*program, *command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_role_gets_through_a_bad_day(bank: Bank) -> None:
+    """Nor does anything that is done when something is wrong ask for more rights."""
+    with writing(bank.desk.engine) as connection:  # the database has served another folder
+        orphans.adopt(connection, bank.desk.provider, bank.desk.archive.sent_log, at=bank.time())
+    bank.record(event("B-1", 1), event("B-2", 1), name="bad.csv")
+    commanded(bank, "ledger", "exclude", "B-2", "--reason", "a slip")
+    bank.record(event("B-1", 2, name="Kovinarstvo Žagar in sinovi d.o.o."), name="renamed.csv")
+    poison = bank.folder / "poison.xml"
+    poison.write_text(next(iter(UNREADABLE.values())))  # type: ignore[arg-type]
+    (taken,) = take_by_hand(bank.desk, [poison])
+    assert taken.status == "unreadable"
+    with bank.desk.engine.connect() as connection:
+        number = answers.set_aside_answers(connection, bank.desk.provider, 1)[0].id
+    commanded(bank, "answers", "discard", str(number), "--reason", "a slip")
+    unknown = HandedOver(
+        9999, 9999, "NODURS", "2026-11-20", "NODURS_20261120_5860571.xml", "0" * 64, "soap", bank.time()
+    )
+    bank.desk.archive.sent_log.append(unknown)
+    bank.time.pass_by(days=3)
+    held = bank.run(period=NOV_20)
+    assert held.ending is Ending.HELD
+    assert held.submission is not None
+    commanded(bank, "release", str(held.submission.id), "--reason", "asked")
+    assert bank.run(period=NOV_20).submission.state is State.ACCEPTED  # type: ignore[union-attr]
+    commanded(bank, "ledger", "include", "B-2")
+    assert not [problem for problem in bank.problems() if "archived file" not in problem]
+
+
+def commanded(bank: Bank, *command: str) -> None:
+    program = [sys.executable, "-m", "ajpes_reporting", "-w", str(bank.folder)]
+    done = subprocess.run([*program, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_role_may_change_what_is_no_fact_and_nothing_else(bank: Bank, cluster: Cluster) -> None:
