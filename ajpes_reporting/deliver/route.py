@@ -22,7 +22,7 @@ from ajpes_reporting.domain.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class ClosedWay:
@@ -108,7 +108,7 @@ def require_open(carriers: Sequence[Carrier]) -> None:
         raise closed[0].because
     raise ConfigurationError(
         " ".join(f"By {way.name}: {way.because.message}" for way in closed),
-        " ".join(way.because.remedy for way in closed if way.because.remedy),
+        _sentences(way.because.remedy for way in closed),
     )
 
 
@@ -117,6 +117,11 @@ def _all_unreachable(failed: Sequence[tuple[Carrier, Unreachable]]) -> Unreachab
         return failed[0][1]
     return Unreachable(
         reason=" ".join(f"By {carrier.name}: {outcome.reason}" for carrier, outcome in failed),
-        remedy=" ".join(outcome.remedy for _, outcome in failed if outcome.remedy),
+        remedy=_sentences(outcome.remedy for _, outcome in failed),
         evidence=next((outcome.evidence for _, outcome in failed if outcome.evidence), None),
     )
+
+
+def _sentences(texts: Iterable[str]) -> str:
+    """One after the other, each with its full stop, which some remedies leave out."""
+    return " ".join(f"{text.rstrip('.')}." for text in texts if text)

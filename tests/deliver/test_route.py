@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.deliver.route import deliver, ways
+from ajpes_reporting.deliver.route import ClosedWay, deliver, require_open, ways
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Carrier, HandOver, LastCall, Parcel, Progress, no_progress, no_record
@@ -103,3 +103,15 @@ def test_a_way_that_is_not_configured_is_not_tried() -> None:
     with pytest.raises(ConfigurationError, match="SPAPP") as raised:
         ways("spapp", 1, [soap])
     assert "[sftp]" in raised.value.remedy
+
+
+def test_what_to_do_about_each_closed_way_is_a_sentence_of_its_own() -> None:
+    """Whoever has to mend both reads where the first ends."""
+    closed = [
+        ClosedWay("soap", ConfigurationError("No key.", "make one")),
+        ClosedWay("sftp", ConfigurationError("No file.", "check it.")),
+    ]
+    with pytest.raises(ConfigurationError) as caught:
+        require_open(closed)
+    assert caught.value.message == "By soap: No key. By sftp: No file."
+    assert caught.value.remedy == "make one. check it."
