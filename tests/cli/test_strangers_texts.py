@@ -79,6 +79,7 @@ def test_nothing_a_stranger_wrote_acts_on_a_terminal(
         ["show", "1"], ["show", "1", "--answers"], ["ledger", "show", "O-301"], ["status"], ["run", "nodurs"],
         ["build", "nodurs", "-o", str(tmp_path / f"out {WORSE}.xml")], ["check", str(events)], ["tick"],
         ["collect", str(events)], ["audit", "export", "-o", str(tmp_path / "record")], ["audit", "verify"],
+        ["pending"], ["pending", "--csv", "-"], ["pending", "--csv", str(tmp_path / f"table {WORSE}.csv")],
     ):  # fmt: skip
         told(capsys, *at, *command)
         capsys.readouterr()
