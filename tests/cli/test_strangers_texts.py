@@ -72,7 +72,7 @@ def test_nothing_a_stranger_wrote_acts_on_a_terminal(
     (inbox / f"NODURS {WORSE}.xml").write_text(answer, encoding="utf-8")
     (inbox / f"foreign {WORSE}.xml").write_text(answer.replace("5860571000", "1234567000"), encoding="utf-8")
     code, shown = told(capsys, *at, "collect")
-    assert code == 0
+    assert code == 6  # the foreign one could not be applied
     assert r"\x9b31m" in shown
     assert r"\u202e" in shown
     for command in (
