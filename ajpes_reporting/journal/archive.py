@@ -110,8 +110,12 @@ class Archive:
             ) from None
 
     def recall(self, name: str) -> Iterator[Stored]:
-        """The files that were kept under this name, the oldest first; a damaged one is left out."""
-        for path in sorted(self.root.glob(f"[0-9]*/[0-9]*/{glob.escape(name)}.*.zst")):
+        """The files that were kept under this name, the oldest first; a damaged one is left out.
+
+        A `*` stands for any part of the name.
+        """
+        pattern = "*".join(map(glob.escape, name.split("*")))
+        for path in sorted(self.root.glob(f"[0-9]*/[0-9]*/{pattern}.*.zst")):
             digest, size = hashlib.sha256(), 0
             relative = path.relative_to(self.root).as_posix()
             try:

@@ -32,10 +32,11 @@ def settle_interrupted(desk: Desk) -> None:
     recall_answers(desk)
 
 
-def answer_name(submission: Submission, attempt: int) -> str:
+def answer_name(submission: Submission, attempt: int | str) -> str:
     """The name in the archive of an answer that came in a call: whose it is can be told from it alone.
 
-    With the hash of the report, for numbers may come again in a database that was copied back.
+    With the hash of the report, for numbers may come again in a database that was copied back, and an attempt
+    that the archive tells of may get another one.
     """
     return f"answer-{submission.id}-{attempt}-{submission.sha256[:16]}-to-{submission.file_name}"
 
@@ -55,8 +56,8 @@ def _forgotten(desk: Desk) -> list[tuple[Submission, str, Stored]]:
     found = []
     with desk.engine.connect() as connection:
         for submission in submissions.in_states(connection, desk.provider, frozenset({State.UNKNOWN})):
-            for attempt in submissions.attempts_of(connection, submission.id):
-                for stored in desk.archive.recall(answer_name(submission, attempt.id)):
-                    if not answers.is_recorded(connection, desk.provider, stored):
-                        found.append((submission, attempt.via, stored))
+            via = submissions.attempts_of(connection, submission.id)[-1].via
+            for stored in desk.archive.recall(answer_name(submission, "*")):
+                if not answers.is_recorded(connection, desk.provider, stored):
+                    found.append((submission, via, stored))
     return found

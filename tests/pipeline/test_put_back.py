@@ -234,6 +234,22 @@ def test_a_report_that_the_snapshot_has_half_done_is_unknown(
     assert resolve(bank.desk, first.id, "delivered", "AJPES").state is State.DELIVERED
 
 
+def test_an_answer_in_the_archive_is_found_whatever_the_number_of_its_call(machine: Machine) -> None:
+    """Other calls had failed in between, of which the database knows nothing: the answer is applied."""
+    bank = machine.bank
+    bank.record(event("O-1", 1))
+    bank.authority.faults.add("soap", "refuse", times=2)
+    assert bank.run(via="soap").submission.state is State.UNREACHABLE  # type: ignore[union-attr]
+    machine.snapshot()
+    assert bank.run(via="soap").submission.state is State.UNREACHABLE  # type: ignore[union-attr]
+    assert bank.run(via="soap").submission.state is State.ACCEPTED  # type: ignore[union-attr]
+    bank = machine.put_back()
+    assert bank.run(via="soap").ending is Ending.ALREADY_REPORTED
+    assert len(bank.authority.book.submissions()) == 1
+    assert bank.pending() == 0
+    assert bank.problems() == ()
+
+
 def test_a_report_over_sftp_that_the_snapshot_has_half_done_settles_itself(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
