@@ -33,6 +33,7 @@ from tests.pipeline.test_swept import ANSWER
 from tests.servers.postgres import Cluster
 
 PROVIDER = "5860571000"
+Reopened = Callable[..., Bank]
 
 
 @pytest.fixture
@@ -96,10 +97,18 @@ def accepted_once(bank: Bank, result: Result) -> None:
     assert bank.problems() == ()
 
 
-def reopened(bank: Bank, **changes: Any) -> Bank:
-    """The bank as another process finds it."""
-    desk = open_desk(open_workspace(bank.folder), bank.time)
-    return Bank(bank.folder, replace(desk, **changes), bank.time, bank.authority)
+@pytest.fixture
+def reopened() -> Iterator[Reopened]:
+    """Opens a bank as another process finds it."""
+    desks = []
+
+    def open_again(bank: Bank, **changes: Any) -> Bank:
+        desks.append(replace(open_desk(open_workspace(bank.folder), bank.time), **changes))
+        return Bank(bank.folder, desks[-1], bank.time, bank.authority)
+
+    yield open_again
+    for desk in desks:
+        desk.engine.dispose()
 
 
 # --- A DBA's limits ---
@@ -107,7 +116,7 @@ def reopened(bank: Bank, **changes: Any) -> Bank:
 
 @pytest.mark.parametrize("setting", ["idle_session_timeout", "idle_in_transaction_session_timeout"])
 def test_a_limit_for_idle_sessions_takes_the_lock_from_no_living_run(
-    slow: Bank, postgres: Cluster, database_url: str, setting: str
+    slow: Bank, postgres: Cluster, database_url: str, reopened: Reopened, setting: str
 ) -> None:
     """The authority takes longer than the limit: a second run finds it busy, and nothing goes out twice."""
     limit(postgres, database_url, setting, "500ms")
@@ -251,7 +260,7 @@ def test_after_an_outage_the_report_still_goes_by_the_other_way(
 
 
 def test_an_answer_that_could_not_be_recorded_is_applied_by_the_next_run(
-    slow: Bank, postgres: Cluster, database_url: str
+    slow: Bank, postgres: Cluster, database_url: str, reopened: Reopened
 ) -> None:
     """The database stays away for longer than anybody waits: the answer lies in the archive."""
     impatient = reopened(slow, patience_seconds=0)
@@ -260,7 +269,6 @@ def test_an_answer_that_could_not_be_recorded_is_applied_by_the_next_run(
         pytest.raises(OutcomeUnknown, match="could not be recorded"),
     ):
         impatient.run()
-    impatient.desk.engine.dispose()
     result = slow.run()
     assert result.ending is Ending.ALREADY_REPORTED
     accepted_once(slow, result)
