@@ -336,13 +336,17 @@ def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
 
 
 def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+    known = set()
     for row in connection.execute(_own(answers, walk).order_by(answers.c.id)):
+        known.add(row.id)
         if (told := walk.stored.get(row.id)) is None:
             yield f"answer {row.id} is in the journal, but not in the record"
             continue
         if row.status not in ("stored", "applied") and (row.status, row.id) not in walk.answers:
             yield f"answer {row.id} is {row.status}, but the record does not say so"
         yield from _differing(f"answer {row.id}", row, told, _OF_AN_ANSWER)
+    for missing in sorted(key for key in walk.stored if key is not None and key not in known):
+        yield f"answer {missing} is in the record, but not in the journal"
 
 
 def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:

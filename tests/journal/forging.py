@@ -9,13 +9,13 @@ from sqlalchemy import Connection, delete, insert, select, text
 from ajpes_reporting.database.tables import audit_records
 
 
-def unlock(connection: Connection) -> None:
-    """Takes away what keeps the record from being changed; a transaction that is undone brings it back."""
+def unlock(connection: Connection, table: str = "audit_records") -> None:
+    """Takes away what keeps rows from being changed; a transaction that is undone brings it back."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE audit_records DISABLE TRIGGER USER"))
+        connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
     else:
         for event in ("update", "delete", "replace"):
-            connection.execute(text(f"DROP TRIGGER audit_records_no_{event}"))
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{event}"))
 
 
 def rows(connection: Connection) -> list[dict[str, Any]]:

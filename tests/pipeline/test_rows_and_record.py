@@ -10,6 +10,7 @@ import zstandard
 from sqlalchemy import text
 
 from ajpes_reporting.database.engine import writing
+from tests.journal.forging import unlock
 from tests.pipeline.conftest import NOV_18, Bank, event
 
 OTHER = b"<other/>"
@@ -57,6 +58,15 @@ def test_a_file_that_was_changed_with_its_row_is_found(
     )
     replace_file(reported, f"{table} WHERE {hash_column} IS NOT NULL", path_column)
     assert any(f"another {hash_column}" in problem for problem in reported.problems())
+
+
+def test_an_answer_that_was_removed_is_missed(reported: Bank) -> None:
+    """What AJPES said cannot be made to vanish together with its file."""
+    with writing(reported.desk.engine) as connection:
+        for table in ("answer_rows", "answers"):
+            unlock(connection, table)
+            connection.execute(text(f"DELETE FROM {table}"))
+    assert "answer 1 is in the record, but not in the journal" in reported.problems()
 
 
 def with_evidence(bank: Bank) -> Bank:
