@@ -15,7 +15,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -260,11 +259,13 @@ class _PlainWriter:
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self._pieces.used()
-        own = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items() if key[0] != "{")
+        own = "".join(
+            f' {key}="{value.translate(_IN_VALUE)}"' for key, value in attributes.items() if key[0] != "{"
+        )
         self.written.append(f"<{name.rpartition('}')[2]}{own}>")
 
     def data(self, text: str) -> None:
-        self.written.append(escape(text, _LINE_END))
+        self.written.append(text.translate(_IN_TEXT))
 
     def end(self, name: str) -> None:
         self._pieces.used()
@@ -275,7 +276,9 @@ class _PlainWriter:
 
 
 # Or it would be taken for the end of a line as some write it, and come back as a blank.
-_LINE_END = {"\r": "&#13;"}
+# Not by xml.sax.saxutils, which loads all that urllib.request does.
+_IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_IN_VALUE = {**_IN_TEXT, **str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})}
 
 
 def _first_element(file: BinaryIO) -> Element:
