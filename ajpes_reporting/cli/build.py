@@ -148,7 +148,8 @@ def _would(seen: Foreseen, kind: ReportKind, period: Period, today: date) -> str
     state = seen.submission.state.label if seen.submission else ""
     anyway = "" if seen.built else " With --anyway the file is written for a look."
     if today < period.first_day or (kind.monthly and today <= period.last_day):
-        return "A run would refuse it for now: the period has not ended yet."
+        yet = "ended" if kind.monthly else "begun"
+        return f"A run would refuse it for now: the period has not {yet} yet."
     match seen.ending:
         case Ending.ALREADY_REPORTED:
             return f"It is {state} already (submission {number}); a run would send nothing.{anyway}"

@@ -103,6 +103,13 @@ def test_a_refused_day_without_a_correction_says_so(bank: Bank, build: Build) ->
     assert "It was refused before (submission 1), and nothing has changed since" in told
 
 
+def test_a_day_to_come_has_not_begun(bank: Bank, build: Build) -> None:
+    """Said as a run says it, which would refuse the day."""
+    bank.record(event("O-1", 1))
+    _, said = build("--date", "2026-11-18")
+    assert "A run would refuse it for now: the period has not begun yet." in said
+
+
 def test_a_file_that_somebody_keeps_is_left_alone(bank: Bank, build: Build) -> None:
     """A slip of the hand after -o costs no file."""
     bank.record(event("O-1", 1))
