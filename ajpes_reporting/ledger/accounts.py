@@ -9,6 +9,7 @@ from sqlalchemy import case, exists, func, literal, or_, select, update
 
 from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.database.types import month_of
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.periods import parse_month
@@ -33,6 +34,7 @@ from ajpes_reporting.ledger.staging import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
 
@@ -118,6 +120,7 @@ class MergePostings(Merge):
         settle(self._connection, staged_postings)
         self._found.add(_unknown_accounts(self._connection, self._provider, staged_postings))
         self._found.refuse_errors()
+        self._found.add(_booked_ahead(self._connection, self._found.source.read_at))
         last = newest(self._connection, postings)
         rows_new = _add_postings(self._connection, self._provider)
         if rows_new:
@@ -268,6 +271,18 @@ def _in_imported_months(connection: Connection, is_late: ColumnElement[bool]) ->
             f"{format_decimal(cents)} are booked into {key}, an imported month of account {account}:"
             " its figures count, and the posting moves no balance",
             "if these figures lack it, restate the month with `ledger import FILE --restate --reason …`",
+        )  # fmt: skip
+
+
+def _booked_ahead(connection: Connection, now: datetime) -> Iterator[Finding]:
+    """A posting of 2062 is in no report before that: a wrong year must not pass in silence."""
+    staged, today = staged_postings.c, now.astimezone(LJUBLJANA).date()
+    rows = select(staged.line, staged.posting_id, staged.booked_on).where(staged.booked_on > today)
+    for line, posting_id, day in connection.execute(rows.order_by(staged.line).limit(MOST)):
+        yield Finding(
+            Severity.WARNING, f"posting {posting_id}", "booked_on", "posting.ahead",
+            f"booked on {day.isoformat()}, a day to come: no report has it before that month",
+            "compare it with its source", line=line,
         )  # fmt: skip
 
 

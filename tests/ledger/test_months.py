@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -185,3 +186,14 @@ def test_a_posting_into_an_imported_month_is_told(held: Ledger) -> None:
     assert "0.77 are booked into 2026-10" in warning.message
     close(held, "2026-11")
     assert months(held)[1] == ("2026-11", 1, 0, 3001, "closed")
+
+
+def test_a_posting_of_a_day_to_come_is_told(ledger: Ledger) -> None:
+    """A year that was typed wrongly takes money out of every report; the clerk hears of it at once."""
+    ledger.now = datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
+    ledger.take(ACCOUNTS, {})
+    days = {"today": "2026-11-05", "later": "2062-10-05"}
+    taken = ledger.take(POSTINGS, *({"posting_id": name, "booked_on": day} for name, day in days.items()))
+    assert [(item.record, item.rule, item.line) for item in taken.warnings] == [
+        ("posting later", "posting.ahead", 3)
+    ]

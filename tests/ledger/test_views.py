@@ -236,5 +236,5 @@ def test_a_month_that_changed_in_a_view_is_taken_once_it_is_restated(
     assert "ledger import FILE --restate" in refused.value.findings[0].remedy
     path = ledger.file(ACCOUNT_MONTHS, {"closing_balance_cents": "2999"})
     why = Restatement("as our books have it", datetime(2026, 11, 5, 9, 0, tzinfo=UTC))
-    import_files(ledger.engine, PROVIDER, [path], RuleSettings(), now=LATER, restatement=why)
+    import_files(ledger.engine, PROVIDER, [path], RuleSettings(), now=ledger.now, restatement=why)
     assert {name: taken.rows_known for name, taken in draw().items()} == {"accounts": 1, "account_months": 1}
