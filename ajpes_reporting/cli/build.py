@@ -11,10 +11,11 @@ import click
 
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.cli.telling import code_of, left_out_json, nothing_because
+from ajpes_reporting.cli.telling import code_of, left_out_json, moved, moved_json, nothing_because
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
@@ -101,7 +102,14 @@ def _build(session: Session, desk: Desk, code: str, period: Period, wish: _Wish)
             target = _target(wish.output, seen.built.path.name)
             _refuse_what_is_there(target, seen.built.path, overwrite=wish.overwrite)
             hand_out(seen.built.path, target, "-o")
-    session.emit(_document(seen, kind, period, target), lambda: _show(desk, seen, kind, period, target))
+    months = moved(desk, kind, period)
+    document = {**_document(seen, kind, period, target), "moved": moved_json(months)}
+
+    def show() -> None:
+        _show(desk, seen, kind, period, target)
+        show_moved(months)
+
+    session.emit(document, show)
     if code_left := code_of(seen.ending, seen.submission):
         click.get_current_context().exit(code_left)
 

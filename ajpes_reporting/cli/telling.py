@@ -22,9 +22,13 @@ from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.pipeline.run import Ending, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.reports.kind import ReportKind
     from ajpes_reporting.reports.left_out import LeftOut
 
 _MOST_ROWS = 20
@@ -54,7 +58,7 @@ def result_json(desk: Desk, result: Result) -> dict[str, Any]:
     return {
         "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
         "deadline": result.deadline, "submission": submission_json(desk, result.submission),
-        "moved": [difference_json(item) for month in _moved(desk, result) for item in month.shown],
+        "moved": moved_json(moved(desk, result.kind, result.period)),
         **log_json(result.log), "left_out": left_out_json(result.left_out), "exit_code": exit_code(result),
     }  # fmt: skip
 
@@ -71,13 +75,18 @@ def left_out_json(left_out: LeftOut) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _moved(desk: Desk, result: Result) -> list[MovedMonth]:
+def moved(desk: Desk, kind: ReportKind, period: Period) -> list[MovedMonth]:
     """The month, if it was accepted with other figures than the ledger has now."""
-    if not result.kind.monthly:
+    if not kind.monthly:
         return []
     with desk.engine.connect() as connection:
-        found = moved_months(connection, desk.provider, desk.amounts[result.kind.code])
-    return [month for month in found if month.month == result.period.key]
+        found = moved_months(connection, desk.provider, desk.amounts[kind.code])
+    return [month for month in found if month.month == period.key]
+
+
+def moved_json(months: Iterable[MovedMonth]) -> list[dict[str, Any]]:
+    """The accounts of such months, for a program."""
+    return [difference_json(item) for month in months for item in month.shown]
 
 
 def exit_code(result: Result) -> int:
@@ -158,7 +167,7 @@ def show_result(desk: Desk, result: Result) -> None:
             )
             if not result.kind.monthly:
                 echo("What was recorded since then goes with the next day's report.")
-            show_moved(_moved(desk, result))
+            show_moved(moved(desk, result.kind, result.period))
         case _ if submission:
             _show_submission(desk, result, submission, name)
 

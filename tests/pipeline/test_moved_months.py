@@ -172,7 +172,11 @@ def test_build_and_run_say_that_an_accepted_month_has_moved(
     assert [item.rule for item in built.log.shown] == ["spapp.accepted-otherwise"]
     assert report(late, AUGUST).ending is Ending.ALREADY_REPORTED
     capsys.readouterr()
-    for command in (["run", "spapp", "--month", "202608"], ["status"]):
+    for command in (
+        ["run", "spapp", "--month", "202608"],
+        ["build", "spapp", "--month", "202608"],
+        ["status"],
+    ):
         command_line(["-w", str(late.folder), *command])
         told = " ".join(capsys.readouterr().out.split())
         assert f"account {ONE}: balance 100.00, credit 100.00, debit 0.00 was accepted" in told
