@@ -44,6 +44,7 @@ from .mutation import WORDS, XML_WORDS, Mutation
 NOW = datetime(2026, 11, 17, 16, 0, tzinfo=UTC)
 PROVIDER = "5860571000"
 _DONE, _USAGE, _REFUSED = 0, 2, 3
+_UNFORESEEN = "cannot be checked to its end"  # `check` has words for it; here it is a crash all the same
 _MOST_COMMITS_BY_CLI = 20  # of so many files one goes through the command line, which takes longer
 
 
@@ -88,8 +89,11 @@ def _command(codes: Sequence[int], *arguments: str) -> None:
         code = run(arguments)
     if code not in codes:
         raise Crash(f"exit code {code}: {err.getvalue()[-300:]}")
-    if code and not (out.getvalue() + err.getvalue()).strip():
+    told = out.getvalue() + err.getvalue()
+    if code and not told.strip():
         raise Crash(f"exit code {code} without a word")
+    if _UNFORESEEN in told:
+        raise Crash(told[-300:])
     if "--json" in arguments:
         json.loads(out.getvalue())
 
