@@ -70,7 +70,11 @@ class Box:
         """Copies a file; False if it is not whole, because it is being written, or too large to fetch."""
         path = posixpath.join(self._folder.encode(), found.name)
         before = find(self._sftp, path)
-        size = before.size_bytes if before and before.size_bytes is not None else found.size_bytes
+        told = before.size_bytes if before else None
+        if None not in (told, found.size_bytes) and told != found.size_bytes:
+            self.warn("%r has another size than a moment ago; it is left for the next time", found.name)
+            return False
+        size = found.size_bytes if told is None else told
         if size is not None and size > most_bytes:
             self.warn("%r has %d bytes, too many to fetch", found.name, size)
             return False

@@ -84,7 +84,8 @@ def test_a_failure_is_an_error_with_what_to_do(bank: Path, capsys: pytest.Captur
     """Settings that do not work are told in the same form."""
     set_up(bank)
     text = (bank / "ajpes.toml").read_text("utf-8")
-    broken = [line for line in text.splitlines() if not line.startswith("client_key")]
+    keys = ("client_key", "private_key")  # of both ways: one that is left would take over
+    broken = [line for line in text.splitlines() if not line.startswith(keys)]
     (bank / "ajpes.toml").write_text("\n".join(broken), "utf-8")
     (line,) = lines(bank, capsys, 2)
     assert (line["level"], line["ending"], line["exit_code"]) == ("error", "failed", 2)

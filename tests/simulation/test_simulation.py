@@ -146,10 +146,9 @@ def test_no_answer_in_hand_is_lost_to_a_database_that_refuses_writes(
     assert told(list(play_all(pool, [trial]))) == []
 
 
+@pytest.mark.parametrize("database", [POSTGRESQL], indirect=True, scope="module")
 def test_a_limit_on_idle_sessions_lets_no_second_run_in(database: str, pool: Pool) -> None:
-    """The bank whose DBA ends idle sessions: the lock of a run must not end with one."""
-    if database != POSTGRESQL:
-        pytest.skip("SQLite knows no such limit")
+    """The bank whose DBA ends idle sessions: the lock of a run must not end with one. SQLite knows none."""
     assert told(list(play_all(pool, [Trial(database, "soap", LIMITS, None, 0, SEED)]))) == []
 
 
