@@ -18,7 +18,7 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import code_of, left_out_json, moved, moved_json, nothing_because
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 from ajpes_reporting.pipeline.run import Ending
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command() -> None:
     """Writes the report that a run would send now, checks it, and changes nothing else.
 
-    Says how a run would end, and leaves with its exit code.
+    Says how a run would end; leaves with 3 if our own checks refuse the file, otherwise with 0.
     """
 
 
@@ -110,8 +110,14 @@ def _build(session: Session, desk: Desk, code: str, period: Period, wish: _Wish)
         show_moved(months)
 
     session.emit(document, show)
-    if code_left := code_of(seen.ending, seen.submission):
-        click.get_current_context().exit(code_left)
+    if left_with := _exit_code(seen):
+        click.get_current_context().exit(left_with)
+
+
+def _exit_code(seen: Foreseen) -> int:
+    """The file is made, whatever a run would do with it; only our own checks refuse it."""
+    is_refused = seen.built is not None and seen.built.log.error_count
+    return ChecksRefused.exit_code if is_refused else 0
 
 
 def _document(seen: Foreseen, kind: ReportKind, period: Period, target: Path | None) -> dict[str, Any]:
@@ -128,7 +134,8 @@ def _document(seen: Foreseen, kind: ReportKind, period: Period, target: Path | N
         "ending": seen.ending.value,
         "held_because": seen.because or None,
         "submission": seen.submission.id if seen.submission else None,
-        "exit_code": code_of(seen.ending, seen.submission),
+        "exit_code": _exit_code(seen),
+        "run_exit_code": code_of(seen.ending, seen.submission),
     }
 
 
