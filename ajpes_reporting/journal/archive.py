@@ -20,7 +20,7 @@ import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 from ajpes_reporting.journal.sent_log import SentLog
-from ajpes_reporting.private import make_folder, open_private
+from ajpes_reporting.private import make_folder, open_private, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,9 +82,9 @@ class Archive:
         try:
             make_folder(folder)
             make(partial)
-            _sync(partial)
+            sync(partial)
             partial.rename(target)
-            _sync(folder)
+            sync(folder)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
@@ -149,7 +149,7 @@ class Archive:
         target = self.root / path
         try:
             target.unlink()
-            _sync(target.parent)
+            sync(target.parent)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -205,12 +205,3 @@ def _decompress(source: Path) -> Iterator[bytes]:
             yield unpacker.decompress(block)
         if unpacker.unused_data or packed.read(1):
             raise ValueError("something follows its end")
-
-
-def _sync(path: Path) -> None:
-    """Of a folder the new name must survive a power cut too, not only the bytes of the file."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.private import make_folder
+from ajpes_reporting.private import make_folder, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class SentLog:
             with suppress(FileExistsError):  # another machine was quicker
                 os.link(made, self._path)
             made.unlink()
-            _sync_folder(self._path.parent)
+            sync(self._path.parent)
         except OSError as error:
             raise self._unusable(error) from error
         return self.archive() or number
@@ -147,11 +147,3 @@ def _write(path: Path, text: str, how: int) -> None:
         log.write(text.encode())
         log.flush()
         os.fsync(log.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

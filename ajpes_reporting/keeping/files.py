@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.private import open_private
+from ajpes_reporting.private import open_private, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +46,9 @@ def put_in_place(target: Path, write: Callable[[Path], None]) -> None:
         part.unlink(missing_ok=True)  # a killed writer's
         open_private(part, "xb").close()
         write(part)
-        _sync(part)
+        sync(part)
         part.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except BaseException:
         with suppress(OSError):
             part.unlink()
@@ -65,11 +64,3 @@ def _copy(source: Path, part: Path, digest: hashlib._Hash) -> None:
         while block := file.read(_BLOCK):
             digest.update(block)
             out.write(block)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
