@@ -11,10 +11,11 @@ import os
 import re
 import tomllib
 from datetime import date, time
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, create_model
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,18 +25,17 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
+from ajpes_reporting.sections import SecretReference, Section
+
+if TYPE_CHECKING:
+    from ajpes_reporting.deliver.way import Way
 
 SETTINGS_FILE = "ajpes.toml"
 
-
-def _reference(text: str) -> str:
-    kind, _, rest = text.partition(":")
-    if kind not in ("env", "file", "credential") or not rest:
-        # The text may be the secret itself, so it is not repeated here.
-        raise ValueError("a secret is given by reference: env:NAME, file:PATH or credential:NAME")
-    return text
+W = TypeVar("W", bound="Way")
 
 
 def _registration_number(text: str) -> str:
@@ -44,61 +44,60 @@ def _registration_number(text: str) -> str:
     return text
 
 
-SecretReference = Annotated[str, AfterValidator(_reference)]
-
-
-class _Section(BaseModel):
-    # hide_input_in_errors: a secret written in clear by mistake is not echoed.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ProviderSection(_Section):
+class ProviderSection(Section):
     registration_number: Annotated[str, AfterValidator(_registration_number)]
     name: Annotated[str, Field(min_length=1, max_length=140)]
     account_prefixes: tuple[str, ...] = ()
 
 
-class DatabaseSection(_Section):
+class DatabaseSection(Section):
     url: str = "sqlite:///ajpes.db"
 
 
-class LedgerSection(_Section):
+class LedgerSection(Section):
     url: str | None = None
 
 
-class NodursSection(_Section):
+class NodursSection(Section):
     amounts: Literal["cents", "decimal"] = "cents"
     debtor_name: Literal["as_recorded", "newest"] = "as_recorded"
     sftp_above_bytes: int = 50_000_000
     volume_factor: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
 
-class SpappSection(_Section):
+class SpappSection(Section):
     amounts: Literal["euros", "decimal", "cents"] = "euros"
     volume_factor: float = Field(default=2.0, ge=0, allow_inf_nan=False)
 
 
-class DeliverySection(_Section):
+def _order(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in registry.names():
+            raise ValueError(f"{name} is no way of delivery; {' and '.join(registry.names())} are")
+    if len(set(names)) < len(names):
+        raise ValueError("a way stands in it twice")
+    return names
+
+
+class DeliverySection(Section):
+    order: Annotated[tuple[str, ...], AfterValidator(_order)] = ()
     resend_after_unknown: bool = False
     patience_seconds: float = Field(default=600, ge=0, le=3600, allow_inf_nan=False)
 
 
-class ChecksSection(_Section):
+class ChecksSection(Section):
     strict: bool = False
     large_amount_cents: int = Field(default=100_000_000_000, ge=1)
-    change_types: dict[str, str] = {
-        "00": "cancellation",
-        "01": "unverified",
-        "02": "unverified",
-        "03": "unverified",
-    }
+    change_types: dict[str, str] = Field(
+        default={"00": "cancellation", "01": "unverified", "02": "unverified", "03": "unverified"}
+    )
 
 
-class CalendarSection(_Section):
+class CalendarSection(Section):
     extra_days_off: tuple[date, ...] = ()
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     nodurs_start: time = time(16)
     spapp_start: time = time(9)
     every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
@@ -110,7 +109,7 @@ class ScheduleSection(_Section):
     longest_run_seconds: float = Field(default=3600, ge=60, le=86_400, allow_inf_nan=False)
 
 
-class AlarmsSection(_Section):
+class AlarmsSection(Section):
     before_deadline_minutes: float = Field(default=60, ge=0, allow_inf_nan=False)
     answer_after_hours: float = Field(default=3, ge=0, allow_inf_nan=False)
     expiry_days: int = Field(default=30, ge=0)
@@ -118,7 +117,7 @@ class AlarmsSection(_Section):
     repeat_hours: float = Field(default=24, gt=0, allow_inf_nan=False)
 
 
-class MailSection(_Section):
+class MailSection(Section):
     server: str
     port: int = Field(default=587, ge=1, le=65_535)
     security: Literal["starttls", "tls", "none"] = "starttls"
@@ -130,71 +129,27 @@ class MailSection(_Section):
     timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
 
 
-class WebhookSection(_Section):
+class WebhookSection(Section):
     url: str
     secret: SecretReference | None = None
     server_ca: str | None = None
     timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
 
 
-class LogSection(_Section):
+class LogSection(Section):
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class MonitoringSection(_Section):
+class MonitoringSection(Section):
     listen: str | None = None
 
 
-class RetentionSection(_Section):
+class RetentionSection(Section):
     keep_months: int = Field(default=24, ge=24, le=1200)
 
 
-class SoapSection(_Section):
-    endpoint: str
-    username: str | None = None
-    password: SecretReference | None = None
-    password_expires: date | None = None
-    authentication: Literal["ident", "basic"] = "ident"
-    ident: tuple[str, ...] = ("{registration_number}", "{username}", "{password}")
-    client_certificate: str | None = None
-    client_key: str | None = None
-    client_pkcs12: str | None = None
-    client_key_password: SecretReference | None = None
-    server_ca: str | None = None
-    wsdl: str | None = None
-    target_namespace: str = "http://www.ajpes.si/wsBlokIzmenjava"
-    soap_action: str = ""
-    operation: str = "BlokPodOddaj"
-    document_element: str = "Blok"
-    ident_element: str = "Ident"
-    ident_item: str = "string"
-    result_element: str = "BlokPodOddajResult"
-    connect_timeout_seconds: float = 20.0
-    operation_timeout_seconds: float = 120.0
-    call_timeout_seconds: float = 900.0
-    max_answer_bytes: int = 1_000_000_000
-
-
-class SftpSection(_Section):
-    host: str
-    port: int = 22
-    username: str
-    password: SecretReference | None = None
-    password_expires: date | None = None
-    private_key: str | None = None
-    private_key_password: SecretReference | None = None
-    host_key: str
-    host_key_expires: date | None = None
-    folder: str = ""
-    answer_wait_seconds: float = 10.0
-    connect_timeout_seconds: float = 20.0
-    operation_timeout_seconds: float = 60.0
-    call_timeout_seconds: float = 1800.0
-    max_answer_bytes: int = 1_000_000_000
-
-
-class EplacilaSection(_Section):
+class EplacilaSection(Section):
     base_url: str = "https://eplacila.ujp.gov.si"
     api_key: SecretReference
     shared_secret: SecretReference
@@ -220,7 +175,7 @@ class EplacilaSection(_Section):
 
 
 class Settings(BaseSettings):
-    """All settings of one workspace, checked."""
+    """All settings of one workspace, checked. Each way of the registry adds its own section."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -239,8 +194,6 @@ class Settings(BaseSettings):
     calendar: CalendarSection = CalendarSection()
     schedule: ScheduleSection = ScheduleSection()
     delivery: DeliverySection = DeliverySection()
-    soap: SoapSection | None = None
-    sftp: SftpSection | None = None
     alarms: AlarmsSection = AlarmsSection()
     mail: MailSection | None = None
     webhook: WebhookSection | None = None
@@ -248,6 +201,18 @@ class Settings(BaseSettings):
     monitoring: MonitoringSection = MonitoringSection()
     retention: RetentionSection = RetentionSection()
     eplacila: EplacilaSection | None = None
+
+    def ways(self, report: str | None = None) -> list[Way]:
+        """The ways that are set up, or those of them that may carry this report, in the order to try them."""
+        places = {name: place for place, name in enumerate(self.delivery.order)}
+        known = sorted(registry.WAYS, key=lambda way: places.get(way.name, len(places)))
+        found = (self.way(way) for way in known if report is None or way.carries(report))
+        return [way for way in found if way is not None]
+
+    def way(self, kind: type[W]) -> W | None:
+        """The section of one way, if it is set up."""
+        found: W | None = getattr(self, kind.name, None)
+        return found
 
     @classmethod
     def settings_customise_sources(
@@ -403,7 +368,7 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
         raise ConfigurationError(f"{name} is not valid TOML: {error}.", "correct that line") from None
     _refuse_private(values, name)
     try:
-        return Settings(**values)
+        return settings_with(registry.WAYS)(**values)
     except SettingsError as error:  # it names the section, its cause would show the value
         raise ConfigurationError(
             f"An environment variable AJPES_REPORTING_… cannot be used: {error}.",
@@ -415,6 +380,13 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
             "correct these settings; docs/configuration.md explains each",
             [_complaint(item) for item in error.errors(include_input=False, include_url=False)],
         ) from None
+
+
+@cache
+def settings_with(ways: tuple[type[Way], ...]) -> type[Settings]:
+    """The settings with a section for each of these ways."""
+    sections: dict[str, Any] = {way.name: (way | None, None) for way in ways}
+    return create_model("Settings", __base__=Settings, **sections)
 
 
 def _refuse_private(values: dict[str, Any], name: str) -> None:

@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.alarms.alarm import Severity
 from ajpes_reporting.alarms.bulletin import trial
 from ajpes_reporting.alarms.conditions import conditions
-from ajpes_reporting.alarms.machine import Look, certificate, clock, disk, expiries, validity
+from ajpes_reporting.alarms.machine import (
+    Look,
+    certificate,
+    certificate_subject,
+    clock,
+    disk,
+    expiries,
+    validity,
+)
 from ajpes_reporting.database.engine import address, open_engine
 from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.upgrade import require_current
+from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, NotDelivered
 from ajpes_reporting.domain.rules import check_provider
@@ -24,14 +33,14 @@ from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.ledger.views import open_views, views_there
+from ajpes_reporting.reports.registry import KINDS
 from ajpes_reporting.wiring import (
     alarm_channels,
     eplacila_certificate,
     eplacila_client,
     eplacila_section,
     machine,
-    sftp_carrier,
-    soap_carrier,
+    way_setup,
 )
 from ajpes_reporting.workspace import CLOSE_FACTS, open_facts
 
@@ -42,8 +51,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.alarms.bulletin import Channel
+    from ajpes_reporting.alarms.machine import Machine
     from ajpes_reporting.config import Workspace
+    from ajpes_reporting.deliver.way import Way
     from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.reports.kind import ReportKind
 
 
 class Health(StrEnum):
@@ -74,10 +86,11 @@ def examine(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     yield from _guarded("ledger", lambda: _views(workspace))
     yield from _guarded("files", lambda: _files(workspace))
     yield from _guarded("disk", lambda: _found(disk(machine(workspace))))
-    yield from _guarded("certificate", lambda: _found(certificate(machine(workspace), time())))
+    yield from _certificates(machine(workspace), time())
     yield from _guarded("passwords", lambda: _found(expiries(machine(workspace), time())))
-    yield from _guarded("SOAP", lambda: _soap(workspace, time))
-    yield from _guarded("SFTP", lambda: _sftp(workspace))
+    for way in registry.WAYS:
+        yield from _guarded(way.title, partial(_way, workspace, way, time))
+    yield from _any_way(workspace)
     yield from _guarded("telling", lambda: _channels(workspace))
     if workspace.settings.eplacila is not None:
         yield from _guarded("e-plačila", lambda: _eplacila(workspace, time))
@@ -206,26 +219,43 @@ def _try(name: str, make: Callable[[], Channel], provider: str, now: datetime) -
     yield Diagnosis(name, Health.OK, make().tell(trial(provider, now)))
 
 
-def _soap(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
-    soap = workspace.settings.soap
-    if soap is None:
-        yield Diagnosis("SOAP", Health.NOT_SET_UP, "no [soap] in the settings; NODURS goes by SFTP only")
-        return
-    carrier = soap_carrier(workspace, soap, workspace.archive / "work", time)
-    yield Diagnosis("SOAP", Health.OK, carrier.reach())
+def _certificates(machine: Machine, now: datetime) -> Iterator[Diagnosis]:
+    """Our own, by each way that shows one."""
+    for name in machine.certificates:
+        yield from _guarded(certificate_subject(machine, name), partial(_certificate, machine, name, now))
 
 
-def _sftp(workspace: Workspace) -> Iterator[Diagnosis]:
-    sftp = workspace.settings.sftp
-    if sftp is None and workspace.settings.soap is None:
-        yield Diagnosis(
-            "SFTP", Health.FAILED, "neither [soap] nor [sftp] is in the settings; nothing can be sent",
-            "fill in [soap] and [sftp]", ConfigurationError.exit_code,
-        )  # fmt: skip
-    elif sftp is None:
-        yield Diagnosis("SFTP", Health.NOT_SET_UP, "no [sftp] in the settings; SPAPP cannot be sent")
+def _certificate(machine: Machine, way: str, now: datetime) -> Iterator[Diagnosis]:
+    yield from _found(certificate(machine, way, now))
+
+
+def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnosis]:
+    """Whether one way to the authority is open."""
+    way = workspace.settings.way(kind)
+    if way is not None:
+        reached = way.carrier(way_setup(workspace, time)).reach()
+        yield Diagnosis(kind.title, Health.OK, reached)
     else:
-        yield Diagnosis("SFTP", Health.OK, sftp_carrier(workspace, sftp).reach())
+        carried = [report for report in KINDS if kind.carries(report.name)]
+        left = ", ".join(_without(workspace, report) for report in carried)
+        yield Diagnosis(kind.title, Health.NOT_SET_UP, f"no [{kind.name}] in the settings; {left}")
+
+
+def _without(workspace: Workspace, report: ReportKind) -> str:
+    """How a report goes, where a way that may carry it is not set up."""
+    titles = [way.title for way in workspace.settings.ways(report.name)]
+    if not titles:
+        return f"{report.code} cannot be sent"
+    return f"{report.code} goes by {' or '.join(titles)}{' only' if len(titles) == 1 else ''}"
+
+
+def _any_way(workspace: Workspace) -> Iterator[Diagnosis]:
+    if not workspace.settings.ways():
+        sections = registry.sections(registry.names())
+        yield Diagnosis(
+            "delivery", Health.FAILED, f"no {sections} in the settings; nothing can be sent",
+            f"fill in {sections}", ConfigurationError.exit_code,
+        )  # fmt: skip
 
 
 def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:

@@ -14,7 +14,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationErro
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import eplacila_client, now, open_desk, open_watch
+from ajpes_reporting.wiring import certificates, eplacila_client, now, open_desk, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -113,16 +113,14 @@ def _require_one_database(workspaces: Sequence[Workspace]) -> None:
 
 def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:
     """What monitoring is told of a workspace. Raises `ConfigurationError`."""
-    from ajpes_reporting.deliver.tls import certificate_dates
     from ajpes_reporting.monitoring.metrics import Watched
-    from ajpes_reporting.wiring import tls_settings
 
-    soap = workspace.settings.soap
     reports = frozenset(name.upper() for name in workspace.settings.schedule.reports)
     desk = open_desk(workspace, clock)
-    if soap is None:
+    own = certificates(workspace).values()
+    if not own:
         return Watched(desk, reports)
-    return Watched(desk, reports, lambda: certificate_dates(tls_settings(workspace, soap)).days_left(clock()))
+    return Watched(desk, reports, lambda: min(dates().days_left(clock()) for dates in own))
 
 
 def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:

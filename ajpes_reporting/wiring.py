@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ajpes_reporting import shipped
 from ajpes_reporting.check.file import FileKind
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.database.upgrade import require_current
-from ajpes_reporting.deliver import route
+from ajpes_reporting.deliver import registry, route
+from ajpes_reporting.deliver.way import Setup
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
@@ -26,27 +28,24 @@ from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 from ajpes_reporting.reports.registry import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
     from starlette.applications import Starlette
 
     from ajpes_reporting.alarms.bulletin import Channel
-    from ajpes_reporting.alarms.machine import Expiry, Machine
+    from ajpes_reporting.alarms.machine import Machine
     from ajpes_reporting.alarms.watch import Watch
     from ajpes_reporting.config import (
         EplacilaSection,
         MailSection,
         Settings,
-        SftpSection,
-        SoapSection,
         WebhookSection,
         Workspace,
     )
-    from ajpes_reporting.deliver.sftp import SftpCarrier
-    from ajpes_reporting.deliver.soap import SoapCarrier
-    from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
+    from ajpes_reporting.deliver.tls import CertificateDates
+    from ajpes_reporting.deliver.way import Way
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.eplacila.payments import OnChange, Payments
@@ -57,6 +56,8 @@ if TYPE_CHECKING:
 _NEEDED_VIEWS = {"NODURS": ("events",), "SPAPP": ("accounts",)}
 
 _IMPATIENT_SECONDS = 60.0
+
+Made = TypeVar("Made")
 
 
 def now() -> datetime:
@@ -83,10 +84,10 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         strict=settings.checks.strict,
         extra_days_off=frozenset(settings.calendar.extra_days_off),
         clock=clock,
-        carriers=lambda names, folder: make_carriers(workspace, names, folder, clock),
+        carriers=lambda report, via, folder: make_carriers(workspace, report, via, folder, clock),
         ways=lambda carriers, parcel: _ways(settings, carriers, parcel),
-        answer_box=lambda: _answer_box(workspace),
-        answer_wait_seconds=settings.sftp.answer_wait_seconds if settings.sftp else 0,
+        answer_boxes=lambda report: answer_boxes(workspace, report, clock),
+        answer_wait_seconds=max((way.seconds_to_wait_for_answer for way in settings.ways()), default=0),
         refresh_ledger=_refresher(workspace, clock),
         exclusive=lambda: alone(engine, provider, settings.schedule.longest_run_seconds),
         volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
@@ -117,20 +118,28 @@ def file_kinds(settings: Settings | None) -> list[FileKind]:
     return found
 
 
-def make_carriers(workspace: Workspace, names: Sequence[str], folder: Path, clock: Clock) -> list[Carrier]:
-    """The ways to the authority among `names` that are configured.
+def make_carriers(
+    workspace: Workspace, report: str, via: str | None, folder: Path, clock: Clock
+) -> list[Carrier]:
+    """The ways that are set up for this report, or the one named `via`, in the order to try them.
 
-    One whose certificate, key or secret cannot be used is closed, and does not close the others.
-    Raises `ConfigurationError` if none is left, saying why of each.
+    One whose certificate, key or secret cannot be used is closed, and does not close the others. `folder` is
+    for what comes back. Raises `UsageError` if the report does not go by `via`, and `ConfigurationError` if
+    no way is left, saying why of each.
     """
-    soap, sftp = workspace.settings.soap, workspace.settings.sftp
-    made: list[Carrier] = []
-    if "soap" in names and soap:
-        made.append(_made_or_closed("soap", lambda: soap_carrier(workspace, soap, folder, clock)))
-    if "sftp" in names and sftp:
-        made.append(_made_or_closed("sftp", lambda: sftp_carrier(workspace, sftp)))
+    open_to = registry.names(report)
+    if via is not None and via not in open_to:
+        raise UsageError(
+            f"{report.upper()} does not go by {via}.", f"use {' or '.join(open_to)}, or leave out --via"
+        )
+    setup = way_setup(workspace, clock, folder)
+    made = [
+        _open_or_closed(way, partial(way.carrier, setup))
+        for way in workspace.settings.ways(report)
+        if via in (None, way.name)
+    ]
     if not made:
-        sections = " or ".join(f"[{name}]" for name in names)
+        sections = registry.sections(open_to if via is None else [via])
         raise ConfigurationError(
             f"{workspace.settings_file} has no {sections}. Nothing was sent.", f"fill in {sections}"
         )
@@ -138,87 +147,32 @@ def make_carriers(workspace: Workspace, names: Sequence[str], folder: Path, cloc
     return made
 
 
-def _made_or_closed(name: str, make: Callable[[], Carrier]) -> Carrier:
+def answer_boxes(workspace: Workspace, report: str, clock: Clock) -> list[AnswerBox]:
+    """Where answers to this report come later. One whose settings cannot be used says so when it is asked."""
+    setup = way_setup(workspace, clock)
+    return [
+        _open_or_closed(way, partial(way.answer_box, setup))
+        for way in workspace.settings.ways(report)
+        if way.answers_later
+    ]
+
+
+def way_setup(workspace: Workspace, clock: Clock = now, folder: Path | None = None) -> Setup:
+    """What a way is made with; what comes back lies in `folder`."""
+    return Setup(
+        provider=workspace.settings.provider.registration_number,
+        path=workspace.path,
+        secret=workspace.secret,
+        clock=clock,
+        folder=folder or workspace.archive / "work",
+    )
+
+
+def _open_or_closed(way: Way, make: Callable[[], Made]) -> Made | route.ClosedWay:
     try:
         return make()
     except ConfigurationError as error:
-        return route.ClosedWay(name, error)
-
-
-def soap_carrier(workspace: Workspace, soap: SoapSection, folder: Path, clock: Clock) -> SoapCarrier:
-    """The way by SOAP. Raises `ConfigurationError`."""
-    from ajpes_reporting.deliver.envelope import SoapNames
-    from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
-    from ajpes_reporting.deliver.tls import client_context
-
-    password = workspace.secret("soap.password", soap.password) if soap.password else ""
-    names = {
-        "registration_number": workspace.settings.provider.registration_number,
-        "username": soap.username or "",
-        "password": password,
-    }
-    endpoint = SoapEndpoint(
-        url=soap.endpoint,
-        wsdl=workspace.path(soap.wsdl) if soap.wsdl else shipped.schema("wsBlokIzmenjava.wsdl"),
-        ident=tuple(_filled(entry, names) for entry in soap.ident),
-        authentication=soap.authentication,
-        username=names["username"],
-        password=password,
-        names=SoapNames(
-            target_namespace=soap.target_namespace,
-            soap_action=soap.soap_action,
-            operation=soap.operation,
-            blok=soap.document_element,
-            ident=soap.ident_element,
-            ident_item=soap.ident_item,
-            result=soap.result_element,
-        ),
-        connect_timeout_seconds=soap.connect_timeout_seconds,
-        operation_timeout_seconds=soap.operation_timeout_seconds,
-        call_timeout_seconds=soap.call_timeout_seconds,
-        largest_reply_bytes=soap.max_answer_bytes,
-    )
-    return SoapCarrier(endpoint, client_context(tls_settings(workspace, soap), clock()), folder / "replies")
-
-
-def tls_settings(workspace: Workspace, soap: SoapSection) -> TlsSettings:
-    """Where our certificate lies."""
-    from ajpes_reporting.deliver.tls import TlsSettings
-
-    password = soap.client_key_password
-    return TlsSettings(
-        certificate=_path(workspace, soap.client_certificate),
-        key=_path(workspace, soap.client_key),
-        pkcs12=_path(workspace, soap.client_pkcs12),
-        key_password=workspace.secret("soap.client_key_password", password) if password else None,
-        server_ca=_path(workspace, soap.server_ca),
-    )
-
-
-def sftp_carrier(workspace: Workspace, sftp: SftpSection) -> SftpCarrier:
-    """The way by SFTP. Raises `ConfigurationError`."""
-    from ajpes_reporting.deliver.session import SftpServer
-    from ajpes_reporting.deliver.sftp import SftpCarrier
-
-    key_password = sftp.private_key_password
-    return SftpCarrier(
-        SftpServer(
-            host=sftp.host,
-            port=sftp.port,
-            username=sftp.username,
-            host_key=sftp.host_key,
-            password=workspace.secret("sftp.password", sftp.password) if sftp.password else None,
-            private_key=_path(workspace, sftp.private_key),
-            private_key_password=workspace.secret("sftp.private_key_password", key_password)
-            if key_password
-            else None,
-            folder=sftp.folder,
-            connect_timeout_seconds=sftp.connect_timeout_seconds,
-            operation_timeout_seconds=sftp.operation_timeout_seconds,
-            call_timeout_seconds=sftp.call_timeout_seconds,
-            largest_answer_bytes=sftp.max_answer_bytes,
-        )
-    )
+        return route.ClosedWay(way.name, error)
 
 
 def open_watch(workspace: Workspace, desk: Desk) -> Watch:
@@ -243,14 +197,23 @@ def machine(workspace: Workspace) -> Machine:
     from ajpes_reporting.alarms.machine import Machine
 
     settings = workspace.settings
-    soap = settings.soap
     return Machine(
         folders=(workspace.folder, workspace.archive),
-        certificate=(lambda: _own_certificate(workspace, soap)) if soap else None,
-        expiries=tuple(_expiries(settings)),
+        certificates=certificates(workspace),
+        expiries=tuple(expiry for way in settings.ways() for expiry in way.expiries()),
         expiry_days=settings.alarms.expiry_days,
         free_disk_bytes=settings.alarms.free_disk_bytes,
     )
+
+
+def certificates(workspace: Workspace) -> dict[str, Callable[[], CertificateDates]]:
+    """Reads our certificates' dates, by the way that shows each; raises `ConfigurationError` when called."""
+    setup = way_setup(workspace)
+    return {
+        way.name: partial(way.certificate, setup)
+        for way in workspace.settings.ways()
+        if way.shows_certificate
+    }
 
 
 def alarm_channels(workspace: Workspace) -> Mapping[str, Callable[[], Channel]]:
@@ -427,31 +390,9 @@ def _credentials(workspace: Workspace, settings: EplacilaSection) -> Credentials
     return Credentials(key, secret, settings.ids)
 
 
-def _own_certificate(workspace: Workspace, soap: SoapSection) -> CertificateDates:
-    from ajpes_reporting.deliver.tls import certificate_dates
-
-    return certificate_dates(tls_settings(workspace, soap))
-
-
-def _expiries(settings: Settings) -> Iterator[Expiry]:
-    from ajpes_reporting.alarms.machine import Expiry
-
-    soap, sftp = settings.soap, settings.sftp
-    if soap and soap.password_expires:
-        yield Expiry("password", "soap.password", soap.password_expires)
-    if sftp and sftp.password_expires:
-        yield Expiry("password", "sftp.password", sftp.password_expires)
-    if sftp and sftp.host_key_expires:
-        yield Expiry("host-key", "sftp.host_key", sftp.host_key_expires)
-
-
-def _answer_box(workspace: Workspace) -> AnswerBox | None:
-    sftp = workspace.settings.sftp
-    return sftp_carrier(workspace, sftp) if sftp else None
-
-
 def _ways(settings: Settings, carriers: Sequence[Carrier], parcel: Parcel) -> Sequence[Carrier]:
-    return route.ways(parcel.report, parcel.size_bytes, carriers, settings.nodurs.sftp_above_bytes)
+    is_large = parcel.report == "nodurs" and parcel.size_bytes > settings.nodurs.sftp_above_bytes
+    return registry.large_first(carriers) if is_large else carriers
 
 
 def _refresher(workspace: Workspace, clock: Clock) -> Callable[[Connection, ReportKind, str], None]:
@@ -488,12 +429,6 @@ def _report_kind(kind: ReportKind, settings: FileRuleSettings) -> FileKind:
 
 def _answer_kind(kind: ReportKind) -> FileKind:
     return FileKind(kind.answer_root, None, shipped.schema(kind.answer_schema), lambda: AnswerRules(kind))
-
-
-def _filled(entry: str, names: dict[str, str]) -> str:
-    for name, value in names.items():
-        entry = entry.replace(f"{{{name}}}", value)
-    return entry
 
 
 def _path(workspace: Workspace, text: str | None) -> Path | None:

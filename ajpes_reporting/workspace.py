@@ -14,6 +14,7 @@ from ajpes_reporting import private
 from ajpes_reporting.config import SETTINGS_FILE, Workspace, open_workspace, read_settings
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
+from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
@@ -58,29 +59,7 @@ strict = false                         # true: warnings count as errors
 # nodurs_start = 16:00:00              # local time; early enough to mend a first refusal by 18:00
 # spapp_start = 09:00:00
 
-# The web service wsBlokIzmenjava, for NODURS.
-# [soap]
-# endpoint = "https://…/wsBlokIzmenjava.asmx"
-# username = "…"
-# password = "file:keys/soap-password"
-# client_certificate = "keys/client.pem"   # PEM: the certificate, then its chain
-# client_key = "keys/client.key"
-# client_pkcs12 = "keys/client.p12"        # instead of the two lines above
-# client_key_password = "env:AJPES_KEY_PASSWORD"
-# server_ca = "keys/ajpes-ca.pem"          # the only issuer of the server's certificate that is trusted
-# authentication = "ident"                 # or "basic"
-# ident = ["{{registration_number}}", "{{username}}", "{{password}}"]
-
-# The exchange server, for SPAPP and as the second way for NODURS.
-# [sftp]
-# host = "…"
-# port = 22
-# username = "…"
-# private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password"
-# host_key = "ssh-ed25519 AAAA…"           # the server's public key, from AJPES; no other is accepted
-# folder = ""                              # your folder there; nodurs/v_ajpes lies below it
-
-# Who is told when something needs a person: by e-mail, and by a POST of JSON.
+{ways}# Who is told when something needs a person: by e-mail, and by a POST of JSON.
 # [mail]
 # server = "…"
 # username = "…"
@@ -125,7 +104,8 @@ def make_workspace(
         )
     values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
     make_folder(folder)
-    text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()})
+    ways = "".join(f"{way.example}\n" for way in registry.WAYS)
+    text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()}, ways=ways)
     read_settings(text, str(settings))
     with open_private(settings, "x", encoding="utf-8") as file:
         file.write(text)

@@ -136,18 +136,21 @@ def _sent(connection: Connection, provider: str, settings: AlarmsSection, now: d
         if item.state is State.REFUSED:
             row = due.find(connection, provider, item.report, item.period)
             if not _is_settled(row, item):
-                yield _refused(item, has_answer=bool(answers.of_submission(connection, item.id)))
+                yield _refused(connection, item)
         elif item.state is State.UNKNOWN:
             yield _unknown(item)
         elif now - _sent_at(connection, item) > timedelta(hours=settings.answer_after_hours):
             yield _unanswered(item)
 
 
-def _refused(item: Submission, *, has_answer: bool) -> Alarm:
+def _refused(connection: Connection, item: Submission) -> Alarm:
     """Without an answer the message as a whole was turned away, not a record in it."""
     text = f"AJPES refused {item.report} for {item.period} (submission {item.id})."
     again = f"`ajpes-reporting resubmit {item.id}`"
-    mend = f"correct the ledger, then {again}" if has_answer else f"mend [soap], then {again[:-1]} --same`"
+    mend = f"correct the ledger, then {again}"
+    if not answers.of_submission(connection, item.id):
+        way = submissions.attempts_of(connection, item.id)[-1].via
+        mend = f"mend [{way}], then {again[:-1]} --same`"
     remedy = f"see `ajpes-reporting show {item.id}`, {mend}"
     return Alarm(_key("refused", item), Severity.CRITICAL, text, remedy)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
@@ -18,30 +18,26 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     from ajpes_reporting.deliver.tls import CertificateDates
+    from ajpes_reporting.deliver.way import Expiry
 
 _CLOCK_TOLERANCE = timedelta(minutes=2)
 _GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Expiry:
-    """Something that holds up to and including a day: `kind` of alarm, and the setting it is about."""
-
-    kind: str
-    setting: str
-    last_day: date
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
-    """What is asked. `certificate` reads the dates of ours, and raises `ConfigurationError`."""
+    """What is asked. `certificates` read the dates of ours, by the way that shows each.
+
+    They raise `ConfigurationError`.
+    """
 
     folders: tuple[Path, ...]
-    certificate: Callable[[], CertificateDates] | None
+    certificates: Mapping[str, Callable[[], CertificateDates]]
     expiries: tuple[Expiry, ...]
     expiry_days: int
     free_disk_bytes: int
@@ -60,27 +56,32 @@ def machine_alarms(
     machine: Machine, connection: Connection, now: datetime, provider: str | None = None
 ) -> Iterator[Alarm]:
     """What is wrong with the machine; a certificate that cannot be read does not hide the rest."""
-    try:
-        yield from _alarms(certificate(machine, now))
-    except AjpesReportingError as error:
-        yield Alarm("certificate", Severity.CRITICAL, error.message, error.remedy)
+    for name in machine.certificates:
+        try:
+            yield from _alarms(certificate(machine, name, now))
+        except AjpesReportingError as error:
+            yield Alarm(certificate_subject(machine, name), Severity.CRITICAL, error.message, error.remedy)
     yield from _alarms(expiries(machine, now))
     yield from _alarms(disk(machine))
     yield from _alarms(clock(connection, now, provider))
 
 
-def certificate(machine: Machine, now: datetime) -> Iterator[Look]:
-    """How long our client certificate holds. Raises `ConfigurationError` if it cannot be read."""
-    if machine.certificate is None:
-        return
-    dates = machine.certificate()
+def certificate(machine: Machine, way: str, now: datetime) -> Iterator[Look]:
+    """How long the client certificate of a way holds. Raises `ConfigurationError` if it cannot be read."""
+    dates = machine.certificates[way]()
     until = dates.not_after.astimezone(LJUBLJANA).date()
     held = validity(until, dates.days_left(now))
+    subject = certificate_subject(machine, way)
     alarm = _expiring(
-        machine, "certificate", f"Our client certificate is {held}.", dates.days_left(now),
+        machine, subject, f"Our client {subject} is {held}.", dates.days_left(now),
         "ask its issuer for a new one, and register it with AJPES",
     )  # fmt: skip
-    yield Look("certificate", f"{dates.subject}, {held}", alarm)
+    yield Look(subject, f"{dates.subject}, {held}", alarm)
+
+
+def certificate_subject(machine: Machine, way: str) -> str:
+    """How the certificate of a way is called: with its way, if another one shows a certificate, too."""
+    return "certificate" if len(machine.certificates) == 1 else f"certificate for {way}"
 
 
 def expiries(machine: Machine, now: datetime) -> Iterator[Look]:

@@ -1,4 +1,4 @@
-"""`collect`: fetches and applies answers that have come in over SFTP."""
+"""`collect`: fetches and applies answers that have come into the authority's folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @with_session
 def command(session: Session, files: tuple[Path, ...]) -> None:
-    """Fetches and applies every answer that has come in over SFTP. Removes nothing there.
+    """Fetches and applies every answer that has come into the authority's folders. Removes nothing there.
 
     With FILES it takes in those instead: answers that came by e-mail or in another way. It leaves with 6 if
     there was one that it could not apply: a person has to look at that.

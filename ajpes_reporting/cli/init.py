@@ -52,7 +52,10 @@ def _show_completed(directory: Path) -> None:
 
 def _show(directory: Path) -> None:
     echo(f"A workspace is ready in {directory}.")
-    echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, [soap] and [sftp]")
+    from ajpes_reporting.deliver.registry import names
+
+    ways = " and ".join(f"[{name}]" for name in names())
+    echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, {ways}")
     echo(f"  {directory}/ajpes.db     the ledger and the journal")
     echo(f"  {directory}/archive      the exact bytes of everything sent and received")
     echo(f"Next: fill in ajpes.toml, then `ajpes-reporting -w {directory} doctor`.")

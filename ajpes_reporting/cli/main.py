@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("build", "Write a report file and change nothing else."),
     "check": ("check", "Check any report or answer file against schema and rules."),
     "run": ("run", "Select, build, check, archive, deliver, read the answer."),
-    "collect": ("collect", "Fetch and apply answers that have come in over SFTP."),
+    "collect": ("collect", "Fetch and apply answers from the authority's folders."),
     "answers": ("answers", "List or discard answers that were set aside."),
     "resubmit": ("resubmit", "Send a report again, corrected or the very same bytes."),
     "resolve": ("resolve", "Settle an unknown outcome by a person's word."),

@@ -6,11 +6,12 @@ import click
 
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.cli.telling import leave_with
+from ajpes_reporting.cli.via_option import via_option
 
 
 @click.command("resubmit")
 @click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
-@click.option("--via", type=click.Choice(["soap", "sftp"]), help="Go this way only.")
+@via_option()
 @click.option("--same", is_flag=True, help="Send the very same bytes instead of building the report again.")
 @with_session
 def command(session: Session, submission: int, via: str | None, same: bool) -> None:

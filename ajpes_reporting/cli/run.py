@@ -9,6 +9,7 @@ import click
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import leave_with
+from ajpes_reporting.cli.via_option import via_option
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
@@ -22,7 +23,7 @@ def command() -> None:
 
 @command.command("nodurs")
 @click.option("--date", "day", help="The day, YYYY-MM-DD; default: today.")
-@click.option("--via", type=click.Choice(["soap", "sftp"]), help="Go this way only.")
+@via_option("nodurs")
 @with_session
 def nodurs(session: Session, day: str | None, via: str | None) -> None:
     """The daily report of changed obligations."""
@@ -32,7 +33,7 @@ def nodurs(session: Session, day: str | None, via: str | None) -> None:
 
 @command.command("spapp")
 @click.option("--month", help="The month, YYYYMM; default: last month.")
-@click.option("--via", type=click.Choice(["sftp"]), help="Go this way only.")
+@via_option("spapp")
 @with_session
 def spapp(session: Session, month: str | None, via: str | None) -> None:
     """The monthly report of turnover and balances."""

@@ -229,11 +229,12 @@ def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
     """What mends a refusal: the ledger, if records were refused; the settings, if the message was."""
     with desk.engine.connect() as connection:
         has_answer = bool(answers.of_submission(connection, submission.id))
+        way = submissions.attempts_of(connection, submission.id)[-1].via
     if has_answer:
         echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
         return
     echo("The message as a whole was refused, not a record in it.")
-    echo(f"Do: mend what is named in [soap], then `ajpes-reporting resubmit {submission.id} --same`. {due}")
+    echo(f"Do: mend what is named in [{way}], then `ajpes-reporting resubmit {submission.id} --same`. {due}")
 
 
 def _show_attempts(desk: Desk, submission: Submission) -> None:

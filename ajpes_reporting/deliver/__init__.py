@@ -1,1 +1,1 @@
-"""Handing a report to the authority: over SOAP, over SFTP, and which of the two."""
+"""Handing a report to the authority: the ways that there are, and which of them is taken."""

@@ -22,13 +22,17 @@ from ajpes_reporting.domain.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from ajpes_reporting.domain.ports import RemoteAnswer, RemoteReport, Sighting
 
 
 class ClosedWay:
     """A way that is closed before it is begun: our own certificate or key fails, or nobody answers there.
 
-    Provably nothing is sent by it, so it is told as any other outage, and the other way takes over.
+    Provably nothing is sent by it, so it is told as any other outage, and the other way takes over. Whoever
+    asks for what lies there, or whether it is reached, is told why not.
     """
 
     def __init__(self, name: str, because: AjpesReportingError) -> None:
@@ -40,6 +44,27 @@ class ClosedWay:
     ) -> Outcome:
         """Sends nothing, and says why."""
         return Unreachable(self.because.message, self.because.remedy)
+
+    def reach(self) -> str:
+        """Raises the reason."""
+        raise self.because
+
+    def look(self, parcel: Parcel, waits_as: str) -> Sighting:
+        """Raises the reason."""
+        raise self.because
+
+    def strange_reports(self, report: str, file_name: str, ours: Sequence[Parcel]) -> Iterable[RemoteReport]:
+        """Raises the reason."""
+        raise self.because
+
+    def fetch_new(
+        self,
+        report: str,
+        already_fetched: Callable[[Sequence[RemoteAnswer]], Collection[RemoteAnswer]],
+        into: Path,
+    ) -> Iterable[tuple[RemoteAnswer, Path]]:
+        """Raises the reason."""
+        raise self.because
 
 
 class Log(Protocol):
@@ -74,29 +99,6 @@ def deliver(
             return outcome
         failed.append((carrier, outcome))
     return _all_unreachable(failed)
-
-
-def ways(
-    report: str, size_bytes: int, configured: Sequence[Carrier], sftp_above_bytes: int | None = None
-) -> list[Carrier]:
-    """The ways that are open to this report, the first choice first (instruction, section 4.2).
-
-    NODURS goes by SOAP, and by SFTP on outage; by SFTP first above `sftp_above_bytes`, since the
-    instruction allows it for large volumes. Everything else goes by SFTP alone.
-    Raises `ConfigurationError` if none of these is configured.
-    """
-    order = ["sftp"]
-    if report == "nodurs":
-        is_large = sftp_above_bytes is not None and size_bytes > sftp_above_bytes
-        order = ["sftp", "soap"] if is_large else ["soap", "sftp"]
-    by_name = {carrier.name: carrier for carrier in configured}
-    chosen = [by_name[name] for name in order if name in by_name]
-    if not chosen:
-        raise ConfigurationError(
-            f"No way to the authority is configured for {report.upper()}. Nothing was sent.",
-            f"Fill in {' or '.join(f'[{name}]' for name in order)} in ajpes.toml.",
-        )
-    return chosen
 
 
 def require_open(carriers: Sequence[Carrier]) -> None:

@@ -125,7 +125,7 @@ class SoapCarrier:
         try:
             return self._shake_hands()
         except OSError as error:
-            reason, remedy = connection_trouble(error)
+            reason, remedy = connection_trouble(error, self.name)
             raise NotDelivered(self._unreachable(reason), remedy) from error
 
     def _post(self, message: _Message, call: _Call, reply: Path) -> int:
@@ -175,7 +175,8 @@ class SoapCarrier:
     def _broken(self, call: _Call, error: Exception, evidence: Path | None) -> Outcome:
         """The call came to no proper end: could the authority have the report?"""
         if not call.request_begun:
-            reason, remedy = connection_trouble(TimeoutError() if call.watchdog.expired else error)
+            cause = TimeoutError() if call.watchdog.expired else error
+            reason, remedy = connection_trouble(cause, self.name)
             return Unreachable(self._unreachable(reason), remedy)
         if not call.reply_begun and (reason := refused_certificate(error)):
             # With TLS 1.3 this alert comes after we have begun to write.

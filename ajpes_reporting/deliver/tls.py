@@ -42,6 +42,7 @@ class TlsSettings:
 
     `certificate` may be followed by its chain in the same file; without `key` it holds the key too.
     `server_ca` is a PEM file with the only issuers we trust; without it the system's are trusted.
+    `section` is that of `ajpes.toml` in which all this stands, for whoever has to correct it.
     """
 
     certificate: Path | None = None
@@ -49,6 +50,12 @@ class TlsSettings:
     pkcs12: Path | None = None
     key_password: str | None = field(default=None, repr=False)
     server_ca: Path | None = None
+    section: str = ""
+
+    def named(self, *settings: str) -> str:
+        """These settings by their full names, as words."""
+        prefix = f"{self.section}." if self.section else ""
+        return " and ".join(f"{prefix}{name}" for name in settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # IIS and Apache may ask for our certificate only after they have seen the request.
     context.post_handshake_auth = True
-    _trust(context, settings.server_ca)
+    _trust(context, settings)
     own = _read(settings)
     _check_dates(own.dates, now)
     try:
@@ -107,16 +114,16 @@ class _Own:
 
 def _read(settings: TlsSettings) -> _Own:
     if settings.pkcs12 is not None:
-        return _read_pkcs12(settings.pkcs12, settings.key_password)
+        return _read_pkcs12(settings.pkcs12, settings)
     if settings.certificate is not None:
-        return _read_pem(settings.certificate, settings.key or settings.certificate, settings.key_password)
+        return _read_pem(settings.certificate, settings)
     raise ConfigurationError(
         "No client certificate is configured; the authority asks for one (instruction, section 4).",
-        "Set soap.client_certificate and soap.client_key, or soap.client_pkcs12.",
+        f"Set {settings.named('client_certificate', 'client_key')}, or {settings.named('client_pkcs12')}.",
     )
 
 
-def _read_pem(certificate: Path, key: Path, password: str | None) -> _Own:
+def _read_pem(certificate: Path, settings: TlsSettings) -> _Own:
     try:
         chain = x509.load_pem_x509_certificates(_bytes_of(certificate))
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -124,32 +131,35 @@ def _read_pem(certificate: Path, key: Path, password: str | None) -> _Own:
             f"{certificate} holds no certificate in PEM form.",
             "Give the file that begins with -----BEGIN CERTIFICATE-----.",
         ) from error
-    return _own(certificate, chain, key, _read_key(key, password))
+    key = settings.key or certificate
+    return _own(certificate, chain, key, _read_key(key, settings))
 
 
-def _read_key(path: Path, password: str | None) -> PrivateKeyTypes:
+def _read_key(path: Path, settings: TlsSettings) -> PrivateKeyTypes:
+    password = settings.key_password
     try:
         return load_pem_private_key(_bytes_of(path), password.encode() if password else None)
     except TypeError as error:
         # cryptography's word for a password that is missing, or given without need.
         wrong = "has no password" if password else "is protected by a password"
         raise ConfigurationError(
-            f"The private key {path} {wrong}.", "Correct soap.client_key_password."
+            f"The private key {path} {wrong}.", f"Correct {settings.named('client_key_password')}."
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"The private key {path} cannot be read: no key in PEM form, or another password.",
-            "Check soap.client_key and soap.client_key_password.",
+            f"Check {settings.named('client_key', 'client_key_password')}.",
         ) from error
 
 
-def _read_pkcs12(path: Path, password: str | None) -> _Own:
+def _read_pkcs12(path: Path, settings: TlsSettings) -> _Own:
+    password = settings.key_password
     try:
         bundle = pkcs12.load_pkcs12(_bytes_of(path), password.encode() if password else None)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"{path} cannot be read: no PKCS#12 file, or another password.",
-            "Check soap.client_pkcs12 and soap.client_key_password.",
+            f"Check {settings.named('client_pkcs12', 'client_key_password')}.",
         ) from error
     if bundle.cert is None or bundle.key is None:
         raise ConfigurationError(
@@ -190,7 +200,8 @@ def _check_dates(dates: CertificateDates, now: datetime) -> None:
         )
 
 
-def _trust(context: ssl.SSLContext, server_ca: Path | None) -> None:
+def _trust(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    server_ca = settings.server_ca
     if server_ca is None:
         context.load_default_certs()
         return
@@ -199,7 +210,7 @@ def _trust(context: ssl.SSLContext, server_ca: Path | None) -> None:
     except (ssl.SSLError, ValueError) as error:
         raise ConfigurationError(
             f"{server_ca} holds no certificate in PEM form.",
-            "Put the certificate of the authority's issuer there (soap.server_ca).",
+            f"Put the certificate of the authority's issuer there ({settings.named('server_ca')}).",
         ) from error
 
 

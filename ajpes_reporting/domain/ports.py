@@ -56,14 +56,26 @@ class Parcel:
 
 
 class Carrier(Protocol):
-    """One way to the authority. Never raises for what the network or the other side does."""
+    """One way to the authority. `name` is that of its section in the settings."""
 
     name: str
 
     def deliver(
         self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
     ) -> Outcome:
-        """Hands over the parcel and says what became of it."""
+        """Hands over the parcel and says what became of it.
+
+        Never raises for what the network or the other side does. `hand_over` is called once, before the
+        authority could have the parcel, and what it gives back right before the last byte; if either raises
+        `NotDelivered`, nothing more leaves. Raises `UsageError` if the file is not the parcel's any more.
+        """
+        ...
+
+    def reach(self) -> str:
+        """Says how the authority is reached and what both sides agreed on, without sending a report.
+
+        Raises `NotDelivered` with the reason if it is not.
+        """
         ...
 
 
@@ -99,7 +111,12 @@ class RemoteReport:
 
 
 class AnswerBox(Protocol):
-    """The authority's folders: what has arrived there, and its answers. Nothing of it is removed."""
+    """The authority's folders: what has arrived there, and its answers. Nothing of it is removed.
+
+    `name` is that of the way they belong to.
+    """
+
+    name: str
 
     def look(self, parcel: Parcel, waits_as: str) -> Sighting:
         """Looks whether a parcel has arrived: in the folder for reports, then in that for accepted ones.

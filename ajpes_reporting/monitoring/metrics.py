@@ -52,7 +52,7 @@ _FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "alarms": ("Alarms that stand now.", ("severity",)),
     "last_tick_timestamp_seconds": ("When a tick got through last; 0 if never.", ()),
     "audit_entries": ("Entries in the audit record.", ()),
-    "certificate_days_left": ("Whole days until our certificate runs out.", ()),
+    "certificate_days_left": ("Whole days until our certificate runs out; of several, the first one.", ()),
     "archive_free_bytes": ("Free space on the disk of the archive.", ()),
 }
 

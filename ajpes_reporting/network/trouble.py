@@ -40,13 +40,18 @@ _THEIR_CERTIFICATE = {
 _UNTRUSTED = {18, 19, 20, 21}
 
 
-def connection_trouble(error: BaseException) -> tuple[str, str]:
-    """What kept the connection from being made, as a clause, and what to do about it."""
+def connection_trouble(error: BaseException, section: str = "") -> tuple[str, str]:
+    """What kept the connection from being made, as a clause, and what to do about it.
+
+    `section` is that of the settings which name certificates, as `client_certificate` and `server_ca`.
+    """
     cause = root_cause(error)
+    prefix = f"{section}." if section else ""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _their_certificate(cause)
+        return _their_certificate(cause, prefix)
     if refused := refused_certificate(cause):
-        return refused, "Check soap.client_certificate and soap.client_key, then ask the authority."
+        settings = f"{prefix}client_certificate and {prefix}client_key"
+        return refused, f"Check {settings}, then ask the authority."
     if isinstance(cause, ssl.SSLError):
         return f"no encrypted connection could be agreed ({_plain(cause)})", "Check address and port."
     if isinstance(cause, socket.gaierror):
@@ -99,12 +104,12 @@ def root_cause(error: BaseException) -> BaseException:
     return below or error
 
 
-def _their_certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+def _their_certificate(error: ssl.SSLCertVerificationError, prefix: str) -> tuple[str, str]:
     reason = _THEIR_CERTIFICATE.get(
         error.verify_code, f"its certificate does not hold: {error.verify_message}"
     )
     if error.verify_code in _UNTRUSTED:
-        return reason, "Put the right issuer into soap.server_ca, after asking the authority."
+        return reason, f"Put the right issuer into {prefix}server_ca, after asking the authority."
     return reason, "Do not go round this: ask the authority, or check the host name in the settings."
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Replaced, UsageError
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, why_no_answer
@@ -35,7 +36,7 @@ _LONGEST_NAME = 60  # of four bytes each: the archive adds to it, and a disk tak
 
 
 def collect(desk: Desk) -> list[Taken]:
-    """Fetches and applies every answer that has come in over SFTP, and looks for what is unknown.
+    """Fetches and applies every answer that has come into the folders, and looks for what is unknown.
 
     Raises `ConfigurationError` if there are no folders, and `NotDelivered` if they cannot be reached;
     answers that were stored before are applied all the same, and what was fetched until then is kept.
@@ -43,9 +44,10 @@ def collect(desk: Desk) -> list[Taken]:
     with desk.exclusive(), desk.working_folder() as folder:
         settle_interrupted(desk)
         waiting = apply_waiting(desk, folder)
-        if desk.answer_box() is None:
+        if not any(desk.answer_boxes(kind.name) for kind in desk.kinds):
+            sections = registry.sections([way.name for way in registry.WAYS if way.answers_later])
             raise ConfigurationError(
-                "The settings have no [sftp]; there is nothing to collect from.", "fill in [sftp]"
+                f"The settings have no {sections}; there is nothing to collect from.", f"fill in {sections}"
             )
         look_for_unknown(desk)
         return waiting + fetch(desk, desk.kinds, folder)
@@ -77,18 +79,17 @@ def take_by_hand(desk: Desk, paths: Sequence[Path]) -> list[Taken]:
 def fetch(desk: Desk, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken]:
     """New answers from the authority's folders for these kinds, stored and applied one by one.
 
-    Raises `NotDelivered` if a folder cannot be reached or has no end, when the others have been read.
+    Raises `NotDelivered` if a folder cannot be reached or has no end, `ConfigurationError` if the settings
+    keep us out of it, when the others have been read.
     """
-    box = desk.answer_box()
-    if box is None:
-        return []
-    taken, trouble = [], None
-    for kind in kinds:
+    taken: list[Taken] = []
+    trouble: NotDelivered | ConfigurationError | None = None
+    for report, box in [(kind.name, box) for kind in kinds for box in desk.answer_boxes(kind.name)]:
         try:
-            for remote, path in box.fetch_new(kind.name, lambda remotes: _known(desk, remotes), folder):
-                if (one := _take_in(desk, remote, path, folder)) is not None:
+            for remote, path in box.fetch_new(report, lambda remotes: _known(desk, remotes), folder):
+                if (one := _take_in(desk, box.name, remote, path, folder)) is not None:
                     taken.append(one)
-        except NotDelivered as error:
+        except (NotDelivered, ConfigurationError) as error:
             trouble = trouble or error
     if trouble is not None:
         raise trouble
@@ -138,13 +139,13 @@ def _known(desk: Desk, remotes: Sequence[RemoteAnswer]) -> set[RemoteAnswer]:
         return answers.fetched_among(connection, desk.provider, remotes)
 
 
-def _take_in(desk: Desk, remote: RemoteAnswer, path: Path, folder: Path) -> Taken | None:
+def _take_in(desk: Desk, via: str, remote: RemoteAnswer, path: Path, folder: Path) -> Taken | None:
     """Stores and applies one; nothing if another run has done so while this one was paused."""
     stored = desk.archive.store(path, path.name, desk.clock())
     with writing(desk.engine) as connection:
         if answers.already_fetched(connection, desk.provider, remote):
             return None
-        answer = answers.store(connection, desk.provider, stored, "sftp", remote, None, at=desk.clock())
+        answer = answers.store(connection, desk.provider, stored, via, remote, None, at=desk.clock())
     return accept(desk, Arrival(answer, stored.sha256, remote.name, path), folder)
 
 

@@ -32,12 +32,13 @@ _LONGER_THAN_ANY_RUN_SECONDS = 86_400
 class Desk:
     """One provider's desk: its ledger and journal, its archive, its ways to the authority.
 
-    `carriers` makes the ways with these names ("soap", "sftp") that are configured, and is given
-    a folder for what comes back; it raises `ConfigurationError` if settings are wrong. `ways` puts
-    them in order for one parcel. `refresh_ledger` brings the ledger up to date for a kind of report
-    and a period: a bank's own views, months closed from postings. `patience_seconds` is how long it is
-    tried to record what became of a call. `volume_factors` say, by code of
-    the report, how far from the usual volume one may be before it is held for a person; 0: never.
+    `carriers` makes the ways that are set up for a report, "nodurs", or the one that is named, and is given
+    a folder for what comes back; it raises `UsageError` if the report does not go that way, and
+    `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel. `answer_boxes` are
+    those in which answers to a report come later. `refresh_ledger` brings the ledger up to date for a kind
+    of report and a period: a bank's own views, months closed from postings. `patience_seconds` is how long
+    it is tried to record what became of a call. `volume_factors` say, by code of the report, how far from
+    the usual volume one may be before it is held for a person; 0: never.
     `debtor_names`: whether a debtor has the name of each obligation, or one, the newest.
     """
 
@@ -53,9 +54,9 @@ class Desk:
     strict: bool
     extra_days_off: frozenset[date]
     clock: Clock
-    carriers: Callable[[Sequence[str], Path], list[Carrier]]
+    carriers: Callable[[str, str | None, Path], list[Carrier]]
     ways: Callable[[Sequence[Carrier], Parcel], Sequence[Carrier]]
-    answer_box: Callable[[], AnswerBox | None]
+    answer_boxes: Callable[[str], Sequence[AnswerBox]]
     answer_wait_seconds: float
     refresh_ledger: Callable[[Connection, ReportKind, str], None]
     exclusive: Callable[[], AbstractContextManager[Hold]]

@@ -10,11 +10,15 @@ import logging
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.ports import Parcel, Sighting
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ajpes_reporting.domain.ports import AnswerBox
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
 
@@ -33,17 +37,33 @@ def look_for_unknown(desk: Desk) -> None:
 
 
 def look_for(desk: Desk, submission: Submission) -> None:
-    """Settles what the folders tell of one submission. Raises `NotDelivered` if they cannot be reached."""
-    box = desk.answer_box()
-    if box is None:
+    """Settles what the folders tell of one submission. Raises `NotDelivered` if none can be reached."""
+    parcel = parcel_of(desk, submission)
+    boxes = desk.answer_boxes(parcel.report)
+    if not boxes:
         return
     with desk.engine.connect() as connection:
         last = submissions.attempts_of(connection, submission.id)[-1]
         has_twin = submissions.has_earlier_twin(connection, submission)
         in_doubt = submissions.sent_in_doubt(connection, submission)
-    waits_as = last.handed_over_as or ""
-    sighting = box.look(parcel_of(desk, submission), waits_as)
+    sighting = _look_into(boxes, parcel, last.via, last.handed_over_as or "")
     _settle(desk, submission, sighting, has_twin, in_doubt)
+
+
+def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: str) -> Sighting:
+    """What all boxes tell together; only in that of the way it went something of it may wait."""
+    seen, troubles = list[Sighting](), list[NotDelivered | ConfigurationError]()
+    for box in boxes:
+        try:
+            seen.append(box.look(parcel, waits_as if box.name == via else ""))
+        except (NotDelivered, ConfigurationError) as error:
+            troubles.append(error)
+    if not seen:
+        raise troubles[0]
+    for trouble in troubles:
+        _log.warning("Not all of the authority's folders were seen: %s", trouble.message)
+    place = next((one.place for one in seen if one.place), "")
+    return Sighting(place, any(one.was_waiting for one in seen))
 
 
 def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool) -> None:

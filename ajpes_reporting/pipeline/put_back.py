@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.domain.ports import Carrier
+    from ajpes_reporting.domain.ports import AnswerBox, Carrier
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
@@ -48,25 +48,29 @@ def look_for_orphans(
 ) -> list[Carrier]:
     """Takes down what the authority has of this period and the journal does not know.
 
-    Its folders are asked where this report goes by SFTP first anyway, and otherwise if nothing has happened
+    Its folders are asked where this report goes there first anyway, and otherwise if nothing has happened
     here for a while: a machine that was put back has slept, too. What a person decided about a submission up
-    to the one numbered `decided_until` says nothing about what is found. Returns the ways; one by SFTP that
-    could not be reached now is closed, so that nothing goes there without having looked.
+    to the one numbered `decided_until` says nothing about what is found. Returns the ways; the first one, if
+    its folders could not be seen now, is closed, so that nothing goes there without having looked.
     """
     with desk.engine.connect() as connection:
         last_sign = orphans.last_sign_of_life(connection, desk.provider, submission.id)
-    goes_there = desk.ways(carriers, parcel_of(desk, submission))[0].name == "sftp"
+    first = desk.ways(carriers, parcel_of(desk, submission))[0]
     has_slept = last_sign is not None and desk.clock() - last_sign > _MAY_BE_PUT_BACK_AFTER
-    ways, found = list(carriers), list[Orphan]()
-    if goes_there or has_slept:
+    ways, found, were_seen = list(carriers), list[Orphan](), False
+    for box in desk.answer_boxes(kind.name):
+        goes_there = box.name == first.name
+        if not (goes_there or has_slept):
+            continue
         try:
-            found = _lying_with_the_authority(desk, kind, period)
+            found += _lying_with_the_authority(desk, box, kind, period)
+            were_seen = True
         except (NotDelivered, ConfigurationError) as error:
             _log.warning("The authority's folders were not seen: %s", error.message)
             if goes_there:
-                ways = [ClosedWay("sftp", error) if way.name == "sftp" else way for way in carriers]
-        else:
-            _fetch_answers(desk, kind, folder)
+                ways = [ClosedWay(way.name, error) if way is first else way for way in carriers]
+    if were_seen:
+        _fetch_answers(desk, kind, folder)
     with desk.engine.connect() as connection:
         found += _answered(connection, desk.provider, kind, period)
     if found:
@@ -94,13 +98,11 @@ def _answered(connection: Connection, provider: str, kind: ReportKind, period: P
     return [Orphan(kind.code, period.key, name, place, row.sha256, row.received_at)]
 
 
-def _lying_with_the_authority(desk: Desk, kind: ReportKind, period: Period) -> list[Orphan]:
-    """The files of that name that are none of those that were handed over for this period."""
-    if (box := desk.answer_box()) is None:
-        return []
+def _lying_with_the_authority(desk: Desk, box: AnswerBox, kind: ReportKind, period: Period) -> list[Orphan]:
+    """The files of that name that are none of those that were handed over there for this period."""
     name = file_name(kind.name, period, desk.provider)
     with desk.engine.connect() as connection:
-        ours = submissions.handed_over(connection, desk.provider, kind.code, period.key, "sftp")
+        ours = submissions.handed_over(connection, desk.provider, kind.code, period.key, box.name)
     return [
         Orphan(
             kind.code, period.key, name, f"in {remote.path}", f"{remote.size_bytes} bytes",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.database.engine import may_pass, reason, writing
+from ajpes_reporting.deliver.registry import answers_later
 from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
@@ -56,10 +57,9 @@ class Recorder:
         self.submission = submission
 
     @property
-    def may_be_answered_by_file(self) -> bool:
-        """Whether an answer may come into the folders: it went there, also if nobody saw it arrive."""
-        state = self.submission.state
-        return state is State.DELIVERED or (state is State.UNKNOWN and self._via == "sftp")
+    def may_be_answered_later(self) -> bool:
+        """Whether an answer may come into the box of the way it went, also if nobody saw it arrive."""
+        return self.submission.state in (State.DELIVERED, State.UNKNOWN) and answers_later(self._via)
 
     def started(self, carrier: Carrier) -> None:
         """Commits `sending`, so that a machine that dies now knows that the report may have left.

@@ -109,7 +109,7 @@ def run(
     """
     _refuse_future(desk, kind, period)
     with desk.exclusive() as hold, desk.working_folder() as folder:
-        carriers = make_carriers(desk, kind, via, folder)
+        carriers = desk.carriers(kind.name, via, folder)  # now, so that wrong settings show first
         settle_interrupted(desk)
         _expect(desk, kind, period)
         apply_waiting(desk, folder)
@@ -170,25 +170,15 @@ def send(
     hold: Hold,
     progress: Progress = no_progress,
 ) -> None:
-    """Delivers a submission whose bytes lie at `path`, and waits a little for an answer by SFTP.
+    """Delivers a submission whose bytes lie at `path`, and waits a little for an answer in the box.
 
     Raises `Replaced` if another run has taken the place of this one, before anything leaves.
     """
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
     recorder = Recorder(desk, kind, submission, folder, hold)
     route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
-    if recorder.may_be_answered_by_file:
+    if recorder.may_be_answered_later:
         wait_for_answer(desk, recorder.submission, folder)
-
-
-def make_carriers(desk: Desk, kind: ReportKind, via: str | None, folder: Path) -> list[Carrier]:
-    """The ways to the authority for this kind, made now, so that wrong settings show before anything else."""
-    if via is not None and via not in kind.ways:
-        raise UsageError(
-            f"{kind.code} does not go by {via}.", f"use {' or '.join(kind.ways)}, or leave out --via"
-        )
-    wanted = [name for name in kind.ways if via is None or name == via]
-    return desk.carriers(wanted, folder)
 
 
 def _standing(

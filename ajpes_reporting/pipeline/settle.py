@@ -21,7 +21,7 @@ from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
-from ajpes_reporting.pipeline.run import Ending, Result, make_carriers, run, send
+from ajpes_reporting.pipeline.run import Ending, Result, run, send
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
@@ -151,7 +151,7 @@ def _send_same(
     desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
 ) -> Result:
     with desk.exclusive() as hold, desk.working_folder() as folder:
-        carriers = make_carriers(desk, kind, via, folder)
+        carriers = desk.carriers(kind.name, via, folder)
         settle_interrupted(desk)
         apply_waiting(desk, folder)
         submission = _find(desk, submission.id)

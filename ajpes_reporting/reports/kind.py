@@ -139,7 +139,6 @@ class ReportKind:
     record_mark: bytes
     answer_root: str
     answer_schema: str
-    ways: tuple[str, ...]
     select: Callable[[Connection, Request], Selection]
     write: Callable[[Request, Selection], Iterator[bytes]]
     file_rules: Callable[[FileRuleSettings], FileRules]

@@ -74,4 +74,4 @@ class Notebook:
 def watch(engine: Engine, clock: Callable[[], datetime], folder: Path, **channels: Channel) -> Watch:
     """A watch over a machine with nothing to complain of."""
     made = {name: lambda channel=channel: channel for name, channel in channels.items()}
-    return Watch(PROVIDER, engine, Machine((folder,), None, (), 30, 0), AlarmsSection(), made, clock)
+    return Watch(PROVIDER, engine, Machine((folder,), {}, (), 30, 0), AlarmsSection(), made, clock)

@@ -13,12 +13,13 @@ from sqlalchemy import Engine, update
 
 from ajpes_reporting.alarms.alarm import JOURNAL_KINDS, MACHINE_KINDS, Alarm, Severity
 from ajpes_reporting.alarms.conditions import conditions
-from ajpes_reporting.alarms.machine import Expiry, Machine, certificate, machine_alarms
+from ajpes_reporting.alarms.machine import Machine, certificate, machine_alarms
 from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import due_reports, submissions
 from ajpes_reporting.deliver.tls import TlsSettings, certificate_dates
+from ajpes_reporting.deliver.way import Expiry
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.journal import chain, chores, due
 from ajpes_reporting.pipeline.settle import resolve
@@ -223,7 +224,7 @@ def test_status_shows_what_is_wrong_now_whatever_the_book_says(early: Bank) -> N
 
 
 def machine(folder: Path, **values: object) -> Machine:
-    return replace(Machine((folder,), None, (), 30, 0), **values)  # type: ignore[arg-type]
+    return replace(Machine((folder,), {}, (), 30, 0), **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_what_is_about_to_expire_is_told_in_time(
     last_day = NOW.astimezone(LJUBLJANA).date() + timedelta(days=days)
     asked = machine(
         tmp_path,
-        certificate=lambda: certificate_dates(TlsSettings(certificate=pem)),
+        certificates={"soap": lambda: certificate_dates(TlsSettings(certificate=pem))},
         expiries=(
             Expiry("password", "soap.password", last_day),
             Expiry("host-key", "sftp.host_key", last_day),
@@ -254,7 +255,7 @@ def test_a_certificate_that_cannot_be_read_is_told_and_hides_nothing(engine: Eng
     """A file that somebody moved is found in the night before, not at the deadline."""
     asked = machine(
         tmp_path,
-        certificate=lambda: certificate_dates(TlsSettings(certificate=tmp_path / "gone.pem")),
+        certificates={"soap": lambda: certificate_dates(TlsSettings(certificate=tmp_path / "gone.pem"))},
         free_disk_bytes=1 << 62,
     )
     found = {item.kind: item for item in look(asked, engine, NOW)}
@@ -268,8 +269,8 @@ def test_the_subject_of_a_certificate_is_nobody_s_business_but_the_doctor_s(tmp_
     pem = tmp_path / "own.pem"
     issued = trustme.CA().issue_cert("bank.example", common_name="Ana Novak", not_after=NOW)
     pem.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
-    asked = machine(tmp_path, certificate=lambda: certificate_dates(TlsSettings(certificate=pem)))
-    (found,) = certificate(asked, NOW + timedelta(days=1))
+    asked = machine(tmp_path, certificates={"soap": lambda: certificate_dates(TlsSettings(certificate=pem))})
+    (found,) = certificate(asked, "soap", NOW + timedelta(days=1))
     assert found.alarm is not None
     assert "Ana Novak" in found.detail
     assert "Ana Novak" not in found.alarm.key + found.alarm.text + found.alarm.remedy

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 
 from ajpes_reporting.alarms.bulletin import Bulletin
-from ajpes_reporting.alarms.machine import Expiry
 from ajpes_reporting.alarms.watch import Watch, look_and_tell, standing, verify_record
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.running import Hold, Purpose, alone
 from ajpes_reporting.database.tables import audit_records
+from ajpes_reporting.deliver.way import Expiry
 from ajpes_reporting.domain.errors import AlarmNotTold, Busy, ConfigurationError
 from ajpes_reporting.journal import chain
 from tests.alarms.conftest import NOW, PROVIDER, Notebook, watch

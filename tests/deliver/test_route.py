@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.deliver.route import ClosedWay, deliver, require_open, ways
+from ajpes_reporting.config import read_settings
+from ajpes_reporting.deliver import registry
+from ajpes_reporting.deliver.route import ClosedWay, deliver, require_open
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Carrier, HandOver, LastCall, Parcel, Progress, no_progress, no_record
@@ -28,6 +30,9 @@ class Way:
     ) -> Outcome:
         self.story.append(f"{self.name} sends")
         return self.outcome
+
+    def reach(self) -> str:
+        raise AssertionError("nobody asks these")
 
 
 @dataclass
@@ -81,28 +86,46 @@ def test_if_every_way_fails_each_reason_is_told() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("report", "size_bytes", "names"),
-    [
-        ("nodurs", 10, ["soap", "sftp"]),
-        ("nodurs", 100, ["soap", "sftp"]),
-        ("nodurs", 101, ["sftp", "soap"]),
-        ("spapp", 10, ["sftp"]),
-    ],
-)
-def test_the_first_choice_follows_the_instruction(report: str, size_bytes: int, names: list[str]) -> None:
-    """Section 4.2: SFTP for SPAPP, and for NODURS on outage or for large volumes."""
-    configured = [Way("sftp", Delivered(), []), Way("soap", Delivered(), [])]
-    assert [way.name for way in ways(report, size_bytes, configured, sftp_above_bytes=100)] == names
+PROVIDER = '[provider]\nregistration_number = "5860571000"\nname = "Banka Vzorec d.d."\n'
+SFTP = '[sftp]\nhost = "127.0.0.1"\nusername = "banka"\nhost_key = "ssh-ed25519 AAAA"\n'
+SOAP = '[soap]\nendpoint = "https://127.0.0.1:8443/ws"\n'
 
 
-def test_a_way_that_is_not_configured_is_not_tried() -> None:
-    """A bank may have only one of the two, and learns if it has none."""
-    soap = Way("soap", Delivered(), [])
-    assert ways("nodurs", 1, [soap]) == [soap]
-    with pytest.raises(ConfigurationError, match="SPAPP") as raised:
-        ways("spapp", 1, [soap])
-    assert "[sftp]" in raised.value.remedy
+def order(report: str, text: str) -> list[str]:
+    """The ways that these settings set up for a report, as they are tried."""
+    return [way.name for way in read_settings(PROVIDER + text).ways(report)]
+
+
+def test_the_first_choice_follows_the_instruction() -> None:
+    """Section 4.2: SFTP for SPAPP, and for NODURS on outage."""
+    assert order("nodurs", SFTP + SOAP) == ["soap", "sftp"]
+    assert order("spapp", SFTP + SOAP) == ["sftp"]
+
+
+def test_large_volumes_go_by_sftp_first() -> None:
+    """Section 4.2 allows it, and the service may not take them."""
+    ways = [Way("soap", Delivered(), []), Way("sftp", Delivered(), [])]
+    assert registry.large_first(ways) == ways[::-1]
+
+
+def test_a_bank_may_try_the_ways_in_another_order() -> None:
+    """What AJPES agrees with a bank is a setting; a way that is not named comes after those that are."""
+    first = '[delivery]\norder = ["sftp"]\n'
+    assert order("nodurs", first + SOAP + SFTP) == ["sftp", "soap"]
+
+
+@pytest.mark.parametrize("names", ['["rest"]', '["sftp", "sftp"]', '["SOAP"]'])
+def test_an_order_of_ways_that_there_are_not_is_refused(names: str) -> None:
+    """A slip in it would quietly leave the usual order."""
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings(f"{PROVIDER}[delivery]\norder = {names}\n")
+    assert "delivery.order" in refused.value.message
+
+
+def test_a_way_that_is_not_set_up_is_not_tried() -> None:
+    """A bank may have only one of the two."""
+    assert order("nodurs", SOAP) == ["soap"]
+    assert order("spapp", SOAP) == []
 
 
 def test_what_to_do_about_each_closed_way_is_a_sentence_of_its_own() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -104,8 +103,8 @@ def poisoned(bank: Bank, content: str | bytes) -> Bank:
     """The bank, to which this comes as the answer to a SOAP call."""
     make = bank.desk.carriers
 
-    def carriers(names: Sequence[str], folder: Path) -> list[Carrier]:
-        return [Poisoned(each, content) for each in make(names, folder)]
+    def carriers(report: str, via: str | None, folder: Path) -> list[Carrier]:
+        return [Poisoned(each, content) for each in make(report, via, folder)]
 
     return replace(bank, desk=replace(bank.desk, carriers=carriers))
 

@@ -159,7 +159,7 @@ def _no_row(_record: Record) -> AnswerRow:
 TOY = ReportKind(
     code="TOY", monthly=False, root="Toy", namespace="urn:toy", schema="toy.xsd", record_noun="things",
     record_mark=b"<Thing",
-    answer_root="ToyOdgovor", answer_schema="toy.xsd", ways=("sftp",), select=_select, write=_write,
+    answer_root="ToyOdgovor", answer_schema="toy.xsd", select=_select, write=_write,
     file_rules=lambda _settings: FileRules(), read_answer_head=_no_head, read_answer_row=_no_row, period=Day,
     deadline=_deadline,
 )  # fmt: skip

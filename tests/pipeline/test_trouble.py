@@ -298,6 +298,7 @@ class Overtaken:
     """The folders as a run sees them that is paused while it fetches; another one does so meanwhile."""
 
     def __init__(self, box: AnswerBox, meanwhile: Callable[[], None]) -> None:
+        self.name = box.name
         self._box = box
         self._meanwhile = meanwhile
 
@@ -321,11 +322,12 @@ def test_an_answer_that_two_runs_fetch_is_stored_once(bank: Bank, tmp_path: Path
     bank.authority.faults.add("sftp", "no_answer", times=1)
     result = bank.run(via="sftp")
     put_answer(bank, "2026-11-17T17:00:30")
-    box = bank.desk.answer_box()
-    assert box is not None
+    (box,) = bank.desk.answer_boxes("nodurs")
     (tmp_path / "other").mkdir()
     overtaken = Overtaken(box, lambda: apply_meanwhile(bank, tmp_path / "other"))
-    assert fetch(replace(bank.desk, answer_box=lambda: overtaken), bank.desk.kinds, tmp_path) == []
+    assert (
+        fetch(replace(bank.desk, answer_boxes=lambda _report: [overtaken]), bank.desk.kinds, tmp_path) == []
+    )
     with bank.desk.engine.connect() as connection:
         (reply,) = answers.of_submission(connection, number(result))
     assert reply.status == "applied"
@@ -564,8 +566,8 @@ def test_folders_that_fail_after_delivery_do_not_undo_it(bank: Bank) -> None:
     def leave() -> None:
         bank.authority.faults.add("sftp", "refuse")
 
-    def carriers(names: Sequence[str], folder: Path) -> list[Carrier]:
-        return [Leaving(one, leave) for one in make(names, folder)]
+    def carriers(report: str, via: str | None, folder: Path) -> list[Carrier]:
+        return [Leaving(one, leave) for one in make(report, via, folder)]
 
     desk = replace(bank.desk, carriers=carriers)
     result = Bank(bank.folder, desk, bank.time, bank.authority).run(via="sftp")

@@ -27,7 +27,6 @@ NODURS = ReportKind(
     record_mark=write.EVENT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,
-    ways=("soap", "sftp"),
     select=select.select_changes,
     write=write.write,
     file_rules=rules.NodursRules,

@@ -31,7 +31,6 @@ SPAPP = ReportKind(
     record_mark=write.ACCOUNT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,
-    ways=("sftp",),
     select=select.select_accounts,
     write=write.write,
     file_rules=rules.SpappRules,

@@ -1,0 +1,79 @@
+"""The way by SFTP: the exchange server (instruction, section 4.2)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, ClassVar
+
+from ajpes_reporting.deliver.way import Way
+from ajpes_reporting.sections import SecretReference
+
+if TYPE_CHECKING:
+    from ajpes_reporting.deliver.sftp import SftpCarrier
+    from ajpes_reporting.deliver.way import Setup
+
+
+class SftpWay(Way):
+    """Every report, as a file in v_ajpes; its answer comes as a file into iz_ajpes."""
+
+    name: ClassVar[str] = "sftp"
+    title: ClassVar[str] = "SFTP"
+    for_large_reports: ClassVar[bool] = True
+    answers_later: ClassVar[bool] = True
+    example: ClassVar[str] = """\
+# The exchange server, for SPAPP and as the second way for NODURS.
+# [sftp]
+# host = "…"
+# port = 22
+# username = "…"
+# private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password"
+# host_key = "ssh-ed25519 AAAA…"           # the server's public key, from AJPES; no other is accepted
+# folder = ""                              # your folder there; nodurs/v_ajpes lies below it
+"""
+
+    host: str
+    port: int = 22
+    username: str
+    password: SecretReference | None = None
+    password_expires: date | None = None
+    private_key: str | None = None
+    private_key_password: SecretReference | None = None
+    host_key: str
+    host_key_expires: date | None = None
+    folder: str = ""
+    answer_wait_seconds: float = 10.0
+    connect_timeout_seconds: float = 20.0
+    operation_timeout_seconds: float = 60.0
+    call_timeout_seconds: float = 1800.0
+    max_answer_bytes: int = 1_000_000_000
+
+    def carrier(self, setup: Setup) -> SftpCarrier:
+        """The carrier of `sftp.py`. Raises `ConfigurationError`."""
+        from ajpes_reporting.deliver.session import SftpServer
+        from ajpes_reporting.deliver.sftp import SftpCarrier
+
+        return SftpCarrier(
+            SftpServer(
+                host=self.host,
+                port=self.port,
+                username=self.username,
+                host_key=self.host_key,
+                password=self._secret(setup, "password"),
+                private_key=self._path(setup, self.private_key),
+                private_key_password=self._secret(setup, "private_key_password"),
+                folder=self.folder,
+                connect_timeout_seconds=self.connect_timeout_seconds,
+                operation_timeout_seconds=self.operation_timeout_seconds,
+                call_timeout_seconds=self.call_timeout_seconds,
+                largest_answer_bytes=self.max_answer_bytes,
+            )
+        )
+
+    def answer_box(self, setup: Setup) -> SftpCarrier:
+        """The same folders of the same server."""
+        return self.carrier(setup)
+
+    @property
+    def seconds_to_wait_for_answer(self) -> float:
+        """As the settings say."""
+        return self.answer_wait_seconds

@@ -1,0 +1,105 @@
+"""What a way to the authority is made of. A new way is one file and one line in the registry.
+
+Every command reads the settings, so a file that declares a way loads what talks to the network (zeep,
+paramiko, httpx) only where a carrier is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, ClassVar
+
+from ajpes_reporting.sections import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ajpes_reporting.deliver.tls import CertificateDates
+    from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock
+
+_EXPIRES = "_expires"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a workspace gives a way to be made with.
+
+    `provider` is the registration number of who reports. `path` makes a path of the settings absolute;
+    `secret` reads what a setting, which it is told first, refers to. Both raise `ConfigurationError`.
+    `folder` is for what comes back.
+    """
+
+    provider: str
+    path: Callable[[str], Path]
+    secret: Callable[[str, str], str]
+    clock: Clock
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Something that holds up to and including a day: `kind` of alarm, and the setting it is about."""
+
+    kind: str
+    setting: str
+    last_day: date
+
+
+class Way(Section):
+    """One way to the authority: its section of `ajpes.toml`, and all that is to be known of it.
+
+    `name` is that of the section, of `--via` and of the journal: at most ten small letters. `title` is
+    how people call it. `reports` names the reports that may go by it, in lower case; empty: every one.
+    `for_large_reports`: it is the first choice for a file above `nodurs.sftp_above_bytes`.
+    `answers_later`: answers come into a box, see `answer_box`. `shows_certificate`: the authority asks
+    for our certificate, see `certificate`. `example` is the section in a new `ajpes.toml`, commented out.
+    A date that ends in `_expires` tells until when a setting holds, and raises an alarm in time.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    reports: ClassVar[tuple[str, ...]] = ()
+    for_large_reports: ClassVar[bool] = False
+    answers_later: ClassVar[bool] = False
+    shows_certificate: ClassVar[bool] = False
+    example: ClassVar[str]
+
+    @classmethod
+    def carries(cls, report: str) -> bool:
+        """Whether this report, "nodurs", may go by this way."""
+        return not cls.reports or report in cls.reports
+
+    def carrier(self, setup: Setup) -> Carrier:
+        """The way, ready to go. Raises `ConfigurationError` if its settings cannot be used."""
+        raise NotImplementedError
+
+    def answer_box(self, setup: Setup) -> AnswerBox:
+        """Where answers come later. Raises `ConfigurationError`."""
+        raise NotImplementedError
+
+    @property
+    def seconds_to_wait_for_answer(self) -> float:
+        """How long a run waits for an answer in the box, before it leaves that to `collect`."""
+        return 0
+
+    def certificate(self, setup: Setup) -> CertificateDates:
+        """Until when our certificate holds. Raises `ConfigurationError` if it cannot be read."""
+        raise NotImplementedError
+
+    def expiries(self) -> Iterator[Expiry]:
+        """What the settings say will run out."""
+        for setting in type(self).model_fields:
+            last_day = getattr(self, setting)
+            if setting.endswith(_EXPIRES) and isinstance(last_day, date):
+                what = setting.removesuffix(_EXPIRES)
+                yield Expiry(what.replace("_", "-"), f"{self.name}.{what}", last_day)
+
+    def _path(self, setup: Setup, text: str | None) -> Path | None:
+        return setup.path(text) if text else None
+
+    def _secret(self, setup: Setup, setting: str) -> str | None:
+        """What the reference in a setting of this section points at; nothing if it is not set."""
+        reference = getattr(self, setting)
+        return setup.secret(f"{self.name}.{setting}", reference) if reference else None
