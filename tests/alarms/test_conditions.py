@@ -264,6 +264,24 @@ def test_a_certificate_that_cannot_be_read_is_told_and_hides_nothing(engine: Eng
     assert found["disk"].severity is Severity.WARNING
 
 
+def test_each_of_two_certificates_is_told_by_its_way(engine: Engine, tmp_path: Path) -> None:
+    """One that cannot be read does not hide that the other one runs out."""
+    pem = tmp_path / "own.pem"
+    issued = trustme.CA().issue_cert("bank.example", not_after=NOW + timedelta(days=5))
+    pem.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+    asked = machine(
+        tmp_path,
+        certificates={
+            "rest": lambda: certificate_dates(TlsSettings(certificate=tmp_path / "gone.pem")),
+            "soap": lambda: certificate_dates(TlsSettings(certificate=pem)),
+        },
+    )
+    found = {item.key: item.text for item in look(asked, engine, NOW) if item.kind == "certificate"}
+    assert list(found) == ["certificate for rest", "certificate for soap"]
+    assert "gone.pem" in found["certificate for rest"]
+    assert found["certificate for soap"].startswith("Our client certificate for soap is valid until")
+
+
 def test_the_subject_of_a_certificate_is_nobody_s_business_but_the_doctor_s(tmp_path: Path) -> None:
     """It may name a person; mails go to many."""
     pem = tmp_path / "own.pem"

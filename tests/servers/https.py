@@ -43,17 +43,20 @@ class Visit:
 
     def read_request(self) -> Request:
         line, headers = self.read_head()
+        request = Request(line, headers, self.read_body(int(headers["content-length"])))
+        self._requests.append(request)
+        return request
+
+    def read_body(self, size_bytes: int) -> bytes:
         body = [self._read]
-        missing = int(headers["content-length"]) - len(self._read)
+        missing = size_bytes - len(self._read)
         while missing > 0:
             block = self._line.recv(min(missing, 1 << 20))
             if not block:
                 raise ConnectionError("the client left")
             body.append(block)
             missing -= len(block)
-        request = Request(line, headers, b"".join(body))
-        self._requests.append(request)
-        return request
+        return b"".join(body)
 
     def send(self, data: bytes) -> None:
         self._line.sendall(data)
