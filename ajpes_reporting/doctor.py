@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.alarms.machine import Machine
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.deliver.way import Way
-    from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.domain.ports import Clock, Shortfall
     from ajpes_reporting.reports.kind import ReportKind
 
 
@@ -233,12 +233,19 @@ def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnos
     """Whether one way to the authority is open."""
     way = workspace.settings.way(kind)
     if way is not None:
-        reached = way.carrier(way_setup(workspace, time)).reach()
-        yield Diagnosis(kind.title, Health.OK, reached)
+        found = way.carrier(way_setup(workspace, time)).inspect()
+        yield Diagnosis(kind.title, Health.OK, found.reached)
+        yield from (_shortfall(kind, item) for item in found.shortfalls)
     else:
         carried = [report for report in KINDS if kind.carries(report.name)]
         left = ", ".join(_without(workspace, report) for report in carried)
         yield Diagnosis(kind.title, Health.NOT_SET_UP, f"no [{kind.name}] in the settings; {left}")
+
+
+def _shortfall(way: type[Way], item: Shortfall) -> Diagnosis:
+    """A right that is missing with the authority."""
+    health, code = (Health.FAILED, NotDelivered.exit_code) if item.stops_runs else (Health.WARNING, 0)
+    return Diagnosis(f"{way.title} {item.place}", health, item.detail, item.remedy, code)
 
 
 def _without(workspace: Workspace, report: ReportKind) -> str:
@@ -251,10 +258,10 @@ def _without(workspace: Workspace, report: ReportKind) -> str:
 
 def _any_way(workspace: Workspace) -> Iterator[Diagnosis]:
     if not workspace.settings.ways():
-        sections = registry.sections(registry.names())
+        names = registry.names()
         yield Diagnosis(
-            "delivery", Health.FAILED, f"no {sections} in the settings; nothing can be sent",
-            f"fill in {sections}", ConfigurationError.exit_code,
+            "delivery", Health.FAILED, f"no {registry.sections(names)} in the settings; nothing can be sent",
+            f"fill in {registry.sections(names, 'and')}", ConfigurationError.exit_code,
         )  # fmt: skip
 
 

@@ -51,10 +51,10 @@ def _show_completed(directory: Path) -> None:
 
 
 def _show(directory: Path) -> None:
-    echo(f"A workspace is ready in {directory}.")
-    from ajpes_reporting.deliver.registry import names
+    from ajpes_reporting.deliver.registry import names, sections
 
-    ways = " and ".join(f"[{name}]" for name in names())
+    echo(f"A workspace is ready in {directory}.")
+    ways = sections(names(), "and")
     echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, {ways}")
     echo(f"  {directory}/ajpes.db     the ledger and the journal")
     echo(f"  {directory}/archive      the exact bytes of everything sent and received")

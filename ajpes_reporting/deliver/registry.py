@@ -22,9 +22,10 @@ def names(report: str | None = None) -> list[str]:
     return [way.name for way in WAYS if report is None or way.carries(report)]
 
 
-def sections(chosen: Sequence[str]) -> str:
+def sections(chosen: Sequence[str], last: str = "or") -> str:
     """These ways by their sections, as words: "[soap] or [sftp]"."""
-    return " or ".join(f"[{name}]" for name in chosen)
+    *first, end = [f"[{name}]" for name in chosen]
+    return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def answers_later(name: str) -> bool:

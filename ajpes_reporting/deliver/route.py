@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
-    from ajpes_reporting.domain.ports import RemoteAnswer, RemoteReport, Sighting
+    from ajpes_reporting.domain.ports import Inspection, RemoteAnswer, RemoteReport, Sighting
 
 
 class ClosedWay:
@@ -45,7 +45,7 @@ class ClosedWay:
         """Sends nothing, and says why."""
         return Unreachable(self.because.message, self.because.remedy)
 
-    def reach(self) -> str:
+    def inspect(self) -> Inspection:
         """Raises the reason."""
         raise self.because
 

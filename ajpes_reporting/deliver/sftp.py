@@ -26,6 +26,7 @@ from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
     HandOver,
+    Inspection,
     LastCall,
     Parcel,
     Progress,
@@ -142,7 +143,7 @@ class SftpCarrier:
                 if (state := find(sftp, path)) is not None and _is_strange(sftp, path, state, ours)
             ]
 
-    def reach(self) -> str:
+    def inspect(self) -> Inspection:
         """Says how the server is reached and what both sides agreed on; leaves nothing there.
 
         Raises `NotDelivered` with the reason if it is not, or if a folder is missing.
@@ -152,7 +153,7 @@ class SftpCarrier:
                 sftp.stat(self._folder(report, "v_ajpes"))
                 for _entry in listing.entries(sftp, self._folder(report, "iz_ajpes"), self._server.listing):
                     pass
-            return describe(sftp)
+            return Inspection(describe(sftp))
 
     def _folder(self, report: str, name: str) -> str:
         return posixpath.join(self._server.folder, report, name)

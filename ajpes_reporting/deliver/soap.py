@@ -19,7 +19,15 @@ from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
 from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import HandOver, LastCall, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.domain.ports import (
+    HandOver,
+    Inspection,
+    LastCall,
+    Parcel,
+    Progress,
+    no_progress,
+    no_record,
+)
 from ajpes_reporting.network.trouble import (
     connection_trouble,
     hear_objection,
@@ -117,13 +125,13 @@ class SoapCarrier:
                 return self._broken(call, error, reply if reply.exists() else None)
         return self._judge(status, reply, self._replies / f"{stem}.xml")
 
-    def reach(self) -> str:
+    def inspect(self) -> Inspection:
         """Says how the authority is reached, without sending it a report, or any message.
 
         Raises `NotDelivered` with the reason if it is not.
         """
         try:
-            return self._shake_hands()
+            return Inspection(self._shake_hands())
         except OSError as error:
             reason, remedy = connection_trouble(error, self.name)
             raise NotDelivered(self._unreachable(reason), remedy) from error

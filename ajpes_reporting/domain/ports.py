@@ -55,6 +55,27 @@ class Parcel:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A right that we lack in a place of the authority's, what that means for runs, and what to do.
+
+    `stops_runs` says that they cannot deliver, or cannot fetch answers, without it.
+    """
+
+    place: str
+    detail: str
+    remedy: str
+    stops_runs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """How the authority is reached, and what it does not let us do there."""
+
+    reached: str
+    shortfalls: tuple[Shortfall, ...] = ()
+
+
 class Carrier(Protocol):
     """One way to the authority. `name` is that of its section in the settings."""
 
@@ -71,10 +92,10 @@ class Carrier(Protocol):
         """
         ...
 
-    def reach(self) -> str:
-        """Says how the authority is reached and what both sides agreed on, without sending a report.
+    def inspect(self) -> Inspection:
+        """Looks whether a run would get through; sends no report, and leaves nothing there.
 
-        Raises `NotDelivered` with the reason if it is not.
+        Raises `NotDelivered` with the reason if the authority is not reached.
         """
         ...
 

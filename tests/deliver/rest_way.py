@@ -28,11 +28,13 @@ from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
     HandOver,
+    Inspection,
     LastCall,
     Parcel,
     Progress,
     RemoteAnswer,
     RemoteReport,
+    Shortfall,
     Sighting,
     no_progress,
     no_record,
@@ -112,9 +114,19 @@ class RestCarrier:
                 return self._unreachable(error)
         return self._judge(parcel, status, reply)
 
-    def reach(self) -> str:
+    def inspect(self) -> Inspection:
         with self._answered("HEAD", "nodurs/odgovori") as response:
-            return f"{self._way.url} answers (HTTP {response.status_code})"
+            return Inspection(
+                f"{self._way.url} answers (HTTP {response.status_code})", self._lacking(response)
+            )
+
+    def _lacking(self, response: httpx.Response) -> tuple[Shortfall, ...]:
+        """What the authority says that we may do there, if it says so."""
+        if "PUT" in response.headers.get("allow", "PUT"):
+            return ()
+        return (
+            Shortfall("nodurs", "reports may not be put there", "ask the authority for that right", True),
+        )
 
     def look(self, parcel: Parcel, waits_as: str) -> Sighting:
         place = f"{parcel.report}/{parcel.file_name}"

@@ -148,13 +148,13 @@ def test_where_nobody_listens_provably_nothing_arrives(line: Line, parcel: Parce
     assert outcome.reason
     assert outcome.remedy
     with pytest.raises(NotDelivered) as caught:
-        line.dead.reach()
+        line.dead.inspect()
     assert caught.value.remedy
 
 
-def test_to_reach_is_to_send_no_report(line: Line) -> None:
+def test_to_inspect_is_to_send_no_report(line: Line) -> None:
     """`doctor` asks as often as somebody likes."""
-    assert line.carrier.reach()
+    assert line.carrier.inspect().reached
     assert line.arrived() == []
 
 

@@ -432,7 +432,7 @@ def test_a_listing_without_an_end_is_given_up_and_told(
             fetched.append(remote.name)
     assert fetched == ["7.xml"]
     with pytest.raises(NotDelivered, match="given up"):
-        carrier.reach()
+        carrier.inspect()
 
 
 @pytest.mark.parametrize("limits", [Limits(names=2_000), Limits(size_bytes=100_000), Limits(seconds=0.5)])

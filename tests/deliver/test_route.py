@@ -12,7 +12,16 @@ from ajpes_reporting.deliver import registry
 from ajpes_reporting.deliver.route import ClosedWay, deliver, require_open
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Carrier, HandOver, LastCall, Parcel, Progress, no_progress, no_record
+from ajpes_reporting.domain.ports import (
+    Carrier,
+    HandOver,
+    Inspection,
+    LastCall,
+    Parcel,
+    Progress,
+    no_progress,
+    no_record,
+)
 
 PARCEL = Parcel(Path("report.xml"), "NODURS_20261117_5860571.xml", "nodurs", 1, "00")
 
@@ -31,7 +40,7 @@ class Way:
         self.story.append(f"{self.name} sends")
         return self.outcome
 
-    def reach(self) -> str:
+    def inspect(self) -> Inspection:
         raise AssertionError("nobody asks these")
 
 

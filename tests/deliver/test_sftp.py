@@ -293,9 +293,9 @@ def test_algorithms_that_do_not_meet_are_named(
     assert "diffie-hellman-group1-sha1" in outcome.reason
 
 
-def test_reach_tells_what_was_agreed_on(sshd: Sshd, sftp_settings: SftpServer) -> None:
+def test_inspection_tells_what_was_agreed_on(sshd: Sshd, sftp_settings: SftpServer) -> None:
     """The doctor says which algorithms both sides offer, and leaves nothing behind."""
-    said = SftpCarrier(sftp_settings).reach()
+    said = SftpCarrier(sftp_settings).inspect().reached
     assert said.startswith("SSH-2.0-OpenSSH")
     assert "host key ssh-ed25519, cipher aes128-gcm@openssh.com" in said
     assert list(sshd.box("nodurs", "v_ajpes").iterdir()) == []
@@ -597,7 +597,7 @@ def test_a_name_that_is_not_utf_8_is_fetched_under_a_legible_one(
     [(remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "got")
     assert remote.name == "odgovor\\xe8.xml"
     assert path.read_bytes() == b"x"
-    assert carrier.reach()
+    assert carrier.inspect()
 
 
 def test_a_folder_out_of_reach_is_told(sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path) -> None:

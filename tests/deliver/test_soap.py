@@ -344,7 +344,11 @@ def test_a_large_report_and_a_large_answer_need_no_memory(
 def test_reach_sends_no_message(make_server: MakeServer, make_carrier: MakeCarrier) -> None:
     """The doctor's visit leaves no trace at the authority."""
     server = make_server()
-    assert make_carrier(server.port).reach().startswith("TLSv1.3; the authority's certificate is valid until")
+    assert (
+        make_carrier(server.port)
+        .inspect()
+        .reached.startswith("TLSv1.3; the authority's certificate is valid until")
+    )
     assert server.requests == []
 
 

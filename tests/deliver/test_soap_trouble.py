@@ -127,7 +127,7 @@ def test_a_refused_client_certificate_is_unreachable(
     assert words in outcome.reason
     assert server.requests == []
     with pytest.raises(NotDelivered, match=words):
-        carrier.reach()
+        carrier.inspect()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 411, 413, 415])

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -299,13 +299,16 @@ def test_the_order_is_a_setting(rest: RestAuthority, bank: Bank) -> None:
 
 def test_the_doctor_looks_at_it(rest: RestAuthority, bank: Bank, call: Call) -> None:
     """Whether it is open, and how long what it needs will hold."""
-    change(bank, r"\[rest\]\n", "[rest]\ntoken_expires = 2020-01-01\n")
+    change(bank, r"\[rest\]\n", f"[rest]\ntoken_expires = {datetime.now(UTC).date()}\n")
     _code, said = call("doctor")
     assert "/api answers (HTTP 200)" in said
     assert "certificate for rest" in said
     assert "certificate for soap" in said
     assert "rest.token" in said
     assert rest.reports == []
+    rest.allows = "GET"
+    code, said = call("doctor")
+    assert (code, "REST nodurs failed reports may not be put there" in said) == (5, True)
     close(bank)
     assert "https://localhost:1/api was not reached: it refuses connections" in call("doctor")[1]
 

@@ -26,6 +26,7 @@ class RestAuthority:
     reports: list[tuple[str, bytes]] = field(default_factory=list)
     answers: dict[str, bytes] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
+    allows: str = "GET, PUT"
     mood: str = "judge"
 
     def __call__(self, visit: Visit) -> None:
@@ -37,7 +38,7 @@ class RestAuthority:
             self._take(visit, name, int(headers["content-length"]))
         elif name == "odgovori":
             listed = [{"name": name, "size": len(text), "modified": 1} for name, text in self.answers.items()]
-            visit.send(http(b"" if method == "HEAD" else json.dumps(listed).encode()))
+            visit.send(http(b"" if method == "HEAD" else json.dumps(listed).encode(), Allow=self.allows))
         elif name in self.answers:
             visit.send(http(self.answers[name]))
         elif held := dict(self.reports).get(name):
