@@ -1,21 +1,21 @@
 """SOAP: BlokPodOddaj(Blok, Ident()) of wsBlokIzmenjava (instruction, section 4.1.1).
 
-The report file is streamed in the envelope that zeep made, and the reply is streamed to a file.
-zeep itself neither sends nor reads: it would hold both in memory, follow a redirect with the
-whole report, and let a truncated reply pass.
+The report file is streamed in an envelope made after the WSDL, and the reply is streamed to a file.
+zeep reads the WSDL, and neither sends nor reads messages: it would hold both in memory, follow a
+redirect with the whole report, and let a truncated reply pass.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
+from ajpes_reporting.deliver.payload import make_payload
 from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
@@ -59,7 +59,7 @@ _NOT_TAKEN = {
         "does not take a report of this size",
         "Send it by SFTP; the instruction allows that (section 4.2).",
     ),
-    415: ("does not take SOAP 1.1 messages here", "Check soap.endpoint and ask for the authority's WSDL."),
+    415: ("does not take messages of this SOAP version here", "Check soap.endpoint and soap.version."),
 }
 
 
@@ -96,11 +96,11 @@ class SoapCarrier:
     name = "soap"
 
     def __init__(self, endpoint: SoapEndpoint, context: ssl.SSLContext, replies: Path) -> None:
-        self._endpoint = endpoint
         self._url = _checked_url(endpoint.url)
         self._context = context
         self._replies = replies
         self._envelope = make_envelope(endpoint.wsdl, endpoint.names, endpoint.ident)
+        self._endpoint = replace(endpoint, names=replace(endpoint.names, result=self._envelope.result))
 
     def deliver(
         self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
@@ -172,10 +172,8 @@ class SoapCarrier:
 
     def _headers(self, message: _Message) -> dict[str, str]:
         return {
-            "Content-Type": "text/xml; charset=utf-8",
+            **self._envelope.headers,
             "Content-Length": str(message.size_bytes),
-            "SOAPAction": f'"{self._envelope.soap_action}"',
-            "Accept": "text/xml",
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
@@ -290,45 +288,19 @@ class _Message:
 
     def __init__(self, envelope: Envelope, parcel: Parcel, progress: Progress) -> None:
         self._envelope = envelope
-        self._path = parcel.path
         self._progress = progress
-        self._skipped_bytes = _prologue_bytes(parcel)
-        report_bytes = parcel.size_bytes - self._skipped_bytes
-        self.size_bytes = len(envelope.head) + report_bytes + len(envelope.tail)
+        self._payload = make_payload(parcel, envelope.form, envelope.root)
+        self.size_bytes = len(envelope.head) + self._payload.size_bytes + len(envelope.tail)
 
     def stream(self, before_last_byte: LastCall) -> Iterator[bytes]:
         yield self._envelope.head
-        self._progress(self._skipped_bytes)
-        with self._path.open("rb") as report:
-            report.seek(self._skipped_bytes)
-            while block := report.read(_BLOCK_BYTES):
-                yield block
-                self._progress(len(block))
+        try:
+            yield from self._payload.blocks(self._progress)
+        except UsageError as error:  # it was not so when its length was taken
+            raise OSError(error.message) from error
         # Without its end nobody can read the message.
         before_last_byte()
         yield self._envelope.tail
-
-
-_PROLOGUE = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml\s[^>]*\?>)?\s*")
-_UTF8_DECLARED = re.compile(rb"""encoding\s*=\s*["']utf-?8["']""", re.IGNORECASE)
-
-
-def _prologue_bytes(parcel: Parcel) -> int:
-    """How much of the file may not stand inside another document: BOM and XML declaration."""
-    if parcel.path.stat().st_size != parcel.size_bytes:
-        raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
-    with parcel.path.open("rb") as report:
-        head = report.read(1024)
-    prologue = _PROLOGUE.match(head)
-    end = prologue.end() if prologue else 0
-    declaration = prologue[2] if prologue else None
-    is_utf8 = declaration is None or b"encoding" not in declaration or _UTF8_DECLARED.search(declaration)
-    if head[end : end + 1] != b"<" or not is_utf8:
-        raise UsageError(
-            f"{parcel.path} is not XML in UTF-8. Nothing was sent.",
-            "Build the report again; files from elsewhere go by SFTP.",
-        )
-    return end
 
 
 def _checked_url(text: str) -> httpx.URL:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from ajpes_reporting import shipped
 from ajpes_reporting.deliver.https_way import HttpsWay
 from ajpes_reporting.sections import SecretReference
@@ -42,13 +44,21 @@ class SoapWay(HttpsWay):
     authentication: Literal["ident", "basic"] = "ident"
     ident: tuple[str, ...] = ("{registration_number}", "{username}", "{password}")
     wsdl: str | None = None
-    target_namespace: str = "http://www.ajpes.si/wsBlokIzmenjava"
+    # Empty: as the WSDL says.
+    version: Literal["", "1.1", "1.2"] = ""
+    port: str = ""
+    target_namespace: str = ""
     soap_action: str = ""
-    operation: str = "BlokPodOddaj"
-    document_element: str = "Blok"
-    ident_element: str = "Ident"
-    ident_item: str = "string"
-    result_element: str = "BlokPodOddajResult"
+    operation: str = ""
+    document_element: str = ""
+    document_form: Literal["", "nodurs", "content", "text", "cdata", "base64"] = ""
+    ident_element: str = ""
+    ident_form: Literal["", "array", "repeated", "text", "fields", "none"] = ""
+    ident_item: str = ""
+    ident_separator: str = ";"
+    ident_fields: tuple[str, ...] = ()
+    parameters: dict[str, str] = Field(default_factory=dict)
+    result_element: str = ""
     connect_timeout_seconds: float = 20.0
     operation_timeout_seconds: float = 120.0
     call_timeout_seconds: float = 900.0
@@ -56,7 +66,7 @@ class SoapWay(HttpsWay):
 
     def carrier(self, setup: Setup) -> SoapCarrier:
         """The carrier of `soap.py`. Raises `ConfigurationError`."""
-        from ajpes_reporting.deliver.envelope import SoapNames
+        from ajpes_reporting.deliver.shape import SoapNames
         from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
         from ajpes_reporting.deliver.tls import client_context
 
@@ -81,6 +91,14 @@ class SoapWay(HttpsWay):
                 ident=self.ident_element,
                 ident_item=self.ident_item,
                 result=self.result_element,
+                version=self.version,
+                port=self.port,
+                document_form=self.document_form,
+                ident_form=self.ident_form,
+                ident_separator=self.ident_separator,
+                ident_fields=self.ident_fields,
+                roles=tuple(_role(entry, names) for entry in self.ident),
+                parameters={name: _filled(text, names) for name, text in self.parameters.items()},
             ),
             connect_timeout_seconds=self.connect_timeout_seconds,
             operation_timeout_seconds=self.operation_timeout_seconds,
@@ -94,3 +112,8 @@ def _filled(entry: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         entry = entry.replace(f"{{{name}}}", value)
     return entry
+
+
+def _role(entry: str, names: dict[str, str]) -> str:
+    """What an entry of Ident is, if it is nothing but that: "password"; else nothing."""
+    return entry[1:-1] if entry[1:-1] in names and entry == f"{{{entry[1:-1]}}}" else ""
