@@ -16,6 +16,7 @@ from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.running import alone
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver import registry, route
+from ajpes_reporting.deliver.soap_way import SoapWay
 from ajpes_reporting.deliver.way import Setup
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     )
     from ajpes_reporting.deliver.tls import CertificateDates
     from ajpes_reporting.deliver.way import Way
+    from ajpes_reporting.deliver.wsdl_download import Caller
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.eplacila.payments import OnChange, Payments
@@ -173,6 +175,23 @@ def _open_or_closed(way: Way, make: Callable[[], Made]) -> Made | route.ClosedWa
         return make()
     except ConfigurationError as error:
         return route.ClosedWay(way.name, error)
+
+
+def wsdl_caller(workspace: Workspace | None, clock: Clock) -> Caller:
+    """Who fetches a WSDL: as a run would call, as far as that is set up. Raises `ConfigurationError`."""
+    from ajpes_reporting.alarms.trust import trusting
+    from ajpes_reporting.deliver.tls import client_context
+    from ajpes_reporting.deliver.wsdl_download import Caller
+
+    soap = workspace.settings.way(SoapWay) if workspace else None
+    if workspace is None or soap is None:
+        return Caller(trusting(None, "soap.server_ca"))
+    basic = None
+    if soap.authentication == "basic" and soap.username and soap.password:
+        basic = (soap.username, workspace.secret("soap.password", soap.password))
+    if soap.client_certificate or soap.client_pkcs12:
+        return Caller(client_context(soap.tls(way_setup(workspace, clock)), clock()), basic)
+    return Caller(trusting(_path(workspace, soap.server_ca), "soap.server_ca"), basic)
 
 
 def open_watch(workspace: Workspace, desk: Desk) -> Watch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,15 +13,25 @@ from ajpes_reporting.cli.session import Part, Session, with_session
 from ajpes_reporting.cli.wording import as_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.doctor import Diagnosis
 
 
 @click.command("doctor")
 @click.option("--test-alarm", is_flag=True, help="Send a test message by mail and webhook; look at nothing.")
+@click.option(
+    "--wsdl",
+    metavar="FILE|URL",
+    help="Read a WSDL, say what it asks for, and propose the [soap] settings for it; look at nothing else.",
+)
 @with_session
-def command(session: Session, test_alarm: bool) -> None:
+def command(session: Session, test_alarm: bool, wsdl: str | None) -> None:
     """Checks settings, database, clock, disk, certificate and reachability. Sends no report."""
+    if wsdl is not None:
+        _propose(session, wsdl)
+        return
     from ajpes_reporting.doctor import examine, try_channels, worst
     from ajpes_reporting.wiring import now
 
@@ -49,3 +60,53 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
 
     document = {"checks": [asdict(item) for item in checks], "exit_code": worst(checks)}
     return Part(workspace.folder.name, document, show)
+
+
+def _propose(session: Session, source: str) -> None:
+    """What a WSDL asks for in words, and the settings for it: to paste, or as JSON."""
+    from ajpes_reporting.deliver.proposal import describe_interface, propose
+    from ajpes_reporting.deliver.soap_way import SoapWay
+    from ajpes_reporting.deliver.wsdl import read_wsdl
+
+    workspace = session.workspace_if_any()
+    tell = session.say if session.as_json else echo
+    path = _file_of(session, workspace, source, tell)
+    interface = read_wsdl(path)
+    for sentence in describe_interface(interface):
+        tell(sentence)
+    soap = workspace.settings.way(SoapWay) if workspace else None
+    kept = soap.model_dump(exclude_unset=True) if soap else {}
+    proposal = propose(path, interface, _setting_for(path, session.folder), kept)
+    for sentence in proposal.found:
+        tell(sentence)
+    for sentence in proposal.open_points:
+        tell(f"Open: {sentence}")
+
+    def show() -> None:
+        echo()
+        echo("Put this into ajpes.toml, in the place of its [soap]:")
+        echo()
+        for line in proposal.block().splitlines():
+            echo(line)
+
+    session.emit({"soap": proposal.settings}, show)
+
+
+def _file_of(session: Session, workspace: Workspace | None, source: str, tell: Callable[[str], None]) -> Path:
+    """The file that is named, or what was fetched from the address."""
+    from ajpes_reporting.deliver.wsdl_download import download, is_address
+
+    if not is_address(source):
+        return Path(source)
+    from ajpes_reporting.wiring import now, wsdl_caller
+
+    path, stored = download(source, wsdl_caller(workspace, now), session.folder)
+    for sentence in stored:
+        tell(sentence)
+    return path
+
+
+def _setting_for(path: Path, folder: Path) -> str:
+    """The path as a setting: relative to the workspace if it lies in it."""
+    absolute, base = path.absolute(), folder.absolute()
+    return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)

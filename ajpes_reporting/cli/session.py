@@ -63,6 +63,12 @@ class Session:
 
         return open_workspace(self.folder)
 
+    def workspace_if_any(self) -> Workspace | None:
+        """The same where there is one; a command that can do without raises only for wrong settings."""
+        from ajpes_reporting.config import SETTINGS_FILE
+
+        return self.workspace() if (self.folder / SETTINGS_FILE).exists() else None
+
     def desk(self) -> Desk:
         """The workspace's desk, ready to work."""
         from ajpes_reporting.wiring import open_desk

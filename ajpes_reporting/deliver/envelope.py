@@ -24,16 +24,17 @@ from ajpes_reporting.deliver.shape import (
     SoapNames,
     assign_entries,
     choose_call,
+    message_namespace,
     shape_of,
 )
-from ajpes_reporting.deliver.wsdl import XSD, Field, Interface, Kind, read_wsdl
+from ajpes_reporting.deliver.wsdl import XSD, Field, Kind, read_wsdl
 from ajpes_reporting.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Envelope", "SoapNames", "make_envelope"]
+__all__ = ["Envelope", "SoapNames", "make_envelope", "needed_parameters"]
 
 _GAP = "ajpes-reporting-puts-the-report-here"
 _ENVELOPES = {
@@ -41,6 +42,7 @@ _ENVELOPES = {
     "1.2": "http://www.w3.org/2003/05/soap-envelope",
 }
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_SHIPPED_NAMESPACE = "http://www.ajpes.si/wsBlokIzmenjava"
 _SHIPPED_ITEM, _SHIPPED_RESULT = "string", "BlokPodOddajResult"
 
 
@@ -73,21 +75,49 @@ class Envelope:
         }
 
 
+class MissingParameter(ConfigurationError):
+    """An element or attribute must be there, and no setting gives it; `name` is what it is called."""
+
+    def __init__(self, wsdl: object, what: str, name: str) -> None:
+        super().__init__(
+            f"No message can be made from {wsdl}: it wants {what}, and no setting gives it.",
+            f'Write {name} = "…" into [soap.parameters]; ask the authority what belongs there.',
+        )
+        self.name = name
+
+
 def make_envelope(wsdl: Path, names: SoapNames, ident: Iterable[str]) -> Envelope:
     """The message for one call, with these entries as Ident.
 
     Raises `ConfigurationError` if the WSDL cannot be used, or does not fit the settings.
     """
     interface = read_wsdl(wsdl)
-    renaming, names = _names_for(wsdl, interface, names)
-    shape = shape_of(choose_call(interface, names, wsdl), names, wsdl)
+    is_shipped = wsdl.resolve() == shipped.schema("wsBlokIzmenjava.wsdl").resolve()
+    found_by = _found_by(names) if is_shipped else names
+    call = choose_call(interface, found_by, wsdl)
+    renaming = _renaming(message_namespace(call), names, is_shipped=is_shipped)
+    shape = shape_of(call, found_by, wsdl)
     try:
-        return _Writer(shape, names, renaming, tuple(ident), wsdl).envelope()
+        return _Writer(shape, found_by, renaming, tuple(ident), wsdl).envelope()
     except ValueError as error:  # lxml's word for a character that XML forbids, or a name that is none
         raise ConfigurationError(
             f"No message can be made from {wsdl}: {error}.",
             "Look for control characters in soap.ident and the secrets it names.",
         ) from error
+
+
+def needed_parameters(shape: CallShape, names: SoapNames, entries: tuple[str, ...]) -> list[str]:
+    """What must be in the message and no setting gives, by name, in the order of the message."""
+    renaming, needed = _Renaming("", ""), dict(names.parameters)
+    missing: list[str] = []
+    while True:
+        try:
+            _Writer(shape, replace(names, parameters=needed), renaming, entries, "").envelope()
+        except MissingParameter as error:
+            missing.append(error.name)
+            needed[error.name] = ""
+        else:
+            return missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +135,28 @@ class _Renaming:
         return f"{namespace}{bracket}{name}"
 
 
-def _names_for(wsdl: Path, interface: Interface, names: SoapNames) -> tuple[_Renaming, SoapNames]:
-    """How the WSDL is renamed, and the names by which its parts are then found."""
-    ours = interface.target_namespace
-    namespace = names.target_namespace or ours
-    if wsdl.resolve() != shipped.schema("wsBlokIzmenjava.wsdl").resolve():
-        return _Renaming(ours, namespace), names
-    operation = names.operation or OPERATION
+def _found_by(names: SoapNames) -> SoapNames:
+    """The names by which the parts of the shipped WSDL are found, before they are called otherwise."""
+    operation, namespace = names.operation or OPERATION, names.target_namespace or _SHIPPED_NAMESPACE
+    return replace(
+        names,
+        operation="",
+        blok="",
+        ident="",
+        ident_item="",
+        result=names.result or _SHIPPED_RESULT,
+        soap_action=names.soap_action or f"{namespace}/{operation}",
+    )
+
+
+def _renaming(namespace: str, names: SoapNames, *, is_shipped: bool) -> _Renaming:
     new_names = {
-        OPERATION: operation,
+        OPERATION: names.operation or OPERATION,
         DOCUMENT: names.blok or DOCUMENT,
         IDENT: names.ident or IDENT,
         _SHIPPED_ITEM: names.ident_item or _SHIPPED_ITEM,
     }
-    found_by = replace(
-        names, operation="", blok="", ident="", ident_item="", result=names.result or _SHIPPED_RESULT,
-        soap_action=names.soap_action or f"{namespace}/{operation}",
-    )  # fmt: skip
-    return _Renaming(ours, namespace, new_names), found_by
+    return _Renaming(namespace, names.target_namespace or namespace, new_names if is_shipped else {})
 
 
 class _Writer:
@@ -195,7 +229,8 @@ class _Writer:
             if (text := self._text_of(attribute)) is not None:
                 yield self._renaming.tag(attribute.tag), text
             elif attribute.required:
-                raise self._missing(f"the attribute {attribute.name} of {element.name}", attribute)
+                what = f"the attribute {attribute.name} of {element.name}"
+                raise MissingParameter(self._wsdl, what, attribute.name)
 
     def _text_of(self, element: Field) -> str | None:
         if element in self._texts:
@@ -252,10 +287,5 @@ class _Writer:
         elif element.kind in (Kind.ELEMENTS, Kind.ANYTHING) and not element.holds_any:
             self._write_all(element.children, self._start(element, parent))
         else:
-            raise self._missing(f"the element {element.name} ({element.kind})", element)
-
-    def _missing(self, what: str, element: Field) -> ConfigurationError:
-        return ConfigurationError(
-            f"No message can be made from {self._wsdl}: it wants {what}, and no setting gives it.",
-            f'Write {element.name} = "…" into [soap.parameters]; ask the authority what belongs there.',
-        )
+            what = f"the element {element.name} ({element.kind})"
+            raise MissingParameter(self._wsdl, what, element.name)

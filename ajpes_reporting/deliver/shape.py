@@ -206,6 +206,11 @@ def shape_of(call: Call, names: SoapNames, wsdl: object) -> CallShape:
     return CallShape(call, action, document, ident, names.result or result_of(call))
 
 
+def message_namespace(call: Call) -> str:
+    """The namespace of the element in the body, which is that of the message as a rule."""
+    return call.body[0].namespace if call.body else ""
+
+
 def _check_action(action: str, wsdl: object) -> None:
     if not action.isascii() or not action.isprintable() or '"' in action or "\\" in action:
         raise ConfigurationError(

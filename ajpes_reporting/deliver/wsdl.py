@@ -512,6 +512,11 @@ def parse_safely(content: bytes) -> etree._Element:
     return root
 
 
+def is_known(location: str, namespace: str) -> bool:
+    """Whether an import is of a schema that comes with the program, wherever it is said to be."""
+    return namespace in _ON_BOARD or _NAMESPACES_AT.get(location, location) in _ON_BOARD
+
+
 def on_board(url: str) -> bytes | None:
     """A schema that everybody knows and that comes with the program, by its address."""
     address = str(url)

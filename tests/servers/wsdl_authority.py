@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ NODURS = "http://www.ajpes.si/xml_sheme/nodurs/nodurs-20100601"
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 ANSWER = (
     '<BlokOdgovor><Ident iErr="0" maticnaPonudnika="5860571000" datumPriprave="2026-11-17T18:01:00" '
-    'iWrn="0" datumPodatkov="2026-11-17"/></BlokOdgovor>'
+    'iWrn="0" datumPodatkov="{day}"/></BlokOdgovor>'
 )
 
 
@@ -56,7 +57,9 @@ class WsdlAuthority:
         version = self._version(request)
         kind = "text/xml" if version == "1.1" else "application/soap+xml"
         namespace = ENVELOPE[version][1:-1]
-        body = f'<e:Envelope xmlns:e="{namespace}"><e:Body>{self._result()}</e:Body></e:Envelope>'
+        day = re.search(rb'datumPodatkov="([0-9-]+)"', request.body)
+        answer = ANSWER.replace("{day}", day[1].decode() if day else "2026-11-17")
+        body = f'<e:Envelope xmlns:e="{namespace}"><e:Body>{self._result(answer)}</e:Body></e:Envelope>'
         return http(body.encode(), content_type=f"{kind}; charset=utf-8")
 
     # --- the message ---
@@ -155,14 +158,14 @@ class WsdlAuthority:
                 return schema
         return None
 
-    def _result(self) -> str:
+    def _result(self, answer: str) -> str:
         """The answer in the element that the WSDL's second message is about."""
         document = next(each for each in self._documents if each.find(f"{WSDL}message") is not None)
         part = [*document.iter(f"{WSDL}message")][1].find(f"{WSDL}part")
         assert part is not None
         if part.get("type"):
             name, namespace = part.get("name", ""), "urn:BlokIzmenjava"
-            inner = html.escape(ANSWER) if part.get("type") == "xsd:string" else ANSWER
+            inner = html.escape(answer) if part.get("type") == "xsd:string" else answer
             return f'<r:R xmlns:r="{namespace}"><{name}>{inner}</{name}></r:R>'
         prefix, _, local = (part.get("element") or "").rpartition(":")
         namespace = document.nsmap[prefix] or ""
@@ -174,11 +177,11 @@ class WsdlAuthority:
         )
         inside = [*declared.iter(f"{XS}element")][1:2]
         if not inside:
-            return f'<r:{local} xmlns:r="{namespace}">{ANSWER}</r:{local}>'
+            return f'<r:{local} xmlns:r="{namespace}">{answer}</r:{local}>'
         is_qualified = declared.getparent().get("elementFormDefault") == "qualified"
         tag = f"r:{inside[0].get('name')}" if is_qualified else inside[0].get("name")
         is_text = (inside[0].get("type") or "").endswith("string")
-        inner = html.escape(ANSWER) if is_text else ANSWER
+        inner = html.escape(answer) if is_text else answer
         return f'<r:{local} xmlns:r="{namespace}"><{tag}>{inner}</{tag}></r:{local}>'
 
     def _schemas(self) -> list[etree._Element]:
