@@ -221,8 +221,16 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
     elif submission.state in (State.UNKNOWN, State.SENDING):
         echo("It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then")
         echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
+        if _has_reply(desk, submission):
+            echo(f"What came back, as it came: ajpes-reporting show {number} --reply")
         echo(due)
     echo(f"  file: {desk.archive.root / submission.archive_path}")
+
+
+def _has_reply(desk: Desk, submission: Submission) -> bool:
+    with desk.engine.connect() as connection:
+        tries = submissions.attempts_of(connection, submission.id)
+    return any(attempt.evidence_path for attempt in tries)
 
 
 def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:

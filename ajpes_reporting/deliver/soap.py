@@ -10,13 +10,17 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
 from ajpes_reporting.deliver.payload import make_payload
-from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
+from ajpes_reporting.deliver.replies.answer import Call as AnsweredCall
+from ajpes_reporting.deliver.replies.answer import refuses
+from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
+from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ajpes_reporting.deliver.replies.envelope import Fault
+    from ajpes_reporting.deliver.replies.verdict import Refusal
 
 _BLOCK_BYTES = 64 * 1024
 _SETTLE = (
@@ -116,14 +123,14 @@ class SoapCarrier:
         with Watchdog(self._endpoint.call_timeout_seconds) as watchdog:
             call = _Call(watchdog, hand_over)
             try:
-                status = self._post(message, call, reply)
+                response = self._post(message, call, reply)
             except NotDelivered as error:
                 if call.request_begun:
                     return Unknown(f"{error.message} The message was cut before its end.", _SETTLE)
                 return Unreachable(error.message, error.remedy)
             except (httpx.HTTPError, OSError, _OversizeError) as error:
                 return self._broken(call, error, reply if reply.exists() else None)
-        return self._judge(status, reply, self._replies / f"{stem}.xml")
+        return self._judge(response, _Reply(parcel, reply, self._replies / f"{stem}.xml"))
 
     def inspect(self) -> Inspection:
         """Says how the authority is reached, without sending it a report, or any message.
@@ -136,8 +143,8 @@ class SoapCarrier:
             reason, remedy = connection_trouble(error, self.name)
             raise NotDelivered(self._unreachable(reason), remedy) from error
 
-    def _post(self, message: _Message, call: _Call, reply: Path) -> int:
-        """Sends the message, stores the reply, returns the HTTP status."""
+    def _post(self, message: _Message, call: _Call, reply: Path) -> httpx.Response:
+        """Sends the message, stores the reply, returns its head."""
         with (
             self._client() as client,
             client.stream(
@@ -155,7 +162,7 @@ class SoapCarrier:
                 left -= len(block)
                 if left < 0:
                     raise _OversizeError
-            return response.status_code
+            return response
 
     def _client(self) -> httpx.Client:
         seconds = self._endpoint.operation_timeout_seconds
@@ -201,29 +208,51 @@ class SoapCarrier:
             return f"The connection broke in the middle of the call ({root_cause(error)})."
         return f"A file on this machine failed in the middle of the call ({error})."
 
-    def _judge(self, status: int, reply: Path, answer: Path) -> Outcome:
+    def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
         """What the authority says, if it says anything."""
+        status = response.status_code
         if status in _NOT_TAKEN and status != httpx.codes.BAD_REQUEST:
-            return self._not_taken(status, reply)
+            return self._not_taken(status, reply.path)
+        content_type = response.headers.get("Content-Type", "")
+        question = Question(self._endpoint.names.result, content_type, reply.call)
         try:
-            fault = extract_answer(reply, answer, self._endpoint.names.result)
+            reading = read_reply(reply.path, reply.answer, question)
         except UnusableReplyError as error:
             if status == httpx.codes.BAD_REQUEST:
-                return self._not_taken(status, reply)
-            return Unknown(f"{_replied(status)}: {error}.", _SETTLE, reply)
-        if fault is not None:
-            return self._faulted(fault, status, reply)
-        if not httpx.codes.is_success(status):
-            return Unknown(f"{_replied(status)}, though it holds an answer.", _SETTLE, reply)
-        return Delivered(answer, evidence=reply)
+                return self._not_taken(status, reply.path)
+            return Unknown(f"{_replied(status)}: {error}.", _SETTLE, reply.path)
+        return self._outcome(status, reading, reply)
 
-    def _faulted(self, fault: Fault, status: int, reply: Path) -> Outcome:
-        text = fault.text or "no reason given"
-        if self._endpoint.password:
-            text = text.replace(self._endpoint.password, "***")
+    def _outcome(self, status: int, reading: Reading, reply: _Reply) -> Outcome:
+        """What a reply says counts, as far as its HTTP status does not contradict it."""
+        if reading.fault is not None:
+            return self._faulted(reading.fault, status, reply.path, reading.deviations)
+        if reading.refusal is not None:
+            return self._refused(reading.refusal, status, reply.path, reading.deviations)
+        is_error = status >= httpx.codes.BAD_REQUEST
+        if httpx.codes.is_success(status) or (is_error and refuses(reply.answer)):
+            return Delivered(reply.answer, evidence=reply.path, deviations=reading.deviations)
+        return Unknown(f"{_replied(status)}: it holds an acceptance all the same.", _SETTLE, reply.path)
+
+    def _faulted(self, fault: Fault, status: int, evidence: Path, deviations: tuple[str, ...]) -> Outcome:
+        text = self._masked(fault.text or "no reason given")
         if fault.blames_sender:
-            return Refused(text, reply)
-        return Unknown(f"{_replied(status)}: it reports a failure of its own ({text}).", _SETTLE, reply)
+            return Refused(text, evidence, deviations)
+        return self._failed(text, status, evidence)
+
+    def _refused(self, refusal: Refusal, status: int, evidence: Path, deviations: tuple[str, ...]) -> Outcome:
+        """A program that breaks says "failed", too, and may have stored the report before it did."""
+        text = self._masked(str(refusal))
+        breaks = status >= httpx.codes.INTERNAL_SERVER_ERROR and not refusal.is_definite
+        if breaks or httpx.codes.is_redirect(status):
+            return self._failed(text, status, evidence)
+        return Refused(text, evidence, deviations)
+
+    def _failed(self, text: str, status: int, evidence: Path) -> Unknown:
+        return Unknown(f"{_replied(status)}: it reports a failure of its own ({text}).", _SETTLE, evidence)
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._endpoint.password, "***") if self._endpoint.password else text
 
     def _not_taken(self, status: int, reply: Path) -> Unreachable:
         meaning, remedy = _NOT_TAKEN[status]
@@ -245,6 +274,19 @@ class SoapCarrier:
             hear_objection(connection)
             until = (connection.getpeercert() or {}).get("notAfter", "an unknown date")
             return f"{connection.version()}; the authority's certificate is valid until {until}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What came back for a parcel: the file with the raw reply, and the one that is to hold the answer."""
+
+    parcel: Parcel
+    path: Path
+    answer: Path
+
+    @property
+    def call(self) -> AnsweredCall:
+        return AnsweredCall(self.parcel.path, datetime.fromtimestamp(self.path.stat().st_mtime, UTC))
 
 
 class _OversizeError(Exception):

@@ -18,22 +18,26 @@ class Delivered:
     """The authority has the report.
 
     `answer` is its answer, if it came in the same call; `evidence` is the raw reply it came in.
+    `deviations` tells what of that reply was not as the instruction describes it: "it came in MIME".
     """
 
     answer: Path | None = None
     detail: str = ""
     evidence: Path | None = None
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The authority turned the message away as a whole, by a SOAP fault that blames the sender.
+    """The authority turned the message away as a whole: by a SOAP fault that blames the sender, or by an
+    error that it gives in the place of an answer.
 
-    `evidence` is the raw reply.
+    `evidence` is the raw reply, `deviations` as for `Delivered`.
     """
 
     reason: str
     evidence: Path | None = None
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +63,12 @@ class Unknown:
 
 
 Outcome = Delivered | Refused | Unreachable | Unknown
+
+
+def told(outcome: Outcome) -> str:
+    """What is put on record of an outcome, in words."""
+    if isinstance(outcome, Delivered):
+        return "; ".join(filter(None, (outcome.detail, *outcome.deviations)))
+    if isinstance(outcome, Refused) and outcome.deviations:
+        return f"{outcome.reason} ({'; '.join(outcome.deviations)})"
+    return outcome.reason

@@ -16,7 +16,7 @@ from ajpes_reporting.database.tables import (
     submissions,
 )
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable, told
 from ajpes_reporting.domain.states import ACCEPTED_STATES, NEXT, State
 from ajpes_reporting.journal import chain, due
 
@@ -214,7 +214,7 @@ def end_attempt(
     nothing. But if it shows that the report has arrived (`has_arrived`, or it was delivered), it must not
     go again: not as one that was thought unreachable, nor by an attempt that has not come so far.
     """
-    detail = outcome.detail if isinstance(outcome, Delivered) else outcome.reason
+    detail = told(outcome)
     connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt)
@@ -227,14 +227,14 @@ def end_attempt(
         )
     )
     current = get(connection, submission.id)
-    told = {
+    more = {
         "attempt": attempt,
         "evidence": evidence.sha256 if evidence else None,
         "path": evidence.path if evidence else None,
     }
     if _is_under_way(connection, current, attempt):
-        return move(connection, submission, state_after(outcome), detail, at=at, more=told)
-    body = {**told, "outcome": type(outcome).__name__.lower(), "detail": detail}
+        return move(connection, submission, state_after(outcome), detail, at=at, more=more)
+    body = {**more, "outcome": type(outcome).__name__.lower(), "detail": detail}
     chain.append(
         connection,
         at=at,

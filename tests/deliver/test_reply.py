@@ -2,22 +2,153 @@
 
 from __future__ import annotations
 
+import json
+import random
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
-from ajpes_reporting.deliver.reply import Fault, UnusableReplyError, extract_answer
-from tests import poison
+from ajpes_reporting.deliver.replies.answer import Call
+from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
+from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
+from tests import poison, replies
+from tests.deliver.conftest import REPORT
 
 RESULT = "BlokPodOddajResult"
+AT = datetime(2026, 11, 17, 17, 2, tzinfo=UTC)
 
 
-def extracted(folder: Path, content: bytes) -> bytes | Fault:
-    """The answer in a reply, or its fault."""
+def read(folder: Path, content: bytes, content_type: str = "") -> Reading:
+    """What a reply says; its answer is then `answer.xml`."""
     (envelope := folder / "envelope.xml").write_bytes(content)
-    fault = extract_answer(envelope, folder / "answer.xml", RESULT)
-    return fault or (folder / "answer.xml").read_bytes()
+    (report := folder / "report.xml").write_bytes(REPORT)
+    (folder / "answer.xml").unlink(missing_ok=True)
+    return read_reply(envelope, folder / "answer.xml", Question(RESULT, content_type, Call(report, AT)))
+
+
+def verdict(folder: Path) -> list[str]:
+    """The declared errors of the answer, and the severities of its rows."""
+    root = etree.parse(folder / "answer.xml").getroot()
+    assert etree.QName(root).localname == "BlokOdgovor"
+    head, *rows = root
+    assert (head.get("maticnaPonudnika"), head.get("datumPodatkov")) == ("5860571000", "2026-11-17")
+    return [head.get("iErr", ""), *(row.get("vrsta", "") for row in rows)]
+
+
+@pytest.mark.parametrize("wrapping", replies.WRAPPINGS)
+@pytest.mark.parametrize(
+    ("content", "expected", "texts"),
+    [
+        (replies.YES, ["0"], []),
+        (replies.MAYBE, ["0", "WRN"], ["znesek je visok"]),
+        (replies.NO, ["1", "ERR"], ["račun ni pravi"]),
+    ],
+    ids=["accepted", "accepted with a warning", "refused"],
+)
+def test_a_verdict_is_read_whatever_is_round_it(
+    tmp_path: Path, wrapping: str, content: str, expected: list[str], texts: list[str]
+) -> None:
+    """The bank need not ask by telephone what stands in a reply that it has."""
+    given = replies.WRAPPINGS[wrapping](content)
+    reading = read(tmp_path, given.body, given.content_type)
+    assert (reading.fault, reading.refusal) == (None, None)
+    assert verdict(tmp_path) == expected
+    assert [opis.text for opis in etree.parse(tmp_path / "answer.xml").iterfind(".//{*}Opis")] == texts
+
+
+@pytest.mark.parametrize(
+    ("wrapping", "told"),
+    [
+        ("as the instruction has it", ()),
+        ("NULs after the end", ()),
+        ("typed result", ("its answer is a typed result",)),
+        ("escaped twice", ("it holds its answer as text",)),
+        ("MIME", ("it came in MIME",)),
+        ("bare", ("it came without a SOAP envelope",)),
+        ("windows-1250, by its header alone", ("it came in windows-1250",)),
+        (
+            "windows-1250, and its declaration lies",
+            ("it is said to be in windows-1250 and in utf-8", "it came in windows-1250"),
+        ),
+        ("an encoding that nobody knows", ("it names the encoding 'klingon', which is not known here",)),
+        ("elements for attributes", ("its answer was put into the form of a BlokOdgovor",)),
+    ],
+)
+def test_what_was_odd_about_a_reply_is_told(tmp_path: Path, wrapping: str, told: tuple[str, ...]) -> None:
+    """Whoever settles a dispute later knows what the authority really sent."""
+    given = replies.WRAPPINGS[wrapping](replies.NO)
+    assert read(tmp_path, given.body, given.content_type).deviations == told
+
+
+def test_what_a_reply_leaves_out_of_an_answer_is_known_from_the_call(tmp_path: Path) -> None:
+    """A verdict without a date is one on the report that was just sent; and it is told that it had none."""
+    reading = read(tmp_path, b'{"success": true}', "application/json")
+    assert verdict(tmp_path) == ["0"]
+    assert etree.parse(tmp_path / "answer.xml").getroot()[0].get("datumPriprave") == "2026-11-17T17:02:00Z"
+    assert reading.deviations == (
+        "it came as JSON", "it leaves out the provider, the day and the time, which are the call's",
+    )  # fmt: skip
+
+
+def test_an_answer_about_another_day_is_not_made_ours(tmp_path: Path) -> None:
+    """Only what is missing is taken from the call."""
+    read(tmp_path, b'{"success": true, "datumPodatkov": "16. 11. 2026", "maticnaPonudnika": "1234567"}')
+    head = etree.parse(tmp_path / "answer.xml").getroot()[0]
+    assert (head.get("datumPodatkov"), head.get("maticnaPonudnika")) == ("2026-11-16", "1234567")
+
+
+def test_the_record_and_the_number_of_a_row_are_kept(tmp_path: Path) -> None:
+    """The clerk is told which event it is about, also where the notation is another one."""
+    given = replies.WRAPPINGS["elements for attributes"](replies.NO)
+    read(tmp_path, given.body)
+    row = etree.parse(tmp_path / "answer.xml").getroot()[1]
+    assert dict(row.attrib) == {"blokId": "O-1", "dogId": "1", "Id": "12", "vrsta": "ERR"}
+
+
+def test_a_number_that_is_none_is_told_in_the_text(tmp_path: Path) -> None:
+    """E-12 is what the clerk reads to AJPES on the telephone."""
+    rows = [{"code": "E-12", "text": "slabo <&>\u0000"}]
+    read(tmp_path, json.dumps({"success": False, "rows": rows}).encode())
+    row = etree.parse(tmp_path / "answer.xml").getroot()[1]
+    assert (dict(row.attrib), row.findtext("Opis")) == ({"vrsta": "ERR"}, "E-12: slabo <&>\ufffd")
+
+
+@pytest.mark.parametrize("wrapping", replies.WRAPPINGS)
+def test_a_reply_that_breaks_off_never_accepts(tmp_path: Path, wrapping: str) -> None:
+    """Half a refusal may look like an acceptance; half a reply is none."""
+    given = replies.WRAPPINGS[wrapping](replies.NO)
+    whole = len(given.body.rstrip(b"\r\n\0 \t"))
+    for size in range(0, whole, 13):
+        try:
+            reading = read(tmp_path, given.body[:size], given.content_type)
+        except UnusableReplyError as error:
+            assert "makes no sense to this program" not in str(error)
+        else:
+            assert reading.refusal or verdict(tmp_path)[0] != "0"
+
+
+@pytest.mark.parametrize("wrapping", replies.WRAPPINGS)
+def test_a_byte_that_was_changed_on_the_way_makes_no_acceptance_of_a_refusal(
+    tmp_path: Path, wrapping: str
+) -> None:
+    """An error row refuses, whatever has become of the rest."""
+    dice = random.Random(wrapping)  # the same for every run
+    given = replies.WRAPPINGS[wrapping](replies.NO + replies.row())
+    body = bytearray(given.body)
+    for _ in range(25):
+        place = dice.randrange(len(body))
+        before, body[place] = body[place], dice.randrange(256)
+        try:
+            read(tmp_path, bytes(body), given.content_type)
+        except UnusableReplyError as error:
+            assert "makes no sense to this program" not in str(error)
+        else:
+            if (tmp_path / "answer.xml").exists():
+                assert b"ERR" in (tmp_path / "answer.xml").read_bytes()
+        body[place] = before
 
 
 def reply(body: str, root: str = "") -> bytes:
@@ -55,7 +186,7 @@ def test_what_would_fill_the_memory_is_no_reply(tmp_path: Path, body: str) -> No
     """The report has arrived, and the program that asks what became of it goes on living."""
     begun = time.process_time()
     with pytest.raises(UnusableReplyError):
-        extracted(tmp_path, reply(body))
+        read(tmp_path, reply(body))
     assert time.process_time() - begun < 5
 
 
@@ -70,7 +201,7 @@ def test_an_answer_that_makes_no_sense_is_handed_on_or_refused_in_words(tmp_path
         f"<r><{RESULT}>{content.replace('&', '&amp;').replace('<', '&lt;')}</{RESULT}></r>",
     ):
         try:
-            assert b"BlokOdgovor" in extracted(tmp_path, reply(body))  # type: ignore[operator]
+            assert read(tmp_path, reply(body)).refusal or (tmp_path / "answer.xml").exists()
         except UnusableReplyError as error:
             assert str(error)
 
@@ -81,6 +212,6 @@ def test_what_nobody_foresaw_is_told_as_unusable(tmp_path: Path, monkeypatch: py
     def broken(*_given: object) -> None:
         raise KeyError("zzz")
 
-    monkeypatch.setattr("ajpes_reporting.deliver.reply._in_utf8", broken)
+    monkeypatch.setattr("ajpes_reporting.deliver.replies.encoding.in_utf8", broken)
     with pytest.raises(UnusableReplyError, match="KeyError"):
-        extracted(tmp_path, reply(poison.answer()))
+        read(tmp_path, reply(poison.answer()))

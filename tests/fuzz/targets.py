@@ -8,7 +8,7 @@ import io
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,9 @@ from ajpes_reporting.cli.main import run
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
-from ajpes_reporting.deliver.reply import UnusableReplyError, extract_answer
+from ajpes_reporting.deliver.replies.answer import Call
+from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
+from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.outcomes import Delivered
 from ajpes_reporting.eplacila.notices import Window
@@ -37,7 +39,7 @@ from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.shipped import sample
 from ajpes_reporting.wiring import open_desk
 from ajpes_reporting.workspace import _TEMPLATE as SETTINGS
-from tests import poison
+from tests import poison, replies
 
 from .mutation import WORDS, XML_WORDS, Mutation
 
@@ -126,9 +128,9 @@ class Answers:
         _command((_DONE, _REFUSED), "check", str(path))
 
     def _in_a_call(self, path: Path, extracted: Path) -> None:
-        with suppress(UnusableReplyError):
-            if extract_answer(path, extracted, "BlokPodOddajResult") is None:
-                self._accept(extracted)
+        reading = _read(path, extracted, Question("BlokPodOddajResult"))
+        if reading is not None and reading.fault is None and reading.refusal is None:
+            self._accept(extracted)
 
     def _accept(self, path: Path) -> None:
         desk = self._desk
@@ -167,6 +169,16 @@ class Answers:
                     submissions.end_attempt(connection, submission, attempt, Delivered(), None, at=NOW)
 
 
+def _read(path: Path, extracted: Path, question: Question) -> Reading | None:
+    """What a reply says, or nothing if it cannot be used, for a reason that somebody foresaw."""
+    try:
+        return read_reply(path, extracted, question)
+    except UnusableReplyError as error:
+        if "makes no sense to this program" in str(error):
+            raise Crash(f"nobody foresaw it: {error}") from error.__cause__
+        return None
+
+
 def _enveloped(content: bytes) -> bytes:
     text = content.decode("utf-8", "replace").partition("?>")[2] or content.decode("utf-8", "replace")
     return (
@@ -174,6 +186,39 @@ def _enveloped(content: bytes) -> bytes:
         f"<BlokPodOddajResponse><BlokPodOddajResult>{text}</BlokPodOddajResult></BlokPodOddajResponse>"
         "</s:Body></s:Envelope>"
     ).encode()
+
+
+class Replies:
+    """Replies to a call, in every wrapping and notation, and the answer that comes out of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._reply, self._answer = folder / "reply", folder / "answer.xml"
+        (report := folder / "report.xml").write_bytes(_samples("reports/NODURS_20261104_5860571.xml")[0])
+        self._call = Call(report, NOW)
+        given = [
+            *(wrapping(replies.NO + replies.row("WRN")) for wrapping in replies.WRAPPINGS.values()),
+            *replies.ACCEPTED.values(), *replies.WARNED.values(), *replies.REFUSED.values(),
+            *replies.SERVICE_ERRORS.values(), *(reply for reply, _ in replies.FAULTS_OF_OURS.values()),
+            *(reply for reply, _ in replies.UNKNOWN.values()),
+        ]  # fmt: skip
+        self._seeds = [reply.body for reply in given]
+        self._types = sorted({reply.content_type for reply in given} | {""})
+        self._words = (*XML_WORDS, *(key.encode() for key in replies.KEYS), b'"rows":[', b"\r\n--x\r\n\r\n")
+
+    def document(self, dice: random.Random) -> bytes:
+        return Mutation(dice, self._seeds, self._words).document()
+
+    def play(self, content: bytes) -> None:
+        self._reply.write_bytes(content)
+        self._answer.unlink(missing_ok=True)
+        content_type = self._types[len(content) % len(self._types)]
+        reading = _read(self._reply, self._answer, Question("BlokPodOddajResult", content_type, self._call))
+        if reading is None:
+            return
+        if reading.fault is None and reading.refusal is None and not self._answer.exists():
+            raise Crash("neither an answer nor a refusal")
+        if reading.refusal is not None and not str(reading.refusal):
+            raise Crash("refused without a word")
 
 
 class Reports:
@@ -342,8 +387,9 @@ class Configuration:
                 raise Crash("refused without a word") from error
 
 
-TARGETS: dict[str, type[Answers | Reports | Notices | Csv | Configuration]] = {
+TARGETS: dict[str, type[Answers | Replies | Reports | Notices | Csv | Configuration]] = {
     "answers": Answers,
+    "replies": Replies,
     "reports": Reports,
     "notices": Notices,
     "csv": Csv,

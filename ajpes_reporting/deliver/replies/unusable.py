@@ -1,0 +1,12 @@
+"""Why a reply cannot be used, in words."""
+
+from __future__ import annotations
+
+
+class UnusableReplyError(Exception):
+    """The reply gives no verdict. Its text is a clause: "it is a web page (HTML), not SOAP"."""
+
+
+def broken_off(after_bytes: int) -> UnusableReplyError:
+    """It ends before its end."""
+    return UnusableReplyError(f"it breaks off after {after_bytes:,} bytes")
