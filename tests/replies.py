@@ -12,6 +12,9 @@ import json
 import quopri
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import SMTP
 from typing import Any
 
 from lxml import etree
@@ -98,6 +101,17 @@ def related(root: str, transfer: str = "8bit", attachment: str = "", content_typ
     return Reply(body, content_type)
 
 
+def related_by_email(root: str) -> Reply:
+    """The same as Python's email package makes it."""
+    message = MIMEMultipart("related", type="text/xml", start="<root@ajpes>")
+    attachment, part = MIMEText("priloga", "plain", "utf-8"), MIMEText(root, "xml", "utf-8")
+    part["Content-ID"] = "<root@ajpes>"
+    for each in (attachment, part):
+        message.attach(each)
+    body = message.as_bytes(policy=SMTP).partition(b"\r\n\r\n")[2]
+    return Reply(body, str(message["Content-Type"]))
+
+
 def as_elements(content: str) -> str:
     """The same with elements in the place of attributes, and a list round the rows, as serialisers do."""
     root = etree.fromstring(f"<r>{content}</r>")
@@ -176,6 +190,7 @@ WRAPPINGS: dict[str, Wrapping] = {
     "MIME with a typed result": lambda it: related(call(it), "binary"),
     "MIME in base64": lambda it: related(call(block(it)), "base64"),
     "MIME in quoted-printable": lambda it: related(call(block(it)), "quoted-printable"),
+    "MIME as Python's email package writes it": lambda it: related_by_email(call(block(it))),
     "MIME, boundary without quotes": lambda it: replace(
         related(call(block(it)).replace(BOUNDARY, "b7")),
         body=related(call(block(it))).body.replace(BOUNDARY.encode(), b"b7"),

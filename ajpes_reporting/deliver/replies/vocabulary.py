@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 Severity = Literal["ERR", "WRN", "OK", ""]
@@ -84,6 +85,7 @@ _NO = frozenset({"false", "ne", "no"})
 _COUNT = re.compile(r"[0-9]{1,10}")
 
 
+@lru_cache(maxsize=1_000)  # a million rows have the same few
 def plain(name: str) -> str:
     """A name without what makes no difference."""
     local = name.rpartition(":")[2][:_LONGEST_NAME]
@@ -109,7 +111,10 @@ def is_severity(name: str) -> bool:
 
 def row_value(fields: dict[str, Value], meaning: str) -> Value:
     """What a row says under one of the names for this."""
-    return next((fields[name] for name in _ROW[meaning] if fields.get(name) not in (None, "")), None)
+    for name in _ROW[meaning]:
+        if name in fields and fields[name] not in (None, ""):
+            return fields[name]
+    return None
 
 
 def severity_of(word: Value) -> Severity:

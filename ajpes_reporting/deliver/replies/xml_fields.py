@@ -49,10 +49,7 @@ class _Reader:
         self._text: list[str] = []
         self._text_length = 0
         self._has_children = False
-
-    @property
-    def _is_in_header(self) -> bool:
-        return self._path[:1] == ["envelope"] and self._path[1:2] != ["body"]
+        self._is_outside = False
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = _called(plain(tag), attributes)
@@ -60,7 +57,9 @@ class _Reader:
         self._text, self._text_length, self._has_children = [], 0, False
         if len(self._path) > DEEPEST:
             raise UnusableReplyError(f"its elements are nested more than {DEEPEST} deep")
-        if self._is_in_header:
+        if len(self._path) <= 2:  # a SOAP header is no part of what is said
+            self._is_outside = self._path[0] == "envelope" and self._path[1:] != ["body"]
+        if self._is_outside:
             return
         # A row that only points to where it stands is read there.
         if self._row is None and name in ROWS and "href" not in attributes:
@@ -84,7 +83,7 @@ class _Reader:
         name = self._path[-1]
         text = "".join(self._text).strip()
         is_row = self._row is not None and self._row_depth == len(self._path)
-        if text and not self._has_children and not self._is_in_header:
+        if text and not self._has_children and not self._is_outside:
             self._offer("text" if is_row else name, text)
         if is_row and self._row is not None:
             self._into.add(self._row)
