@@ -224,6 +224,12 @@ WRAPPINGS: dict[str, Wrapping] = {
     "windows-1250, and nobody says so": lambda it: xml(call(block(it)), "cp1250", "text/xml"),
     "iso-8859-2": lambda it: xml(call(block(it)), "iso-8859-2", "text/xml; charset='ISO-8859-2'"),
     "UTF-8 with a BOM": lambda it: xml(DECLARED_UTF8 + call(block(it)), "utf-8-sig", "text/xml"),
+    "a declaration of XML 1.1": lambda it: xml(
+        DECLARED_UTF8.replace("1.0", "1.1") + call(block(it)), content_type="text/xml"
+    ),
+    "a declaration in the wrong order": lambda it: xml(
+        "<?xml encoding='windows-1250' version='1.0' ?>" + call(block(it)), "cp1250", "text/xml"
+    ),
     "UTF-8, and its declaration lies": lambda it: xml(
         DECLARED_UTF8.replace("utf-8", "windows-1250") + call(block(it))
     ),
@@ -291,6 +297,7 @@ ACCEPTED: dict[str, Reply] = {
     "JSON: lists of what succeeded and failed": as_json(
         {"success": [{"number": 0, "text": "sprejeto"}], "failure": []}
     ),
+    "JSON in UTF-16": Reply('{"success":true}'.encode("utf-16"), "application/json"),
     "JSON with a BOM and blanks": Reply(b'\xef\xbb\xbf\r\n{"success":true}\0\0', "application/json"),
     "success and failure in XML": xml(call('<data failure="0" success="1" packageGuid="x"/>')),
     "success and failure as elements": xml(call("<success>true</success><napake/>")),

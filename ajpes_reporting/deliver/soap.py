@@ -204,6 +204,8 @@ class SoapCarrier:
         if isinstance(error, httpx.TimeoutException):
             seconds = self._endpoint.operation_timeout_seconds
             return f"The authority was silent for {seconds:g} seconds in the middle of the call."
+        if isinstance(error, httpx.DecodingError):
+            return "The reply is not packed as its Content-Encoding says."
         if isinstance(error, httpx.HTTPError):
             return f"The connection broke in the middle of the call ({root_cause(error)})."
         return f"A file on this machine failed in the middle of the call ({error})."
@@ -220,7 +222,7 @@ class SoapCarrier:
         except UnusableReplyError as error:
             if status == httpx.codes.BAD_REQUEST:
                 return self._not_taken(status, reply.path)
-            return Unknown(f"{_replied(status)}: {error}.", _SETTLE, reply.path)
+            return Unknown(f"{_replied(status)}: {self._masked(str(error))}.", _SETTLE, reply.path)
         return self._outcome(status, reading, reply)
 
     def _outcome(self, status: int, reading: Reading, reply: _Reply) -> Outcome:

@@ -140,6 +140,7 @@ class _Reader:
         )
 
     def _xml(self, document: Section) -> Reading:
+        document = _undeclared(document)
         if self._depth > 1:
             document = self._wrapped(document, b"<Envelope><Body>", b"</Body></Envelope>")
         scan = Scan(document, self._question.result, text := self._file())
@@ -186,8 +187,7 @@ class _Reader:
         return self._reading()
 
     def _escaped(self, document: Section) -> Reading:
-        name = self._question.result.encode()
-        return self._xml(self._wrapped(document, b"<" + name + b">", b"</" + name + b">"))
+        return self._xml(self._wrapped(document, b"<text>", b"</text>"))
 
     def _base64(self, document: Section) -> Reading:
         mime.decode_base64(document, into := self._file())
@@ -210,8 +210,7 @@ class _Reader:
     def _wrapped(self, document: Section, head: bytes, tail: bytes) -> Section:
         wrapped = self._file()
         wrapped.write(head)
-        declaration = _DECLARATION.match(document.head(_LONGEST_DECLARATION))
-        document.seek(declaration.end() if declaration else 0)
+        document.seek(0)
         copyfileobj(document, wrapped, BLOCK_BYTES)
         wrapped.write(tail)
         return Section(wrapped)
@@ -225,6 +224,12 @@ class _Reader:
 
 _NO_ANSWER = "it is a SOAP envelope, but holds no BlokOdgovor"
 _NO_ENVELOPE = "it is neither a SOAP envelope nor an answer"
+
+
+def _undeclared(document: Section) -> Section:
+    """What follows the XML declaration: some of them are at odds with XML, or come to stand in the middle."""
+    declaration = _DECLARATION.match(document.head(_LONGEST_DECLARATION))
+    return document.part(declaration.end(), document.size_bytes) if declaration else document
 
 
 def _is_base64(begin: bytes) -> bool:
