@@ -97,13 +97,7 @@ def make_envelope(wsdl: Path, names: SoapNames, ident: Iterable[str]) -> Envelop
     call = choose_call(interface, found_by, wsdl)
     renaming = _renaming(message_namespace(call), names, is_shipped=is_shipped)
     shape = shape_of(call, found_by, wsdl)
-    try:
-        return _Writer(shape, found_by, renaming, tuple(ident), wsdl).envelope()
-    except ValueError as error:  # lxml's word for a character that XML forbids, or a name that is none
-        raise ConfigurationError(
-            f"No message can be made from {wsdl}: {error}.",
-            "Look for control characters in soap.ident and the secrets it names.",
-        ) from error
+    return _Writer(shape, found_by, renaming, tuple(ident), wsdl).envelope()
 
 
 def needed_parameters(shape: CallShape, names: SoapNames, entries: tuple[str, ...]) -> list[str]:
@@ -175,8 +169,15 @@ class _Writer:
             self._texts = assign_entries(shape, names, entries, wsdl)
 
     def envelope(self) -> Envelope:
+        """Raises `ConfigurationError` for what no message can be made of."""
         shape, document = self._shape, self._shape.document
-        head, _, tail = self._written().partition(f"<{_GAP}/>".encode())
+        try:
+            head, _, tail = self._written().partition(f"<{_GAP}/>".encode())
+        except ValueError as error:  # lxml's word for a character that XML forbids, or a name that is none
+            raise ConfigurationError(
+                f"No message can be made from {self._wsdl}: {error}.",
+                "Look for control characters in soap.ident and the secrets it names.",
+            ) from error
         root = self._root_tag(document.root) if document.root is not None else None
         return Envelope(head, tail, shape.call.version, shape.action, document.form, root, shape.result)
 

@@ -17,6 +17,7 @@ from ajpes_reporting.deliver.shape import (
     IdentForm,
     SoapNames,
     choose_call,
+    entry_role,
     message_namespace,
     role_of,
     shape_of,
@@ -115,17 +116,27 @@ def propose(wsdl: Path, interface: Interface, setting: str, kept: Mapping[str, A
     call = choose_call(interface, names, wsdl.name)
     shape = shape_of(call, names, wsdl.name)
     endpoint, doubts = _endpoint(call, kept)
-    settings = {
-        **endpoint,
-        "wsdl": setting,
-        **_shape_settings(interface, shape, names),
-        **{name: each for name, each in kept.items() if name not in ("wsdl", *dropped)},
-    }
+    ours = {name: each for name, each in kept.items() if name not in ("wsdl", *dropped, *_SHAPE_SETTINGS)}
+    shaping = {name: each for name, each in kept.items() if name in _SHAPE_SETTINGS and name not in dropped}
+    read = _shape_settings(interface, shape, names)
+    settings = {**endpoint, **ours, "wsdl": setting, **read, **shaping, **_kept_ident(kept)}
     needed = _needed_parameters(
         shape, names, settings.get("ident", [each.name for each in shape.ident.slots])
     )
-    points = [*doubts, *_dropped(dropped, kept), *_open_points(shape, settings, needed)]
+    points = [
+        *doubts,
+        *_dropped(dropped, kept),
+        *_open_points(shape, settings, needed),
+        *(
+            f"The WSDL speaks of {each}, which is not sent; ask AJPES whether it must be."
+            for each in interface.demands
+        ),
+    ]
     return Proposal(settings, tuple(_described(shape, settings)), tuple(points), needed)
+
+
+def _kept_ident(kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in kept.items() if name == "ident"}
 
 
 def _names_kept(
@@ -198,9 +209,8 @@ def _entries_for(slots: tuple[Field, ...]) -> list[str]:
 
 def _needed_parameters(shape: CallShape, names: SoapNames, ident: Sequence[str]) -> tuple[str, ...]:
     """Further elements and attributes that must be there, and that no setting gives."""
-    roles = tuple(each.strip("{}") for each in ident)
-    entries = roles if shape.ident.form is not IdentForm.NONE else ()
-    return tuple(needed_parameters(shape, replace(names, roles=roles), entries))
+    roles = tuple(map(entry_role, ident))
+    return tuple(needed_parameters(shape, replace(names, roles=roles), tuple(ident)))
 
 
 # --- where it is ---

@@ -123,7 +123,7 @@ class CallShape:
 def choose_call(interface: Interface, names: SoapNames, wsdl: object) -> Call:
     """The call that the settings mean, or the only one that takes a report.
 
-    SOAP 1.1 goes before 1.2, and whatever can be sent before what cannot. Raises `ConfigurationError`.
+    SOAP 1.1 goes before 1.2, https before http, and first what can be sent. Raises `ConfigurationError`.
     """
     calls = [
         call
@@ -141,7 +141,9 @@ def choose_call(interface: Interface, names: SoapNames, wsdl: object) -> Call:
             f"{wsdl} has no SOAP operation {operation}; it has {_listed(_operations(calls))}.",
             "Correct soap.operation or soap.wsdl.",
         )
-    call = min(meant, key=lambda each: (bool(each.trouble), each.version))
+    call = min(
+        meant, key=lambda each: (bool(each.trouble), each.version, not each.address.startswith("https:"))
+    )
     if call.trouble:
         raise ConfigurationError(
             f"No message can be made from {wsdl}: its operation {operation} {call.trouble}. "
@@ -410,6 +412,11 @@ def _leaves(holder: Field) -> Iterator[Field]:
 def role_of(name: str) -> str:
     """What a field is for, by its name: "password", "username", "registration_number", or nothing."""
     return next((role for role, words in _ROLES.items() if words.search(name)), "")
+
+
+def entry_role(entry: str) -> str:
+    """What an entry of `soap.ident` is for, if it is nothing but "{password}" or the like; else nothing."""
+    return next((role for role in _ROLES if entry == f"{{{role}}}"), "")
 
 
 def assign_entries(

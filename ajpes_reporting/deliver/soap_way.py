@@ -66,7 +66,7 @@ class SoapWay(HttpsWay):
 
     def carrier(self, setup: Setup) -> SoapCarrier:
         """The carrier of `soap.py`. Raises `ConfigurationError`."""
-        from ajpes_reporting.deliver.shape import SoapNames
+        from ajpes_reporting.deliver.shape import SoapNames, entry_role
         from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
         from ajpes_reporting.deliver.tls import client_context
 
@@ -97,7 +97,7 @@ class SoapWay(HttpsWay):
                 ident_form=self.ident_form,
                 ident_separator=self.ident_separator,
                 ident_fields=self.ident_fields,
-                roles=tuple(_role(entry, names) for entry in self.ident),
+                roles=tuple(map(entry_role, self.ident)),
                 parameters={name: _filled(text, names) for name, text in self.parameters.items()},
             ),
             connect_timeout_seconds=self.connect_timeout_seconds,
@@ -112,8 +112,3 @@ def _filled(entry: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         entry = entry.replace(f"{{{name}}}", value)
     return entry
-
-
-def _role(entry: str, names: dict[str, str]) -> str:
-    """What an entry of Ident is, if it is nothing but that: "password"; else nothing."""
-    return entry[1:-1] if entry[1:-1] in names and entry == f"{{{entry[1:-1]}}}" else ""

@@ -75,6 +75,15 @@ _SHIPPED_SCHEMAS = {
 }
 
 
+_DEMANDS = {
+    "UsingAddressing": "WS-Addressing",
+    "Addressing": "WS-Addressing",
+    "UsernameToken": "WS-Security",
+    "AsymmetricBinding": "WS-Security",
+    "SymmetricBinding": "WS-Security",
+    "OptimizedMimeSerialization": "MTOM",
+    "RMAssertion": "WS-ReliableMessaging",
+}
 _INCLUDED_INTO = "#included-into="
 
 
@@ -150,11 +159,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a WSDL offers over SOAP, in the order of the file; `others` are ports of another kind."""
+    """What a WSDL offers over SOAP, in the order of the file; `others` are ports of another kind.
 
-    target_namespace: str
+    `demands` are what its policies ask of a message and is not sent here, such as WS-Addressing.
+    """
+
     calls: tuple[Call, ...]
     others: tuple[str, ...]
+    demands: tuple[str, ...]
 
 
 def read_wsdl(wsdl: Path) -> Interface:
@@ -227,8 +239,15 @@ def _read(wsdl: Path) -> Interface:
         raise ValueError(str(left_out[0].message))
     reached = {call.port for call in calls}
     others = (port.get("name", "") for root in files.roots for port in root.iter(f"{{{WSDL}}}port"))
-    namespace = files.roots[0].get("targetNamespace", "")
-    return Interface(namespace, tuple(calls), tuple(name for name in others if name not in reached))
+    return Interface(
+        tuple(calls), tuple(name for name in others if name not in reached), _demands(files.roots)
+    )
+
+
+def _demands(roots: Iterable[etree._Element]) -> tuple[str, ...]:
+    """By the names of policies; that of TLS (`TransportBinding`) asks for nothing that we do not do."""
+    names = {etree.QName(node).localname for root in roots for node in root.iter("*")}
+    return tuple(dict.fromkeys(demand for name, demand in _DEMANDS.items() if name in names))
 
 
 def _address(port: Any) -> str:
@@ -367,8 +386,6 @@ class _Reader:
         )
 
     def _typed(self, tag: str, kind: Any, **more: Any) -> Field:
-        if next(self._number) > _MOST_FIELDS:
-            raise ValueError(f"one of its messages has more than {_MOST_FIELDS:,} elements")
         if more.get("default") is not None:
             more["default"] = str(more["default"])
         from zeep.xsd.types.any import AnyType
@@ -387,7 +404,9 @@ class _Reader:
         from zeep.xsd.elements import Element
         from zeep.xsd.types.simple import AnySimpleType
 
-        attributes = tuple(self._attribute(each) for _, each in kind.attributes if each.qname is not None)
+        # Not `kind.attributes`, for which zeep walks through all elements.
+        declared = (each for each in kind._attributes_unwrapped if each.qname is not None)
+        attributes = tuple(self._attribute(each) for each in declared)
         if kind._array_type:
             return Field(tag, Kind.ENCODED_ARRAY, **more)
         content = kind._element
@@ -409,6 +428,8 @@ class _Reader:
 
     def _content(self, node: Any, *, optional: bool, repeats: bool) -> Iterator[Field | None]:
         """The elements below a sequence, choice, all or group; `None` for an xs:any."""
+        if next(self._number) > _MOST_FIELDS:
+            raise ValueError(f"one of its messages has more than {_MOST_FIELDS:,} elements")
         from zeep.xsd.elements import Any as AnyElement
         from zeep.xsd.elements import Choice, Element
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +14,18 @@ import pytest
 import trustme
 
 from ajpes_reporting.cli.main import run
+from ajpes_reporting.config import ProviderSection, Settings, Workspace
 from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.soap_way import SoapWay
+from ajpes_reporting.domain.outcomes import Delivered
+from ajpes_reporting.domain.ports import Parcel
 from ajpes_reporting.shipped import sample
+from ajpes_reporting.wiring import now, way_setup
 from tests.servers.https import HttpsServer, Visit, http
 from tests.servers.wsdl_authority import WsdlAuthority
 
 WSDLS = Path(__file__).parents[1] / "deliver" / "wsdls"
+SPYNE = Path(__file__).parents[1] / "servers" / "spyne_authority.py"
 REFUSED = {"axis_rpc_encoded.wsdl", "hex_bytes.wsdl", "two_operations.wsdl"}
 SENDABLE = sorted(each.name for each in WSDLS.glob("*.wsdl") if each.name not in REFUSED)
 LEDGER = ("accounts.csv", "account-months.csv", "postings.csv", "events.csv")
@@ -87,6 +94,11 @@ def test_what_it_found_is_told_in_words(doctor: Told) -> None:
         "# password =",
     ):
         assert words in printed
+
+
+def test_what_policies_ask_for_and_we_do_not_send_is_told(doctor: Told) -> None:
+    """Somebody asks AJPES before the first report is refused for a header that it lacks."""
+    assert "Open: The WSDL speaks of WS-Addressing" in doctor(WSDLS / "wcf.wsdl")[1]
 
 
 @pytest.mark.parametrize(
@@ -336,3 +348,35 @@ def test_from_the_letter_to_the_first_accepted_report(
     code = run(["-w", str(bank), "run", "nodurs"])
     assert authority.objections == []
     assert (code, len(authority.received)) == (0, 1)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="spyne runs on Python 3.11 only")
+def test_the_wsdl_of_another_make_gives_the_settings_for_its_own_server(
+    certificates: dict[str, Path], site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the WSDL nor the server is ours: spyne writes the one and is the other."""
+    bank = tmp_path / "bank"
+    program = [
+        sys.executable,
+        str(SPYNE),
+        str(certificates["server"]),
+        str(certificates["ca"]),
+        str(tmp_path),
+    ]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as spyne:
+        try:
+            assert spyne.stdout is not None
+            url = f"https://localhost:{int(spyne.stdout.readline())}/?wsdl"
+            assert run(["-w", str(bank), "--json", "doctor", "--wsdl", url]) == 0
+            soap = SoapWay.model_validate(json.loads(capsys.readouterr().out)["soap"])
+            soap = soap.model_copy(update={"endpoint": url.removesuffix("?wsdl")})
+            settings = Settings(
+                provider=ProviderSection(registration_number="5860571000", name="B"), soap=soap
+            )
+            carrier = soap.carrier(way_setup(Workspace(bank, settings), now, tmp_path))
+            report = sample("reports/NODURS_20261104_5860571.xml")
+            parcel = Parcel(report, report.name, "nodurs", report.stat().st_size, "")
+            assert isinstance(carrier.deliver(parcel), Delivered)
+        finally:
+            spyne.terminate()
+    assert (tmp_path / "1.ident").read_text().split("\n")[0] == "5860571000"

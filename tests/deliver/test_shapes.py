@@ -328,6 +328,17 @@ def importing(location: str) -> str:
     )
 
 
+def doubling(kind: str, reference: str) -> str:
+    """A WSDL each of whose groups or types holds the next one twice: a few lines, a billion elements."""
+    levels = [
+        f'<{kind} name="T{number}"><s:sequence>{reference.format(number + 1) * 2}</s:sequence></{kind}>'
+        for number in range(30)
+    ]
+    last = f'<{kind} name="T30"><s:sequence><s:element name="x" type="s:string"/></s:sequence></{kind}>'
+    text = PLAIN.replace("</s:schema>", "".join(levels) + last + "</s:schema>")
+    return text.replace("<s:sequence>", f"<s:sequence>{reference.format(0)}", 1)
+
+
 PLAIN = (WSDLS / "asmx_bytes.wsdl").read_text()
 
 
@@ -348,6 +359,9 @@ PLAIN = (WSDLS / "asmx_bytes.wsdl").read_text()
         (importing("https://x/y"), "nothing is fetched"),
         (PLAIN + " " * 5_000_000, "larger than"),
         (PLAIN.replace("<s:sequence>", "<s:sequence>" * 300, 1), "cannot be used"),
+        (doubling("s:group", '<s:group ref="tns:T{}"/>'), "more than 5,000 elements"),
+        (doubling("s:complexType", '<s:element name="a" type="tns:T{}"/>'), "more than 5,000 elements"),
+        (doubling("s:group", '<s:group ref="tns:T0"/>'), "cannot be used"),
     ],
 )  # fmt: skip
 def test_a_strange_wsdl_is_told_in_words(
