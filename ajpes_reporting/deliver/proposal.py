@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ajpes_reporting.deliver.envelope import needed_parameters
 from ajpes_reporting.deliver.shape import (
     DOCUMENT,
+    OPERATION,
     CallShape,
     DocumentForm,
     IdentForm,
@@ -132,7 +133,7 @@ def propose(wsdl: Path, interface: Interface, setting: str, kept: Mapping[str, A
             for each in interface.demands
         ),
     ]
-    return Proposal(settings, tuple(_described(shape, settings)), tuple(points), needed)
+    return Proposal(settings, tuple(_described(shape)), tuple(points), needed)
 
 
 def _kept_ident(kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +198,9 @@ def _shape_settings(interface: Interface, shape: CallShape, names: SoapNames) ->
 
 def _document_name(shape: CallShape) -> str:
     path = (*shape.document.path, shape.document.element)
-    return next((each.name for each in path if each.name == DOCUMENT), shape.document.element.name)
+    return next(
+        (each.name for each in path if each.name.lower() == DOCUMENT.lower()), shape.document.element.name
+    )
 
 
 def _entries_for(slots: tuple[Field, ...]) -> list[str]:
@@ -249,15 +252,15 @@ def _is_internal(host: str) -> bool:
 # --- words ---
 
 
-def _described(shape: CallShape, settings: Mapping[str, Any]) -> Iterator[str]:
+def _described(shape: CallShape) -> Iterator[str]:
     call = shape.call
     action = f"SOAPAction {shape.action}" if shape.action else "an empty SOAPAction"
     yield f"Operation: {call.operation}, {call.style}/literal, SOAP {call.version}, {action}."
     yield f"Report: {_document_words(shape)}."
     yield f"Ident: {_ident_words(shape)}."
     yield f"Result: {_result_words(shape)}."
-    if settings.get("operation", call.operation) == call.operation and call.operation != "BlokPodOddaj":
-        yield f"The operation is not called BlokPodOddaj; {call.operation} is the one that can take a report."
+    if call.operation.lower() != OPERATION.lower():
+        yield f"The operation is not called {OPERATION}; {call.operation} is the one that can take a report."
 
 
 def _document_words(shape: CallShape) -> str:

@@ -6,7 +6,7 @@ The WSDL decides; a setting in `[soap]` picks where it leaves a choice, or overr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,7 @@ def choose_call(interface: Interface, names: SoapNames, wsdl: object) -> Call:
     """
     calls = [
         call
-        for call in interface.calls
+        for call in _of_version(interface, names.version)
         if names.port in ("", call.port) and names.version in ("", call.version)
     ]
     if not calls:
@@ -153,6 +153,13 @@ def choose_call(interface: Interface, names: SoapNames, wsdl: object) -> Call:
     return call
 
 
+def _of_version(interface: Interface, version: str) -> tuple[Call, ...]:
+    """All calls; with the version from the settings where the WSDL does not know that one at all."""
+    if not version or any(call.version == version for call in interface.calls):
+        return interface.calls
+    return tuple(replace(call, version=version) for call in interface.calls)
+
+
 def _no_port(interface: Interface, names: SoapNames, wsdl: object) -> str:
     if not interface.calls:
         return f"{wsdl} offers no SOAP over HTTP."
@@ -165,8 +172,8 @@ def _no_port(interface: Interface, names: SoapNames, wsdl: object) -> str:
 
 def _only_operation(calls: Iterable[Call], wsdl: object) -> str:
     calls = list(calls)
-    if OPERATION in _operations(calls):
-        return OPERATION
+    if usual := [name for name in _operations(calls) if name.lower() == OPERATION.lower()]:
+        return usual[0]
     able = _operations(call for call in calls if takes_report(call))
     if len(able) == 1:
         return able[0]
@@ -186,7 +193,7 @@ def takes_report(call: Call) -> bool:
     """Whether an operation takes what AJPES calls Blok or Nodurs, by any of its names."""
     try:
         return not call.trouble and any(
-            path[-1].name == DOCUMENT or path[-1].name.lower() == _REPORT or _is_content(path[-1])
+            _is_called(path[-1], "", DOCUMENT) or _is_report(path[-1]) or _is_content(path[-1])
             for path in _paths(call.body)
         )
     except ConfigurationError:
@@ -225,7 +232,7 @@ def _check_action(action: str, wsdl: object) -> None:
 
 
 def _document_place(call: Call, names: SoapNames, wsdl: object) -> DocumentPlace:
-    named = [path for path in _paths(call.body) if path[-1].name == (names.blok or DOCUMENT)]
+    named = [path for path in _paths(call.body) if _is_called(path[-1], names.blok, DOCUMENT)]
     if names.blok and not named:
         raise ConfigurationError(
             f"No message can be made from {wsdl}: its operation {call.operation} has no element "
@@ -258,7 +265,7 @@ def _preferred(places: list[DocumentPlace]) -> list[DocumentPlace]:
 
 def _guessed(call: Call) -> list[DocumentPlace]:
     """Without a Blok: a Nodurs, what a Nodurs holds, or the one parameter that a document fits into."""
-    for wanted in (lambda each: each.name.lower() == _REPORT, _is_content):
+    for wanted in (_is_report, _is_content):
         for path in _paths(call.body):
             if wanted(path[-1]):
                 return list(_places(path))
@@ -272,28 +279,37 @@ def _places(path: tuple[Field, ...]) -> Iterator[DocumentPlace]:
         yield DocumentPlace(path, DocumentForm.TEXT)
     elif here.kind is Kind.BASE64:
         yield DocumentPlace(path, DocumentForm.BASE64)
-    elif here.name.lower() == _REPORT and len(path) > 0 and here.kind in (Kind.ELEMENTS, Kind.ANYTHING):
-        yield DocumentPlace(path[:-1], DocumentForm.NODURS, here, is_typed=True)
+    elif _is_report(here) and here.kind in (Kind.ELEMENTS, Kind.ANYTHING):
+        yield DocumentPlace(path[:-1], DocumentForm.NODURS, here, is_typed=bool(here.children))
     elif _is_content(here):
         yield DocumentPlace(path[:-1], DocumentForm.CONTENT, here, is_typed=True)
+    elif reports := [each for each in here.children if _is_report(each)]:
+        yield from _places((*path, reports[0]))
     elif here.kind is Kind.ANYTHING or here.holds_any:
         yield DocumentPlace(path, DocumentForm.NODURS)
     elif here.kind is Kind.ELEMENTS and len(path) <= _DEEPEST:
-        reports = [each for each in here.children if each.name.lower() == _REPORT]
-        for child in reports or _may_be_documents(here.children):
+        for child in _may_be_documents(here.children):
             yield from _places((*path, child))
 
 
 def _may_be_documents(children: Iterable[Field]) -> Iterator[Field]:
-    return (
-        each
-        for each in children
-        if not each.repeats and each.name != IDENT and not (each.kind is Kind.TEXT and role_of(each.name))
-    )
+    for each in children:
+        is_entry = _is_called(each, "", IDENT) or (each.kind is Kind.TEXT and role_of(each.name) != "")
+        if not each.repeats and not is_entry:
+            yield each
+
+
+def _is_report(element: Field) -> bool:
+    return element.name.lower() == _REPORT
 
 
 def _is_content(element: Field) -> bool:
-    return element.name.lower() != _REPORT and any(each.name == _CONTENT for each in element.children)
+    return not _is_report(element) and any(each.name == _CONTENT for each in element.children)
+
+
+def _is_called(element: Field, name: str, usual: str) -> bool:
+    """By the name in the settings as it is written, else by the usual one in whatever case."""
+    return element.name == name if name else element.name.lower() == usual.lower()
 
 
 def _overridden(place: DocumentPlace, form: DocumentForm) -> DocumentPlace:
@@ -313,12 +329,11 @@ def _ident_place(call: Call, names: SoapNames, document: DocumentPlace, wsdl: ob
     if names.ident_form == IdentForm.NONE:
         return IdentPlace(IdentForm.NONE)
     around = _around(call, document)
-    wanted = names.ident or IDENT
     found = [
         (path[-1], in_header)
         for fields, in_header in ((around, False), (call.headers, True))
         for path in _paths(fields)
-        if path[-1].name == wanted
+        if _is_called(path[-1], names.ident, IDENT)
     ]
     if names.ident and not found:
         raise ConfigurationError(
@@ -353,6 +368,8 @@ def _carries_entries(element: Field) -> bool:
 
 
 def _ident_in(holder: Field, names: SoapNames, *, in_header: bool, wsdl: object) -> IdentPlace:
+    if len(holder.children) == 1 and not holder.attributes and _is_wrapper(holder.children[0]):
+        return _ident_in(holder.children[0], names, in_header=in_header, wsdl=wsdl)
     form = IdentForm(names.ident_form) if names.ident_form else _ident_form(holder, names)
     if form is IdentForm.ARRAY:
         item = _item(holder, names)
@@ -367,6 +384,10 @@ def _ident_in(holder: Field, names: SoapNames, *, in_header: bool, wsdl: object)
         "cannot be put there as the settings say.",
         "Correct soap.ident_item and soap.ident_form after it, or leave them out; else ask the authority.",
     )
+
+
+def _is_wrapper(element: Field) -> bool:
+    return element.kind is Kind.ELEMENTS and not element.repeats and bool(element.children)
 
 
 def _ident_form(holder: Field, names: SoapNames) -> IdentForm | None:
@@ -489,7 +510,7 @@ def _paths(fields: Iterable[Field]) -> Iterator[tuple[Field, ...]]:
         layer = [
             (*path, child)
             for path in layer
-            if len(path) < _DEEPEST and path[-1].name.lower() != _REPORT and not _is_content(path[-1])
+            if len(path) < _DEEPEST and not _is_report(path[-1]) and not _is_content(path[-1])
             for child in path[-1].children
         ]
 

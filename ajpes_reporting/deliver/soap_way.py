@@ -24,6 +24,7 @@ class SoapWay(HttpsWay):
     reports: ClassVar[tuple[str, ...]] = ("nodurs",)
     example: ClassVar[str] = """\
 # The web service wsBlokIzmenjava, for NODURS.
+# `ajpes-reporting doctor --wsdl FILE` proposes this section for AJPES's WSDL.
 # [soap]
 # endpoint = "https://…/wsBlokIzmenjava.asmx"
 # username = "…"

@@ -552,9 +552,10 @@ def on_board(url: str) -> bytes | None:
 
 
 def _prepared(root: etree._Element) -> bytes:
-    """The document, with places for imports that only name a namespace that we know.
+    """The document as zeep can read all of it.
 
-    What includes a file says into which namespace, for a file without one takes that of whoever includes it.
+    Imports that only name a namespace that we know get a place. What includes a file says into which
+    namespace, for a file without one takes that of whoever includes it. A fixed value is a default.
     """
     schemas = [*root.iter(f"{{{XSD}}}schema")]
     defined = {schema.get("targetNamespace") for schema in schemas}
@@ -566,6 +567,9 @@ def _prepared(root: etree._Element) -> bytes:
                 node.set("schemaLocation", f"{location}{_INCLUDED_INTO}{own}")
             elif not location and namespace not in defined and (place := _known_place(namespace)):
                 node.set("schemaLocation", place)
+        for node in schema.iter(f"{{{XSD}}}element", f"{{{XSD}}}attribute"):
+            if (fixed := node.get("fixed")) is not None:
+                node.set("default", fixed)
     return etree.tostring(root)
 
 

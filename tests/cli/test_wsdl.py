@@ -14,13 +14,13 @@ import pytest
 import trustme
 
 from ajpes_reporting.cli.main import run
-from ajpes_reporting.config import ProviderSection, Settings, Workspace
 from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.soap_way import SoapWay
+from ajpes_reporting.deliver.way import Setup
 from ajpes_reporting.domain.outcomes import Delivered
 from ajpes_reporting.domain.ports import Parcel
 from ajpes_reporting.shipped import sample
-from ajpes_reporting.wiring import now, way_setup
+from ajpes_reporting.wiring import now
 from tests.servers.https import HttpsServer, Visit, http
 from tests.servers.wsdl_authority import WsdlAuthority
 
@@ -29,6 +29,7 @@ SPYNE = Path(__file__).parents[1] / "servers" / "spyne_authority.py"
 REFUSED = {"axis_rpc_encoded.wsdl", "hex_bytes.wsdl", "two_operations.wsdl"}
 SENDABLE = sorted(each.name for each in WSDLS.glob("*.wsdl") if each.name not in REFUSED)
 LEDGER = ("accounts.csv", "account-months.csv", "postings.csv", "events.csv")
+GIVEN = {"storitev": "N01", "test": "false"}
 PROVIDER = '[provider]\nregistration_number = "5860571000"\nname = "Banka"\n'
 Told = Callable[..., tuple[int, str, str]]
 
@@ -58,7 +59,7 @@ def names_of(soap: SoapWay) -> SoapNames:
         soap.operation, soap.document_element, soap.ident_element, soap.ident_item, soap.result_element,
         soap.target_namespace, soap.soap_action, soap.version, soap.port, soap.document_form, soap.ident_form,
         soap.ident_separator, soap.ident_fields, tuple(each.strip("{}") for each in soap.ident),
-        {"storitev": "N01", **soap.parameters},
+        {**GIVEN, **soap.parameters},
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def test_the_block_says_what_the_wsdl_says(doctor: Told, name: str) -> None:
     settings = SoapWay.model_validate(soap)
     assert settings.wsdl == str(wsdl)
     named = settings.operation if name == "asmx_sibling.wsdl" else ""
-    plain = SoapNames(named, parameters={"storitev": "N01"}, roles=names_of(settings).roles)
+    plain = SoapNames(named, parameters=GIVEN, roles=names_of(settings).roles)
     entries = ("a",) * len(settings.ident)
     assert make_envelope(wsdl, names_of(settings), entries) == make_envelope(wsdl, plain, entries)
 
@@ -370,10 +371,8 @@ def test_the_wsdl_of_another_make_gives_the_settings_for_its_own_server(
             assert run(["-w", str(bank), "--json", "doctor", "--wsdl", url]) == 0
             soap = SoapWay.model_validate(json.loads(capsys.readouterr().out)["soap"])
             soap = soap.model_copy(update={"endpoint": url.removesuffix("?wsdl")})
-            settings = Settings(
-                provider=ProviderSection(registration_number="5860571000", name="B"), soap=soap
-            )
-            carrier = soap.carrier(way_setup(Workspace(bank, settings), now, tmp_path))
+            setup = Setup("5860571000", bank.joinpath, lambda _setting, text: text, now, tmp_path)
+            carrier = soap.carrier(setup)
             report = sample("reports/NODURS_20261104_5860571.xml")
             parcel = Parcel(report, report.name, "nodurs", report.stat().st_size, "")
             assert isinstance(carrier.deliver(parcel), Delivered)

@@ -20,7 +20,7 @@ from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Unknown
 from ajpes_reporting.domain.ports import Parcel, no_progress
-from tests.deliver.conftest import NODURS, PASSWORD, Keys, MakeCarrier, MakeParcel
+from tests.deliver.conftest import NODURS, PASSWORD, WSDL, Keys, MakeCarrier, MakeParcel
 from tests.servers.https import HttpsServer
 from tests.servers.wsdl_authority import WsdlAuthority, canonical, report_in
 
@@ -91,6 +91,9 @@ CASES = [
     Case("gsoap", body(CALL, "Blok"), "text", (), settings={"document_form": "text", "ident_form": "none"}),
     Case("only_nodurs", body(CALL, "Nodurs"), "content", ()),
     Case("bare_blok", body("Blok"), "element", ()),
+    Case("lower_case", body("blokPodOddaj", "blok"), "text",
+         (body("blokPodOddaj", "glava", "ident", "vnosi", "vnos"),),
+         settings={"parameters": {"test": "false"}}),
     Case("mtom_bytes", body(CALL, "Blok", "vsebina"), "base64",
          (body(CALL, "Ident", "Maticna"), body(CALL, "Ident", "Prijava", "Uporabnik"),
           body(CALL, "Ident", "Prijava", "Geslo"))),
@@ -145,6 +148,26 @@ def test_in_no_shape_the_message_is_whole_before_the_last_moment(
     outcome = carrier.deliver(report, no_progress, lambda _waits_as: replaced)
     assert isinstance(outcome, Unknown)
     assert (authority.received, authority.objections) == ([], [])
+
+
+def test_a_version_that_no_wsdl_offers_can_be_set() -> None:
+    """AJPES may say by letter what its WSDL does not."""
+    envelope = make_envelope(WSDL, SoapNames(version="1.2"), ENTRIES)
+    assert envelope.headers["Content-Type"].startswith("application/soap+xml; charset=utf-8; action=")
+    assert b"http://www.w3.org/2003/05/soap-envelope" in envelope.head
+
+
+@pytest.mark.parametrize(
+    ("form", "inside"), [("text", "&lt;Nodurs"), ("cdata", "<![CDATA[<Nodurs"), ("base64", "PD94bWwg")]
+)
+def test_without_a_wsdl_of_ajpes_the_form_can_be_set(make_parcel: MakeParcel, form: str, inside: str) -> None:
+    """The shipped WSDL is bent by settings alone, as far as AJPES tells us more."""
+    envelope = make_envelope(WSDL, SoapNames(document_form=form, ident_form="text"), ENTRIES)
+    report = payload.make_payload(make_parcel(SAMPLE.read_bytes()), envelope.form, envelope.root)
+    message = envelope.head + b"".join(report.blocks(no_progress)) + envelope.tail
+    etree.fromstring(message)
+    assert inside.encode() in message
+    assert ";".join(ENTRIES).encode() in message
 
 
 def _place(message: etree._Element, case: Case) -> etree._Element:
@@ -276,8 +299,8 @@ def test_a_file_whose_tags_cannot_be_rewritten_is_not_sent(
 @pytest.mark.parametrize("name", ["asmx_string", "asmx_bytes", "rpc_typed", "asmx_typed"])
 def test_a_large_report_needs_no_memory_in_any_form(make_parcel: MakeParcel, name: str) -> None:
     """Escaped, in Base64 or rewritten, the largest bank's report goes through the smallest machine."""
-    row = b'<Dolznik a="&amp;"><Naziv>x &lt; y</Naziv></Dolznik>\n'
-    parcel = make_parcel(f'<Nodurs xmlns="{NODURS}">'.encode() + row * 20_000 + b"</Nodurs>")
+    row = b'<Dolznik a="&amp;"><Naziv>' + b"x &lt; y" * 200 + b"</Naziv></Dolznik>\n"
+    parcel = make_parcel(f'<Nodurs xmlns="{NODURS}">'.encode() + row * 2_000 + b"</Nodurs>")
     envelope = make_envelope(WSDLS / f"{name}.wsdl", SoapNames(), ENTRIES)
     tracemalloc.start()
     report = payload.make_payload(parcel, envelope.form, envelope.root)
@@ -309,6 +332,7 @@ def _texts(message: etree._Element, place: str) -> list[str]:
         ("asmx_header", {"ident_fields": ("Pin",)}, "has the fields UporabniskoIme, Geslo"),
         ("jaxws_content", {"roles": (), "ident_fields": ("geslo", "uporabnik")}, "3 entries"),
         ("mtom_bytes", {"ident_form": "none"}, "wants the element Geslo"),
+        ("lower_case", {}, "wants the attribute test of blokPodOddaj"),
         ("asmx_xml", {"soap_action": "urn:x\r\nEvil: y"}, "no header can carry"),
     ],
 )

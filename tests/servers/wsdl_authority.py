@@ -79,7 +79,7 @@ class WsdlAuthority:
         )
         if action is None:
             return f"no binding for SOAP {version}"
-        if wrong := _wrong_headers(request, version, action):
+        if wrong := _wrong_headers(request, version, action.strip('"')):
             return wrong
         envelope = etree.fromstring(request.body)
         if envelope.tag != f"{ENVELOPE[version]}Envelope":
