@@ -108,5 +108,5 @@ def _file_of(session: Session, workspace: Workspace | None, source: str, tell: C
 
 def _setting_for(path: Path, folder: Path) -> str:
     """The path as a setting: relative to the workspace if it lies in it."""
-    absolute, base = path.absolute(), folder.absolute()
+    absolute, base = path.resolve(), folder.resolve()
     return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)

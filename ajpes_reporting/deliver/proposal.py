@@ -179,7 +179,8 @@ def _shape_settings(interface: Interface, shape: CallShape, names: SoapNames) ->
     found: dict[str, Any] = {"version": call.version}
     if len(of_version) > 1:
         found["port"] = call.port
-    if namespace := message_namespace(call):
+    namespace = message_namespace(call)
+    if namespace and call.body[0] is not document.root:
         found["target_namespace"] = namespace
     found["operation"] = call.operation
     if shape.action:

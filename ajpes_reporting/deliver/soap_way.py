@@ -23,8 +23,8 @@ class SoapWay(HttpsWay):
     title: ClassVar[str] = "SOAP"
     reports: ClassVar[tuple[str, ...]] = ("nodurs",)
     example: ClassVar[str] = """\
-# The web service wsBlokIzmenjava, for NODURS.
-# `ajpes-reporting doctor --wsdl FILE` proposes this section for AJPES's WSDL.
+# The web service wsBlokIzmenjava, for NODURS. Once there is a WSDL of AJPES's,
+# `ajpes-reporting doctor --wsdl FILE` proposes this section.
 # [soap]
 # endpoint = "https://…/wsBlokIzmenjava.asmx"
 # username = "…"

@@ -209,7 +209,7 @@ def _told(wsdl: Path) -> Iterator[None]:
             reason = f"it contradicts itself ({type(error).__name__}: {reason})"
         raise ConfigurationError(
             f"The WSDL {wsdl} cannot be used: {' '.join(reason.split())[:500].rstrip('.')}.",
-            "Check soap.wsdl; `ajpes-reporting doctor --wsdl FILE` says what it finds in it.",
+            "Check that file (soap.wsdl), or ask the authority for its WSDL once more.",
         ) from error
 
 
@@ -496,21 +496,34 @@ class _Files:
         return _prepared(root)
 
     def _path(self, url: str) -> Path:
+        """The file for an import; one with an address may lie beside the WSDL under its own name."""
         parts = urlsplit(url)
         if parts.scheme in {"http", "https", "ftp"}:
-            raise ConfigurationError(
-                f"The WSDL imports {url}; nothing is fetched from the network for it.",
-                "Save that file beside the WSDL and import it by its file name; "
-                "`ajpes-reporting doctor --wsdl URL` fetches a WSDL with all it imports.",
-            )
-        path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(url)
-        beside = path.resolve()
-        if not beside.is_relative_to(self._folder):
+            path = self._folder / _file_name(url)
+            if not path.is_file():
+                raise ConfigurationError(
+                    f"The WSDL imports {url}; nothing is fetched from the network for it.",
+                    f"Save that file beside the WSDL, as {path.name}; "
+                    "`ajpes-reporting doctor --wsdl URL` fetches a WSDL with all it imports.",
+                )
+            return path
+        # Tools on Windows write paths in their way.
+        path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(url.replace("\\", "/"))
+        if not path.resolve().is_relative_to(self._folder):
             raise ConfigurationError(
                 f"The WSDL imports {url}, which lies outside of its folder.",
                 "Put that file beside the WSDL and import it by its file name.",
             )
         return path
+
+
+def _file_name(url: str) -> str:
+    """Under which name somebody would save what is at an address: nodurs.xsd, or xsd0.xsd for ?xsd=xsd0."""
+    parts = urlsplit(url)
+    name = unquote(parts.path).rpartition("/")[2]
+    if name.endswith((".xsd", ".wsdl")) or not parts.query:
+        return name or "wsdl"
+    return f"{parts.query.rpartition('=')[2]}.xsd".replace("/", "_")
 
 
 def read_bounded(path: Path) -> bytes:

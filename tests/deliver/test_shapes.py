@@ -398,6 +398,32 @@ def test_a_strange_wsdl_is_told_in_words(
         make_carrier(1, wsdl=wsdl)
 
 
+@pytest.mark.parametrize(
+    ("location", "file"),
+    [
+        ("https://www.ajpes.si/xsd/tipi.xsd", "tipi.xsd"),
+        ("http://srv01/B.svc?xsd=xsd0", "xsd0.xsd"),
+        ("xsd\\tipi.xsd", "xsd/tipi.xsd"),
+        ("file:{folder}/tipi.xsd", "tipi.xsd"),
+    ],
+)
+def test_what_a_wsdl_imports_is_found_beside_it_as_people_save_it(
+    tmp_path: Path, location: str, file: str
+) -> None:
+    """Nobody has to edit AJPES's WSDL, whatever it calls the files beside it."""
+    wsdl, schema = tmp_path / "ajpes.wsdl", tmp_path / file
+    schema.parent.mkdir(exist_ok=True)
+    schema.write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:tipi">'
+        '<xs:simpleType name="Datoteka"><xs:restriction base="xs:base64Binary"/></xs:simpleType></xs:schema>'
+    )
+    place = location.replace("{folder}", str(tmp_path))
+    imported = f'<s:import namespace="urn:tipi" schemaLocation="{place}"/><s:element name="BlokPodOddaj">'
+    text = PLAIN.replace('<s:element name="BlokPodOddaj">', imported)
+    wsdl.write_text(text.replace('type="s:base64Binary"', 'xmlns:t="urn:tipi" type="t:Datoteka"'))
+    assert make_envelope(wsdl, SoapNames(), ENTRIES).form == "base64"
+
+
 def test_a_wsdl_that_imports_itself_for_ever_comes_to_an_end(
     make_carrier: MakeCarrier, tmp_path: Path
 ) -> None:
