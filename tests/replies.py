@@ -449,15 +449,15 @@ FAULTS_OF_OURS: dict[str, tuple[Reply, str]] = {
 """Faults that blame the message, each with the reason that a person reads in it."""
 
 UNKNOWN: dict[str, tuple[Reply, str]] = {
-    "neither yes nor no": (xml(call("<Ident/>")), "no verdict"),
+    "neither yes nor no": (xml(call("<Ident/>")), "neither yes nor no"),
     "no service error, and nothing else": (
         xml(call('<Ident dtDatumPriprave="2026-11-17T18:00:00" idNapake="0"><OpisNapake/></Ident>')),
-        "no verdict",
+        "neither yes nor no",
     ),
-    "warnings, and no count of errors": (xml(call(f"<Ident/>{row('WRN')}")), "no verdict"),
+    "warnings, and no count of errors": (xml(call(f"<Ident/>{row('WRN')}")), "neither yes nor no"),
     "a word": (xml(call("Sprejeto")), "only 'Sprejeto'"),
-    "JSON that says nothing": (as_json({"status": "ok"}), "no verdict"),
-    "JSON of a gateway": (as_json({"errors": [{"message": "timeout"}]}, "504 No"), "no verdict"),
+    "JSON that says nothing": (as_json({"status": "ok"}), "neither yes nor no"),
+    "JSON of a gateway": (as_json({"errors": [{"message": "timeout"}]}, "504 No"), "neither yes nor no"),
     "JSON: yes and no": (as_json({"success": True, "failure": True}), "contradicts itself"),
     "JSON: neither taken nor not": (as_json({"success": 0, "failure": 0}), "contradicts itself"),
     "JSON: twice, and otherwise": (Reply(b'{"success":true,"success":false}'), "contradicts itself"),
@@ -500,7 +500,7 @@ UNKNOWN: dict[str, tuple[Reply, str]] = {
     ),
     "MIME of nothing": (Reply(b"--b--\r\n", "multipart/related; boundary=b"), "no parts"),
     "base64 that breaks off": (
-        xml(call(base64.b64encode(block(NO).encode()).decode()[:-5])), "makes no sense",
+        xml(call(base64.b64encode(block(NO).encode()).decode()[:-5])), "gives no verdict",
     ),
     "nothing but blanks": (Reply(b"\r\n\0\0 "), "nothing but blanks"),
     "nothing": (Reply(b""), "empty"),

@@ -260,7 +260,8 @@ def _show_rows(desk: Desk, submission: Submission) -> None:
             if reply.note:
                 echo(f"  the answer: {reply.note}")
             for row in answers.rows_of(connection, reply.id, _MOST_ROWS):
-                echo(f"  AJPES, {row.severity} {row.code}: {_record_of(row)}{row.text}")
+                code = f" {row.code}" if row.code else ""
+                echo(f"  AJPES, {row.severity}{code}: {_record_of(row)}{row.text}")
             more = (reply.error_rows or 0) + (reply.warning_rows or 0) - _MOST_ROWS
             if more > 0:
                 echo(f"  … and {more} more; `ajpes-reporting show {submission.id} --answers` lists them all")

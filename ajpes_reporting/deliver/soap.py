@@ -234,7 +234,9 @@ class SoapCarrier:
         is_error = status >= httpx.codes.BAD_REQUEST
         if httpx.codes.is_success(status) or (is_error and refuses(reply.answer)):
             return Delivered(reply.answer, evidence=reply.path, deviations=reading.deviations)
-        return Unknown(f"{_replied(status)}: it holds an acceptance all the same.", _SETTLE, reply.path)
+        return Unknown(
+            f"{_replied(status)}: the acceptance in it contradicts its status.", _SETTLE, reply.path
+        )
 
     def _faulted(self, fault: Fault, status: int, evidence: Path, deviations: tuple[str, ...]) -> Outcome:
         text = self._masked(fault.text or "no reason given")
@@ -364,4 +366,4 @@ _HTTPS = "Write it like https://host/wsBlokIzmenjava.asmx."
 
 def _replied(status: int) -> str:
     how = ", a redirect that was not followed," if httpx.codes.is_redirect(status) else ""
-    return f"The authority may have the report, but its reply (HTTP {status}){how} makes no sense"
+    return f"The authority may have the report, but its reply (HTTP {status}){how} gives no verdict"

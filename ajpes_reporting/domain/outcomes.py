@@ -52,7 +52,7 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The authority may hold the report: the connection broke, or the reply makes no sense.
+    """The authority may hold the report: the connection broke, or the reply gives no verdict.
 
     `evidence` is whatever came back, raw.
     """

@@ -94,6 +94,20 @@ def test_what_a_reply_leaves_out_of_an_answer_is_known_from_the_call(tmp_path: P
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        "JSON: success, and an error",
+        "an error in a list elsewhere",
+        "an error beside a head that counts none",
+    ],
+)
+def test_what_the_head_says_stays_beside_a_row_that_says_otherwise(tmp_path: Path, style: str) -> None:
+    """The worse reading holds, and the disagreement can be shown."""
+    read(tmp_path, replies.REFUSED[style].body)
+    assert verdict(tmp_path) == ["0", "ERR"]
+
+
 def test_an_answer_about_another_day_is_not_made_ours(tmp_path: Path) -> None:
     """Only what is missing is taken from the call."""
     read(tmp_path, b'{"success": true, "datumPodatkov": "16. 11. 2026", "maticnaPonudnika": "1234567"}')

@@ -192,4 +192,4 @@ def test_errors_of_a_library_of_another_make_are_told_apart(ask: Callable[[str],
     assert fault.reason == "Ni pravic. (12)"
     assert isinstance(broken, Unknown)
     assert isinstance(nothing, Unknown)
-    assert "no verdict" in nothing.reason
+    assert "neither yes nor no" in nothing.reason

@@ -60,10 +60,10 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     if is_good is False:
         if not (error_rows or warning_rows or unsaid or head.get("errors")):
             return _refused_without_rows(head)
-        declared = max(_count(head.get("errors")), _count(head.get("failure")))
-        return Counts(max(declared, error_rows, 1), _declared(head, "warnings", warning_rows), "ERR")
+        errors = _declared_errors(head, error_rows + unsaid)
+        return Counts(errors, _declared(head, "warnings", warning_rows), "ERR")
     if is_good is None:
-        raise UnusableReplyError(f"it gives no verdict{_words(head)}")
+        raise UnusableReplyError(f"it says neither yes nor no{_words(head)}")
     if gathered.has_named_errors:
         raise UnusableReplyError("it contradicts itself: success, and errors")
     return Counts(0, _declared(head, "warnings", warning_rows + unsaid), "WRN")
@@ -102,6 +102,14 @@ def _refused_without_rows(head: dict[str, Value]) -> Refusal:
 
 def _count(value: Value) -> int:
     return int(value) if isinstance(value, int) else 0
+
+
+def _declared_errors(head: dict[str, Value], rows: int) -> int:
+    """As the head has it, so that whoever reads the answer sees where its rows disagree."""
+    if "errors" in head or head.get("success"):
+        said = _count(head.get("errors"))
+        return said or (0 if rows else 1)
+    return max(_count(head.get("failure")), rows, 1)
 
 
 def _declared(head: dict[str, Value], what: str, rows: int) -> int:
