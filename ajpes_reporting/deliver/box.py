@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver import listing
-from ajpes_reporting.deliver.client import refused
-from ajpes_reporting.deliver.remote import State, find, state_of
-from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.deliver.remote import State, kind_of, state_of
+from ajpes_reporting.deliver.wire import NoSuchFile, Refused
+from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
 from ajpes_reporting.domain.ports import RemoteAnswer
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_UNFINISHED = (".part", ".tmp")
+# As servers and clients name what they are still writing.
+_UNFINISHED = (".part", ".tmp", ".temp", ".filepart", ".partial", ".incomplete")
 _ASKED_AT_ONCE = 1_000
 _MOST_NEW = 10_000
 _MOST_WARNINGS = 20
@@ -44,14 +45,15 @@ class Found:
 
 
 class Box:
-    """One folder of answers, in one session."""
+    """One folder of answers, in one session. `told` has the warnings that need not be repeated."""
 
-    def __init__(self, sftp: Client, folder: str, report: str, limits: listing.Limits) -> None:
+    def __init__(self, sftp: Client, folder: str, report: str, told: set[str]) -> None:
         self._sftp = sftp
         self._folder = folder
         self._report = report
-        self._limits = limits
         self._left: list[str] = []
+        self._unreadable: list[str] = []
+        self._told = told
         self._warnings = 0
 
     def new(
@@ -69,12 +71,13 @@ class Box:
     def download(self, found: Found, to: Path, most_bytes: int) -> bool:
         """Copies a file; False if it is not whole, because it is being written, or too large to fetch."""
         path = posixpath.join(self._folder.encode(), found.name)
-        before = find(self._sftp, path)
+        before = self._state(path)
         told = before.size_bytes if before else None
         if None not in (told, found.size_bytes) and told != found.size_bytes:
             self.warn("%r has another size than a moment ago; it is left for the next time", found.name)
             return False
-        size = found.size_bytes if told is None else told
+        # There are servers that tell 0 where they do not know.
+        size = (found.size_bytes if told is None else told) or None
         if size is not None and size > most_bytes:
             self.warn("%r has %d bytes, too many to fetch", found.name, size)
             return False
@@ -85,17 +88,30 @@ class Box:
                 written += local.write(block)
         if written > most_bytes:
             self.warn("%r has more than %d bytes, too many to fetch", found.name, most_bytes)
-        is_whole = written == size or (size is None and written <= most_bytes)
-        return is_whole and before is not None and find(self._sftp, path) == before
+            return False
+        if (size is None or written == size) and self._is_unchanged(path, before, to, written):
+            return True
+        self.warn("%r changes while it is read; it is left for the next time", found.name)
+        return False
+
+    def note_refusal(self, found: Found, error: Refused) -> None:
+        """Notes that a file was not given to us, and whether nobody may read it."""
+        self.warn("%r cannot be fetched: %s", found.name, error)
+        if error.is_denied:
+            self._unreadable.append(found.remote.name)
 
     def warn(self, text: str, *values: object) -> None:
-        """Logs what is wrong with one file; when there is too much of it, only that there is more."""
+        """Logs what is wrong with one file, once; when there is too much of it, only that there is more."""
+        warning = text % values
+        if warning in self._told:
+            return
         self._warnings += 1
         if self._warnings <= _MOST_WARNINGS:
-            _log.warning(text, *values)
+            self._told.add(warning)
+            _log.warning("%s: %s", self._folder, warning)
 
     def tell_what_was_left(self) -> None:
-        """Raises `NotDelivered` if the folder had no end, or more in it than can be fetched at once."""
+        """Raises `NotDelivered` if the folder had no end, or there is something that may not be read."""
         if self._warnings > _MOST_WARNINGS:
             _log.warning("%s: %d more files were passed over", self._folder, self._warnings - _MOST_WARNINGS)
         if self._left:
@@ -103,6 +119,33 @@ class Box:
                 f"{' '.join(self._left)} What was found until then is taken in.",
                 "Ask the authority to clear the folder, then collect again.",
             )
+        if self._unreadable:
+            count, some = len(self._unreadable), ", ".join(self._unreadable[:3])
+            raise NotAllFetched(
+                f"{self._folder} has {count:,} new file{'s' if count > 1 else ''} that we may not read: "
+                f"{some}{', …' if count > 3 else ''}. What may be read is taken in.",
+                "Ask the authority for the right to read there.",
+            )
+
+    def _state(self, path: bytes) -> State | None:
+        """What STAT tells of a file; None if it tells nothing, and the listing has to do."""
+        try:
+            return state_of(self._sftp.stat(path))
+        except Refused:
+            return None
+
+    def _is_unchanged(self, path: bytes, before: State | None, local: Path, size_bytes: int) -> bool:
+        """Whether a file is still what was read; where its time alone has moved on, it is read again."""
+        after = self._state(path)
+        if before == after:
+            return True
+        if before is None or after is None or before.size_bytes != after.size_bytes:
+            return False
+        with local.open("rb") as ours:
+            for block in self._sftp.blocks(path, size_bytes):
+                if ours.read(len(block)) != block:
+                    return False
+            return not ours.read(1)
 
     def _newest(self, new: dict[RemoteAnswer, Found]) -> list[tuple[RemoteAnswer, Found]]:
         """The newest, as many as are fetched at once, in order of age."""
@@ -118,7 +161,7 @@ class Box:
     def _batches(self) -> Iterator[list[Found]]:
         batch: list[Found] = []
         try:
-            for name, entry in listing.entries(self._sftp, self._folder, self._limits):
+            for name, entry in listing.entries(self._sftp, self._folder):
                 if (found := self._candidate(name, entry)) is not None:
                     batch.append(found)
                 if len(batch) == _ASKED_AT_ONCE:
@@ -132,35 +175,25 @@ class Box:
     def _candidate(self, name: bytes, entry: paramiko.SFTPAttributes) -> Found | None:
         """What may be an answer: a file, or something of which only STAT tells what it is."""
         if "/" in entry.filename:
-            self.warn("The server lists %r, which is no file name; it was passed over", entry.filename)
+            self.warn("the server lists %r, which is no file name; it was passed over", entry.filename)
             return None
         if entry.filename.lower().endswith(_UNFINISHED):
+            self.warn("%r is not finished, as its name says; it is left for the next time", name)
             return None
-        state = state_of(entry)
-        if _kind(entry) in (0, stat.S_IFLNK) or None in (state.size_bytes, state.modified_at):
-            asked = self._asked(name)
-            if asked is None:
+        kind, state = kind_of(entry), state_of(entry)
+        if kind in (0, stat.S_IFLNK) or None in (state.size_bytes, state.modified_at):
+            try:
+                asked = self._sftp.stat(posixpath.join(self._folder.encode(), name))  # which follows links
+            except NoSuchFile as error:
+                self.warn("%r is listed, and cannot be looked at: %s", name, error)
                 return None
-            kind, state = asked
-            if kind not in (0, stat.S_IFREG):
-                return None
-        elif _kind(entry) != stat.S_IFREG:
+            except Refused:
+                pass  # nobody may look, so what the listing tells has to do
+            else:
+                kind, state = kind_of(asked), state_of(asked)
+        if kind not in (0, stat.S_IFREG, stat.S_IFLNK):
+            what = "a folder" if kind == stat.S_IFDIR else "no file"
+            self.warn("%r is %s; no answer is looked for in it", name, what)
             return None
         remote = RemoteAnswer(self._report, entry.filename, state.size_bytes or 0, state.modified_at or 0)
         return Found(remote, name, state.size_bytes)
-
-    def _asked(self, name: bytes) -> tuple[int, State] | None:
-        """Kind and state of a file as STAT tells them, which follows links."""
-        try:
-            attributes = self._sftp.stat(posixpath.join(self._folder.encode(), name))
-        except OSError as error:
-            if not refused(error):
-                raise
-            self.warn("%r is listed, and cannot be looked at: %s", name, error)
-            return None
-        return _kind(attributes), state_of(attributes)
-
-
-def _kind(attributes: paramiko.SFTPAttributes) -> int:
-    """A regular file, a folder, a link …; 0 where the server does not say."""
-    return stat.S_IFMT(attributes.st_mode or 0)

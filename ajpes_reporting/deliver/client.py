@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 from paramiko import Message, SFTPError
 from paramiko.sftp import (
+    CMD_ATTRS,
     CMD_DATA,
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
     CMD_INIT,
     CMD_READ,
+    CMD_READDIR,
+    CMD_STAT,
     CMD_STATUS,
     CMD_VERSION,
     int64,
 )
+
+from ajpes_reporting.deliver.listing import DEFAULT
+from ajpes_reporting.deliver.wire import Attributes, EndOfList, Refused, check_status, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +41,14 @@ _UNDER_WAY_BYTES = 2 << 20
 
 
 class Client(paramiko.SFTPClient):
-    """A session that knows how many bytes its server takes in one read, and in one write."""
+    """A session that knows how many bytes its server takes in one read, and in one write.
+
+    `listing` bounds what is read of one folder's listing.
+    """
 
     largest_read_bytes = _EVERY_SERVER_TAKES_BYTES
     largest_write_bytes = _EVERY_SERVER_TAKES_BYTES
+    listing = DEFAULT
 
     def blocks(self, path: str | bytes, size_bytes: int) -> Iterator[bytes]:
         """The first `size_bytes` of a file, and something more if it is longer.
@@ -69,6 +79,31 @@ class Client(paramiko.SFTPClient):
             while done <= most_bytes and (block := remote.read(self.largest_read_bytes)):
                 yield block
                 done += len(block)
+
+    def stat(self, path: str | bytes) -> paramiko.SFTPAttributes:
+        """The attributes of a file, of which the server may leave out any. Raises `Refused`."""
+        kind, reply = self._request(CMD_STAT, path)
+        if kind != CMD_ATTRS:
+            raise Refused(0, "it says yes, and tells nothing")
+        attributes: Any = Attributes
+        found: paramiko.SFTPAttributes = attributes._from_msg(reply)
+        return found
+
+    def _request(self, kind: int, *arguments: Any) -> tuple[int, Message]:
+        client: Any = super()
+        try:
+            answer: tuple[int, Message] = client._request(kind, *arguments)
+        except EndOfList as error:
+            if kind in (CMD_READ, CMD_READDIR):
+                raise
+            raise Refused(1, str(error)) from None  # of nothing else there is an end
+        except Refused as error:
+            error.wanted = wanted(kind, arguments)
+            raise
+        return answer
+
+    def _convert_status(self, status: Message) -> None:
+        check_status(status)
 
     def _send_version(self) -> int:
         """The greeting, as in paramiko, but with what the server says in it."""
@@ -130,9 +165,12 @@ class _Reads:
 
     def _end_of_file(self, status: Message) -> bytes:
         try:
-            self._client._convert_status(status)
-        except EOFError:
+            check_status(status)
+        except EndOfList:
             return b""
+        except Refused as error:
+            error.wanted = "read the file"
+            raise
         raise SFTPError("Expected data")
 
     def _async_response(self, kind: int, reply: Message, number: int) -> None:
@@ -140,10 +178,8 @@ class _Reads:
 
 
 def refused(error: BaseException) -> bool:
-    """Whether the server itself said no, by a status of SFTP; paramiko knows no type for that."""
-    if isinstance(error, FileNotFoundError | PermissionError):
-        return True
-    return type(error) is OSError and error.errno is None and str(error) != "Socket is closed"
+    """Whether the server itself said no, by a status of SFTP."""
+    return isinstance(error, Refused)
 
 
 def _extensions(greeting: Message) -> set[bytes]:

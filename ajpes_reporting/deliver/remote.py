@@ -1,23 +1,24 @@
 """What lies on the exchange server, as far as it lets itself be seen.
 
 Servers differ: one leaves the size out, one answers STAT for a missing file with FAILURE, one says that
-it has removed a file and has not. So what is asked here is what somebody wants to know, and a server's
-word alone is not taken for it.
+it has removed a file and has not, one lets nobody look. So what is asked here is what somebody wants to know;
+a server's word alone is not taken where one can look, and where nobody may, that is an answer, too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
+import stat
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver import listing
-from ajpes_reporting.deliver.client import refused
+from ajpes_reporting.deliver.wire import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection
 
     import paramiko
 
@@ -49,6 +50,18 @@ class Removal(Enum):
     LEFT_BEHIND = auto()
 
 
+class Content(Enum):
+    """What a file holds, compared with a parcel."""
+
+    OURS = auto()
+    OTHER = auto()
+    ABSENT = auto()
+    # It is there and may be ours; nobody may read it.
+    UNREADABLE = auto()
+    # Nobody may look whether it is there.
+    UNSEEN = auto()
+
+
 def state_of(attributes: paramiko.SFTPAttributes) -> State:
     """What the attributes of a file tell of it."""
     size = attributes.st_size
@@ -58,20 +71,138 @@ def state_of(attributes: paramiko.SFTPAttributes) -> State:
 def find(sftp: Client, path: str | bytes) -> State | None:
     """A file's state; None if there is none.
 
-    Where STAT fails for another reason than a missing file, the listing of its folder decides. Raises what
-    the server refused if neither tells.
+    Where STAT fails for another reason than a missing file, the listing of its folder decides. Raises
+    `Refused` if neither tells.
     """
     try:
         return state_of(sftp.stat(path))
     except FileNotFoundError:
         return None
-    except OSError as error:
-        if not refused(error):
-            raise
-    return find_listed(sftp, path)
+    except Refused:
+        pass
+    return _find_listed(sftp, path)
 
 
-def find_listed(sftp: Client, path: str | bytes) -> State | None:
+def search(sftp: Client, path: str | bytes) -> State | None:
+    """A file's state as STAT tells it, or the listing; None if neither knows the file.
+
+    Raises `Refused` if nobody may look.
+    """
+    if (state := find(sftp, path)) is not None:
+        return state
+    try:
+        return _find_listed(sftp, path)
+    except Refused:
+        return None
+
+
+def glimpse(sftp: Client, path: str | bytes) -> State | None:
+    """A file's state; None also where the server lets nobody look."""
+    try:
+        return find(sftp, path)
+    except Refused:
+        return None
+
+
+def take_away(sftp: Client, path: str) -> Removal:
+    """Removes a file, and looks whether it is gone; the server's word counts where nobody may look."""
+    try:
+        sftp.remove(path)
+        by_its_word = Removal.TAKEN_AWAY
+    except FileNotFoundError:
+        by_its_word = Removal.WAS_NOT_THERE
+    except Refused:
+        by_its_word = Removal.LEFT_BEHIND
+    try:
+        is_there = search(sftp, path) is not None
+    except Refused:
+        return by_its_word
+    if is_there:
+        return Removal.LEFT_BEHIND
+    return Removal.WAS_NOT_THERE if by_its_word is Removal.LEFT_BEHIND else by_its_word
+
+
+def compare(sftp: Client, path: str | bytes, parcel: Parcel) -> Content:
+    """Compares a file with a parcel, byte by byte; it is read back."""
+    try:
+        state = search(sftp, path)
+    except Refused:
+        return Content.UNSEEN
+    if state is None:
+        return Content.ABSENT
+    if not state.may_have(parcel.size_bytes):
+        return Content.OTHER
+    digest = hashlib.sha256()
+    read = sftp.blocks_to_end if state.size_bytes is None else sftp.blocks
+    try:
+        for block in read(path, parcel.size_bytes):
+            digest.update(block)
+    except FileNotFoundError:
+        return Content.ABSENT
+    except Refused:
+        return Content.UNREADABLE
+    return Content.OURS if digest.hexdigest() == parcel.sha256 else Content.OTHER
+
+
+def holds(sftp: Client, path: str | bytes, parcel: Parcel) -> bool:
+    """Whether a file has the very bytes of the parcel, as far as they can be read."""
+    return compare(sftp, path, parcel) is Content.OURS
+
+
+def begins(sftp: Client, path: str, parcel: Parcel) -> bool:
+    """Whether a file holds a part of the parcel, from its first byte on, and no more. Raises `Refused`."""
+    with parcel.path.open("rb") as ours:
+        length = 0
+        for block in sftp.blocks_to_end(path, parcel.size_bytes):
+            length += len(block)
+            if block != ours.read(len(block)):
+                return False
+    return length < parcel.size_bytes
+
+
+def find_by_content(
+    sftp: Client,
+    folder: str,
+    parcel: Parcel,
+    *,
+    but_for: bytes | None = None,
+    known: Collection[bytes] = (),
+) -> str:
+    """The path in a folder of a file with the very bytes of the parcel, whatever its name; empty if none.
+
+    Names that end in `but_for`, and those in `known`, do not count.
+    """
+    for name in _of_its_size(sftp, folder, parcel.size_bytes):
+        if (but_for and name.lower().endswith(but_for)) or name in known:
+            continue
+        path = posixpath.join(folder.encode(), name)
+        if holds(sftp, path, parcel):
+            return path.decode(errors="backslashreplace")
+    return ""
+
+
+def _of_its_size(sftp: Client, folder: str, size_bytes: int) -> list[bytes]:
+    """The newest files of a folder that may have this size, as many as are worth reading back."""
+    found = []
+    try:
+        for name, attributes in listing.entries(sftp, folder):
+            if (state := state_of(attributes)).may_have(size_bytes) and not _is_folder(attributes):
+                found.append((state.modified_at or 0, name))
+    except (Refused, listing.EndlessListing):
+        pass
+    return [name for _time, name in sorted(found, reverse=True)[:_MOST_READ_BACK]]
+
+
+def kind_of(attributes: paramiko.SFTPAttributes) -> int:
+    """A regular file, a folder, a link …; 0 where the server does not say."""
+    return stat.S_IFMT(attributes.st_mode or 0)
+
+
+def _is_folder(attributes: paramiko.SFTPAttributes) -> bool:
+    return kind_of(attributes) == stat.S_IFDIR
+
+
+def _find_listed(sftp: Client, path: str | bytes) -> State | None:
     """A file's state as its folder lists it; None if it is not listed."""
     folder, wanted = posixpath.split(path.encode() if isinstance(path, str) else path)
     try:
@@ -81,79 +212,5 @@ def find_listed(sftp: Client, path: str | bytes) -> State | None:
     except FileNotFoundError:
         return None
     except listing.EndlessListing as error:
-        raise OSError(error.message) from None
+        raise Refused(None, error.message) from None
     return None
-
-
-def search(sftp: Client, path: str | bytes) -> State | None:
-    """A file's state as STAT tells it, or the listing; None if neither knows the file."""
-    return find(sftp, path) or find_listed(sftp, path)
-
-
-def glimpse(sftp: Client, path: str | bytes) -> State | None:
-    """A file's state; None also where the server lets nobody look."""
-    try:
-        return find(sftp, path)
-    except OSError as error:
-        if not refused(error):
-            raise
-        return None
-
-
-def take_away(sftp: Client, path: str) -> Removal:
-    """Removes a file, and looks whether it is gone."""
-    try:
-        sftp.remove(path)
-    except FileNotFoundError:
-        return Removal.WAS_NOT_THERE
-    except OSError as error:
-        if not refused(error):
-            raise
-        return Removal.WAS_NOT_THERE if find(sftp, path) is None else Removal.LEFT_BEHIND
-    return Removal.TAKEN_AWAY if find(sftp, path) is None else Removal.LEFT_BEHIND
-
-
-def holds(sftp: Client, path: str | bytes, parcel: Parcel) -> bool:
-    """Whether a file has the very bytes of the parcel; they are read back."""
-    state = search(sftp, path)
-    if state is None or not state.may_have(parcel.size_bytes):
-        return False
-    digest = hashlib.sha256()
-    read = sftp.blocks_to_end if state.size_bytes is None else sftp.blocks
-    try:
-        for block in read(path, parcel.size_bytes):
-            digest.update(block)
-    except FileNotFoundError:
-        return False
-    return digest.hexdigest() == parcel.sha256
-
-
-def find_by_content(sftp: Client, folder: str, parcel: Parcel, *, but_for: bytes | None = None) -> str:
-    """The path in a folder of a file with the very bytes of the parcel, whatever its name; empty if none.
-
-    Names that end in `but_for` do not count.
-    """
-    for name in _of_its_size(sftp, folder, parcel.size_bytes):
-        if but_for and name.endswith(but_for):
-            continue
-        path = posixpath.join(folder.encode(), name)
-        try:
-            if holds(sftp, path, parcel):
-                return path.decode(errors="backslashreplace")
-        except OSError as error:
-            if not refused(error):
-                raise
-    return ""
-
-
-def _of_its_size(sftp: Client, folder: str, size_bytes: int) -> Iterator[bytes]:
-    """The newest files of a folder that may have this size, as many as are worth reading back."""
-    found = []
-    try:
-        for name, attributes in listing.entries(sftp, folder):
-            if (state := state_of(attributes)).may_have(size_bytes):
-                found.append((state.modified_at or 0, name))
-    except (FileNotFoundError, listing.EndlessListing):
-        pass
-    for _time, name in sorted(found, reverse=True)[:_MOST_READ_BACK]:
-        yield name

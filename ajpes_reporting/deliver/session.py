@@ -9,13 +9,15 @@ import logging
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from ajpes_reporting.deliver.client import Client, refused
+from ajpes_reporting.deliver.client import Client
+from ajpes_reporting.deliver.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.listing import DEFAULT, Limits
+from ajpes_reporting.deliver.wire import Refused
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -45,7 +47,9 @@ class SftpServer:
 
     `host_key` is the pinned key as in a .pub file ("ssh-ed25519 AAAA…") or its fingerprint
     ("SHA256:…"). Either `private_key` or `password` is given. `folder` is the provider's folder
-    on the server; nodurs/v_ajpes lies below it.
+    on the server; nodurs/v_ajpes lies below it, or whatever `folders` says in their place.
+    `upload` says whether a report is written under another name and renamed, or written under its own.
+    `probe` says whether a file that is no report may be written and removed, to see whether a run could.
     `connect_timeout_seconds` bounds everything up to the open session, `operation_timeout_seconds`
     each wait in it, `call_timeout_seconds` the whole session.
     `listing` bounds what is read of one folder's listing.
@@ -60,6 +64,9 @@ class SftpServer:
     private_key_password: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     folder: str = ""
+    folders: Folders = AS_INSTRUCTED
+    upload: Literal["rename", "direct"] = "rename"
+    probe: bool = True
     connect_timeout_seconds: float = 30
     operation_timeout_seconds: float = 120
     call_timeout_seconds: float = 3600
@@ -148,6 +155,7 @@ class SftpSessions:
         if sftp is None or channel is None:
             raise paramiko.SSHException("no channel was opened")
         channel.settimeout(self._server.operation_timeout_seconds)
+        sftp.listing = self._server.listing
         return sftp
 
     def _not_delivered(self, error: BaseException, watchdog: Watchdog) -> NotDelivered:
@@ -163,10 +171,12 @@ class SftpSessions:
                 f"{self._name} sent a text that is not in UTF-8.",
                 "Ask the authority in which language its server speaks; it must be UTF-8.",
             )
-        if refused(error):
+        if isinstance(error, Refused):
+            return NotDelivered(f"{self._name} refused to {error.wanted}: {error}.", error.remedy)
+        if isinstance(error, paramiko.SFTPError):
             return NotDelivered(
-                f"{self._name} refused: {error}.",
-                "Check sftp.folder, and that the folders are there and open.",
+                f"{self._name} does not keep to SFTP: {error}.",
+                "Ask the authority which server it runs, and in which version.",
             )
         reason, remedy = connection_trouble(error)
         return NotDelivered(f"The exchange server {self._name} was not reached: {reason}.", remedy)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
 
 from ajpes_reporting.deliver.way import Way
-from ajpes_reporting.sections import SecretReference
+from ajpes_reporting.sections import SecretReference, Section
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.sftp import SftpCarrier
     from ajpes_reporting.deliver.way import Setup
+
+
+class SftpFolders(Section):
+    """The names of the folders on the exchange server; a slash in one leads through others."""
+
+    nodurs: str = Field(default="nodurs", min_length=1)
+    spapp: str = Field(default="spapp", min_length=1)
+    v_ajpes: str = Field(default="v_ajpes", min_length=1)
+    iz_ajpes: str = Field(default="iz_ajpes", min_length=1)
+    accepted: str = Field(default="accepted", min_length=1)
 
 
 class SftpWay(Way):
@@ -41,6 +53,9 @@ class SftpWay(Way):
     host_key: str
     host_key_expires: date | None = None
     folder: str = ""
+    folders: SftpFolders = SftpFolders()
+    upload: Literal["rename", "direct"] = "rename"
+    probe: bool = True
     answer_wait_seconds: float = 10.0
     connect_timeout_seconds: float = 20.0
     operation_timeout_seconds: float = 60.0
@@ -49,6 +64,7 @@ class SftpWay(Way):
 
     def carrier(self, setup: Setup) -> SftpCarrier:
         """The carrier of `sftp.py`. Raises `ConfigurationError`."""
+        from ajpes_reporting.deliver.folders import Folders
         from ajpes_reporting.deliver.session import SftpServer
         from ajpes_reporting.deliver.sftp import SftpCarrier
 
@@ -62,6 +78,9 @@ class SftpWay(Way):
                 private_key=self._path(setup, self.private_key),
                 private_key_password=self._secret(setup, "private_key_password"),
                 folder=self.folder,
+                folders=Folders(**self.folders.model_dump()),
+                upload=self.upload,
+                probe=self.probe,
                 connect_timeout_seconds=self.connect_timeout_seconds,
                 operation_timeout_seconds=self.operation_timeout_seconds,
                 call_timeout_seconds=self.call_timeout_seconds,

@@ -9,6 +9,7 @@ AjpesReportingError            1  anything unforeseen
 ├── AlarmNotTold               1  a channel did not take an alarm; it is tried again
 ├── RefusedByAuthority         4
 ├── NotDelivered               5  provably nothing arrived
+│   └── NotAllFetched          5  files that may be answers may not be read; the others were
 └── OutcomeUnknown             6  a person or the next run must settle it
 """
 
@@ -85,6 +86,10 @@ class NotDelivered(AjpesReportingError):
     """The report did not reach AJPES, provably."""
 
     exit_code = 5
+
+
+class NotAllFetched(NotDelivered):
+    """Files that may be answers lie with the authority and may not be read; the others were fetched."""
 
 
 class OutcomeUnknown(AjpesReportingError):

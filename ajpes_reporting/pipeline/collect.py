@@ -14,7 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import registry
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Replaced, UsageError
+from ajpes_reporting.domain.errors import (
+    ConfigurationError,
+    NotAllFetched,
+    NotDelivered,
+    Replaced,
+    UsageError,
+)
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, why_no_answer
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
@@ -103,6 +109,8 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
     while True:
         try:
             fetch(desk, kinds, folder)
+        except NotAllFetched:
+            pass  # another file that stays there does not keep the answer from coming
         except (NotDelivered, ConfigurationError, Replaced, SQLAlchemyError):
             # The report is delivered, whatever happens to the folders or this run; `collect` looks again.
             return

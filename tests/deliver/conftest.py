@@ -40,6 +40,26 @@ ANSWER = (
     b' iWrn="0" datumPodatkov="2026-11-17"/></BlokOdgovor>'
 )
 
+# Requests that OpenSSH can be told to refuse; each line is a server of a stingy authority.
+NO_STAT, NO_LIST = "stat,lstat,fstat", "opendir,readdir"
+DENIED = (
+    NO_LIST,
+    "readdir",
+    NO_STAT,
+    f"{NO_STAT},{NO_LIST}",
+    "read",
+    "remove",
+    f"read,{NO_STAT},{NO_LIST}",
+    f"read,remove,{NO_STAT},{NO_LIST}",
+    "setstat,fsetstat,mkdir,fsync,limits",
+    "rename",
+    "rename,remove",
+    f"rename,read,remove,{NO_STAT},{NO_LIST}",
+    "open",
+    "write",
+    "close",
+)
+
 MakeParcel = Callable[..., Parcel]
 MakeServer = Callable[..., HttpsServer]
 MakeCarrier = Callable[..., SoapCarrier]
@@ -185,7 +205,7 @@ def one_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     program = find_sshd()
     if program is None:
         pytest.skip("install openssh-server")
-    with running_sshd(program, tmp_path_factory.mktemp("sshd")) as server:
+    with running_sshd(program, tmp_path_factory.mktemp("sshd"), DENIED) as server:
         yield server
 
 

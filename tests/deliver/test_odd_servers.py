@@ -31,7 +31,7 @@ def carrier(odd_settings: SftpServer) -> SftpCarrier:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ajpes_reporting.deliver.sftp._PAUSES", (0.1, 0.3))
+    monkeypatch.setattr("ajpes_reporting.deliver.upload._PAUSES", (0.1, 0.3))
 
 
 def inbox(odd: OddSftp) -> Path:

@@ -14,9 +14,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 START_SECONDS = 20
@@ -44,7 +44,8 @@ ForceCommand internal-sftp -d {root}
 class Sshd:
     """A running server: how to reach it, how to log in, and the folder that a login sees.
 
-    `host_key` is the line of the ed25519 host key, `private_key` opens the door for `username`.
+    `host_key` is the line of the ed25519 host key, `private_key` opens the door for `username`. `denying` has
+    the ports on which it refuses some requests, as "remove,rename".
     """
 
     port: int
@@ -54,6 +55,7 @@ class Sshd:
     host_key: str
     rsa_host_key: str
     pid: int
+    denying: dict[str, int] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Empties the folders, so that the next test finds them as a new provider does."""
@@ -77,15 +79,24 @@ def find_sshd() -> str | None:
 
 
 @contextmanager
-def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
-    """A server with the folders of section 4.2, for as long as the context lasts."""
+def running_sshd(program: str, folder: Path, denied: Sequence[str] = ()) -> Iterator[Sshd]:
+    """A server with the folders of section 4.2, for as long as the context lasts.
+
+    For each of `denied`, it listens on another port and refuses these requests there.
+    """
     root = folder / "provider"
     for name, kind in (("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("client", "ed25519")):
         subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(folder / name)], check=True)
     port = _free_port()
     configuration = folder / "sshd_config"
     text = _CONFIGURATION.format(port=port, folder=folder, root=root)
-    configuration.write_text(text + _penalties(program))
+    denying = {requests: _free_port() for requests in denied}
+    ports = "".join(f"Port {other}\n" for other in denying.values())
+    rules = "".join(
+        f"Match LocalPort {other}\nForceCommand internal-sftp -d {root} -P {requests}\n"
+        for requests, other in denying.items()
+    )
+    configuration.write_text(ports + text + _penalties(program) + rules)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks its unprivileged part
     with (folder / "log").open("wb") as log:
@@ -94,7 +105,7 @@ def running_sshd(program: str, folder: Path) -> Iterator[Sshd]:
         _await_banner(port, process, folder / "log")
         public = (folder / "host_ed25519.pub").read_text().strip()
         rsa = (folder / "host_rsa.pub").read_text().strip()
-        server = Sshd(port, getpass.getuser(), root, folder / "client", public, rsa, process.pid)
+        server = Sshd(port, getpass.getuser(), root, folder / "client", public, rsa, process.pid, denying)
         server.clear()
         yield server
     finally:

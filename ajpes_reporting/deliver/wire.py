@@ -1,0 +1,151 @@
+"""What servers put on the line of SFTP, taken as it comes.
+
+paramiko forgets the number of a status, gives up at a text that is not UTF-8, and believes whatever count
+stands before a list. Here a server's "no" keeps its number and says what was asked for, and nothing is read
+beyond the end of a packet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from paramiko import Message, SFTPAttributes
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_FSTAT,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_REMOVE,
+    CMD_RENAME,
+    CMD_STAT,
+    CMD_WRITE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OK, _END, _NO_SUCH_FILE, _DENIED, _UNSUPPORTED, _NO_SUCH_PATH = 0, 1, 2, 3, 8, 10
+_LONGEST_TEXT = 300
+IS_IT_FULL = "Ask the authority whether its disk, or our share of it, is full."
+
+# The last ones are of later versions of SFTP; there are servers that use them in version 3, too.
+_NAMES = {
+    _OK: "ok", _END: "end of file", _NO_SUCH_FILE: "no such file", _DENIED: "permission denied",
+    4: "failure", 5: "bad message", 6: "no connection", 7: "connection lost", _UNSUPPORTED: "unsupported",
+    9: "invalid handle", _NO_SUCH_PATH: "no such path", 11: "file already exists", 12: "write protected",
+    13: "no media", 14: "no space left", 15: "quota exceeded", 16: "unknown principal", 17: "lock conflict",
+    18: "folder not empty", 19: "not a folder", 20: "invalid file name", 21: "link loop",
+    22: "cannot delete", 23: "invalid parameter", 24: "file is a folder", 25: "range locked",
+    26: "range refused", 27: "delete pending", 28: "file corrupt",
+}  # fmt: skip
+
+_WANTED = {
+    CMD_OPEN: "open", CMD_CLOSE: "close", CMD_READ: "read", CMD_WRITE: "write", CMD_STAT: "look at",
+    CMD_FSTAT: "look at", CMD_OPENDIR: "list", CMD_READDIR: "list", CMD_REMOVE: "remove",
+    CMD_RENAME: "rename",
+}  # fmt: skip
+_NAME_A_PATH = frozenset({CMD_OPEN, CMD_STAT, CMD_OPENDIR, CMD_REMOVE, CMD_RENAME})
+
+
+class Refused(OSError):
+    """A server's own "no": the number of its status, its text, and what it would not do."""
+
+    def __init__(self, code: int | None, text: str = "") -> None:
+        self.code = code
+        self.wanted = "do it"
+        super().__init__(text if code is None else _told(code, text.rstrip(".")))
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do about it."""
+        if self.wanted in ("write the file", "close the file"):
+            return IS_IT_FULL
+        return (
+            "Check sftp.folder and sftp.folders, and that the folders are there and open; "
+            "`ajpes-reporting doctor` tries what a run does there."
+        )
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the server does not let us do it, or cannot do it at all; "failure" may mean anything."""
+        return self.code in (_DENIED, _UNSUPPORTED)
+
+
+def _told(code: int, text: str) -> str:
+    """A status in the server's words, and in ours where these say nothing."""
+    name = _NAMES.get(code, "unknown to SFTP")
+    if not text:
+        return f"{name} (status {code})"
+    return f"{text} (status {code})" if name in text.lower() else f"{text} (status {code}, {name})"
+
+
+class NoSuchFile(Refused, FileNotFoundError):
+    """There is nothing under this name, says the server."""
+
+
+class EndOfList(EOFError):
+    """The status that ends a file or a listing."""
+
+
+class Attributes(SFTPAttributes):
+    """The attributes of a file, in which a count of extensions is not believed beyond the packet."""
+
+    def _unpack(self, message: Any) -> None:
+        extensions = self.FLAG_EXTENDED
+        end = _end_of(message)
+        self._flags = message.get_int()
+        if self._flags & self.FLAG_SIZE:
+            self.st_size = message.get_int64()
+        if self._flags & self.FLAG_UIDGID:
+            self.st_uid, self.st_gid = message.get_int(), message.get_int()
+        if self._flags & self.FLAG_PERMISSIONS:
+            self.st_mode = message.get_int()
+        if self._flags & self.FLAG_AMTIME:
+            self.st_atime, self.st_mtime = message.get_int(), message.get_int()
+        if self._flags & extensions:
+            for _ in range(message.get_int()):
+                if message.packet.tell() >= end:
+                    break
+                message.get_binary(), message.get_binary()
+
+
+def check_status(status: Message) -> None:
+    """Raises what a status says, unless it says that all is well: `Refused`, or `EndOfList`."""
+    code = status.get_int()
+    if code == _OK:
+        return
+    text = status.get_binary().decode(errors="backslashreplace").strip()[:_LONGEST_TEXT]
+    if code == _END:
+        raise EndOfList(text)
+    raise NoSuchFile(code, text) if code in (_NO_SUCH_FILE, _NO_SUCH_PATH) else Refused(code, text)
+
+
+def wanted(kind: int, arguments: tuple[Any, ...]) -> str:
+    """What a request asks for, as "remove nodurs/v_ajpes/a.xml"."""
+    verb = _WANTED.get(kind, f"do (request {kind})")
+    if kind not in _NAME_A_PATH:
+        return f"{verb} the file" if kind not in (CMD_OPENDIR, CMD_READDIR) else f"{verb} the folder"
+    path = arguments[0]
+    return f"{verb} {path.decode(errors='backslashreplace') if isinstance(path, bytes) else path}"
+
+
+def entries_of(page: Message) -> Iterator[tuple[bytes, SFTPAttributes]]:
+    """The names and attributes of one page of a listing; never more than there are bytes for."""
+    attributes: Any = Attributes
+    end = _end_of(page)
+    for _ in range(page.get_int()):
+        if page.packet.tell() >= end:
+            return
+        name, long_name = page.get_binary(), page.get_binary()
+        yield name, attributes._from_msg(page, legible(name), legible(long_name))
+
+
+def legible(name: bytes) -> str:
+    """The name as text; PostgreSQL keeps no text with a NUL in it."""
+    return name.decode(errors="backslashreplace").replace("\0", "\\x00")
+
+
+def _end_of(message: Any) -> int:
+    return int(message.packet.getbuffer().nbytes)
