@@ -12,6 +12,7 @@ import posixpath
 import stat
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver import listing
@@ -149,15 +150,21 @@ def holds(sftp: Client, path: str | bytes, parcel: Parcel) -> bool:
     return compare(sftp, path, parcel) is Content.OURS
 
 
-def begins(sftp: Client, path: str, parcel: Parcel) -> bool:
-    """Whether a file holds a part of the parcel, from its first byte on, and no more. Raises `Refused`."""
+def is_part(sftp: Client, path: str, parcel: Parcel) -> bool:
+    """Whether a file, which is not the whole parcel, holds nothing but bytes of it, each at its place.
+
+    A block that was refused leaves a hole of zeros. Raises `Refused` if it cannot be read.
+    """
+    length = 0
     with parcel.path.open("rb") as ours:
-        length = 0
         for block in sftp.blocks_to_end(path, parcel.size_bytes):
             length += len(block)
-            if block != ours.read(len(block)):
+            expected = ours.read(len(block))
+            if block != expected and any(
+                there not in (0, here) for there, here in zip_longest(block, expected)
+            ):
                 return False
-    return length < parcel.size_bytes
+    return length <= parcel.size_bytes
 
 
 def find_by_content(

@@ -20,11 +20,11 @@ from ajpes_reporting.deliver import listing
 from ajpes_reporting.deliver.remote import (
     Content,
     Removal,
-    begins,
     compare,
     find,
     find_by_content,
     glimpse,
+    is_part,
     search,
     state_of,
     take_away,
@@ -335,7 +335,7 @@ def _is_a_part(sftp: Client, journey: Journey, found: Content) -> bool:
     if is_empty and journey.all_sent and journey.size_before_close in (None, journey.parcel.size_bytes):
         return False  # it was whole, and somebody has taken what was in it
     try:
-        return begins(sftp, journey.final, journey.parcel)
+        return is_part(sftp, journey.final, journey.parcel)
     except Refused:
         return journey.is_new
 

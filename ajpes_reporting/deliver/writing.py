@@ -16,6 +16,7 @@ from paramiko.sftp import (
     CMD_FSTAT,
     CMD_HANDLE,
     CMD_OPEN,
+    CMD_STATUS,
     CMD_WRITE,
     SFTP_FLAG_CREATE,
     SFTP_FLAG_EXCL,
@@ -97,8 +98,10 @@ class Writing:
         if self._refused is not None:
             raise self._refused
 
-    def _async_response(self, _kind: int, reply: Message, _number: int) -> None:
+    def _async_response(self, kind: int, reply: Message, _number: int) -> None:
         self._under_way -= 1
+        if kind != CMD_STATUS:
+            raise SFTPError("Expected status")
         try:
             check_status(reply)
         except Refused as error:

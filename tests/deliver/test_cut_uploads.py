@@ -74,6 +74,22 @@ def test_a_line_that_is_cut_leaves_no_part_of_a_report(
     _tell("the line was cut", ends)
 
 
+def test_a_line_that_is_cut_directly_leaves_the_report_or_nothing(
+    sshd: Sshd, settings: SftpServer, report: Parcel, dice: random.Random, full: bool
+) -> None:
+    """Written under its own name, a part of it is taken back: it is there as a whole, or not, and we know."""
+    directly = replace(settings, upload="direct")
+    with CuttingProxy(sshd.port) as proxy:
+        assert isinstance(SftpCarrier(replace(directly, port=proxy.port)).deliver(report), Delivered)
+    sshd.clear()
+    ends: Counter[str] = Counter()
+    for offset in offsets(200 if full else 12, proxy.sent, dice):
+        with CuttingProxy(sshd.port, cut_after_sent=offset) as cut:
+            outcome = SftpCarrier(replace(directly, port=cut.port)).deliver(report)
+        ends[_judged(sshd, report, outcome, f"cut at {offset} of {proxy.sent}, directly")] += 1
+    _tell("the line was cut, directly", ends)
+
+
 def test_a_server_that_is_killed_leaves_no_part_of_a_report(
     sshd: Sshd, settings: SftpServer, report: Parcel, line_bytes: int, dice: random.Random, full: bool
 ) -> None:

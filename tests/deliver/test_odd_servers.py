@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 import pytest
@@ -22,6 +23,7 @@ from tests.servers.odd_sftp import OddSftp
 NAME = "NODURS_20261117_5860571.xml"
 Attrs = asyncssh.SFTPAttrs
 Perform = Callable[[], None]
+Upload = Literal["rename", "direct"]
 
 
 @pytest.fixture
@@ -171,7 +173,220 @@ def test_a_line_that_breaks_after_the_last_byte_and_a_file_that_is_gone_are_unkn
     assert isinstance(carrier.deliver(parcel), Unknown)
 
 
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_file_that_is_emptied_as_it_is_closed_may_have_been_taken(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, upload: Upload, accepted: bool
+) -> None:
+    """Some servers take what is in a file, and leave the file: whoever sent it again would send it twice."""
+
+    def take(path: Path) -> None:
+        if accepted:
+            (odd.root / "nodurs/accepted" / NAME).write_bytes(path.read_bytes())
+        path.write_bytes(b"")
+
+    odd.orders.on_close = take  # type: ignore[assignment]
+    outcome = SftpCarrier(replace(odd_settings, upload=upload)).deliver(parcel)
+    assert isinstance(outcome, Delivered if accepted else Unknown)
+
+
+@pytest.mark.parametrize("how", ["rename", "write", "close"])
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_a_file_that_is_taken_and_refused_is_not_sent_again(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel, upload: Upload, how: str
+) -> None:
+    """Taken, and then an error is told for what was done to it: its absence counts for more."""
+    parcel = make_parcel(os.urandom(400_000))
+
+    def take(*_args: object) -> None:
+        for path in inbox(odd).iterdir():
+            path.unlink()
+        raise asyncssh.SFTPFailure("gone")
+
+    if how == "rename":
+        odd.orders.on_rename = lambda _perform, _drop: take()
+    elif how == "close":
+        odd.orders.on_close = take
+    else:
+        odd.orders.on_write = lambda offset, size: take() if offset + size == 400_000 else None
+    outcome = SftpCarrier(replace(odd_settings, upload=upload)).deliver(parcel)
+    if how == "rename" and upload == "direct":
+        assert isinstance(outcome, Delivered)  # nothing was renamed
+    elif how == "write" and upload == "rename":
+        assert isinstance(outcome, Unreachable)  # a block of it is missing for good
+    else:
+        assert isinstance(outcome, Unknown)
+
+
+@pytest.mark.parametrize("what", ["part", "final"])
+def test_a_report_that_is_taken_as_soon_as_it_is_seen_is_unknown(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, what: str
+) -> None:
+    """The look itself sets the server off."""
+
+    def take(path: bytes, found: Attrs | None) -> Attrs | None:
+        name = path.decode()
+        if found and (name.endswith(".part") if what == "part" else name.endswith(f"v_ajpes/{NAME}")):
+            (odd.root / name.lstrip("/")).unlink()
+            return None
+        return found
+
+    odd.orders.on_stat = take  # type: ignore[assignment]
+    assert isinstance(carrier.deliver(parcel), Unknown)
+
+
+def test_half_a_report_that_is_taken_directly_is_unknown(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
+) -> None:
+    """The authority may have half of it, and say something to that; nobody sends another one meanwhile."""
+    taken = odd.root / "taken"
+
+    def sweep_and_drop(_amount: int) -> None:
+        for path in inbox(odd).iterdir():
+            path.rename(taken)
+        odd.drop()
+
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    outcome = carrier.deliver(make_parcel(os.urandom(3_000_000)), sweep_and_drop)
+    assert isinstance(outcome, Unknown)
+    assert "under its own name" in outcome.reason
+
+
+def test_half_a_report_that_still_lies_there_is_taken_back(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
+) -> None:
+    """As long as it can be taken back nobody has it: the other way may be tried."""
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    outcome = carrier.deliver(make_parcel(os.urandom(3_000_000)), lambda _amount: odd.drop())
+    assert isinstance(outcome, Unreachable)
+    assert "was taken back" in outcome.reason
+    assert names(inbox(odd)) == []
+
+
+def test_half_a_report_that_cannot_be_taken_back_is_unknown(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
+) -> None:
+    """Half of it may still be taken; it is named."""
+    odd.orders.on_remove = lambda _perform: None
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    outcome = carrier.deliver(make_parcel(os.urandom(3_000_000)), lambda _amount: odd.drop())
+    assert isinstance(outcome, Unknown)
+    assert "cannot be taken back" in outcome.reason
+
+
+def test_another_file_in_the_place_of_ours_is_not_removed(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel
+) -> None:
+    """Ours was taken, and a receipt lies under its name: it is not ours to take away."""
+
+    def exchange(path: Path) -> None:
+        path.write_bytes(b"received")
+        odd.drop()
+
+    odd.orders.on_close = exchange  # type: ignore[assignment]
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    assert isinstance(carrier.deliver(make_parcel(os.urandom(400_000))), Unknown)
+    assert (inbox(odd) / NAME).read_bytes() == b"received"
+
+
+def test_directly_it_is_handed_over_before_there_is_a_file(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel
+) -> None:
+    """From the first byte on it may be taken, so a run that dies then has not sent nothing."""
+    seen: list[tuple[str, list[str]]] = []
+
+    def note(waits_as: str) -> Callable[[], None]:
+        seen.append((waits_as, names(inbox(odd))))
+        return lambda: seen.append(("last", names(inbox(odd))))
+
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    assert isinstance(carrier.deliver(parcel, hand_over=note), Delivered)
+    assert seen == [("", []), ("last", [NAME])]
+
+
+@pytest.mark.parametrize("when", ["before", "last"])
+def test_directly_a_run_that_was_replaced_leaves_nothing(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel, when: str
+) -> None:
+    """Half a report is taken back, and none is begun."""
+
+    def lost() -> None:
+        raise NotDelivered("another run has taken its place")
+
+    def hand_over(_waits_as: str) -> Callable[[], None]:
+        if when == "before":
+            lost()
+        return lost
+
+    carrier = SftpCarrier(replace(odd_settings, upload="direct"))
+    outcome = carrier.deliver(make_parcel(os.urandom(400_000)), hand_over=hand_over)
+    assert isinstance(outcome, Unreachable)
+    assert "taken its place" in outcome.reason
+    assert names(inbox(odd)) == []
+
+
 # --- It says what is not so ---
+
+
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_writes_that_do_nothing_are_not_believed(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, upload: Upload
+) -> None:
+    """It says yes to each block, and the file stays empty: nothing arrived, and nothing is left."""
+    odd.orders.swallows = True
+    outcome = SftpCarrier(replace(odd_settings, upload=upload)).deliver(parcel)
+    assert isinstance(outcome, Unreachable)
+    assert "0 of 303 bytes" in outcome.reason
+    assert names(inbox(odd)) == []
+
+
+@pytest.mark.parametrize("code", ["unsupported", "failure"])
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_a_server_that_cannot_promise_a_new_file_takes_the_report(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, upload: Upload, code: str
+) -> None:
+    """Not every server knows how to make a new file only; one can see that there is none."""
+
+    def refuse(flags: int) -> None:
+        if flags & asyncssh.FXF_EXCL:
+            raise asyncssh.SFTPOpUnsupported("no") if code == "unsupported" else asyncssh.SFTPFailure("no")
+
+    odd.orders.on_create = refuse
+    carrier = SftpCarrier(replace(odd_settings, upload=upload))
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert names(inbox(odd)) == [NAME]
+    (inbox(odd) / NAME).write_bytes(b"somebody else's")
+    assert isinstance(carrier.deliver(parcel), Unreachable)
+    assert (inbox(odd) / NAME).read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize("other", [NAME.upper(), NAME.lower(), f"{NAME};1"])
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_a_report_under_another_name_is_found_and_told(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, upload: Upload, other: str
+) -> None:
+    """A server with names of its own has all of it, and AJPES will take it; it is not sent again."""
+
+    def rename(_perform: Perform, _drop: Perform) -> None:
+        (part,) = inbox(odd).iterdir()
+        part.rename(inbox(odd) / other)
+
+    if upload == "rename":
+        odd.orders.on_rename = rename
+    else:
+        odd.orders.on_close = lambda path: path.rename(path.parent / other)  # type: ignore[assignment,return-value]
+    outcome = SftpCarrier(replace(odd_settings, upload=upload)).deliver(parcel)
+    assert isinstance(outcome, Delivered)
+    assert other in outcome.detail
+
+
+def test_an_older_file_with_the_same_bytes_is_not_taken_for_the_report(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """It lay there before, under another name; ours is gone, and nobody knows where."""
+    (inbox(odd) / "older.xml").write_bytes(parcel.path.read_bytes())
+    odd.orders.on_close = lambda path: path.unlink()
+    assert isinstance(carrier.deliver(parcel), Unknown)
 
 
 def test_a_rename_that_does_nothing_is_not_believed(
@@ -417,6 +632,137 @@ def test_a_link_to_a_folder_or_to_nothing_is_no_answer(
     fetched = list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
     assert sorted(remote.name for remote, _path in fetched) == ["file.xml", "real"]
     assert "nowhere.xml" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"an answer.xml",
+        b"\xc4\x8d.XML",
+        b"\xe8.xml",
+        b"two\nlines.xml",
+        b"ODGOVOR.XML",
+        b"odgovor",
+        b" .xml",
+        b"%s",
+    ],
+)
+def test_an_answer_of_any_name_is_fetched(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, name: bytes
+) -> None:
+    """It is known by its content; nobody has promised us a name."""
+    (odd.root / "nodurs/iz_ajpes" / os.fsdecode(name)).write_bytes(b"<BlokOdgovor/>")
+    [(_remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")
+    assert path.read_bytes() == b"<BlokOdgovor/>"
+    assert path.parent == tmp_path / "in"
+
+
+@pytest.mark.parametrize("name", [b"..", b".", b"", b"/etc/passwd", b"../accepted/a.xml"])
+def test_a_name_that_is_a_path_leads_nowhere(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, name: bytes
+) -> None:
+    """Nothing out of the folder is fetched, whatever a server lists."""
+    (odd.root / "nodurs/accepted/a.xml").write_bytes(b"<Nodurs/>")
+    (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(b"<BlokOdgovor/>")
+    odd.orders.listed = [name]
+    fetched = list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
+    assert [path.read_bytes() for _remote, path in fetched] == [b"<BlokOdgovor/>"]
+
+
+def test_what_is_passed_over_is_told_once(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Folders and unfinished files: whoever looks for an answer in the log finds where it may be."""
+    box = odd.root / "nodurs/iz_ajpes"
+    (box / "2026").mkdir()
+    os.mkfifo(box / "pipe")
+    for name in ("a.xml.filepart", "b.PART", "c.tmp"):
+        (box / name).write_bytes(b"<BlokOdg")
+    for _time in range(2):
+        assert list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")) == []
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 5
+    for name in ("2026", "pipe", "a.xml.filepart", "b.PART", "c.tmp"):
+        assert sum(repr(name.encode()) in line for line in told) == 1
+
+
+def test_the_same_name_with_other_content_is_fetched_again(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path
+) -> None:
+    """A corrected answer takes the place of the one before."""
+    path = odd.root / "nodurs/iz_ajpes/a.xml"
+    known: list[RemoteAnswer] = []
+    fetched: list[bytes] = []
+    for content, moment in ((b"first", 1), (b"longer", 1), (b"third!", 2), (b"third!", 2)):
+        path.write_bytes(content)
+        os.utime(path, (moment, moment))
+        for remote, local in carrier.fetch_new("nodurs", lambda _asked: known, tmp_path / "in"):
+            known.append(remote)
+            fetched.append(local.read_bytes())
+    assert fetched == [b"first", b"longer", b"third!"]
+
+
+@pytest.mark.parametrize("told", [denied, blind], ids=["denied", "blind"])
+def test_answers_are_fetched_where_nobody_may_look_at_one(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, told: Callable[..., None]
+) -> None:
+    """The listing tells enough; and of many files it is not read again for each."""
+    for number in range(20):
+        (odd.root / f"nodurs/iz_ajpes/{number}.xml").write_bytes(b"<BlokOdgovor/>")
+    listings: list[str] = []
+
+    def count(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        listings.append(entry.filename)
+        return entry
+
+    odd.orders.on_stat, odd.orders.on_list = told, count  # type: ignore[assignment]
+    assert len(list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))) == 20
+    assert len(listings) < 50
+
+
+def test_a_clock_that_runs_does_not_keep_an_answer_from_being_fetched(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path
+) -> None:
+    """Each look tells another time; the bytes are the same, and that is what counts."""
+    (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(b"<BlokOdgovor/>")
+    ticks = iter(range(1, 1_000))
+
+    def tick(_path: bytes, found: Attrs | None) -> Attrs | None:
+        if found is not None:
+            found.atime = found.mtime = next(ticks)
+        return found
+
+    odd.orders.on_stat = tick  # type: ignore[assignment]
+    [(_remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")
+    assert path.read_bytes() == b"<BlokOdgovor/>"
+
+
+def test_a_file_that_is_written_anew_while_it_is_read_is_left(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the same length, with other bytes: half of one answer and half of another would be none."""
+    path = odd.root / "nodurs/iz_ajpes/a.xml"
+    path.write_bytes(b"<BlokOdgovor/>")
+    reads: list[bytes] = []
+
+    def rewrite(read: bytes) -> None:
+        reads.append(read)
+        path.write_bytes(f"<BlokOdgovo{len(reads)}/>".encode())
+        os.utime(path, (len(reads), len(reads)))
+
+    odd.orders.on_read = rewrite
+    assert list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")) == []
+    assert "changes while it is read" in caplog.text
+
+
+def test_a_size_of_zero_may_mean_that_it_is_not_known(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path
+) -> None:
+    """Made-up file systems tell 0 for everything."""
+    (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(b"<BlokOdgovor/>")
+    odd.orders.on_stat, odd.orders.on_list = size(0), entry_with(size=0)  # type: ignore[assignment]
+    [(_remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")
+    assert path.read_bytes() == b"<BlokOdgovor/>"
 
 
 def test_a_listing_without_an_end_is_given_up_and_told(

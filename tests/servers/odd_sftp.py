@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import asyncssh
+import pytest
 
 from tests.servers.sshd import FOLDERS
 
@@ -29,6 +30,9 @@ class Orders:
     `on_read` is called with the path of each file that is opened.
     `largest_read` is how much it gives at once.
     `written` notes how much came with each write.
+    `on_write` is called before each write, with (offset, size); it may raise, and nothing is written then.
+    `swallows` says yes to each write, and writes nothing.
+    `on_create` is called with the flags with which a file is opened for writing; it may raise.
     `on_close` is called with each file that was written, when it is closed.
     `on_remove` is called with (perform) in the place of removing a file.
     `on_stat` gives the attributes that STAT tells of a path, from those there are, or none if there is no
@@ -41,6 +45,9 @@ class Orders:
     on_read: Callable[[bytes], None] | None = None
     largest_read: int | None = None
     written: list[int] = field(default_factory=list)
+    on_write: Callable[[int, int], None] | None = None
+    swallows: bool = False
+    on_create: Callable[[int], None] | None = None
     on_close: Callable[[Path], None] | None = None
     on_remove: Callable[[Callable[[], None]], None] | None = None
     on_stat: Callable[[bytes, asyncssh.SFTPAttrs | None], asyncssh.SFTPAttrs] | None = None
@@ -176,6 +183,8 @@ class _Sftp(asyncssh.SFTPServer):
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         if self._orders.on_read and not pflags & asyncssh.FXF_WRITE:
             self._orders.on_read(path)
+        if self._orders.on_create and pflags & asyncssh.FXF_WRITE:
+            self._orders.on_create(pflags)
         return super().open(path, pflags, attrs)
 
     def read(self, file_obj: object, offset: int, size: int) -> object:
@@ -183,6 +192,10 @@ class _Sftp(asyncssh.SFTPServer):
 
     def write(self, file_obj: object, offset: int, data: bytes) -> object:
         self._orders.written.append(len(data))
+        if self._orders.on_write:
+            self._orders.on_write(offset, len(data))
+        if self._orders.swallows:
+            return len(data)
         return super().write(file_obj, offset, data)
 
 
@@ -198,6 +211,38 @@ async def in_disorder(
 
     _under_way.add(task := asyncio.ensure_future(handle()))
     task.add_done_callback(_under_way.discard)
+
+
+Rewrite = Callable[[int, int, bytes], tuple[int, bytes]]
+
+
+def rewrite_replies(monkeypatch: pytest.MonkeyPatch, rewrite: Rewrite) -> None:
+    """Lets `rewrite` have the last word in what is sent, below all that asyncssh knows of SFTP.
+
+    It is given the kind of the request, that of the reply, and the reply behind its number; it returns the
+    last two.
+    """
+    handler = asyncssh.sftp.SFTPServerHandler
+    process, send = handler._process_packet, handler.send_packet
+    asked: dict[int, int] = {}
+
+    async def note(
+        self: asyncssh.sftp.SFTPServerHandler, kind: int, number: int, packet: asyncssh.packet.SSHPacket
+    ) -> None:
+        asked[number] = kind
+        await process(self, kind, number, packet)
+
+    def send_rewritten(
+        self: asyncssh.sftp.SFTPServerHandler, kind: int, number: int | None, *parts: bytes
+    ) -> None:
+        if number is None:
+            send(self, kind, number, *parts)
+        else:
+            kind, reply = rewrite(asked[number], kind, b"".join(parts[1:]))
+            send(self, kind, number, parts[0], reply)
+
+    monkeypatch.setattr(handler, "_process_packet", note)
+    monkeypatch.setattr(handler, "send_packet", send_rewritten)
 
 
 _in_order = asyncssh.sftp.SFTPServerHandler._process_packet
