@@ -45,15 +45,14 @@ class Found:
 
 
 class Box:
-    """One folder of answers, in one session. `told` has the warnings that need not be repeated."""
+    """One folder of answers, in one session; what has been told in it is not told again."""
 
-    def __init__(self, sftp: Client, folder: str, report: str, told: set[str]) -> None:
+    def __init__(self, sftp: Client, folder: str, report: str) -> None:
         self._sftp = sftp
         self._folder = folder
         self._report = report
         self._left: list[str] = []
         self._unreadable: list[str] = []
-        self._told = told
         self._warnings = 0
 
     def new(
@@ -81,18 +80,28 @@ class Box:
         if size is not None and size > most_bytes:
             self.warn("%r has %d bytes, too many to fetch", found.name, size)
             return False
+        written, is_certain = self._copy(path, to, size, most_bytes), True
+        if size not in (None, written) and self._state(path) == before:
+            # Its size is not that of what is in it: it is packed or enciphered there.
+            written, is_certain = self._copy(path, to, None, most_bytes), False
+        if written > most_bytes:
+            self.warn("%r has more than %d bytes, too many to fetch", found.name, most_bytes)
+            return False
+        if is_certain and self._state(path) == before:
+            return True
+        if self._reads_again(path, before, to, written):
+            return True
+        self.warn("%r changes while it is read; it is left for the next time", found.name)
+        return False
+
+    def _copy(self, path: bytes, to: Path, size: int | None, most_bytes: int) -> int:
+        """Copies a file, to its end if its size is not known. Returns how many bytes came."""
         written = 0
         blocks = self._sftp.blocks_to_end(path, most_bytes) if size is None else self._sftp.blocks(path, size)
         with to.open("wb") as local:
             for block in blocks:
                 written += local.write(block)
-        if written > most_bytes:
-            self.warn("%r has more than %d bytes, too many to fetch", found.name, most_bytes)
-            return False
-        if (size is None or written == size) and self._is_unchanged(path, before, to, written):
-            return True
-        self.warn("%r changes while it is read; it is left for the next time", found.name)
-        return False
+        return written
 
     def note_refusal(self, found: Found, error: Refused) -> None:
         """Notes that a file was not given to us, and whether nobody may read it."""
@@ -103,11 +112,11 @@ class Box:
     def warn(self, text: str, *values: object) -> None:
         """Logs what is wrong with one file, once; when there is too much of it, only that there is more."""
         warning = text % values
-        if warning in self._told:
+        if warning in self._sftp.told:
             return
         self._warnings += 1
         if self._warnings <= _MOST_WARNINGS:
-            self._told.add(warning)
+            self._sftp.told.add(warning)
             _log.warning("%s: %s", self._folder, warning)
 
     def tell_what_was_left(self) -> None:
@@ -134,15 +143,13 @@ class Box:
         except Refused:
             return None
 
-    def _is_unchanged(self, path: bytes, before: State | None, local: Path, size_bytes: int) -> bool:
-        """Whether a file is still what was read; where its time alone has moved on, it is read again."""
+    def _reads_again(self, path: bytes, before: State | None, local: Path, size_bytes: int) -> bool:
+        """Whether a file whose size or time is in doubt still has its size, and reads the same once more."""
         after = self._state(path)
-        if before == after:
-            return True
         if before is None or after is None or before.size_bytes != after.size_bytes:
             return False
         with local.open("rb") as ours:
-            for block in self._sftp.blocks(path, size_bytes):
+            for block in self._sftp.blocks_to_end(path, size_bytes):
                 if ours.read(len(block)) != block:
                     return False
             return not ours.read(1)

@@ -13,6 +13,7 @@ import paramiko
 from paramiko import Message, SFTPError
 from paramiko.sftp import (
     CMD_ATTRS,
+    CMD_CLOSE,
     CMD_DATA,
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
@@ -22,11 +23,12 @@ from paramiko.sftp import (
     CMD_STAT,
     CMD_STATUS,
     CMD_VERSION,
+    CMD_WRITE,
     int64,
 )
 
 from ajpes_reporting.deliver.listing import DEFAULT
-from ajpes_reporting.deliver.wire import Attributes, EndOfList, Refused, check_status, wanted
+from ajpes_reporting.deliver.wire import IS_IT_FULL, Attributes, EndOfList, Refused, check_status, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +45,13 @@ _UNDER_WAY_BYTES = 2 << 20
 class Client(paramiko.SFTPClient):
     """A session that knows how many bytes its server takes in one read, and in one write.
 
-    `listing` bounds what is read of one folder's listing.
+    `listing` bounds what is read of one folder's listing; `told` has the warnings that need not be repeated.
     """
 
     largest_read_bytes = _EVERY_SERVER_TAKES_BYTES
     largest_write_bytes = _EVERY_SERVER_TAKES_BYTES
     listing = DEFAULT
+    told: set[str]
 
     def blocks(self, path: str | bytes, size_bytes: int) -> Iterator[bytes]:
         """The first `size_bytes` of a file, and something more if it is longer.
@@ -99,6 +102,8 @@ class Client(paramiko.SFTPClient):
             raise Refused(1, str(error)) from None  # of nothing else there is an end
         except Refused as error:
             error.wanted = wanted(kind, arguments)
+            if kind in (CMD_WRITE, CMD_CLOSE):
+                error.remedy = IS_IT_FULL
             raise
         return answer
 

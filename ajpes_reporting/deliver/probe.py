@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ajpes_reporting.deliver import listing
 from ajpes_reporting.deliver.remote import Removal, glimpse, kind_of, search, take_away
-from ajpes_reporting.deliver.wire import NoSuchFile, Refused
+from ajpes_reporting.deliver.wire import ONLY_XML, NoSuchFile, Refused
 from ajpes_reporting.deliver.writing import Writing
 from ajpes_reporting.domain.ports import Shortfall
 
@@ -58,7 +58,10 @@ def try_drop_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfa
         return
     if trial.may_write:
         yield Shortfall(
-            folder, "writing was not tried: what was written could not be removed again", "", stops_runs=False
+            folder,
+            "whether files can be written was not tried: they could not be removed again",
+            "",
+            stops_runs=False,
         )
     if trial.upload == "rename":
         cannot_rename = _forbidden(hidden, lambda: sftp.rename(absent.path, absent.other))
@@ -175,15 +178,25 @@ def _no_rename(folder: str, why: str) -> Shortfall:
     )  # fmt: skip
 
 
+def _no_writing(folder: str, why: Refused, trial: Trial) -> Shortfall:
+    """Of a server that takes .xml alone a probe cannot tell whether it takes reports."""
+    unless = "unless the server takes names that end in .xml, and no others"
+    if trial.upload == "direct":
+        detail, also = f"files cannot be written: {why}. Runs cannot deliver, {unless}", ""
+    else:
+        detail = f"files cannot be written: {why}. Runs cannot deliver"
+        also = f" {ONLY_XML}"
+    return Shortfall(
+        folder, detail, _ASK.format("write files", folder) + also, stops_runs=trial.upload == "rename"
+    )
+
+
 def _write_probe(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
     name = _Name.new(folder)
     trial.lying_there.append(name.path)
     error = _answer_to(lambda: _write(sftp, name.path))
     if error is not None:
-        yield Shortfall(
-            folder, f"files cannot be written: {error}. Runs cannot deliver",
-            _ASK.format("write files", folder), stops_runs=True,
-        )  # fmt: skip
+        yield _no_writing(folder, error, trial)
         if glimpse(sftp, name.path) is None:
             trial.lying_there.clear()
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import stat
+import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import zip_longest
@@ -19,7 +20,7 @@ from ajpes_reporting.deliver import listing
 from ajpes_reporting.deliver.wire import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import paramiko
 
@@ -105,15 +106,22 @@ def glimpse(sftp: Client, path: str | bytes) -> State | None:
         return None
 
 
-def take_away(sftp: Client, path: str) -> Removal:
-    """Removes a file, and looks whether it is gone; the server's word counts where nobody may look."""
+def take_away(sftp: Client, path: str, pauses: Sequence[float] = ()) -> Removal:
+    """Removes a file, and looks whether it is gone; the server's word counts where nobody may look.
+
+    After each of the pauses, in seconds, it is tried again where it was refused: the session that wrote the
+    file may still hold it open there. A denial is not tried again.
+    """
     try:
         sftp.remove(path)
         by_its_word = Removal.TAKEN_AWAY
     except FileNotFoundError:
         by_its_word = Removal.WAS_NOT_THERE
-    except Refused:
+    except Refused as error:
         by_its_word = Removal.LEFT_BEHIND
+        if pauses and not error.is_denied:
+            time.sleep(pauses[0])
+            return take_away(sftp, path, pauses[1:])
     try:
         is_there = search(sftp, path) is not None
     except Refused:
@@ -123,31 +131,35 @@ def take_away(sftp: Client, path: str) -> Removal:
     return Removal.WAS_NOT_THERE if by_its_word is Removal.LEFT_BEHIND else by_its_word
 
 
-def compare(sftp: Client, path: str | bytes, parcel: Parcel) -> Content:
-    """Compares a file with a parcel, byte by byte; it is read back."""
+def compare(sftp: Client, path: str | bytes, parcel: Parcel, *, sizes_count: bool = False) -> Content:
+    """Compares a file with a parcel by its bytes; it is read back.
+
+    A size alone proves nothing: a server that keeps its files packed or enciphered may tell another one. With
+    `sizes_count` a file of another size is not read.
+    """
     try:
         state = search(sftp, path)
     except Refused:
         return Content.UNSEEN
     if state is None:
         return Content.ABSENT
-    if not state.may_have(parcel.size_bytes):
+    if sizes_count and not state.may_have(parcel.size_bytes):
         return Content.OTHER
     digest = hashlib.sha256()
-    read = sftp.blocks_to_end if state.size_bytes is None else sftp.blocks
+    read = sftp.blocks if state.size_bytes == parcel.size_bytes else sftp.blocks_to_end
     try:
         for block in read(path, parcel.size_bytes):
             digest.update(block)
     except FileNotFoundError:
         return Content.ABSENT
     except Refused:
-        return Content.UNREADABLE
+        return Content.UNREADABLE if state.may_have(parcel.size_bytes) else Content.OTHER
     return Content.OURS if digest.hexdigest() == parcel.sha256 else Content.OTHER
 
 
 def holds(sftp: Client, path: str | bytes, parcel: Parcel) -> bool:
     """Whether a file has the very bytes of the parcel, as far as they can be read."""
-    return compare(sftp, path, parcel) is Content.OURS
+    return compare(sftp, path, parcel, sizes_count=True) is Content.OURS
 
 
 def is_part(sftp: Client, path: str, parcel: Parcel) -> bool:

@@ -155,7 +155,7 @@ class SftpSessions:
         if sftp is None or channel is None:
             raise paramiko.SSHException("no channel was opened")
         channel.settimeout(self._server.operation_timeout_seconds)
-        sftp.listing = self._server.listing
+        sftp.listing, sftp.told = self._server.listing, set()
         return sftp
 
     def _not_delivered(self, error: BaseException, watchdog: Watchdog) -> NotDelivered:

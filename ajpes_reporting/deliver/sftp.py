@@ -27,7 +27,6 @@ from ajpes_reporting.deliver.remote import (
     compare,
     find_by_content,
     glimpse,
-    holds,
     take_away,
 )
 from ajpes_reporting.deliver.session import SftpServer, SftpSessions, describe
@@ -82,7 +81,6 @@ class SftpCarrier:
     def __init__(self, server: SftpServer) -> None:
         self._server = server
         self._sessions = SftpSessions(server)
-        self._told: set[str] = set()
 
     def deliver(
         self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
@@ -124,7 +122,7 @@ class SftpCarrier:
         into.mkdir(parents=True, exist_ok=True)
         folder = self._folder(report, "iz_ajpes")
         with self._sessions.open() as sftp:
-            box = Box(sftp, folder, report, self._told)
+            box = Box(sftp, folder, report)
             for found in box.new(already_fetched):
                 if (local := self._fetch(box, found, into)) is not None:
                     yield found.remote, local
@@ -141,7 +139,7 @@ class SftpCarrier:
             waiting = posixpath.join(posixpath.dirname(journey.final), posixpath.basename(waits_as))
             was_waiting = bool(waits_as) and take_away(sftp, waiting) is Removal.TAKEN_AWAY
             for path in (journey.final, journey.accepted):
-                if holds(sftp, path, parcel):
+                if compare(sftp, path, parcel) is Content.OURS:
                     return Sighting(path, was_waiting)
             place = find_by_content(sftp, posixpath.dirname(journey.accepted), parcel) or find_by_content(
                 sftp, posixpath.dirname(journey.final), parcel, but_for=PART.encode()
@@ -232,7 +230,7 @@ class SftpCarrier:
 
 def _is_strange(sftp: Client, path: str, state: State, ours: Sequence[Parcel]) -> bool:
     """Whether a file has other bytes than each of ours; one that nobody may read is told by its size."""
-    found = [compare(sftp, path, parcel) for parcel in ours]
+    found = [compare(sftp, path, parcel, sizes_count=True) for parcel in ours]
     if Content.OURS in found or Content.ABSENT in found:
         return False
     return Content.UNREADABLE not in found and (bool(found) or glimpse(sftp, path) is not None)

@@ -41,6 +41,7 @@ class SftpWay(Way):
 # private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password"
 # host_key = "ssh-ed25519 AAAA…"           # the server's public key, from AJPES; no other is accepted
 # folder = ""                              # your folder there; nodurs/v_ajpes lies below it
+# upload = "rename"                        # "direct" for a server that lets nobody rename
 """
 
     host: str

@@ -29,7 +29,7 @@ from ajpes_reporting.deliver.remote import (
     state_of,
     take_away,
 )
-from ajpes_reporting.deliver.wire import IS_IT_FULL, NoSuchFile, Refused
+from ajpes_reporting.deliver.wire import IS_IT_FULL, ONLY_XML, NoSuchFile, Refused
 from ajpes_reporting.deliver.writing import Writing
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
@@ -83,6 +83,8 @@ class Journey:
     may_have_arrived: bool = False
     all_sent: bool = False
     size_before_close: int | None = None
+    # As the server tells it of the whole file; one that packs or enciphers has a size of its own.
+    size_there: int | None = None
     close_refused: Refused | None = None
     rename_refused: Refused | None = None
 
@@ -121,7 +123,7 @@ def survey(sftp: Client, journey: Journey) -> None:
 
 def clear_away(sftp: Client, path: str) -> None:
     """Takes away what is no report, as far as the server lets us."""
-    if take_away(sftp, path) is Removal.LEFT_BEHIND:
+    if take_away(sftp, path, _PAUSES) is Removal.LEFT_BEHIND:
         _log.warning("%s was left behind on the server", path)
 
 
@@ -181,7 +183,12 @@ def _create(sftp: Client, part: str) -> Writing:
     except NoSuchFile:
         raise  # its folder is missing
     except Refused:
+        pass
+    try:
         return Writing(sftp, part, exclusive=False)
+    except Refused as error:
+        error.remedy = f"{error.remedy} {ONLY_XML}"
+        raise
 
 
 def _judge_part(sftp: Client, journey: Journey) -> Outcome | None:
@@ -202,7 +209,7 @@ def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
     try:
         for pause in (*_PAUSES, None):
             final, part = find(sftp, journey.final), find(sftp, journey.part)
-            if part is None and final is not None and final.may_have(journey.parcel.size_bytes):
+            if part is None and final is not None and _may_be_whole(journey, final):
                 return Delivered(detail=f"put into {journey.final}")
             if pause is None or (part is None and final is None):
                 break
@@ -212,9 +219,14 @@ def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
     return look_after(sftp, journey, "the server said that it has its name")
 
 
+def _may_be_whole(journey: Journey, state: State) -> bool:
+    size = journey.parcel.size_bytes if journey.size_there is None else journey.size_there
+    return state.may_have(size)
+
+
 def _look_after_rename(sftp: Client, journey: Journey, why: str) -> Outcome:
     # Taking the part file away comes first: from then on, a rename still under way must fail.
-    part = take_away(sftp, journey.part)
+    part = take_away(sftp, journey.part, _PAUSES)
     final = compare(sftp, journey.final, journey.parcel)
     if final is Content.OURS or (final is Content.UNREADABLE and part is Removal.WAS_NOT_THERE):
         return Delivered(detail=f"{journey.final} is there, though {why}")
@@ -307,7 +319,7 @@ def _look_after_direct(sftp: Client, journey: Journey, why: str, remedy: str) ->
         return Delivered(detail=f"{journey.final} is there, though {why}")
     removal = Removal.LEFT_BEHIND
     if _is_a_part(sftp, journey, found):
-        removal = take_away(sftp, journey.final)
+        removal = take_away(sftp, journey.final, _PAUSES)
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
     if place := _found_elsewhere(sftp, journey):
@@ -360,6 +372,7 @@ def _arrived(sftp: Client, journey: Journey, path: str) -> Arrival:
         return Arrival.EMPTIED
     found = compare(sftp, path, journey.parcel)
     if found is Content.OURS or (found is Content.UNREADABLE and doubt is None):
+        journey.size_there = state.size_bytes
         return Arrival.WHOLE
     if found is Content.ABSENT:
         return Arrival.GONE

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _OK, _END, _NO_SUCH_FILE, _DENIED, _UNSUPPORTED, _NO_SUCH_PATH = 0, 1, 2, 3, 8, 10
 _LONGEST_TEXT = 300
+ONLY_XML = 'If the server takes names that end in .xml and no others, set sftp.upload = "direct".'
 IS_IT_FULL = "Ask the authority whether its disk, or our share of it, is full."
 
 # The last ones are of later versions of SFTP; there are servers that use them in version 3, too.
@@ -50,22 +51,16 @@ _NAME_A_PATH = frozenset({CMD_OPEN, CMD_STAT, CMD_OPENDIR, CMD_REMOVE, CMD_RENAM
 
 
 class Refused(OSError):
-    """A server's own "no": the number of its status, its text, and what it would not do."""
+    """A server's own "no": the number of its status, its text, what it would not do, and what helps."""
 
     def __init__(self, code: int | None, text: str = "") -> None:
         self.code = code
         self.wanted = "do it"
-        super().__init__(text if code is None else _told(code, text.rstrip(".")))
-
-    @property
-    def remedy(self) -> str:
-        """What a person can do about it."""
-        if self.wanted in ("write the file", "close the file"):
-            return IS_IT_FULL
-        return (
+        self.remedy = (
             "Check sftp.folder and sftp.folders, and that the folders are there and open; "
             "`ajpes-reporting doctor` tries what a run does there."
         )
+        super().__init__(text if code is None else _told(code, text.rstrip(".")))
 
     @property
     def is_denied(self) -> bool:

@@ -25,7 +25,7 @@ from paramiko.sftp import (
     int64,
 )
 
-from ajpes_reporting.deliver.wire import Attributes, Refused, check_status
+from ajpes_reporting.deliver.wire import IS_IT_FULL, Attributes, Refused, check_status
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,5 +105,5 @@ class Writing:
         try:
             check_status(reply)
         except Refused as error:
-            error.wanted = "write the file"
+            error.wanted, error.remedy = "write the file", IS_IT_FULL
             self._refused = self._refused or error

@@ -12,7 +12,9 @@ from typing import Literal
 import asyncssh
 import pytest
 
+from ajpes_reporting.deliver.box import Box
 from ajpes_reporting.deliver.listing import Limits
+from ajpes_reporting.deliver.session import SftpSessions
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
@@ -347,7 +349,7 @@ def test_a_server_that_cannot_promise_a_new_file_takes_the_report(
 ) -> None:
     """Not every server knows how to make a new file only; one can see that there is none."""
 
-    def refuse(flags: int) -> None:
+    def refuse(_path: bytes, flags: int) -> None:
         if flags & asyncssh.FXF_EXCL:
             raise asyncssh.SFTPOpUnsupported("no") if code == "unsupported" else asyncssh.SFTPFailure("no")
 
@@ -358,6 +360,65 @@ def test_a_server_that_cannot_promise_a_new_file_takes_the_report(
     (inbox(odd) / NAME).write_bytes(b"somebody else's")
     assert isinstance(carrier.deliver(parcel), Unreachable)
     assert (inbox(odd) / NAME).read_bytes() == b"somebody else's"
+
+
+def test_a_server_that_takes_reports_alone_is_told(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel
+) -> None:
+    """It lets in names that end in .xml, and no others: nothing can be written under another name first."""
+
+    def refuse(path: bytes, _flags: int) -> None:
+        if not path.endswith(b".xml"):
+            raise asyncssh.SFTPPermissionDenied("bad name")
+
+    odd.orders.on_create = refuse
+    outcome = SftpCarrier(odd_settings).deliver(parcel)
+    assert isinstance(outcome, Unreachable)
+    assert 'set sftp.upload = "direct"' in outcome.remedy
+    with pytest.raises(NotDelivered, match="files cannot be written: bad name"):
+        SftpCarrier(odd_settings).reach()
+    directly = SftpCarrier(replace(odd_settings, upload="direct"))
+    assert directly.reach()
+    assert isinstance(directly.deliver(parcel), Delivered)
+
+
+@pytest.mark.parametrize("more", [32, -100])
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_a_server_that_keeps_its_files_enciphered_is_read_back(
+    odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel, tmp_path: Path, upload: Upload, more: int
+) -> None:
+    """The size is that of what lies on its disk; the bytes that come back are ours, and they count."""
+
+    def grown(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        entry.attrs.size += more
+        return entry
+
+    def stat_grown(_path: bytes, found: Attrs | None) -> Attrs | None:
+        if found is not None and stat.S_ISREG(found.permissions):
+            found.size += more
+        return found
+
+    parcel = make_parcel(os.urandom(50_000))
+    odd.orders.on_stat, odd.orders.on_list = stat_grown, grown  # type: ignore[assignment]
+    carrier = SftpCarrier(replace(odd_settings, upload=upload))
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert carrier.look(parcel, "").place.endswith(NAME)
+    answer = b"<BlokOdgovor/>" * 100
+    (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(answer)
+    [(_remote, path)] = carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")
+    assert path.read_bytes() == answer
+
+
+@pytest.mark.parametrize("upload", ["rename", "direct"])
+def test_a_file_that_is_doubled_is_not_delivered(
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, upload: Upload
+) -> None:
+    """One server appended what it was given once more: that is not what was sent."""
+    odd.orders.on_close = lambda path: path.write_bytes(path.read_bytes() * 2)  # type: ignore[assignment,return-value]
+    outcome = SftpCarrier(replace(odd_settings, upload=upload)).deliver(parcel)
+    assert isinstance(outcome, Unreachable if upload == "rename" else Unknown)
+    assert "606 of 303 bytes" in outcome.reason
 
 
 @pytest.mark.parametrize("other", [NAME.upper(), NAME.lower(), f"{NAME};1"])
@@ -670,7 +731,7 @@ def test_a_name_that_is_a_path_leads_nowhere(
 
 
 def test_what_is_passed_over_is_told_once(
-    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    odd: OddSftp, odd_settings: SftpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Folders and unfinished files: whoever looks for an answer in the log finds where it may be."""
     box = odd.root / "nodurs/iz_ajpes"
@@ -678,8 +739,9 @@ def test_what_is_passed_over_is_told_once(
     os.mkfifo(box / "pipe")
     for name in ("a.xml.filepart", "b.PART", "c.tmp"):
         (box / name).write_bytes(b"<BlokOdg")
-    for _time in range(2):
-        assert list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in")) == []
+    with SftpSessions(odd_settings).open() as sftp:
+        for _poll in range(2):
+            assert Box(sftp, "nodurs/iz_ajpes", "nodurs").new(nothing_known) == []
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 5
     for name in ("2026", "pipe", "a.xml.filepart", "b.PART", "c.tmp"):

@@ -32,7 +32,7 @@ class Orders:
     `written` notes how much came with each write.
     `on_write` is called before each write, with (offset, size); it may raise, and nothing is written then.
     `swallows` says yes to each write, and writes nothing.
-    `on_create` is called with the flags with which a file is opened for writing; it may raise.
+    `on_create` is called with the path of a file that is opened for writing, and the flags; it may raise.
     `on_close` is called with each file that was written, when it is closed.
     `on_remove` is called with (perform) in the place of removing a file.
     `on_stat` gives the attributes that STAT tells of a path, from those there are, or none if there is no
@@ -47,7 +47,7 @@ class Orders:
     written: list[int] = field(default_factory=list)
     on_write: Callable[[int, int], None] | None = None
     swallows: bool = False
-    on_create: Callable[[int], None] | None = None
+    on_create: Callable[[bytes, int], None] | None = None
     on_close: Callable[[Path], None] | None = None
     on_remove: Callable[[Callable[[], None]], None] | None = None
     on_stat: Callable[[bytes, asyncssh.SFTPAttrs | None], asyncssh.SFTPAttrs] | None = None
@@ -184,7 +184,7 @@ class _Sftp(asyncssh.SFTPServer):
         if self._orders.on_read and not pflags & asyncssh.FXF_WRITE:
             self._orders.on_read(path)
         if self._orders.on_create and pflags & asyncssh.FXF_WRITE:
-            self._orders.on_create(pflags)
+            self._orders.on_create(path, pflags)
         return super().open(path, pflags, attrs)
 
     def read(self, file_obj: object, offset: int, size: int) -> object:
