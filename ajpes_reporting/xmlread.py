@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from lxml import etree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _LONGEST_DECLARATION = 200
@@ -28,6 +28,11 @@ _BLOCK_BYTES = 1 << 16
 _LONGEST_PIECE_BYTES = 1 << 17
 _DEEPEST = 100
 _MOST_FAULTS = 100
+# Of an element that breaks its schema as much is kept of each value, and so many values.
+_LONGEST_VALUE = 10_000
+_MOST_VALUES = 50
+# As lxml names attributes that say something about the document and not about the record: xsi:type, xml:id.
+_OF_THE_DOCUMENT = ("{http://www.w3.org/2001/XMLSchema-instance}", "{http://www.w3.org/XML/1998/namespace}")
 _SCHEMA_CODES = range(etree.ErrorTypes.SCHEMAV_NOROOT, etree.ErrorTypes.SCHEMAV_MISC + 1)
 _BROKEN_NAMES = (
     etree.ErrorTypes.NS_ERR_XML_NAMESPACE,
@@ -83,6 +88,17 @@ class Record(NamedTuple):
     name: str
     attributes: Mapping[str, str]
     text: str
+
+
+class LooseRecord(NamedTuple):
+    """An element that need not follow any schema: its name and its values, both named in lower case.
+
+    A value may have been an attribute or an element within it, and there may be several of one name. Those
+    named "" are text that stood elsewhere in it.
+    """
+
+    name: str
+    values: list[tuple[str, str]]
 
 
 @lru_cache(maxsize=16)
@@ -165,7 +181,22 @@ def records(
     try:
         read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
         with path.open("rb") as file:
-            yield from _validated(_Plain(file) if plain else file, names, schema)
+            yield from _pumped(_Plain(file) if plain else file, _Records(names), schema)
+    except (etree.LxmlError, OSError, UnicodeError) as error:
+        raise _unreadable(error) from None
+
+
+def loose_records(path: Path, wanted: Mapping[str, frozenset[str]]) -> Iterator[LooseRecord]:
+    """The elements with these names, each with the values named for it, however the file is written.
+
+    `wanted` has all names in lower case; in the file they may stand in any letter case, namespace, order and
+    depth, and whatever else is there is passed over. In one pass and flat memory, without a schema. Raises
+    `UnreadableXml` when it gets there.
+    """
+    try:
+        read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
+        with path.open("rb") as file:
+            yield from _pumped(file, _LooseRecords(wanted))
     except (etree.LxmlError, OSError, UnicodeError) as error:
         raise _unreadable(error) from None
 
@@ -334,35 +365,39 @@ def _guarded(
             children += 1
 
 
-def _validated(source: BinaryIO | _Plain, names: frozenset[str], schema: etree.XMLSchema) -> Iterator[Record]:
+def _pumped(
+    source: BinaryIO | _Plain, target: _Records | _LooseRecords, schema: etree.XMLSchema | None = None
+) -> Iterator[Any]:
+    """What the target has gathered, block by block."""
     pieces = _Pieces(source)
-    gathered = _Records(names, pieces)
-    target: Any = gathered  # the declared type wants all the methods that it leaves out
-    parser = etree.XMLParser(schema=schema, target=target, no_network=True, load_dtd=False)
+    target.used = pieces.used
+    as_declared: Any = target  # the declared type wants all the methods that it leaves out
+    parser = etree.XMLParser(schema=schema, target=as_declared, no_network=True, load_dtd=False)
     sound = 0
     while block := pieces.read():
         parser.feed(block)
         _refuse_faults(parser.feed_error_log, sound)
-        yield from gathered.whole
-        sound += len(gathered.whole)
-        gathered.whole.clear()
+        yield from target.whole
+        sound += len(target.whole)
+        target.whole.clear()
     parser.close()  # minds when the file is cut off
     _refuse_faults(parser.feed_error_log, sound)
-    yield from gathered.whole
+    yield from target.whole
 
 
 class _Records:
     """Takes the parser's events; `whole` are the records that have ended."""
 
-    def __init__(self, names: frozenset[str], pieces: _Pieces) -> None:
+    used: Callable[[], None]
+
+    def __init__(self, names: frozenset[str]) -> None:
         self.whole: list[Record] = []
         self._names = names
-        self._pieces = pieces
         self._attributes: Mapping[str, str] = {}
         self._text: list[str] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._pieces.used()
+        self.used()
         if name in self._names:
             self._attributes = attributes
             self._text.clear()
@@ -377,6 +412,85 @@ class _Records:
 
     def close(self) -> None:
         """The parser asks for it."""
+
+
+class _LooseRecords:
+    """Takes the parser's events; `whole` are the records that have ended, one within another as well."""
+
+    used: Callable[[], None]
+
+    def __init__(self, wanted: Mapping[str, frozenset[str]]) -> None:
+        self.whole: list[LooseRecord] = []
+        self._wanted = wanted
+        self._path: list[str] = []
+        self._open: list[LooseRecord] = []
+        self._value = _Value("", 0)
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.used()
+        local = _lower(name)
+        self._path.append(local)
+        if len(self._path) > _DEEPEST:
+            raise UnreadableXml(f"its elements lie more than {_DEEPEST} deep in one another")
+        if local in self._wanted:
+            self._end_value()
+            self._open.append(LooseRecord(local, []))
+            for key, value in attributes.items():
+                if not key.startswith(_OF_THE_DOCUMENT):
+                    self._keep(_lower(key), value)
+        elif self._open and local in self._wanted[self._open[-1].name] and not self._value.name:
+            self._end_value()
+            self._value = _Value(local, len(self._path))
+
+    def data(self, text: str) -> None:
+        if self._open:
+            self._value.add(text)
+
+    def end(self, name: str) -> None:
+        self.used()
+        self._path.pop()
+        if self._value.name and len(self._path) < self._value.depth:
+            self._end_value()
+        if self._open and _lower(name) == self._open[-1].name:
+            self._end_value()
+            self.whole.append(self._open.pop())
+
+    def close(self) -> None:
+        """The parser asks for it."""
+
+    def _end_value(self) -> None:
+        if self._open:
+            self._keep(self._value.name, self._value.text)
+        self._value = _Value("", 0)
+
+    def _keep(self, name: str, value: str) -> None:
+        record = self._open[-1]
+        is_wanted = name in self._wanted[record.name] if name else value.strip()
+        if is_wanted and len(record.values) < _MOST_VALUES:
+            record.values.append((name, value[:_LONGEST_VALUE]))
+
+
+class _Value:
+    """The text of an element within a record, as far as it has been read, or, without a name, any other."""
+
+    def __init__(self, name: str, depth: int) -> None:
+        self.name = name
+        self.depth = depth
+        self._parts: list[str] = []
+        self._length = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def add(self, text: str) -> None:
+        if self._length < _LONGEST_VALUE:
+            self._parts.append(text)
+            self._length += len(text)
+
+
+def _lower(name: str) -> str:
+    return name.rpartition("}")[2].lower()
 
 
 def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXml:

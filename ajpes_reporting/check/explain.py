@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
     import xmlschema
 
-_MOST = 100
+MOST_EXPLAINED = 100
+"""As many places are named in one file."""
+
 # Elements and attributes: about 3,000 events. A child of the root may be a debtor with all of a report.
 _MOST_LOOKED_AT = 40_000
-_MOST_EXPLAINED = 4_000
+_LARGEST_EXPLAINED = 4_000
 _MOST_ATTRIBUTES = 30  # no schema of ours knows more than nine
 _IDENT_AND_CHILD = 2
 _NAMESPACE = re.compile(r"\{[^{}]*:[^{}]*\}")  # {http://…}, and not the {7} of a pattern
@@ -57,12 +59,12 @@ def explain(
         if _is_valid(part.document, fast):
             continue
         explained_size += part.size
-        slow = explained_size <= _MOST_EXPLAINED
+        slow = explained_size <= _LARGEST_EXPLAINED
         findings = _explained(part.document, schema_path) if slow else []
         for finding in findings or _terse(part.document, fast) or [plain_finding(verdict)]:
             yield finding
             found += 1
-            if found >= _MOST:
+            if found >= MOST_EXPLAINED:
                 return
         if len(part.document) < _IDENT_AND_CHILD:
             return  # the head is wrong, and it stands in all the documents that would follow
@@ -163,7 +165,7 @@ def _explained(document: Element, schema_path: Path) -> list[Finding]:
     resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
     try:
         errors = _slow_schema(schema_path).iter_errors(XMLResource(resource, allow="none"))
-        return [_finding(error) for error in islice(errors, _MOST)]
+        return [_finding(error) for error in islice(errors, MOST_EXPLAINED)]
     except Exception:  # of any kind, as it was met with a stranger's values: KeyError, OverflowError
         return []
 
@@ -178,7 +180,7 @@ def _slow_schema(path: Path) -> xmlschema.XMLSchema:
 def _terse(document: Element, fast: etree.XMLSchema) -> list[Finding]:
     """For what only the fast validator minds, such as blanks around a time: its words, and the record."""
     findings = []
-    for entry in islice(fast.error_log, _MOST):
+    for entry in islice(fast.error_log, MOST_EXPLAINED):
         found: Any = document.getroottree().xpath(entry.path) if entry.path else []
         element = found[0] if found else document
         finding = plain_finding(entry.message)

@@ -74,6 +74,8 @@ def _show(taken: Sequence[Taken]) -> None:
         if item.submission:
             one = item.submission
             echo(f"{item.name}: submission {one.id} ({one.report}) is {one.state.label}.")
+            if item.note:
+                echo(f"  The answer: {item.note}.")
             echo(f"  See `ajpes-reporting show {one.id}`.")
         else:
             echo(f"{item.name}: kept, not applied ({item.status}): {item.note}.")

@@ -340,6 +340,9 @@ answers = Table(
     Column("declared_warnings", BigInteger),
     Column("error_rows", BigInteger),
     Column("warning_rows", BigInteger),
+    # What one that was set aside says it is about; empty where it does not say, or could not be read.
+    Column("report", String(20)),
+    Column("period", String(10)),
     Index(None, "provider", "sha256"),
     Index(None, "provider", "remote_name"),
 )

@@ -18,7 +18,7 @@ from ajpes_reporting.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD = "0014"
+HEAD = "0016"
 """The newest revision; written down, so that asking for it costs no import of Alembic."""
 
 

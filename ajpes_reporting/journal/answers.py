@@ -18,7 +18,7 @@ from ajpes_reporting.journal import chain, submissions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ajpes_reporting.domain.answers import AnswerRow
+    from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.ports import RemoteAnswer
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
@@ -32,6 +32,9 @@ STORED, APPLIED, UNMATCHED, UNREADABLE, DUPLICATE, DISCARDED = (
     "discarded",
 )
 _LONGEST_NAME = 500  # an index of PostgreSQL takes no more than 2,700 bytes
+
+ASSIGNED = "assigned"
+"""No status: what the record says when a person has said which submission an answer belongs to."""
 
 LIES_THERE = (UNMATCHED, UNREADABLE)
 """An answer that a person has to look at."""
@@ -48,8 +51,8 @@ class Verdict:
 
     errors: int
     warnings: int
-    declared_errors: int
-    declared_warnings: int
+    declared_errors: int | None
+    declared_warnings: int | None
     error_rows: int
     warning_rows: int
 
@@ -61,8 +64,12 @@ class Verdict:
         return State.ACCEPTED_WITH_WARNINGS if self.warnings else State.ACCEPTED
 
     @property
-    def counts_disagree(self) -> bool:
-        return (self.declared_errors, self.declared_warnings) != (self.error_rows, self.warning_rows)
+    def disagreement(self) -> str:
+        """What its head declares and its rows do not show; empty where they agree, or nothing is declared."""
+        counts = ((self.declared_errors, self.error_rows), (self.declared_warnings, self.warning_rows))
+        if all(declared in (None, found) for declared, found in counts):
+            return ""
+        return "the counts in its head and its rows disagree; the worse reading holds"
 
 
 def store(
@@ -159,23 +166,32 @@ def is_duplicate(connection: Connection, provider: str, answer: int, sha256: str
 
 
 def match(
-    connection: Connection, provider: str, report: str, period: str, prepared_at: datetime | None
+    connection: Connection, provider: str, report: str, head: AnswerHead, answer: int
 ) -> tuple[Submission | None, str]:
-    """The submission an answer belongs to, or why there is none."""
+    """The submission that this stored answer belongs to, and how that was found, or why there is none."""
+    period = head.period_key
     latest = submissions.latest(connection, provider, report, period)
     if latest is None:
         return None, _never_sent(report, period)
+    sent = submissions.handed_over(connection, provider, report, period)
     if latest.state not in AWAITING_STATES:
-        if not submissions.handed_over(connection, provider, report, period):
+        if not sent:
             return None, _never_sent(report, period)
         return None, f"submission {latest.id} for {period} is {latest.state.label} and awaits no answer"
+    is_only_one = len(sent) <= 1
+    if head.prepared_at is None:
+        if is_only_one:
+            return latest, ""
+        return None, f"it does not say when it was made, and {len(sent)} reports were sent for {period}"
     sent_at = connection.execute(
         select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)
     ).scalar()
-    if prepared_at and sent_at and _is_older(prepared_at, sent_at, latest):
-        made = f"{prepared_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
-        return None, f"it was made at {made}, before submission {latest.id} was sent"
-    return latest, ""
+    if sent_at is None or not _is_older(head.prepared_at, sent_at, latest):
+        return latest, ""
+    if is_only_one and _is_written_in_utc(connection, head, answer, sent_at):
+        return latest, "its time was read as UTC, since it came after the report was sent"
+    made = f"{head.prepared_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+    return None, f"it was made at {made}, before submission {latest.id} was sent"
 
 
 def to_what_was_never_sent(
@@ -203,22 +219,34 @@ def _is_older(prepared_at: datetime, sent_at: datetime, submission: Submission) 
     return prepared_at < sent_at - _CLOCK_TOLERANCE and prepared_at != submission.prepared_at
 
 
+def _is_written_in_utc(connection: Connection, head: AnswerHead, answer: int, sent_at: datetime) -> bool:
+    """Whether its time makes sense in UTC alone, and its file was put out after the report was sent.
+
+    The time of the file in its folder has no zone that could be left out.
+    """
+    if head.prepared_at_if_utc is None:
+        return False
+    row = connection.execute(
+        select(answers.c.received_at, answers.c.remote_modified_at).where(answers.c.id == answer)
+    ).one()
+    put_out = row.remote_modified_at  # whatever a server says, also beyond all calendars
+    earliest, latest = sent_at - _CLOCK_TOLERANCE, row.received_at + _CLOCK_TOLERANCE
+    was_put_out_then: bool = earliest.timestamp() <= put_out <= latest.timestamp()
+    return was_put_out_then and earliest <= head.prepared_at_if_utc <= latest
+
+
 def apply(
     connection: Connection,
     answer: int,
     submission: Submission,
     rows: Iterable[AnswerRow],
     verdict: Verdict,
+    note: str,
     *,
     at: datetime,
 ) -> Submission:
-    """Takes the rows in and moves the submission to what the authority decided."""
+    """Takes the rows in and moves the submission to what the authority decided; `note` says what is odd."""
     add_rows(connection, answer_rows, _ROW_COLUMNS, ((answer, *row) for row in rows))
-    note = (
-        "the counts in its head and its rows disagree; the worse reading holds"
-        if verdict.counts_disagree
-        else ""
-    )
     connection.execute(
         update(answers)
         .where(answers.c.id == answer)
@@ -229,15 +257,21 @@ def apply(
         )
     )  # fmt: skip
     why = f"answer {answer}: {verdict.errors} errors, {verdict.warnings} warnings"
+    why += f"; {note}" if note else ""
     return submissions.move(connection, submission, verdict.state, why, at=at)
 
 
 def set_aside(
     connection: Connection, provider: str, answer: int, status: str, note: str, submission: int | None = None,
-    *, at: datetime,
+    about: tuple[str, str] | None = None, *, at: datetime,
 ) -> None:  # fmt: skip
-    """Keeps an answer that is not applied, with the reason; one that is dealt with stays as it is."""
+    """Keeps an answer that is not applied, with the reason; one that is dealt with stays as it is.
+
+    `about` are the report and the period that it says it is about, the latter empty if it does not say.
+    """
     values: dict[str, Any] = {"status": status, "note": note}
+    if about is not None:
+        values["report"], values["period"] = about
     if submission is not None:
         values["submission"] = submission
     waiting = update(answers).where(answers.c.id == answer, answers.c.status.not_in([APPLIED]))
@@ -247,6 +281,23 @@ def set_aside(
     chain.append(
         connection, at=at, provider=provider, kind=chain.ANSWER + status, body=body, submission=submission
     )
+
+
+def note_assignment(
+    connection: Connection, provider: str, answer: int, submission: int, reason: str, *, at: datetime
+) -> None:
+    """Puts on record that a person says which submission an answer belongs to."""
+    body = {"answer": answer, "note": f"a person's word: {reason}"}
+    chain.append(
+        connection, at=at, provider=provider, kind=chain.ANSWER + ASSIGNED, body=body, submission=submission
+    )
+
+
+def applied_copy(connection: Connection, provider: str, sha256: str) -> int | None:
+    """The number of an answer of the very same bytes that was applied."""
+    same = (answers.c.provider == provider, answers.c.sha256 == sha256, answers.c.status == APPLIED)
+    number: int | None = connection.execute(select(answers.c.id).where(*same).limit(1)).scalar()
+    return number
 
 
 def of_submission(connection: Connection, submission: int) -> Sequence[Row[Any]]:

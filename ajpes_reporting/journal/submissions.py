@@ -322,6 +322,14 @@ def handed_over(
     return [_submission(row) for row in connection.execute(statement.order_by(submissions.c.id))]
 
 
+def was_handed_over(connection: Connection, key: int) -> bool:
+    """Whether any attempt has come so far that the authority may have it."""
+    statement = select(attempts.c.id).where(
+        attempts.c.submission == key, attempts.c.handed_over_at.is_not(None)
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
 def get(connection: Connection, key: int) -> Submission:
     """One submission. Raises `UsageError` if there is none with this number."""
     row = connection.execute(select(submissions).where(submissions.c.id == key)).one_or_none()

@@ -10,28 +10,35 @@ from __future__ import annotations
 
 import logging
 import marshal
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ajpes_reporting.check.explain import MOST_EXPLAINED
 from ajpes_reporting.check.file import explained
 from ajpes_reporting.database.engine import blames_values, writing
 from ajpes_reporting.domain.errors import Busy, UsageError
-from ajpes_reporting.journal import answers
+from ajpes_reporting.domain.states import State
+from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
-from ajpes_reporting.reports.answers import AnswerReader
+from ajpes_reporting.reports.answers import AnswerReader, Tally
+from ajpes_reporting.reports.loose_answers import Contradiction, LooseReader
 from ajpes_reporting.xmlread import SchemaBroken, UnreadableXml, read_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+    from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
@@ -41,6 +48,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ROWS_AT_ONCE = 1_000
+_MOST_FAULTS_SHOWN = 5
 
 
 class Commit(Protocol):
@@ -49,20 +57,35 @@ class Commit(Protocol):
     def __call__(self, work: Callable[[Connection], T], /) -> T: ...
 
 
-class AnswerProblem(Exception):
-    """An answer that cannot be applied. `status` and `note` are what the journal keeps of it."""
+Claim = Callable[["Connection", "Reading"], tuple["Submission", str]]
+"""Says within the transaction which submission an answer belongs to, and what is odd about that, if anything.
 
-    def __init__(self, status: str, note: str) -> None:
+It raises `AnswerProblem` if it belongs to none."""
+
+
+class AnswerProblem(Exception):
+    """An answer that cannot be applied. `status` and `note` are what the journal keeps of it.
+
+    `reading` is what could be read of it.
+    """
+
+    def __init__(self, status: str, note: str, reading: Reading | None = None) -> None:
         super().__init__(note)
         self.status = status
         self.note = note
+        self.reading = reading
+
+
+class NotAssignable(UsageError):
+    """A person named a submission that an answer cannot belong to; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """An answer that is stored, in the archive and in the journal, and lies at `path`.
 
-    `submission` is the one that it came back from, if it came in a call; then it answers that one or none.
+    `submission` is the one that it came back from, if it came in a call, or that a person names; then it
+    answers that one or none.
     """
 
     id: int
@@ -95,6 +118,8 @@ class Reading:
     head: AnswerHead
     verdict: Verdict
     _rows: Path
+    deviations: str = ""
+    """Where it breaks its schema and how it was read nevertheless; empty for one that follows it."""
 
     def rows(self) -> Iterator[AnswerRow]:
         """Its rows, as a stream."""
@@ -109,7 +134,9 @@ def why_no_answer(desk: Desk, path: Path) -> str:
         name = read_root(path).local_name
     except UnreadableXml as error:
         return error.message
-    return "" if name in {kind.answer_root for kind in desk.kinds} else f"it is a {name[:40]} document"
+    if any(kind.is_answered_by(name) for kind in desk.kinds):
+        return ""
+    return f"it is a {name[:40]} document"
 
 
 def discard(desk: Desk, answer: int, reason: str) -> None:
@@ -134,7 +161,7 @@ def accept(
     arrival: Arrival,
     folder: Path,
     *,
-    claim: Callable[[Connection, Reading], Submission] | None = None,
+    claim: Claim | None = None,
     commit: Commit | None = None,
 ) -> Taken:
     """Reads an answer and applies it, or sets it aside.
@@ -142,23 +169,57 @@ def accept(
     `claim` says within the transaction which submission it belongs to, or raises `AnswerProblem`; without
     it, its content decides. Raises what the database raises, and `Replaced`; the answer stays `stored` then.
     """
-    claim = claim or partial(_match, desk)
+    claim = claim or partial(_match, desk, arrival)
     commit = commit or partial(_commit, desk)
     try:
         if arrival.submission is None:
             _refuse_duplicate(desk, arrival)
-        reading = _read(desk, arrival.path, folder / f"answer-{arrival.id}.rows")
-        applied = commit(lambda connection: _apply(connection, desk, arrival, reading, claim))
+        return take_in(desk, arrival, folder, claim, commit)
     except AnswerProblem as problem:
         return _set_aside(desk, arrival, problem, commit)
     except OSError as error:
         _log.error("Answer %d was not applied: %s. It is read again.", arrival.id, error.strerror or error)
         return Taken(arrival.name, answers.STORED, f"it could not be read now: {error.strerror or error}")
+
+
+def assign(desk: Desk, answer: int, submission: int, reason: str, folder: Path) -> Taken:
+    """Applies an answer that was set aside to the submission that a person names, on the record.
+
+    Raises `UsageError` if it is not one that lies there, cannot be read, says that it belongs to another
+    report, or if that submission was never sent, or has its answer.
+    """
+    with desk.engine.connect() as connection:
+        row = answers.owned(connection, desk.provider, answer)
+        named = submissions.owned(connection, desk.provider, submission)
+        _refuse_settled(connection, desk, row, named)
+    path = folder / f"answer-{answer}.xml"
+    desk.archive.extract(row.archive_path, path)
+    arrival = Arrival(answer, row.sha256, row.remote_name or row.archive_path, path, named)
+    claim = partial(_assigned, desk, arrival, named, reason)
+    try:
+        return take_in(desk, arrival, folder, claim, partial(_commit, desk))
+    except AnswerProblem as problem:
+        raise UsageError(
+            f"Answer {answer} was not applied: {problem.note}. Nothing was changed.",
+            "ask AJPES what became of the report, then settle it with "
+            f"`ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`",
+        ) from None
+
+
+def take_in(desk: Desk, arrival: Arrival, folder: Path, claim: Claim, commit: Commit) -> Taken:
+    """Reads an answer to its end and applies it as a whole.
+
+    Raises `AnswerProblem` for whatever is wrong with it, and what the database raises.
+    """
+    try:
+        reading = _read(desk, arrival, folder / f"answer-{arrival.id}.rows")
+        return commit(lambda connection: _apply(connection, desk, arrival, reading, claim))
+    except (AnswerProblem, NotAssignable, OSError):
+        raise
     except Exception as error:
         if not _is_its_own_fault(error):
             raise
-        return _set_aside(desk, arrival, _unforeseen(arrival, error), commit)
-    return Taken(arrival.name, answers.APPLIED, submission=applied)
+        raise _unforeseen(arrival, error) from error
 
 
 def _commit(desk: Desk, work: Callable[[Connection], T]) -> T:
@@ -166,33 +227,95 @@ def _commit(desk: Desk, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _apply(
-    connection: Connection,
-    desk: Desk,
-    arrival: Arrival,
-    reading: Reading,
-    claim: Callable[[Connection, Reading], Submission],
-) -> Submission:
-    submission = claim(connection, reading)
-    return answers.apply(connection, arrival.id, submission, reading.rows(), reading.verdict, at=desk.clock())
-
-
-def _match(desk: Desk, connection: Connection, reading: Reading) -> Submission:
-    submission, note = answers.match(
-        connection, desk.provider, reading.kind.code, reading.head.period_key, reading.head.prepared_at
+def _apply(connection: Connection, desk: Desk, arrival: Arrival, reading: Reading, claim: Claim) -> Taken:
+    submission, remark = claim(connection, reading)
+    note = "; ".join(filter(None, (remark, reading.verdict.disagreement, reading.deviations)))
+    applied = answers.apply(
+        connection, arrival.id, submission, reading.rows(), reading.verdict, note, at=desk.clock()
     )
+    return Taken(arrival.name, answers.APPLIED, note, applied)
+
+
+def _match(desk: Desk, arrival: Arrival, connection: Connection, reading: Reading) -> tuple[Submission, str]:
+    if not reading.head.period_key:
+        raise AnswerProblem(answers.UNMATCHED, "it does not say which period it is about", reading)
+    submission, note = answers.match(connection, desk.provider, reading.kind.code, reading.head, arrival.id)
     if submission is None:
-        raise AnswerProblem(answers.UNMATCHED, note)
-    return submission
+        raise AnswerProblem(answers.UNMATCHED, note, reading)
+    return submission, note
+
+
+def _refuse_settled(connection: Connection, desk: Desk, row: Row[Any], named: Submission) -> None:
+    """Raises `NotAssignable` for an answer that counts already, for nothing, or for another submission."""
+    if row.status not in answers.LIES_THERE:
+        raise NotAssignable(
+            f"Answer {row.id} is {row.status}; only what was set aside can be assigned.",
+            "see `ajpes-reporting answers list`",
+        )
+    if (same := answers.applied_copy(connection, desk.provider, row.sha256)) is not None:
+        raise NotAssignable(
+            f"Answer {row.id} is a copy of answer {same}, which was applied; an answer counts once.",
+            f"put it away with `ajpes-reporting answers discard {row.id} --reason …`",
+        )
+    if row.submission not in (None, named.id):
+        raise NotAssignable(
+            f"Answer {row.id} came back as submission {row.submission} was sent, and not {named.id}.",
+            f"see `ajpes-reporting show {row.submission}`",
+        )
+
+
+def _assigned(
+    desk: Desk, arrival: Arrival, named: Submission, reason: str, connection: Connection, reading: Reading
+) -> tuple[Submission, str]:
+    """The submission that a person names, ready for its answer. Raises `NotAssignable` if it cannot be it."""
+    submission = submissions.get(connection, named.id)
+    _refuse_other_report(arrival, reading, submission)
+    _refuse_unanswerable(connection, submission)
+    answers.note_assignment(connection, desk.provider, arrival.id, submission.id, reason, at=desk.clock())
+    if submission.state is State.UNREACHABLE:
+        why = f"answer {arrival.id} shows that it did arrive"
+        submission = submissions.move(connection, submission, State.UNKNOWN, why, at=desk.clock())
+    return submission, f"assigned by a person: {reason}"
+
+
+def _refuse_other_report(arrival: Arrival, reading: Reading, submission: Submission) -> None:
+    """A person may say what an answer leaves open, and not the contrary of what it says."""
+    report, period = reading.kind.code, reading.head.period_key or submission.period
+    if (report, period) != (submission.report, submission.period):
+        raise NotAssignable(
+            f"Answer {arrival.id} is about {report} for {period}; submission {submission.id} is "
+            f"{submission.report} for {submission.period}. Nothing was changed.",
+            "see `ajpes-reporting answers list` for the submissions that it may belong to",
+        )
+
+
+def _refuse_unanswerable(connection: Connection, submission: Submission) -> None:
+    """Raises `NotAssignable` if AJPES cannot have it, has answered it, or has accepted a newer one since."""
+    key, look = submission.id, f"see `ajpes-reporting show {submission.id}`"
+    was_sent = submission.state.awaits_answer or submissions.was_handed_over(connection, key)
+    if not was_sent:
+        raise NotAssignable(f"Submission {key} was never sent from here. Nothing was changed.", look)
+    if not (submission.state.awaits_answer or submission.state is State.UNREACHABLE):
+        raise NotAssignable(
+            f"Submission {key} is {submission.state.label} already. Nothing was changed.",
+            f"{look}; an answer that counts for nothing is put away with `ajpes-reporting answers discard`",
+        )
+    newest = submissions.latest(connection, submission.provider, submission.report, submission.period)
+    if newest is not None and newest.id != key and newest.state.is_accepted:
+        raise NotAssignable(
+            f"AJPES has accepted submission {newest.id} for {submission.period} since. Nothing was changed.",
+            f"see `ajpes-reporting show {newest.id}`",
+        )
 
 
 def _set_aside(desk: Desk, arrival: Arrival, problem: AnswerProblem, commit: Commit) -> Taken:
     if arrival.submission is None:
         problem = _as_before(desk, arrival, problem)
     owner = arrival.submission.id if arrival.submission else None
+    about = (problem.reading.kind.code, problem.reading.head.period_key) if problem.reading else None
     commit(
         lambda connection: answers.set_aside(
-            connection, desk.provider, arrival.id, problem.status, problem.note, owner, at=desk.clock()
+            connection, desk.provider, arrival.id, problem.status, problem.note, owner, about, at=desk.clock()
         )
     )
     return Taken(arrival.name, problem.status, problem.note)
@@ -232,33 +355,83 @@ def _came_before(desk: Desk, arrival: Arrival, status: str) -> bool:
         return answers.is_duplicate(connection, desk.provider, arrival.id, arrival.sha256, status)
 
 
-def _read(desk: Desk, path: Path, waiting: Path) -> Reading:
+def _read(desk: Desk, arrival: Arrival, waiting: Path) -> Reading:
     """Reads an answer to its end; its rows wait in a file. Raises `AnswerProblem`."""
     try:
-        root = read_root(path)
+        root = read_root(arrival.path)
     except UnreadableXml as error:
         raise AnswerProblem(answers.UNREADABLE, f"it is not XML: {error.message}") from None
-    kind = next((kind for kind in desk.kinds if kind.answer_root == root.local_name), None)
+    kind = next((kind for kind in desk.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
         note = f"it is a {root.local_name[:40]} document, not an answer"
         raise AnswerProblem(answers.UNREADABLE, note)
-    plain = root.namespace is not None
+    reading = _read_as(desk, kind, arrival.path, waiting, plain=root.namespace is not None)
+    _refuse_strangers(desk, reading, is_claimed=arrival.submission is not None)
+    return reading
+
+
+def _read_as(desk: Desk, kind: ReportKind, path: Path, waiting: Path, *, plain: bool) -> Reading:
+    """By its schema, or, where it breaks that, as far as it can be read and gives a verdict."""
     schema = desk.schemas(kind.answer_schema)
     try:
-        reader = AnswerReader(path, kind, schema, plain=plain)
-        _keep(reader.rows(), waiting)
+        try:
+            reader = AnswerReader(path, kind, schema, plain=plain)
+            _keep(reader.rows(), waiting)
+            return Reading(kind, reader.head, _verdict(reader.tally, reader.head), waiting)
+        except SchemaBroken as broken:
+            faults = explained(path, schema, broken.message, plain=plain, sound=broken.sound)
+            return _read_loosely(kind, path, waiting, faults)
     except UnreadableXml as error:
-        raise AnswerProblem(answers.UNREADABLE, f"it is not whole XML: {error.message}") from None
-    except SchemaBroken as broken:
-        [first, *_] = explained(path, schema, broken.message, plain=plain, sound=broken.sound)
-        where = f" ({first.record})" if first.record else ""
-        raise AnswerProblem(
-            answers.UNREADABLE, f"it does not follow its schema: {first.message}{where}"
-        ) from None
-    reading = Reading(kind, reader.head, _verdict(reader), waiting)
-    if reading.head.provider != desk.provider:
-        raise AnswerProblem(answers.UNMATCHED, f"it is about provider {reading.head.provider}")
-    return reading
+        note = f"it is not whole XML: {error.message}{_so_far(path, kind)}"
+        raise AnswerProblem(answers.UNREADABLE, note) from None
+
+
+def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[Finding]) -> Reading:
+    """What counts of an answer that breaks its schema. Raises `AnswerProblem` if it gives no verdict."""
+    reader = LooseReader(path, kind)
+    try:
+        _keep(reader.rows(), waiting)
+        missing = reader.why_no_verdict
+    except Contradiction as contradiction:
+        missing = f"it contradicts itself: {contradiction}"
+    deviations = _deviations(faults, reader.notes)
+    if missing:
+        raise AnswerProblem(answers.UNREADABLE, f"{missing}; {deviations}")
+    return Reading(kind, reader.head, _verdict(reader.tally, reader.head), waiting, deviations)
+
+
+def _deviations(faults: Sequence[Finding], notes: Sequence[str]) -> str:
+    """Where an answer breaks its schema and how it was read nevertheless, as far as that fits into a note."""
+    shown = [_fault_in_words(fault) for fault in faults[:_MOST_FAULTS_SHOWN]]
+    more = len(faults) - len(shown)
+    if more:
+        shown.append(f"and {'at least ' if len(faults) >= MOST_EXPLAINED else ''}{more} more")
+    return "; ".join(["it does not follow its schema: " + shown[0], *shown[1:], *notes])
+
+
+def _fault_in_words(fault: Finding) -> str:
+    about = [part for part in (fault.record, fault.location or fault.field) if part]
+    return f"{fault.message} ({', '.join(about)})" if about else fault.message
+
+
+def _so_far(path: Path, kind: ReportKind) -> str:
+    """What half an answer lets a person expect; it decides nothing, since the rest may say otherwise."""
+    reader = LooseReader(path, kind)
+    with suppress(UnreadableXml, Contradiction):
+        deque(reader.rows(), maxlen=0)
+    speaks_of_errors = reader.tally.errors or reader.head.declared_errors
+    return "; what there is of it speaks of errors" if speaks_of_errors else ""
+
+
+def _refuse_strangers(desk: Desk, reading: Reading, *, is_claimed: bool) -> None:
+    """Raises `AnswerProblem` for another provider's; one whose submission is known need not name any."""
+    provider = reading.head.provider
+    if provider == desk.provider or (is_claimed and not provider):
+        return
+    note = (
+        f"it is about provider {provider[:40]}" if provider else "it does not say which provider it is about"
+    )
+    raise AnswerProblem(answers.UNMATCHED, note, reading)
 
 
 def _keep(rows: Iterable[AnswerRow], path: Path) -> None:
@@ -269,8 +442,7 @@ def _keep(rows: Iterable[AnswerRow], path: Path) -> None:
         marshal.dump([], file)
 
 
-def _verdict(reader: AnswerReader) -> Verdict:
-    tally, head = reader.tally, reader.head
+def _verdict(tally: Tally, head: AnswerHead) -> Verdict:
     return Verdict(
         tally.errors, tally.warnings, head.declared_errors, head.declared_warnings,
         tally.error_rows, tally.warning_rows,

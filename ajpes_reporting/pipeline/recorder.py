@@ -187,18 +187,22 @@ class Recorder:
 
     def _claim(
         self, connection: Connection, reading: Reading, outcome: Outcome, evidence: Stored | None
-    ) -> Submission:
-        """The end of the attempt and what the answer says, at once: an answer counts as a whole."""
-        kind, period = reading.kind, reading.head.period_key
+    ) -> tuple[Submission, str]:
+        """The end of the attempt and what the answer says, at once: an answer counts as a whole.
+
+        It came back in the call, so it need not say which period it is about.
+        """
+        kind, period = reading.kind, reading.head.period_key or self.submission.period
         if (kind, period) != (self._kind, self.submission.period):
-            raise AnswerProblem(answers.UNMATCHED, f"it is about {kind.code} {period}")
+            raise AnswerProblem(answers.UNMATCHED, f"it is about {kind.code} {period}", reading)
         submission = submissions.end_attempt(
             connection, self.submission, self._attempt, outcome, evidence, at=self._desk.clock()
         )
         if submission.state not in (State.DELIVERED, State.UNKNOWN):
             # Another run took this one's place meanwhile, and may have applied this very answer.
-            raise AnswerProblem(answers.UNMATCHED, f"the submission was {submission.state.label} by then")
-        return submission
+            note = f"the submission was {submission.state.label} by then"
+            raise AnswerProblem(answers.UNMATCHED, note, reading)
+        return submission, ""
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
         self.submission = self._commit(

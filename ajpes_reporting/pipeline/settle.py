@@ -16,6 +16,7 @@ from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.orphans import reason_for_orphan
 from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
+from ajpes_reporting.pipeline import answers
 from ajpes_reporting.pipeline.collect import apply_waiting
 from ajpes_reporting.pipeline.interrupted import settle_interrupted
 from ajpes_reporting.pipeline.look import look_for
@@ -25,6 +26,7 @@ from ajpes_reporting.pipeline.run import Ending, Result, run, send
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.pipeline.answers import Taken
     from ajpes_reporting.pipeline.desk import Desk
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -77,6 +79,17 @@ def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
             _refuse_unsettleable(submission, to)
             due.try_now(connection, desk.provider)
             return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
+
+
+def assign(desk: Desk, answer: int, key: int, reason: str) -> Taken:
+    """Applies an answer that was set aside to the submission a person names, with the reason, on the record.
+
+    Raises `UsageError` if it cannot belong to that one; nothing is changed then.
+    """
+    with desk.exclusive(), desk.working_folder() as folder:
+        settle_interrupted(desk)
+        apply_waiting(desk, folder)
+        return answers.assign(desk, answer, key, reason, folder)
 
 
 def release(desk: Desk, key: int, reason: str) -> Submission:

@@ -29,11 +29,11 @@ class Tally:
     @property
     def errors(self) -> int:
         """The worse reading: what the head declares or what the rows show."""
-        return max(self.error_rows, self.head.declared_errors if self.head else 0)
+        return max(self.error_rows, (self.head and self.head.declared_errors) or 0)
 
     @property
     def warnings(self) -> int:
-        return max(self.warning_rows, self.head.declared_warnings if self.head else 0)
+        return max(self.warning_rows, (self.head and self.head.declared_warnings) or 0)
 
     def add(self, row: AnswerRow) -> None:
         if row.severity == "error":
@@ -94,7 +94,7 @@ class AnswerRules(FileRules):
             ("errors", tally.head.declared_errors, tally.error_rows),
             ("warnings", tally.head.declared_warnings, tally.warning_rows),
         ):
-            if declared != found:
+            if declared is not None and declared != found:
                 yield Finding(
                     Severity.WARNING, "the head of the answer", "iErr" if noun == "errors" else "iWrn",
                     "answer.count", f"it declares {declared} {noun}, the answer has {found}",

@@ -154,6 +154,10 @@ class ReportKind:
         """A period as the journal writes it. Raises `UsageError`."""
         return parse_month(key) if self.monthly else parse_day(key)
 
+    def is_answered_by(self, root: str) -> bool:
+        """Whether the root element of an answer has this name, in whatever letter case."""
+        return root.lower() == self.answer_root.lower()
+
     @property
     def name(self) -> str:
         """The name in commands and folders, "nodurs"."""

@@ -35,7 +35,10 @@ _ESCAPES = (
 )  # fmt: skip
 _BLOCK_BYTES = 1 << 18
 _LARGEST_BLOCK_BYTES = 1 << 20
-_FOUR_DIGITS = re.compile("[0-9]{4}-")  # a schema also lets the year 12026 be, and the year -1
+_YEAR = re.compile("-?[0-9]+-")  # a schema also lets the year 12026 be, and the year -1
+_END_OF_DAY = re.compile(r"T24:00:00(\.0+)?")
+_LEAP_SECOND = re.compile("(T[0-9]{2}:[0-9]{2}):60")
+_DAY_LENGTH = len("2026-11-17")
 _LONG_AGO = datetime(PLAUSIBLE_YEARS.start, 1, 1, tzinfo=UTC)
 
 
@@ -121,21 +124,32 @@ def description(row: Record) -> str:
     return " ".join(row.text.split())
 
 
-def read_count(text: str) -> int:
-    """A number that its schema bounds, but for the zeros before it: Python reads no ten thousand digits."""
-    return int(text.strip().lstrip("+-0") or "0")
+def read_count(text: str) -> int | None:
+    """A number that its schema bounds, but for the zeros before it: Python reads no ten thousand digits.
+
+    None where there is none.
+    """
+    return int(text.strip().lstrip("+-0") or "0") if text else None
 
 
 def read_moment(text: str) -> datetime | None:
-    """A time of preparation; without a zone it is Ljubljana's. None where it cannot be read.
+    """A time of preparation; without a zone it is Ljubljana's. None where there is none.
 
-    A year that nobody can mean counts as long ago, so that no report takes it for its answer.
+    Where only the day can be read, its beginning. A year that nobody can mean counts as long ago. So no
+    report takes an answer for its own that may be older.
     """
-    text = text.strip()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None if _FOUR_DIGITS.match(text) else _LONG_AGO
-    if moment.year not in PLAUSIBLE_YEARS:
-        return _LONG_AGO
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)
+    text = _as_the_last_second(text.strip())
+    for moment in (text, text[:_DAY_LENGTH]):
+        try:
+            made = datetime.fromisoformat(moment)
+        except ValueError:
+            continue
+        if made.year not in PLAUSIBLE_YEARS:
+            return _LONG_AGO
+        return made if made.tzinfo is not None else made.replace(tzinfo=LJUBLJANA)
+    return _LONG_AGO if _YEAR.match(text) else None
+
+
+def _as_the_last_second(text: str) -> str:
+    """XML writes the end of a day as 24:00:00, and a leap second as :60; Python reads neither."""
+    return _LEAP_SECOND.sub(r"\g<1>:59", _END_OF_DAY.sub("T23:59:59", text, count=1), count=1)

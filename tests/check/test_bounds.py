@@ -50,6 +50,14 @@ def test_a_file_that_would_take_minutes_or_gigabytes_is_refused_at_once(tmp_path
     assert all(len(text) < 1_000 for text in words)
 
 
+@pytest.mark.parametrize("name", poison.LOOSE)
+def test_what_is_read_nevertheless_is_still_an_error(check: Check, name: str) -> None:
+    """Whoever makes answers is told where they break their schema, however much of them counts."""
+    checked = check(poison.LOOSE[name][0].encode())
+    assert not checked.ok
+    assert all(str(finding) for finding in checked.findings)
+
+
 @pytest.mark.parametrize("count", [2_000, 3_000, 5_000])
 def test_attributes_beyond_measure_are_counted_and_not_explained(check: Check, count: int) -> None:
     """The cube of them took minutes."""

@@ -112,7 +112,9 @@ class Answers:
             poison.answer(rows=poison.row('blokId="O-1" dogId="7" id="12"', "čšž &amp; x") * 3).encode(),
             poison.answer(root='xmlns="http://www.ajpes.si/x"').encode(),
         ]
-        self._broken = [poison.as_bytes(one) for one in {**poison.UNREADABLE, **poison.UNMATCHED}.values()]
+        loose = {name: content for name, (content, _fate) in poison.LOOSE.items()}
+        broken = {**poison.UNREADABLE, **poison.UNMATCHED, **loose}
+        self._broken = [poison.as_bytes(one) for one in broken.values()]
         self._envelopes = [_enveloped(content) for content in (*self._right, *self._broken)]
         self._deliver()
 

@@ -64,6 +64,82 @@ def test_answers_in_the_folder_stop_neither_each_other_nor_a_run(bank: Bank) -> 
     assert bank.problems() == ()
 
 
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [
+        ("call", "a row in a row"),
+        ("folder", "a text of 501 characters"),
+        ("hand", "a type with a prefix that nobody knows"),
+    ],
+)
+def test_what_breaks_the_schema_counts_whichever_way_it_comes(
+    bank: Bank, tmp_path: Path, way: str, name: str
+) -> None:
+    """A verdict that can be read is the verdict, and the clerk is told what was odd about it."""
+    content, fate = poison.LOOSE[name]
+    if way == "call":
+        bank.record(event("O-1", 1))
+        sent = poisoned(bank, content).run(via="soap").submission
+        assert sent is not None
+        key = sent.id
+    else:
+        key = deliver(impatient(bank), NOV_17)
+        (path := tmp_path / "answer.xml").write_text(content)
+        put(bank, "answer.xml", content)
+        (taken,) = bank.collect() if way == "folder" else take_by_hand(bank.desk, [path])
+        assert taken.status == APPLIED
+    with bank.desk.engine.connect() as connection:
+        (answer,) = answers.of_submission(connection, key)
+        told = chain.told_by(chain.of_submission(connection, key)[-1])
+    assert state(bank, key).value == fate
+    assert "it does not follow its schema: " in answer.note
+    assert answer.note in told["why"]
+    assert bank.problems() == ()
+
+
+def test_loose_answers_in_the_folder_stop_nothing(bank: Bank) -> None:
+    """Each that says something about the report counts at its turn, and none is left where it was stored."""
+    key = deliver(impatient(bank), NOV_17)
+    for number, (content, _fate) in enumerate(poison.LOOSE.values()):
+        put(bank, f"{number:03}.xml", content)
+    taken = bank.collect()
+    assert len(taken) == len(poison.LOOSE)
+    assert taken[0].status == APPLIED
+    assert {one.status for one in taken[1:]} == {UNMATCHED}
+    assert state(bank, key) is State.ACCEPTED
+
+
+def test_a_call_need_not_say_what_it_is_about(bank: Bank) -> None:
+    """What came back in the call is about the report that was sent with it, unless it says otherwise."""
+    ends = {
+        "<BlokOdgovor><Napaka vrsta='ERR'><Opis>ni</Opis></Napaka></BlokOdgovor>": State.REFUSED,
+        '<BlokOdgovor><Ident idNapake="12"><OpisNapake>ni</OpisNapake></Ident></BlokOdgovor>': State.REFUSED,
+        '<BlokOdgovor><Ident iErr="0" iWrn="0"/></BlokOdgovor>': State.ACCEPTED,
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="1234567000"/></BlokOdgovor>': State.UNKNOWN,
+        '<BlokOdgovor><Ident iErr="0" iWrn="0" datumPodatkov="2020-01-01"/></BlokOdgovor>': State.UNKNOWN,
+        "<BlokOdgovor><Napaka vrsta='WRN'><Opis>ni</Opis></Napaka></BlokOdgovor>": State.UNKNOWN,
+    }
+    found = []
+    for number, content in enumerate(ends):
+        period = replace(NOV_17, value=NOV_17.value + timedelta(days=number))
+        bank.record(event(f"O-{number}", 1, recorded=f"{period.key}T08:00:00"), name=f"{number}.csv")
+        result = poisoned(bank, content).run(period=period, via="soap").submission
+        assert result is not None
+        found.append(result.state)
+        bank.time.pass_by(days=1)
+    assert found == list(ends.values())
+    assert bank.problems() == ()
+
+
+def test_half_a_refusal_decides_nothing_and_is_told(bank: Bank, tmp_path: Path) -> None:
+    """The rest of it may say otherwise; whoever looks at it is told what there is."""
+    key = deliver(impatient(bank), NOV_17)
+    (path := tmp_path / "half.xml").write_text(poison.answer(rows=poison.row().replace("WRN", "ERR"))[:-10])
+    (taken,) = take_by_hand(bank.desk, [path])
+    assert (taken.status, state(bank, key)) == (UNREADABLE, State.DELIVERED)
+    assert taken.note.endswith("; what there is of it speaks of errors")
+
+
 def test_what_lies_stored_today_is_set_aside_by_the_next_run(bank: Bank, tmp_path: Path) -> None:
     """Workspaces in which such an answer has stopped everything go on by themselves."""
     path = tmp_path / "answer.xml"
@@ -221,7 +297,7 @@ def test_whatever_begins_like_an_answer_is_taken_in_by_hand_too(bank: Bank, tmp_
         (path := tmp_path / f"{number:03}.xml").write_bytes(poison.as_bytes(content))
         paths.append(path)
     *bad, good = take_by_hand(bank.desk, paths)
-    assert len(bad) > len(ALL) - 5
+    assert len(bad) > len(ALL) - 8
     assert {one.status for one in bad} == {UNREADABLE, UNMATCHED}
     assert (good.status, state(bank, key)) == (APPLIED, State.ACCEPTED)
 

@@ -186,13 +186,21 @@ def test_what_is_no_answer_is_refused(tmp_path: Path, content: str) -> None:
         _raise_what_is_wrong(tmp_path, content)
 
 
-def test_an_answer_without_a_time_zone_is_read_without_its_time(tmp_path: Path) -> None:
-    """A time that could be any of 24 is not compared with ours."""
-    content = answer().replace("18:00:00+01:00", "24:00:00")
-    rules, log, _rows = read(tmp_path, content)
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("2026-11-17T24:00:00+01:00", datetime(2026, 11, 17, 22, 59, 59, tzinfo=UTC)),
+        ("2026-11-17T18:00:00.1234567+01:00", datetime(2026, 11, 17, 17, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-11-17T18:00:00", datetime(2026, 11, 17, 17, tzinfo=UTC)),
+        ("2026-11-17T17:00:00Z", datetime(2026, 11, 17, 17, tzinfo=UTC)),
+    ],
+)
+def test_every_time_that_a_schema_takes_is_read(tmp_path: Path, written: str, read_as: datetime) -> None:
+    """The end of a day, parts of a second, with an offset or without: Ljubljana's time then."""
+    rules, log, _rows = read(tmp_path, answer().replace("2026-11-17T18:00:00+01:00", written))
     assert log.shown == []
     assert rules.head is not None
-    assert rules.head.prepared_at is None
+    assert rules.head.prepared_at == read_as
 
 
 def test_the_root_is_told_with_its_namespace(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def read_head(ident: Record) -> AnswerHead:
     month = ident.attributes.get("mesecPodatkov", "")
     return AnswerHead(
         provider=ident.attributes.get("maticnaPonudnika", ""),
-        period_key=f"{month[:4]}-{month[4:]}",
+        period_key=f"{month[:4]}-{month[4:]}" if month else "",
         prepared_at=read_moment(ident.attributes.get("datumPriprave", "")),
         declared_errors=read_count(ident.attributes.get("iErr", "")),
         declared_warnings=read_count(ident.attributes.get("iWrn", "")),
