@@ -221,14 +221,18 @@ def local_name(element: Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
+def declared_encoding(beginning: bytes) -> str:
+    """The encoding of a document, as its first bytes say."""
+    if beginning[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
+        return "UTF-16"
+    declared = _DECLARED.search(beginning[:_LONGEST_DECLARATION])
+    return declared[1].decode() if declared else "UTF-8"
+
+
 def _encoding(path: Path) -> str:
     """As the bytes say; the parser forgets it once it has converted them."""
     with path.open("rb") as source:
-        beginning = source.read(_LONGEST_DECLARATION)
-    if beginning[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
-        return "UTF-16"
-    declared = _DECLARED.search(beginning)
-    return declared[1].decode() if declared else "UTF-8"
+        return declared_encoding(source.read(_LONGEST_DECLARATION))
 
 
 class _Pieces:

@@ -222,6 +222,7 @@ def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator
             text = f"Answer {row.id} from AJPES was kept and not applied: it is {row.status}."
             remedy = (
                 "see `ajpes-reporting answers list` for the reason, then ask AJPES what it belongs to; "
+                f"`ajpes-reporting answers assign {row.id} SUBMISSION --reason …` applies it, "
                 f"`ajpes-reporting answers discard {row.id} --reason …` puts it away"
             )
             yield Alarm(f"aside {row.id}", Severity.WARNING, text, remedy)

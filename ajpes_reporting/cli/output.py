@@ -10,7 +10,7 @@ import codecs
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -34,6 +34,14 @@ def echo_json(document: Any) -> None:
     """Prints a JSON document on stdout; in ASCII where the other end may not take all of Unicode."""
     text = json.dumps(document, ensure_ascii=not _takes_unicode(), indent=2, default=_jsonable)
     _write(shown_json(text))
+
+
+def echo_bytes(blocks: Iterable[bytes]) -> None:
+    """Writes bytes on stdout as they are; only where that is no terminal, which would obey them."""
+    sys.stdout.flush()
+    for block in blocks:
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
 
 
 def write_json(document: Any, out: TextIO) -> None:

@@ -30,9 +30,44 @@ _MOST_ROWS = 20
 @click.option(
     "--file", "target", type=click.Path(path_type=Path), help="Write the exact bytes sent into this file."
 )
+@click.option(
+    "--reply", is_flag=True, help="Show what came back last, raw; to a file or a pipe its very bytes."
+)
+@click.option(
+    "--attempt", type=click.IntRange(1), help="With --reply: what came back for this try, counted from 1."
+)
 @with_session
-def command(session: Session, submission: int, all_answers: bool, target: Path | None) -> None:
+def command(
+    session: Session,
+    submission: int,
+    all_answers: bool,
+    target: Path | None,
+    reply: bool,
+    attempt: int | None,
+) -> None:
     """SUBMISSION with every attempt, file and finding."""
+    if attempt is not None and not reply:
+        raise UsageError("--attempt goes with --reply.", f"ajpes-reporting show {submission} --reply")
+    if reply and (target is not None or all_answers):
+        raise UsageError("--reply goes with neither --file nor --answers.", "leave those out")
+    if reply:
+        _show_reply(session, submission, attempt)
+    else:
+        _show_submission(session, submission, all_answers, target)
+
+
+def _show_reply(session: Session, submission: int, attempt: int | None) -> None:
+    from ajpes_reporting.cli.reply import show_reply
+    from ajpes_reporting.queries.replies import newest_reply
+
+    desk = session.desk()
+    with desk.engine.connect() as connection:
+        submissions.owned(connection, desk.provider, submission)
+        found = newest_reply(connection, submission, attempt)
+    show_reply(session, desk, found)
+
+
+def _show_submission(session: Session, submission: int, all_answers: bool, target: Path | None) -> None:
     desk = session.desk()
     with desk.engine.connect() as connection:
         found = submissions.owned(connection, desk.provider, submission)
@@ -60,11 +95,12 @@ def command(session: Session, submission: int, all_answers: bool, target: Path |
         echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
         echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
         echo(f"  {places.of(found.archive_path)}")
-        for attempt in tries:
+        for number, attempt in enumerate(tries, start=1):
             echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
                        f"{f', {attempt.detail}' if attempt.detail else ''}")  # fmt: skip
             if attempt.evidence_path:
                 echo(f"    the raw reply: {places.of(attempt.evidence_path)}")
+                echo(f"    see it with `ajpes-reporting show {found.id} --reply --attempt {number}`")
         for reply in replies:
             echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
                        f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip

@@ -100,7 +100,12 @@ def code_of(ending: Ending, submission: Submission | None) -> int:
         return ChecksRefused.exit_code
     if ending is Ending.NOTHING_TO_REPORT or submission is None:
         return 0
-    return _CODES.get(submission.state, 0)
+    return state_code(submission.state)
+
+
+def state_code(state: State) -> int:
+    """The exit code of whatever leaves a submission in this state."""
+    return _CODES.get(state, 0)
 
 
 def submission_json(desk: Desk, submission: Submission | None) -> dict[str, Any] | None:
@@ -219,10 +224,10 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
     elif submission.state is State.UNREACHABLE:
         echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
     elif submission.state in (State.UNKNOWN, State.SENDING):
+        if _has_reply(desk, submission):
+            echo(f"See what came back with `ajpes-reporting show {number} --reply`.")
         echo("It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then")
         echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
-        if _has_reply(desk, submission):
-            echo(f"What came back, as it came: ajpes-reporting show {number} --reply")
         echo(due)
     echo(f"  file: {desk.archive.root / submission.archive_path}")
 
@@ -230,7 +235,8 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
 def _has_reply(desk: Desk, submission: Submission) -> bool:
     with desk.engine.connect() as connection:
         tries = submissions.attempts_of(connection, submission.id)
-    return any(attempt.evidence_path for attempt in tries)
+        replies = answers.of_submission(connection, submission.id)
+    return bool(replies) or any(attempt.evidence_path for attempt in tries)
 
 
 def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:

@@ -283,6 +283,19 @@ def set_aside(
     )
 
 
+def candidates(answer: Row[Any], open_submissions: Sequence[Submission]) -> list[int]:
+    """The numbers of those submissions that an answer which was set aside may belong to."""
+    if answer.status != UNMATCHED or answer.report is None:
+        return []
+    return [
+        one.id
+        for one in open_submissions
+        if one.report == answer.report
+        and answer.period in ("", one.period)
+        and answer.submission in (None, one.id)
+    ]
+
+
 def note_assignment(
     connection: Connection, provider: str, answer: int, submission: int, reason: str, *, at: datetime
 ) -> None:
@@ -327,6 +340,12 @@ def set_aside_answers(
         .order_by(answers.c.id.desc())
         .limit(limit)
     ).all()
+
+
+def number_set_aside(connection: Connection, provider: str) -> int:
+    """How many answers lie there."""
+    lying = (answers.c.provider == provider, answers.c.status.in_(LIES_THERE))
+    return connection.execute(select(func.count()).select_from(answers).where(*lying)).scalar_one()
 
 
 def rows_of(connection: Connection, answer: int, limit: int) -> Sequence[Row[Any]]:

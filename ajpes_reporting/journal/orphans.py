@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select,
 
 from ajpes_reporting.database.running import LAST_HOLDER
 from ajpes_reporting.database.tables import (
+    answers,
     attempts,
     chores,
     due_reports,
@@ -28,6 +29,7 @@ from ajpes_reporting.domain.states import ACCEPTED_STATES, State
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.journal import chores as notes
 from ajpes_reporting.journal import submissions as book
+from ajpes_reporting.journal.answers import DISCARDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,7 +205,7 @@ def is_doubt(held_because: str | None) -> bool:
 
 def _waiting(provider: str) -> Any:
     """Those for whose period nothing was released, has arrived or was accepted since, nor a later report
-    told all."""
+    told all; and which were not known from an answer alone that a person has discarded."""
     decided = exists().where(
         submissions.c.provider == orphans.c.provider,
         submissions.c.report == orphans.c.report,
@@ -229,7 +231,13 @@ def _waiting(provider: str) -> Any:
             and_(due_reports.c.settled_as == chain.NOTHING_TO_REPORT, _accepted_later()),
         ),
     )
-    return select(orphans).where(orphans.c.provider == provider, ~decided, ~overtaken).order_by(orphans.c.id)
+    discarded = exists().where(
+        answers.c.provider == orphans.c.provider,
+        answers.c.sha256 == orphans.c.mark,
+        answers.c.status == DISCARDED,
+    )
+    waiting = select(orphans).where(orphans.c.provider == provider, ~decided, ~overtaken, ~discarded)
+    return waiting.order_by(orphans.c.id)
 
 
 def _accepted_later() -> Any:

@@ -6,7 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from ajpes_reporting.database.tables import (
     attempts,
@@ -17,7 +30,7 @@ from ajpes_reporting.database.tables import (
 )
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable, told
-from ajpes_reporting.domain.states import ACCEPTED_STATES, NEXT, State
+from ajpes_reporting.domain.states import ACCEPTED_STATES, AWAITING_STATES, NEXT, State
 from ajpes_reporting.journal import chain, due
 
 if TYPE_CHECKING:
@@ -320,6 +333,31 @@ def handed_over(
         sent,
     )
     return [_submission(row) for row in connection.execute(statement.order_by(submissions.c.id))]
+
+
+def may_be_answered(connection: Connection, provider: str) -> list[Submission]:
+    """What AJPES has, or may have, and has not answered, the newest first.
+
+    Also what was taken for unreachable after it had been handed over; nothing for whose period AJPES has
+    accepted a newer one.
+    """
+    newer = submissions.alias("newer")
+    accepted_since = exists().where(
+        newer.c.provider == submissions.c.provider,
+        newer.c.report == submissions.c.report,
+        newer.c.period == submissions.c.period,
+        newer.c.id > submissions.c.id,
+        newer.c.state.in_([state.value for state in ACCEPTED_STATES]),
+    )
+    sent = exists().where(attempts.c.submission == submissions.c.id, attempts.c.handed_over_at.is_not(None))
+    awaits = submissions.c.state.in_([state.value for state in AWAITING_STATES])
+    taken_for_lost = and_(submissions.c.state == State.UNREACHABLE.value, sent)
+    rows = connection.execute(
+        select(submissions)
+        .where(submissions.c.provider == provider, or_(awaits, taken_for_lost), ~accepted_since)
+        .order_by(submissions.c.id.desc())
+    )
+    return [_submission(row) for row in rows]
 
 
 def was_handed_over(connection: Connection, key: int) -> bool:

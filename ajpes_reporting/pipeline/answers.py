@@ -300,11 +300,9 @@ def _refuse_unanswerable(connection: Connection, submission: Submission) -> None
             f"Submission {key} is {submission.state.label} already. Nothing was changed.",
             f"{look}; an answer that counts for nothing is put away with `ajpes-reporting answers discard`",
         )
-    newest = submissions.latest(connection, submission.provider, submission.report, submission.period)
-    if newest is not None and newest.id != key and newest.state.is_accepted:
+    if all(one.id != key for one in submissions.may_be_answered(connection, submission.provider)):
         raise NotAssignable(
-            f"AJPES has accepted submission {newest.id} for {submission.period} since. Nothing was changed.",
-            f"see `ajpes-reporting show {newest.id}`",
+            f"AJPES has accepted a newer report for {submission.period} since. Nothing was changed.", look
         )
 
 

@@ -22,7 +22,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Usag
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import due, submissions
-from ajpes_reporting.journal.restored import reason_to_doubt
+from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, Nothing, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
@@ -302,10 +302,11 @@ def _ending_as_before(
         return Ending.NEEDS_CORRECTION
     if ending is Ending.CHECKS_REFUSED:
         return ending
-    if latest.is_held:
-        return Ending.HELD
     # A restored journal may not know that they went out after all.
     is_certain = reason_to_doubt(connection, desk.provider, latest.report, built.request.period) is None
+    if latest.is_held:
+        # A doubt ends also when a person discards the answer that it came from.
+        return None if is_certain and is_doubt(latest.held_because) else Ending.HELD
     return Ending.SENT if latest.state in (State.PREPARED, State.UNREACHABLE) and is_certain else None
 
 
