@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from ajpes_reporting.database.bulk import add_rows
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
@@ -198,12 +198,13 @@ def to_what_was_never_sent(
     connection: Connection, provider: str, report: str, period: str
 ) -> Row[Any] | None:
     """The first answer for a period of which the journal knew no report when it came."""
+    never_sent = _never_sent(report, period)
     return connection.execute(
         select(answers)
         .where(
             answers.c.provider == provider,
             answers.c.status == UNMATCHED,
-            answers.c.note == _never_sent(report, period),
+            or_(answers.c.note == never_sent, answers.c.note.startswith(f"{never_sent}; ", autoescape=True)),
         )
         .order_by(answers.c.id)
         .limit(1)

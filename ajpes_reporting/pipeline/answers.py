@@ -310,13 +310,16 @@ def _set_aside(desk: Desk, arrival: Arrival, problem: AnswerProblem, commit: Com
     if arrival.submission is None:
         problem = _as_before(desk, arrival, problem)
     owner = arrival.submission.id if arrival.submission else None
-    about = (problem.reading.kind.code, problem.reading.head.period_key) if problem.reading else None
+    about, deviations = None, ""
+    if (reading := problem.reading) is not None:
+        about, deviations = (reading.kind.code, reading.head.period_key), reading.deviations
+    note = "; ".join(filter(None, (problem.note, deviations)))
     commit(
         lambda connection: answers.set_aside(
-            connection, desk.provider, arrival.id, problem.status, problem.note, owner, about, at=desk.clock()
+            connection, desk.provider, arrival.id, problem.status, note, owner, about, at=desk.clock()
         )
     )
-    return Taken(arrival.name, problem.status, problem.note)
+    return Taken(arrival.name, problem.status, note)
 
 
 def _is_its_own_fault(error: Exception) -> bool:
