@@ -11,6 +11,7 @@ listened to. What is within these bounds costs as much as it is long, however st
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,8 @@ _LONGEST_VALUE = 10_000
 _MOST_VALUES = 50
 # As lxml names attributes that say something about the document and not about the record: xsi:type, xml:id.
 _OF_THE_DOCUMENT = ("{http://www.w3.org/2001/XMLSchema-instance}", "{http://www.w3.org/XML/1998/namespace}")
+_BLANKS = b" \t\r\n"
+_FIRST_LETTERS = 4  # with a mark of UTF-16 before them
 _SCHEMA_CODES = range(etree.ErrorTypes.SCHEMAV_NOROOT, etree.ErrorTypes.SCHEMAV_MISC + 1)
 _BROKEN_NAMES = (
     etree.ErrorTypes.NS_ERR_XML_NAMESPACE,
@@ -111,12 +114,29 @@ def read_root(path: Path) -> Root:
     """The root element, whatever comes after it. Raises `UnreadableXml`, also for a DOCTYPE."""
     try:
         with path.open("rb") as file:
+            file.seek(_blanks_before_the_declaration(file))
             element = _first_element(file)
     except (etree.LxmlError, OSError, UnicodeError) as error:
         raise _unreadable(error) from None
     _refuse_doctype(element)
     namespace = str(element.tag).removeprefix("{").rpartition("}")[0]  # QName minds a } within it
     return Root(local_name(element), namespace or None, _encoding(path))
+
+
+def trimmed(path: Path, copy: Path) -> Path:
+    """The file without blanks before its XML declaration and without NULs after its end.
+
+    It is written to `copy` without them; where there are none, the file itself is returned.
+    """
+    with path.open("rb") as file:
+        start, end = _blanks_before_the_declaration(file), _end_before_nuls(file)
+        if start == 0 and end == file.seek(0, os.SEEK_END):
+            return path
+        file.seek(start)
+        with copy.open("wb") as out:
+            while block := file.read(min(_BLOCK_BYTES, end - file.tell())):
+                out.write(block)
+    return copy
 
 
 def stream(
@@ -219,6 +239,25 @@ def local_name(element: Element) -> str:
     """An element's name without its namespace; empty for a comment or an instruction."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _blanks_before_the_declaration(file: BinaryIO) -> int:
+    """How many there are; without a declaration they do no harm. Leaves the file at its beginning."""
+    beginning = file.read(_BLOCK_BYTES)
+    file.seek(0)
+    rest = beginning.lstrip(_BLANKS)
+    return len(beginning) - len(rest) if rest.startswith(b"<?xml") else 0
+
+
+def _end_before_nuls(file: BinaryIO) -> int:
+    """Where the document ends, if NULs follow it; in UTF-16 each letter of markup has one."""
+    file.seek(0)
+    is_wide = b"\0" in file.read(_FIRST_LETTERS)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _BLOCK_BYTES))
+    last = file.read()
+    padding = last[len(last.rstrip(_BLANKS + b"\0")) :]
+    return size if is_wide or b"\0" not in padding else size - len(padding)
 
 
 def declared_encoding(beginning: bytes) -> str:

@@ -46,7 +46,7 @@ UNREADABLE: dict[str, str | bytes] = {
     "an undeclared entity": answer(rows=row(text="&e;")),
     "a character that XML has not": answer(rows=row(text="&#0;")),
     "half a character": answer(rows=row(text="&#xD800;")),
-    "NUL": answer().encode() + b"\0",
+    "NUL within": answer(rows="\0").encode(),
     "an encoding that nobody knows": f'<?xml version="1.0" encoding="klingon"?>{answer()}',
     "an encoding that it has not": f'<?xml version="1.0" encoding="UTF-16"?>{answer()}',
     "bytes that are not UTF-8": answer(rows=row(text="x")).encode().replace(b">x<", b">\xe8\xff<"),
@@ -75,6 +75,8 @@ LOOSE: dict[str, tuple[str, str]] = {
     "rows before the head": (f"<BlokOdgovor>{row()}<Ident {IDENT}/></BlokOdgovor>", "accepted_with_warnings"),
     "two heads": (f"<BlokOdgovor><Ident {IDENT}/><Ident {IDENT}/></BlokOdgovor>", "accepted"),
     "a row in a row": (answer(rows='<Napaka vrsta="ERR"><Napaka vrsta="ERR"/><Opis/></Napaka>'), "refused"),
+    "NUL behind it": (answer() + "\0\r\n\0", "accepted"),
+    "blanks before its declaration": ('\r\n<?xml version="1.0"?>' + answer(), "accepted"),
     "a day of ten digits": (
         answer(IDENT.replace('datumPodatkov="2026-11-17"', 'datumPodatkov="9999-99-99"')),
         "unmatched",

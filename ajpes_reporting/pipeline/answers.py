@@ -13,7 +13,7 @@ import marshal
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -29,7 +29,7 @@ from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.reports.answers import AnswerReader, Tally
 from ajpes_reporting.reports.loose_answers import Contradiction, LooseReader
-from ajpes_reporting.xmlread import SchemaBroken, UnreadableXml, read_root
+from ajpes_reporting.xmlread import SchemaBroken, UnreadableXml, read_root, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,6 +49,7 @@ T = TypeVar("T")
 
 _ROWS_AT_ONCE = 1_000
 _MOST_FAULTS_SHOWN = 5
+_TRIMMED = "blanks before its XML declaration, or NULs after its end, were passed over"
 
 
 class Commit(Protocol):
@@ -366,7 +367,11 @@ def _read(desk: Desk, arrival: Arrival, waiting: Path) -> Reading:
     if kind is None:
         note = f"it is a {root.local_name[:40]} document, not an answer"
         raise AnswerProblem(answers.UNREADABLE, note)
-    reading = _read_as(desk, kind, arrival.path, waiting, plain=root.namespace is not None)
+    path = trimmed(arrival.path, waiting.with_suffix(".trimmed"))
+    reading = _read_as(desk, kind, path, waiting, plain=root.namespace is not None)
+    if path != arrival.path:
+        deviations = "; ".join(filter(None, (_TRIMMED, reading.deviations)))
+        reading = replace(reading, deviations=deviations)
     _refuse_strangers(desk, reading, is_claimed=arrival.submission is not None)
     return reading
 

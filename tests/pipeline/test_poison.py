@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +73,8 @@ def test_answers_in_the_folder_stop_neither_each_other_nor_a_run(bank: Bank) -> 
         ("call", "a row in a row"),
         ("folder", "a text of 501 characters"),
         ("hand", "a type with a prefix that nobody knows"),
+        ("folder", "NUL behind it"),
+        ("hand", "blanks before its declaration"),
     ],
 )
 def test_what_breaks_the_schema_counts_whichever_way_it_comes(
@@ -92,7 +97,7 @@ def test_what_breaks_the_schema_counts_whichever_way_it_comes(
         (answer,) = answers.of_submission(connection, key)
         told = chain.told_by(chain.of_submission(connection, key)[-1])
     assert state(bank, key).value == fate
-    assert "it does not follow its schema: " in answer.note
+    assert "it does not follow its schema: " in answer.note or "were passed over" in answer.note
     assert answer.note in told["why"]
     assert bank.problems() == ()
 
@@ -129,6 +134,38 @@ def test_a_call_need_not_say_what_it_is_about(bank: Bank) -> None:
         bank.time.pass_by(days=1)
     assert found == list(ends.values())
     assert bank.problems() == ()
+
+
+_READ_LARGE = """
+import json, pathlib, re, sys, time
+from collections import deque
+from ajpes_reporting.reports.loose_answers import LooseReader
+from ajpes_reporting.reports.nodurs import NODURS
+begun = time.process_time()
+reader = LooseReader(pathlib.Path(sys.argv[1]), NODURS)
+deque(reader.rows(), maxlen=0)
+used = time.process_time() - begun
+status = pathlib.Path("/proc/self/status").read_text()
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) // 1024
+print(json.dumps([used, peak, reader.tally.errors]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "errors"),
+    [("a million names", 0), ("as many wrong attributes as one may have", 100_000)],
+)
+def test_what_breaks_the_schema_a_million_times_is_read_in_bounded_time_and_memory(
+    tmp_path: Path, name: str, errors: int
+) -> None:
+    """However much of it is wrong, it costs as much as it is long; the limits are generous."""
+    (path := tmp_path / "answer.xml").write_bytes(poison.as_bytes(poison.LARGE[name]()))
+    command = [sys.executable, "-c", _READ_LARGE, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    seconds, mib, found = json.loads(done.stdout)
+    assert seconds < 15
+    assert mib < 200
+    assert found == errors
 
 
 def test_half_a_refusal_decides_nothing_and_is_told(bank: Bank, tmp_path: Path) -> None:
