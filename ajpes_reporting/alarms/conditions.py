@@ -138,7 +138,7 @@ def _sent(connection: Connection, provider: str, settings: AlarmsSection, now: d
             if not _is_settled(row, item):
                 yield _refused(connection, item)
         elif item.state is State.UNKNOWN:
-            yield _unknown(item)
+            yield _unknown(item, has_reply=answers.has_come_back(connection, item.id))
         elif now - _sent_at(connection, item) > timedelta(hours=settings.answer_after_hours):
             yield _unanswered(item)
 
@@ -155,10 +155,11 @@ def _refused(connection: Connection, item: Submission) -> Alarm:
     return Alarm(_key("refused", item), Severity.CRITICAL, text, remedy)
 
 
-def _unknown(item: Submission) -> Alarm:
+def _unknown(item: Submission, *, has_reply: bool) -> Alarm:
     text = f"It is not known whether {item.report} for {item.period} arrived (submission {item.id})."
+    look = f"`ajpes-reporting show {item.id} --reply` shows what came back; " if has_reply else ""
     remedy = (
-        f"ask AJPES, then `ajpes-reporting resolve {item.id} --as delivered|never-arrived --reason …`; "
+        f"{look}ask AJPES, then `ajpes-reporting resolve {item.id} --as delivered|never-arrived --reason …`; "
         "do not send it by hand"
     )
     return Alarm(_key("unknown", item), Severity.CRITICAL, text, remedy)

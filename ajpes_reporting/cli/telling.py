@@ -224,19 +224,14 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
     elif submission.state is State.UNREACHABLE:
         echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
     elif submission.state in (State.UNKNOWN, State.SENDING):
-        if _has_reply(desk, submission):
+        with desk.engine.connect() as connection:
+            has_come_back = answers.has_come_back(connection, number)
+        if has_come_back:
             echo(f"See what came back with `ajpes-reporting show {number} --reply`.")
         echo("It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then")
         echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
         echo(due)
     echo(f"  file: {desk.archive.root / submission.archive_path}")
-
-
-def _has_reply(desk: Desk, submission: Submission) -> bool:
-    with desk.engine.connect() as connection:
-        tries = submissions.attempts_of(connection, submission.id)
-        replies = answers.of_submission(connection, submission.id)
-    return bool(replies) or any(attempt.evidence_path for attempt in tries)
 
 
 def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:

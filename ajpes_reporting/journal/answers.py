@@ -321,6 +321,17 @@ def of_submission(connection: Connection, submission: int) -> Sequence[Row[Any]]
     ).all()
 
 
+def has_come_back(connection: Connection, submission: int) -> bool:
+    """Whether anything came back for a submission that a person could look at: a raw reply, or an answer."""
+    replies = select(attempts.c.id).where(
+        attempts.c.submission == submission, attempts.c.evidence_path.is_not(None)
+    )
+    if connection.execute(replies.limit(1)).first() is not None:
+        return True
+    of_it = select(answers.c.id).where(answers.c.submission == submission)
+    return connection.execute(of_it.limit(1)).first() is not None
+
+
 def owned(connection: Connection, provider: str, answer: int) -> Row[Any]:
     """One answer of this provider. Raises `UsageError` if it has none with this number."""
     row = connection.execute(

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.cli.main import run as command_line
+from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.domain.states import State
 from tests import poison
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
@@ -73,6 +75,10 @@ def test_the_raw_reply_is_seen_with_one_command(bank: Bank, tmp_path: Path, told
     assert (document["size_bytes"], document["attempt"], document["via"]) == (len(raw), 1, "soap")
     assert "Ni na voljo, čšž" in document["text"]
     assert f"show {key} --reply" in told("run", "nodurs", "--date", "2026-11-17")
+    with bank.desk.engine.connect() as connection:
+        found = conditions(connection, bank.desk.provider, AlarmsSection(), bank.desk.clock())
+        (remedy,) = (alarm.remedy for alarm in found if alarm.key.startswith("unknown"))
+    assert remedy.startswith(f"`ajpes-reporting show {key} --reply` shows what came back; ask AJPES")
     assert f"show {key} --reply --attempt 1" in told("show", str(key))
 
 
