@@ -14,32 +14,57 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from ajpes_reporting.sandbox import Sandbox
+    from collections.abc import Iterable, Iterator
+
+    from ajpes_reporting.sandbox import Provider, Sandbox
 
 
 @click.command("sandbox")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--style", "style", multiple=True, metavar="NAME", help="Speaks in this style; again for another."
+)
+@click.option("--styles", "lists_styles", is_flag=True, help="Lists the styles, each with what it plays.")
+@click.option(
+    "--provider", "providers", multiple=True, metavar="NUMBER[:NAME[:USER]]",
+    help="Serves this provider, with a workspace DIRECTORY/NUMBER; again for another.",
+)  # fmt: skip
 @with_session
-def command(session: Session, directory: Path) -> None:
+def command(
+    session: Session,
+    directory: Path | None,
+    style: tuple[str, ...],
+    lists_styles: bool,
+    providers: tuple[str, ...],
+) -> None:
     """Runs an AJPES of your own in DIRECTORY, on loopback, until Ctrl-C.
 
     SOAP over mutual TLS and SFTP, with keys and certificates it makes itself, and a ready
-    ajpes.toml for it in the same folder.
+    ajpes.toml for it in the same folder. A style plays an authority that asks for other messages,
+    replies otherwise, or has an exchange server with habits of its own; several go together.
     """
-    from ajpes_reporting.sandbox import Sandbox, SandboxError
-    from ajpes_reporting.workspace import complete_workspace, make_folder
+    from ajpes_reporting.sandbox import STYLES, Sandbox, SandboxError, style_of
+    from ajpes_reporting.workspace import make_folder
 
-    make_folder(directory)
+    if lists_styles:
+        _list_styles(session, {one.name: one.plays for one in STYLES})
+        return
+    if directory is None:
+        raise UsageError("No folder is named.", "name one: `ajpes-reporting sandbox DIR`")
+    served = [_provider(text) for text in providers]
     try:
-        with Sandbox(directory / "authority") as authority:
-            authority.write_settings(directory / "ajpes.toml")
-            complete_workspace(directory)
+        style_of(style)  # before anything is made
+        make_folder(directory)
+        with Sandbox(directory / "authority", providers=served, style=style) as authority:
+            folders = dict(_make_workspaces(authority, directory, served))
             document = {
                 "soap": authority.soap_url,
                 "sftp_port": authority.sftp_port,
                 "settings": directory / "ajpes.toml",
+                "workspaces": list(folders),
+                "style": list(authority.style.names),
             }
-            session.emit(document, lambda: _show(authority, directory))
+            session.emit(document, lambda: _show(authority, folders))
             wait_for_the_end("The authority has stopped.")
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
@@ -55,8 +80,67 @@ def wait_for_the_end(farewell: str) -> None:
         echo(farewell, err=True)
 
 
-def _show(authority: Sandbox, directory: Path) -> None:
-    echo(f"The authority is at work in {directory}, on this machine only:")
+def _list_styles(session: Session, styles: dict[str, str]) -> None:
+    def show() -> None:
+        width = max(map(len, styles))
+        for name, plays in styles.items():
+            echo(f"{name:<{width}}  {plays}")
+
+    session.emit([{"name": name, "plays": plays} for name, plays in styles.items()], show)
+
+
+def _provider(text: str) -> Provider:
+    """NUMBER[:NAME[:USER]]; the user name is otherwise "banka" and the number."""
+    from ajpes_reporting.sandbox import Provider
+
+    number, _, rest = text.partition(":")
+    name, _, username = rest.partition(":")
+    if not (number.isascii() and number.isdigit() and len(number) in (7, 10)):
+        raise UsageError(
+            f"{number!r} is no registration number.",
+            'write --provider NUMBER[:NAME[:USER]] with 7 or 10 digits, such as 5860571000:"Banka d.d."',
+        )
+    return Provider(number, name or f"Banka {number}", username or f"banka{number}")
+
+
+def _make_workspaces(
+    authority: Sandbox, directory: Path, served: Iterable[Provider]
+) -> Iterator[tuple[Path, bool]]:
+    """Makes the workspaces, and the list of them if there are several; says which settings are new."""
+    from ajpes_reporting.workspace import complete_workspace, make_folder
+
+    numbers = [one.registration_number for one in served]
+    for number in numbers or [""]:
+        folder = directory / number
+        make_folder(folder)
+        is_new = authority.write_settings(folder / "ajpes.toml", number)
+        complete_workspace(folder)
+        yield folder, is_new
+    if numbers:
+        _list_workspaces(directory / "ajpes.toml", numbers)
+
+
+def _list_workspaces(path: Path, numbers: list[str]) -> None:
+    names = ", ".join(f'"{number}"' for number in numbers)
+    line = f"workspaces = [{names}]\n"
+    if not path.exists():
+        path.write_text(line, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != line:
+        echo(f"{path} was there already, and is left as it is; {line.strip()} would list these.", err=True)
+
+
+def _show(authority: Sandbox, folders: dict[Path, bool]) -> None:
+    first = next(iter(folders))
+    echo(f"The authority is at work in {authority.directory.parent}, on this machine only:")
     echo(f"  SOAP  {authority.soap_url}")
     echo(f"  SFTP  127.0.0.1, port {authority.sftp_port}")
-    echo(f"In another terminal: `ajpes-reporting -w {directory} run nodurs`. Ctrl-C stops it.")
+    if authority.style.names:
+        echo(f"  style {', '.join(authority.style.names)}; its WSDL: {authority.wsdl_file}")
+    for folder, is_new in folders.items():
+        of_style = authority.style_settings(folder)
+        if not is_new and any(of_style.values()):
+            echo(f"{folder / 'ajpes.toml'} was there already, and is left as it is. This style needs:")
+            for section, lines in of_style.items():
+                for line in [f"[{section}]", *lines.splitlines()] if lines else []:
+                    echo(f"  {line}")
+    echo(f"In another terminal: `ajpes-reporting -w {first} run nodurs`. Ctrl-C stops it.")

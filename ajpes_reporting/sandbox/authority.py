@@ -9,21 +9,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from .book import Book
-from .desk import Desk, Provider, Rules
+from .clients import Client, Clients, Provider
+from .desk import Desk, Rules
+from .errors import SandboxError
 from .faults import Faults
 from .folders import Clerk, Folders
-from .keys import open_keys
+from .keys import open_client_keys, open_keys
 from .schemas import load_schemas
 from .sftp import SftpServer
 from .soap import Counter, SoapServer
-from .workspace import FolderLock, Ports, remember_ports, remembered_ports, settings
+from .styles import style_of
+from .workspace import FolderLock, Ports, remember_ports, remembered_ports, settings, style_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from .keys import Keys
+
 REGISTRATION_NUMBER = "5860571000"
+WSDL = "wsBlokIzmenjava.wsdl"
 NAME = "Banka Vzorec d.d."
 USERNAME = "banka"
 
@@ -36,13 +42,16 @@ class Sandbox:
     """AJPES in one folder: SOAP over mutual TLS, SFTP, and a book of what was received.
 
     Everything it makes lies in `directory` and is kept there: `keys/`, `book.sqlite`, the
-    provider's `folders/`, `faults.json` and the ports in `sandbox.json`. A port of 0 is the
-    remembered one, else a free one. `nodurs_amounts` is "cents" or "decimal", `spapp_amounts`
+    providers' `folders/`, the WSDL, `faults.json` and the ports in `sandbox.json`. A port of 0 is the
+    remembered one, else a free one. `providers` are served instead of the one that the arguments before
+    it describe, each with keys of its own in `keys/NUMBER`. `style` are names of `STYLES`.
+    `nodurs_amounts` is "cents" or "decimal", `spapp_amounts`
     "euros", "decimal" or "cents". `clock` gives the time, with its zone, that answers bear.
     `poll_seconds` is the pause between two rounds of the folders; None leaves them to
     `process_now`. Use it as a context manager, or call `start` and `stop`.
 
-    Raises `SandboxError` on start if a port is taken, or another sandbox runs in the folder.
+    Raises `SandboxError` for providers or styles that cannot be together, and on start if a port is
+    taken, or another sandbox runs in the folder.
     """
 
     def __init__(
@@ -52,6 +61,8 @@ class Sandbox:
         registration_number: str = REGISTRATION_NUMBER,
         name: str = NAME,
         username: str = USERNAME,
+        providers: Sequence[Provider] = (),
+        style: Iterable[str] = (),
         soap_port: int = 0,
         sftp_port: int = 0,
         nodurs_amounts: str = "cents",
@@ -60,23 +71,41 @@ class Sandbox:
         poll_seconds: float | None = 0.2,
         largest_bytes: int = 1 << 30,
     ) -> None:
+        self.style = style_of(style)
         self.directory = directory.resolve()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.provider = Provider(registration_number, name, username)
-        self.keys = open_keys(self.directory / "keys")
+        keys = open_keys(self.directory / "keys")
+        only = Provider(registration_number, name, username)
+        self.clients = Clients(
+            [self._client(one, open_client_keys(keys.folder, one.registration_number, one.username))
+             for one in providers] or [self._client(only, keys)]
+        )  # fmt: skip
         self.book = Book(self.directory / "book.sqlite")
-        self.book.register(registration_number, name)
-        self.faults = Faults(self.directory / "faults.json")
-        self.folders = Folders(self.directory / "folders" / registration_number)
+        for client in self.clients:
+            self.book.register(client.provider.registration_number, client.provider.name)
+        self.faults = Faults(self.directory / "faults.json", self.style.habit)
         self._rules = Rules(nodurs_amounts, spapp_amounts, largest_bytes)
-        self._desk = Desk(self.book, load_schemas(), self._rules, self.provider, clock)
-        self._clock = clock
+        schemas = load_schemas(self.style.binding.version.namespace)
+        self._desk = Desk(self.book, schemas, self._rules, self.style, clock)
         self._poll_seconds = poll_seconds
         kept = remembered_ports(self._ports_file)
-        self._sftp = SftpServer(self.folders, self.keys, username, self.faults, sftp_port or kept.sftp)
+        self._sftp = SftpServer(self.clients, keys.ssh_host_key, self.faults, sftp_port or kept.sftp)
         self._soap = self._make_soap(soap_port or kept.soap)
         self._clerk = self._make_clerk()
         self._lock = FolderLock(self.directory / "lock")
+
+    @property
+    def provider(self) -> Provider:
+        """The first of the providers, and so are the keys and folders below."""
+        return self.clients.first.provider
+
+    @property
+    def keys(self) -> Keys:
+        return self.clients.first.keys
+
+    @property
+    def folders(self) -> Folders:
+        return self.clients.first.folders
 
     @property
     def soap_url(self) -> str:
@@ -85,6 +114,11 @@ class Sandbox:
     @property
     def wsdl_url(self) -> str:
         return f"{self.soap_url}?wsdl"
+
+    @property
+    def wsdl_file(self) -> Path:
+        """The WSDL as it is handed to a bank, with what it imports beside it."""
+        return self.directory / WSDL
 
     @property
     def soap_port(self) -> int:
@@ -118,17 +152,26 @@ class Sandbox:
         """Processes every file that waits in the folders and puts out every answer that is due."""
         self._clerk.make_round()
 
-    def settings(self, folder: Path) -> str:
-        """The text of an `ajpes.toml` for this sandbox that is to lie in `folder`."""
+    def settings(self, folder: Path, registration_number: str = "") -> str:
+        """The text of an `ajpes.toml` for this sandbox that is to lie in `folder`, of the first provider or
+        the one with this number."""
+        client = self.clients.by_number(registration_number) if registration_number else self.clients.first
+        if client is None:
+            raise SandboxError(f"No provider {registration_number} reports here.")
+        ports = Ports(self.soap_port, self.sftp_port)
         return settings(
-            folder.resolve(), self.keys, self.provider, self._rules, self.soap_url, self.sftp_port
+            folder.resolve(), client, self._rules, self.soap_url, ports, self.style_settings(folder)
         )
 
-    def write_settings(self, path: Path) -> bool:
+    def style_settings(self, folder: Path) -> dict[str, str]:
+        """What a style adds to the sections of a workspace in `folder`."""
+        return style_settings(self.style, self.wsdl_file, folder.resolve())
+
+    def write_settings(self, path: Path, registration_number: str = "") -> bool:
         """Writes an `ajpes.toml`; one that is there already is left alone, and the reply is False."""
         if path.exists():
             return False
-        path.write_text(self.settings(path.parent), encoding="utf-8")
+        path.write_text(self.settings(path.parent, registration_number), encoding="utf-8")
         return True
 
     def __enter__(self) -> Self:
@@ -146,22 +189,31 @@ class Sandbox:
 
     def _make_clerk(self) -> Clerk:
         return Clerk(
-            self.folders,
+            self.clients,
             self._desk,
             self.book,
             self.faults,
             is_open=self._sftp.is_being_written,
-            told_at=lambda: self._clock().isoformat(timespec="seconds"),
+            told_at=self._desk.now,
         )
 
     def _make_soap(self, port: int) -> SoapServer:
-        counter = Counter(self._desk, self.keys.soap_password.read_text().strip())
+        counter = Counter(self._desk, self.clients, self.style)
         return SoapServer(counter, self.keys, self.faults, self.directory / "spool", port)
 
     def _start_all(self) -> None:
         """First what was interrupted is finished, before anything new can come in."""
-        self.folders.make()
+        for client in self.clients:
+            client.folders.make()
         self._clerk.finish_interrupted()
         self._sftp.start()
         self._soap.start()
+        self._write_wsdl()
         self._clerk.start(self._poll_seconds)
+
+    def _client(self, provider: Provider, keys: Keys) -> Client:
+        return Client(provider, keys, Folders(self.directory / "folders" / provider.registration_number))
+
+    def _write_wsdl(self) -> None:
+        for name, content in {WSDL: self.style.wsdl(self.soap_url), **self.style.imported()}.items():
+            (self.directory / name).write_bytes(content)

@@ -218,8 +218,8 @@ class Book:
         return [one for one in self.submissions() if one.verdict == TAKEN]
 
     def answers_due(self, now: float) -> list[sqlite3.Row]:
-        """Answers (id, report, answer_name, answer) to be put out by now, seconds since the epoch."""
-        query = "SELECT id, report, answer_name, answer FROM submissions WHERE answer_due <= ?"
+        """Answers to be put out by now, seconds since the epoch."""
+        query = "SELECT id, provider, report, answer_name, answer FROM submissions WHERE answer_due <= ?"
         return self._rows(f"{query} AND answered_at IS NULL ORDER BY id", now)
 
     def note_answered(self, submission_id: int, at: str) -> None:

@@ -18,6 +18,9 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           redirect      `status` (307) to `location` (here again)
           drip          the answer byte by byte, `seconds` (0.2) apart
           other_answer  after `seconds`, the bytes of the file `path` as its result
+          style         the reply as the styles named in `style` have it: "json", "typed mime"
+          broken_mime   a reply in multipart/related that breaks off in the middle
+          contradiction  two verdicts in one reply, one for and one against the report
     sftp  refuse        closes the connection at once
           silent_login  never replies to the login
           silent        never replies once a file is opened for writing
@@ -31,6 +34,9 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           lying_rename  says yes to a rename, and does nothing
           bare_stat     tells no sizes, for a whole session
           bare_listing  lists names without any attributes, for a whole session
+          vague_status  says FAILURE of a file that is not there
+          no_rename     refuses a rename, for want of a right; no_remove a removal, no_list a listing of
+                        v_ajpes, no_stat a look at a file there
           other_answer  puts out the bytes of the file `path`: `place` says whether before or after its
                         own answer, which comes after `seconds`, or instead of it (instead)
 
@@ -44,7 +50,8 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           truncated     half of it, as if it were whole
           lose          never sends it
 
-`path` is relative to the folder in which the file of faults lies.
+`path` is relative to the folder in which the file of faults lies. What an authority's style has as the
+habit of its exchange server are kinds of sftp that hold all the time, after those in the file.
 
 `processed` says whether the submission is taken and judged before the fault is played; html,
 fault, redirect and error stand for somebody in front, and by default it is not.
@@ -58,7 +65,10 @@ import threading
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from .errors import SandboxError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -66,11 +76,12 @@ _log = logging.getLogger(__name__)
 _KINDS = {
     "soap": {
         "refuse", "drop_request", "drop_answer", "slow", "html", "fault", "empty", "truncated",
-        "redirect", "drip", "other_answer",
+        "redirect", "drip", "other_answer", "style", "broken_mime", "contradiction",
     },
     "sftp": {
         "refuse", "silent_login", "silent", "cut", "delay", "no_answer", "sweep", "sweep_renamed", "copy",
-        "lying_rename", "bare_stat", "bare_listing", "other_answer",
+        "lying_rename", "bare_stat", "bare_listing", "other_answer", "vague_status", "no_rename", "no_remove",
+        "no_list", "no_stat",
     },
     "api": {"slow", "drop_answer", "error", "wrong_signature"},
     "webhook": {"duplicate", "reorder", "wrong_signature", "truncated", "lose"},
@@ -95,12 +106,15 @@ class Fault:
     shown: bool = False
     path: str = ""
     place: str = INSTEAD
+    style: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS.get(self.channel, ()):
             raise ValueError(f"no fault {self.kind!r} for {self.channel!r}")
         if self.place not in (BEFORE, AFTER, INSTEAD):
             raise ValueError(f"no place {self.place!r} for an answer")
+        if self.style:
+            _check_style(self.style)
 
     @property
     def is_after_processing(self) -> bool:
@@ -108,10 +122,14 @@ class Fault:
 
 
 class Faults:
-    """The faults in one file. `played` is the history, oldest first, of this process."""
+    """The faults in one file. `played` is the history, oldest first, of this process.
 
-    def __init__(self, path: Path) -> None:
+    `habit` are kinds on the channel sftp that hold all the time, and are no faults of any day.
+    """
+
+    def __init__(self, path: Path, habit: Iterable[str] = ()) -> None:
         self.path = path
+        self._habit = [Fault("sftp", kind) for kind in habit]
         self._lock = threading.Lock()
         self.played: list[Fault] = []
 
@@ -133,7 +151,8 @@ class Faults:
             if fault is not None:
                 self.played.append(fault)
                 self._count_down(faults, fault)
-            return fault
+                return fault
+            return next((one for one in self._habit if one.channel == channel and one.kind in kinds), None)
 
     def other_answer(self, fault: Fault) -> bytes:
         """The bytes that a fault puts in the place of an answer; none if its file is not there."""
@@ -164,6 +183,15 @@ class Faults:
         whole = self.path.with_suffix(".new")
         whole.write_text(json.dumps([_written(fault) for fault in faults], indent=2))
         whole.replace(self.path)
+
+
+def _check_style(names: str) -> None:
+    from .styles import style_of
+
+    try:
+        style_of(names.split())
+    except SandboxError as error:
+        raise ValueError(error.message) from None
 
 
 def _written(fault: Fault) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from .faults import AFTER, INSTEAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .book import Book
+    from .book import Book, Submission
+    from .clients import Client, Clients
     from .desk import Desk
     from .faults import Fault, Faults
 
@@ -112,7 +113,7 @@ class Folders:
 
     def _swept(self, report: str) -> Path:
         """Where no login over SFTP can look."""
-        return self.root.parent.with_name("swept") / report
+        return self.root.parent.with_name("swept") / self.root.name / report
 
 
 def parts_of(report: str, file_name: str) -> NameParts | None:
@@ -143,14 +144,14 @@ class Clerk:
 
     def __init__(
         self,
-        folders: Folders,
+        clients: Clients,
         desk: Desk,
         book: Book,
         faults: Faults,
         is_open: Callable[[Path], bool],
         told_at: Callable[[], str],
     ) -> None:
-        self._folders = folders
+        self._clients = clients
         self._desk = desk
         self._book = book
         self._faults = faults
@@ -178,20 +179,26 @@ class Clerk:
         """Settles what the last run left half done; nothing new may come in meanwhile."""
         self._book.give_up_interrupted()
         for one in self._book.unjudged():
-            name = one.file_name or ""
-            accepted = self._folders.accepted(one.report) / name
-            if (self._folders.incoming(one.report) / name).exists() or not accepted.exists():
-                # It was entered, but not moved: the next round takes it as if for the first time.
-                self._book.forget(one.id)
-            else:
-                self._judge(one.id, accepted, one.report)
+            client = self._clients.by_number(one.provider)
+            if client is not None:
+                self._finish(one, client)
+
+    def _finish(self, one: Submission, client: Client) -> None:
+        name = one.file_name or ""
+        accepted = client.folders.accepted(one.report) / name
+        if (client.folders.incoming(one.report) / name).exists() or not accepted.exists():
+            # It was entered, but not moved: the next round takes it as if for the first time.
+            self._book.forget(one.id)
+        else:
+            self._judge(one.id, client, accepted, one.report)
 
     def make_round(self) -> None:
         """Processes every file that waits, and puts out every answer that is due."""
         with self._rounds:
-            for report, path in self._folders.waiting():
-                if not self._is_open(path) and not self._was_copied(path):
-                    self._process(report, path)
+            for client in self._clients:
+                for report, path in client.folders.waiting():
+                    if not self._is_open(path) and not self._was_copied(path):
+                        self._process(client, report, path)
             self._put_out_answers()
 
     def _work(self, seconds: float) -> None:
@@ -202,50 +209,55 @@ class Clerk:
                 # One bad round must not end the authority's day; the next one tries again.
                 _log.exception("a round of the folders failed")
 
-    def _process(self, report: str, path: Path) -> None:
-        submission = self._desk.take(path, report=report, via="sftp", file_name=path.name)
+    def _process(self, client: Client, report: str, path: Path) -> None:
+        submission = self._desk.take(
+            path, provider=client.provider, report=report, via="sftp", file_name=path.name
+        )
         try:
-            accepted = self._accept(report, path)
+            accepted = self._accept(client.folders, report, path)
         except FileNotFoundError:
             # Whoever put it there has taken it back at the last moment.
             self._book.forget(submission)
         else:
-            self._judge(submission, accepted, report)
-            if self._folders.is_out_of_sight(accepted):
+            self._judge(submission, client, accepted, report)
+            if client.folders.is_out_of_sight(accepted):
                 accepted.unlink()
 
-    def _accept(self, report: str, path: Path) -> Path:
-        if self._folders.is_out_of_sight(path):
+    def _accept(self, folders: Folders, report: str, path: Path) -> Path:
+        if folders.is_out_of_sight(path):
             return path
         if self._faults.take("sftp", "copy"):
-            accepted = self._folders.copy(report, path)
+            accepted = folders.copy(report, path)
             self._left.add(_identity(path))
             return accepted
-        return self._folders.accept(report, path)
+        return folders.accept(report, path)
 
     def _was_copied(self, path: Path) -> bool:
         return bool(self._left) and _identity(path) in self._left
 
-    def _judge(self, submission: int, path: Path, report: str) -> None:
+    def _judge(self, submission: int, client: Client, path: Path, report: str) -> None:
         name = parts_of(report, path.name)
         if name is None:
             raise AssertionError("only files with such a name are taken")
         fault = self._faults.take("sftp", "delay", "no_answer", "other_answer")
         other = fault if fault is not None and fault.kind == "other_answer" else None
         if other is not None and other.place != AFTER:
-            self._put_out_other(report, f"Drugo_{submission:04d}.xml", other)
-        self._desk.judge_file(submission, path, report, name, _answer_due(fault))
+            self._put_out_other(client, report, f"Drugo_{submission:04d}.xml", other)
+        number = client.provider.registration_number
+        self._desk.judge_file(submission, number, path, report, name, _answer_due(fault))
         if other is not None and other.place == AFTER:
             self._put_out_answers()
-            self._put_out_other(report, f"Pozno_{submission:04d}.xml", other)
+            self._put_out_other(client, report, f"Pozno_{submission:04d}.xml", other)
 
-    def _put_out_other(self, report: str, name: str, fault: Fault) -> None:
-        self._folders.put_out(report, name, self._faults.other_answer(fault))
+    def _put_out_other(self, client: Client, report: str, name: str, fault: Fault) -> None:
+        client.folders.put_out(report, name, self._faults.other_answer(fault))
 
     def _put_out_answers(self) -> None:
         for row in self._book.answers_due(time.time()):
-            self._folders.put_out(row["report"], row["answer_name"], row["answer"])
-            self._book.note_answered(row["id"], self._told_at())
+            client = self._clients.by_number(row["provider"])
+            if client is not None:
+                client.folders.put_out(row["report"], row["answer_name"], row["answer"])
+                self._book.note_answered(row["id"], self._told_at())
 
 
 def _answer_due(fault: Fault | None) -> float | None:

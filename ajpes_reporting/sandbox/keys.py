@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _YEARS = 10
@@ -31,21 +32,29 @@ _BARE = serialization.NoEncryption()
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Paths of everything secret or certified. Private files have mode 0600, the folder 0700."""
+    """Paths of everything secret or certified. Private files have mode 0600, the folders 0700.
+
+    The authority's lie in `shared`, a provider's in `folder`; for a single provider they are the same.
+    """
 
     folder: Path
+    shared: Path
 
     @property
     def ca(self) -> Path:
-        return self.folder / "ca.pem"
+        return self.shared / "ca.pem"
+
+    @property
+    def ca_key(self) -> Path:
+        return self.shared / "ca.key"
 
     @property
     def server_certificate(self) -> Path:
-        return self.folder / "server.pem"
+        return self.shared / "server.pem"
 
     @property
     def server_key(self) -> Path:
-        return self.folder / "server.key"
+        return self.shared / "server.key"
 
     @property
     def client_certificate(self) -> Path:
@@ -65,7 +74,7 @@ class Keys:
 
     @property
     def ssh_host_key(self) -> Path:
-        return self.folder / "ssh_host_ed25519"
+        return self.shared / "ssh_host_ed25519"
 
     @property
     def sftp_key(self) -> Path:
@@ -90,51 +99,76 @@ class Keys:
 
 
 def open_keys(folder: Path) -> Keys:
-    """The keys in `folder`; they are made there if it does not exist yet.
+    """The keys of an authority in `folder`, with those of one provider; they are made if they are not there.
 
     They are made beside it and moved in place as a whole: a start that was interrupted leaves
     no half of them.
     """
-    if not folder.is_dir():
-        unfinished = folder.with_name(folder.name + ".new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700, parents=True)
-        _make(Keys(unfinished))
-        unfinished.rename(folder)
-    return Keys(folder)
+
+    def make(unfinished: Path) -> None:
+        keys = Keys(unfinished, unfinished)
+        authority = _make_authority(keys)
+        _make_ssh_key(keys.ssh_host_key)
+        _make_client(keys, "banka", *authority)
+
+    _make_whole(folder, make)
+    return Keys(folder, folder)
 
 
-def _make(keys: Keys) -> None:
-    _make_passwords(keys)
-    _make_certificates(keys)
-    _make_ssh_key(keys.ssh_host_key)
-    _make_ssh_key(keys.sftp_key)
+def open_client_keys(shared: Path, registration_number: str, username: str) -> Keys:
+    """The keys of one provider among several, in a folder of its own beside the authority's."""
+    folder = shared / registration_number
+
+    def make(unfinished: Path) -> None:
+        keys = Keys(unfinished, shared)
+        authority = x509.load_pem_x509_certificate(keys.ca.read_bytes())
+        key = serialization.load_pem_private_key(keys.ca_key.read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError("this authority has made another kind of key for itself")
+        _make_client(keys, username, authority, key)
+
+    _make_whole(folder, make)
+    return Keys(folder, shared)
 
 
-def _make_passwords(keys: Keys) -> None:
-    for path in (keys.soap_password, keys.sftp_password, keys.client_pkcs12_password):
-        _write_private(path, secrets.token_urlsafe(18).encode())
+def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:
+    if folder.is_dir():
+        return
+    unfinished = folder.with_name(folder.name + ".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    make(unfinished)
+    unfinished.rename(folder)
 
 
-def _make_certificates(keys: Keys) -> None:
-    authority_key = ec.generate_private_key(ec.SECP256R1())
+def _make_authority(keys: Keys) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
     name = _name("AJPES sandbox CA")
-    authority = _authority(name, authority_key)
-    _write_private(keys.folder / "ca.key", _private_pem(authority_key))
+    authority = _authority(name, key)
+    _write_private(keys.ca_key, _private_pem(key))
     keys.ca.write_bytes(authority.public_bytes(_PEM))
     hosts: list[x509.GeneralName] = [
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _issue(authority, authority_key, server_key, "127.0.0.1", ExtendedKeyUsageOID.SERVER_AUTH, hosts)
+    server = _issue(authority, key, server_key, "127.0.0.1", ExtendedKeyUsageOID.SERVER_AUTH, hosts)
     _write_private(keys.server_key, _private_pem(server_key))
     keys.server_certificate.write_bytes(server.public_bytes(_PEM))
-    client_key = ec.generate_private_key(ec.SECP256R1())
-    client = _issue(authority, authority_key, client_key, "banka", ExtendedKeyUsageOID.CLIENT_AUTH, [])
-    _write_private(keys.client_key, _private_pem(client_key))
+    return authority, key
+
+
+def _make_client(
+    keys: Keys, username: str, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
+) -> None:
+    for path in (keys.soap_password, keys.sftp_password, keys.client_pkcs12_password):
+        _write_private(path, secrets.token_urlsafe(18).encode())
+    _make_ssh_key(keys.sftp_key)
+    key = ec.generate_private_key(ec.SECP256R1())
+    client = _issue(authority, authority_key, key, username, ExtendedKeyUsageOID.CLIENT_AUTH, [])
+    _write_private(keys.client_key, _private_pem(key))
     keys.client_certificate.write_bytes(client.public_bytes(_PEM))
-    _write_private(keys.client_pkcs12, _bundle(keys, client_key, client, authority))
+    _write_private(keys.client_pkcs12, _bundle(keys, key, client, authority))
 
 
 def _authority(name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

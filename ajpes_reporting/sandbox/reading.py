@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from .schemas import NODURS, SERVICE, SOAP, SPAPP
+from .schemas import NODURS, SPAPP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _REPORTS = (f"{{{NODURS}}}Nodurs", f"{{{SPAPP}}}Spapp")
-_ENVELOPE = f"{{{SOAP}}}Envelope"
-_CREDENTIAL = f"{{{SERVICE}}}string"
+_BLOK = ("Envelope", "Body", "BlokPodOddaj", "Blok")
+_IDENTS = (("Envelope", "Body", "BlokPodOddaj", "Ident"), ("Envelope", "Header", "Ident"))
 _SHOWN_ERRORS = 20
 
 
@@ -33,7 +33,7 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True)
 class Outline:
-    """Where things are in a document. Offsets are in bytes; `credentials` are the strings of Ident()."""
+    """Where things are in a document. Offsets are in bytes; `credentials` are the texts in Ident()."""
 
     root: str = ""
     operation: str = ""
@@ -43,15 +43,9 @@ class Outline:
     end: int = 0
 
     @property
-    def is_soap(self) -> bool:
-        return self.root == _ENVELOPE
-
-    @property
     def has_one_report_in_place(self) -> bool:
-        """One Nodurs, and it stands in Body/BlokPodOddaj/Blok."""
-        soap, service = f"{{{SOAP}}}", f"{{{SERVICE}}}"
-        place = (_ENVELOPE, f"{soap}Body", f"{service}BlokPodOddaj", f"{service}Blok", _REPORTS[0])
-        return self.places == [place]
+        """One Nodurs, and it stands in Body/BlokPodOddaj/Blok of a message that fits its schema."""
+        return [tuple(map(_local, place)) for place in self.places] == [(*_BLOK, "Nodurs")]
 
 
 class Header(NamedTuple):
@@ -232,6 +226,7 @@ class _Surveyor:
         self.found = Outline()
         self._path: list[str] = []
         self._text: list[str] | None = None
+        self._ident_depth = 0
         self.parser = expat.ParserCreate(namespace_separator="}")
         self.parser.buffer_text = True
         self.parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -247,22 +242,35 @@ class _Surveyor:
         self._path.append(tag)
         if len(self._path) == 1:
             self.found.root = tag
-        if len(self._path) == 3 and self._path[1] == f"{{{SOAP}}}Body" and not self.found.operation:
+        if len(self._path) == 3 and _local(self._path[1]) == "Body" and not self.found.operation:
             self.found.operation = tag
         if tag in _REPORTS:
             self.found.places.append(tuple(self._path))
             self.found.start = self.parser.CurrentByteIndex
-        if tag == _CREDENTIAL and len(self._path) == 5:
+        if len(self._path) <= 4 and tuple(map(_local, self._path)) in _IDENTS:
+            self._ident_depth = len(self._path)
+        if self._ident_depth:
             self._text = []
 
     def _end(self, _name: str) -> None:
-        tag = self._path.pop()
-        if tag in _REPORTS:
+        if self._path.pop() in _REPORTS:
             self.found.end = self.parser.CurrentByteIndex
-        if self._text is not None and tag == _CREDENTIAL:
+        if self._ident_depth:
+            self._end_in_ident()
+
+    def _end_in_ident(self) -> None:
+        """The innermost elements hold the entries; Ident itself may be one, or have none."""
+        is_ident = len(self._path) < self._ident_depth
+        if self._text is not None and (not is_ident or "".join(self._text).strip()):
             self.found.credentials.append("".join(self._text))
-            self._text = None
+        self._text = None
+        if is_ident:
+            self._ident_depth = 0
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
             self._text.append(text)
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]

@@ -18,24 +18,25 @@ _WSDL_SOAP = "http://schemas.xmlsoap.org/wsdl/soap/"
 
 
 class Schemas(NamedTuple):
-    """What a submission must conform to; `envelope` is a NODURS report inside a SOAP message."""
+    """What a submission must conform to; `envelope` is a NODURS report inside a message in that SOAP."""
 
     nodurs: etree.XMLSchema
     spapp: etree.XMLSchema
     envelope: etree.XMLSchema
 
 
-def load_schemas() -> Schemas:
+def load_schemas(soap: str = SOAP) -> Schemas:
+    """The schemas; `soap` is the namespace of the SOAP that is spoken."""
     folder = schema_folder()
     nodurs = folder / "nodurs-20100601.xsd"
     return Schemas(
         nodurs=etree.XMLSchema(etree.parse(nodurs)),
         spapp=etree.XMLSchema(etree.parse(folder / "spapp-20100601.xsd")),
-        envelope=etree.XMLSchema(etree.parse(io.BytesIO(_envelope_schema(nodurs)))),
+        envelope=etree.XMLSchema(etree.parse(io.BytesIO(_envelope_schema(nodurs, soap)))),
     )
 
 
-def wsdl(address: str) -> bytes:
+def shipped_wsdl(address: str) -> bytes:
     """The service's WSDL with the address where it can be called."""
     tree = etree.parse(schema_folder() / "wsBlokIzmenjava.wsdl")
     for place in tree.iter(f"{{{_WSDL_SOAP}}}address"):
@@ -50,9 +51,9 @@ def schema_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "schemas"
 
 
-def _envelope_schema(nodurs: Path) -> bytes:
+def _envelope_schema(nodurs: Path, soap: str) -> bytes:
     """Anything may stand in an envelope, but where Nodurs stands, it must be as its schema says."""
-    return f"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{SOAP}">
+    return f"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{soap}">
       <xs:import namespace="{NODURS}" schemaLocation={quoteattr(nodurs.resolve().as_uri())}/>
       <xs:element name="Envelope" type="xs:anyType"/>
     </xs:schema>""".encode()

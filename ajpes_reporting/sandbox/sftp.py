@@ -16,11 +16,10 @@ from .errors import SandboxError
 from .folders import rename_without_overwriting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from .clients import Clients
     from .faults import Fault, Faults
-    from .folders import Folders
-    from .keys import Keys
 
 LOOPBACK = "127.0.0.1"
 T = TypeVar("T")
@@ -33,10 +32,9 @@ class SftpServer:
     `port` is 0 for a free one; after `start` it is the one that was found.
     """
 
-    def __init__(self, folders: Folders, keys: Keys, username: str, faults: Faults, port: int) -> None:
-        self.folders = folders
-        self.keys = keys
-        self.username = username
+    def __init__(self, clients: Clients, host_key: Path, faults: Faults, port: int) -> None:
+        self.clients = clients
+        self.host_key = host_key
         self.faults = faults
         self.port = port
         self.connections: set[asyncssh.SSHServerConnection] = set()
@@ -79,7 +77,7 @@ class SftpServer:
             self.port,
             server_factory=lambda: _Login(self),
             sftp_factory=lambda channel: _Session(self, channel),
-            server_host_keys=[str(self.keys.ssh_host_key)],
+            server_host_keys=[str(self.host_key)],
             allow_scp=False,
         )
 
@@ -109,12 +107,10 @@ def port_taken(
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in one user, by key or password."""
+    """Lets in a provider by its user name, with its own key or password."""
 
     def __init__(self, server: SftpServer) -> None:
         self._server = server
-        self._key = asyncssh.import_public_key(server.keys.sftp_public_key)
-        self._password = server.keys.sftp_password.read_text().strip()
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -136,22 +132,28 @@ class _Login(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == self._server.username and key == self._key
+        client = self._server.clients.by_username(username)
+        return client is not None and key == asyncssh.import_public_key(client.keys.sftp_public_key)
 
     def password_auth_supported(self) -> bool:
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        same = hmac.compare_digest(password.encode(), self._password.encode())
-        return username == self._server.username and same
+        client = self._server.clients.by_username(username)
+        right = client.keys.sftp_password.read_bytes().strip() if client is not None else b""
+        return hmac.compare_digest(password.encode(), right) and client is not None
 
 
 class _Session(asyncssh.SFTPServer):
     """The files of one login; remembers what is being written, and plays the faults of an upload."""
 
     def __init__(self, server: SftpServer, channel: asyncssh.SSHServerChannel[bytes]) -> None:
-        super().__init__(channel, chroot=str(server.folders.root).encode())
+        client = server.clients.by_username(str(channel.get_extra_info("username")))
+        if client is None:
+            raise asyncssh.SFTPPermissionDenied("nobody of this name reports here")
+        super().__init__(channel, chroot=str(client.folders.root).encode())
         self._server = server
+        self._folders = client.folders
         self._tells_no_sizes = server.faults.take("sftp", "bare_stat") is not None
         self._lists_names_alone = server.faults.take("sftp", "bare_listing") is not None
         self._cuts: dict[object, int] = {}
@@ -191,15 +193,17 @@ class _Session(asyncssh.SFTPServer):
         raise asyncssh.SFTPConnectionLost("the connection was cut")
 
     def stat(self, path: bytes) -> os.stat_result | asyncssh.SFTPAttrs:
-        return self._told(super().stat(path))
+        return self._looked_at(path, super().stat)
 
     def lstat(self, path: bytes) -> os.stat_result | asyncssh.SFTPAttrs:
-        return self._told(super().lstat(path))
+        return self._looked_at(path, super().lstat)
 
     def fstat(self, file_obj: object) -> os.stat_result | asyncssh.SFTPAttrs:
         return self._told(super().fstat(file_obj))
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        if self._is_for_reports(self._local(path)):
+            self._need_right("no_list")
         async for name in super().scandir(path):
             if self._lists_names_alone:
                 name.attrs = asyncssh.SFTPAttrs()
@@ -216,6 +220,7 @@ class _Session(asyncssh.SFTPServer):
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         if self._server.faults.take("sftp", "lying_rename"):
             return
+        self._need_right("no_rename")
         new = os.fsdecode(self.map_path(newpath))
         # As long as it may be swept away, the clerk must not take it the usual way.
         self._server.being_written[new] += 1
@@ -227,6 +232,14 @@ class _Session(asyncssh.SFTPServer):
         finally:
             self._server.being_written[new] -= 1
 
+    def remove(self, path: bytes) -> None:
+        self._need_right("no_remove")
+        super().remove(path)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        self._need_right("no_rename")
+        super().posix_rename(oldpath, newpath)
+
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("no links here")
 
@@ -235,7 +248,28 @@ class _Session(asyncssh.SFTPServer):
 
     def _sweep(self, path: Path, kind: str) -> None:
         if (fault := self._server.faults.take("sftp", kind)) is not None:
-            self._server.folders.sweep(path, shown=fault.shown)
+            self._folders.sweep(path, shown=fault.shown)
+
+    def _looked_at(self, path: bytes, look: Callable[[bytes], Any]) -> os.stat_result | asyncssh.SFTPAttrs:
+        if self._is_for_reports(self._local(path).parent):
+            self._need_right("no_stat")
+        try:
+            return self._told(look(path))
+        except FileNotFoundError:
+            if self._server.faults.take("sftp", "vague_status"):
+                raise asyncssh.SFTPFailure("failure") from None
+            raise
+
+    def _need_right(self, without: str) -> None:
+        """Refuses what an account without this right may not do."""
+        if self._server.faults.take("sftp", without):
+            raise asyncssh.SFTPPermissionDenied("permission denied")
+
+    def _local(self, path: bytes) -> Path:
+        return Path(os.fsdecode(self.map_path(path)))
+
+    def _is_for_reports(self, folder: Path) -> bool:
+        return folder.name == "v_ajpes"
 
     def _told(self, found: object) -> os.stat_result | asyncssh.SFTPAttrs:
         if not isinstance(found, os.stat_result):

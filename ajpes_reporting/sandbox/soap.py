@@ -4,50 +4,46 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import logging
 import shutil
 import socket
 import ssl
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qsl
 
-from . import reading, schemas
-from .judge import is_same_provider
+from . import reading
 from .reading import UnreadableError
-from .schemas import SERVICE, SOAP
+from .schemas import SERVICE
 from .sftp import LOOPBACK, port_taken
+from .styles import Reply, call_schema, style_of
+from .styles.carriage import broken_mime
+from .styles.result import contradiction, service_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedIOBase
 
+    from .clients import Client, Clients
     from .desk import Desk
     from .faults import Fault, Faults
     from .keys import Keys
     from .reading import Outline
+    from .styles import Style
 
 _log = logging.getLogger(__name__)
 
 PATH = "/wsBlokIzmenjava.asmx"
-_OPERATION = f"{{{SERVICE}}}BlokPodOddaj"
 _XML = "text/xml; charset=utf-8"
+_IMPORTED = f"{PATH.rpartition('/')[2]}?xsd={{}}"
 _HTML = "text/html; charset=utf-8"
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 16
 _PAGE = b"<!DOCTYPE html><html><body><h1>Storitev trenutno ni na voljo</h1></body></html>"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    content_type: str
-    body: bytes
 
 
 class FaultError(Exception):
@@ -67,50 +63,83 @@ class BodyError(Exception):
         self.status = status
 
 
-class Counter:
-    """Answers calls of BlokPodOddaj that have been read into a file."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call that has been read into a file: its headers, and whose certificate it came with."""
 
-    def __init__(self, desk: Desk, password: str) -> None:
+    path: Path
+    content_type: str
+    action: str
+    authorization: str
+    certificate: bytes
+
+
+class Counter:
+    """Answers calls of BlokPodOddaj."""
+
+    def __init__(self, desk: Desk, clients: Clients, style: Style) -> None:
+        self.style = style
         self._desk = desk
-        self._password = password
+        self._clients = clients
+        self._schema = call_schema(style)
 
     @property
     def largest_bytes(self) -> int:
         return self._desk.rules.largest_bytes
 
-    def answer(self, path: Path, action: str, authorization: str) -> Reply:
-        """The reply to one call: a BlokOdgovor, or a SOAP fault."""
-        try:
-            return Reply(200, _XML, _envelope(self._result(path, action, authorization)))
-        except FaultError as fault:
-            return fault_reply(fault.code, fault.text)
+    def takes(self, content_type: str) -> bool:
+        """Whether a body of this type may be a message at all."""
+        return self.style.binding.version.takes(content_type)
 
-    def _result(self, path: Path, action: str, authorization: str) -> bytes:
+    def answer(self, call: Request, style: Style | None = None) -> Reply:
+        """The reply to one call, in its own style or another one: an answer, or a fault."""
+        style = style or self.style
         try:
-            found = reading.outline(path)
+            return style.reply(self._result(call, style))
+        except FaultError as fault:
+            return style.fault(fault.code, fault.text)
+
+    def _result(self, call: Request, style: Style) -> bytes:
+        client = self._clients.by_certificate(call.certificate)
+        try:
+            found = reading.outline(call.path)
         except UnreadableError as reason:
-            self._desk.turn_away(self._desk.take(path, report="nodurs", via="soap"))
+            if client is not None:
+                taken = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
+                self._desk.turn_away(taken)
             raise FaultError("Client", str(reason)) from None
-        self._check_call(found, action)
-        self._check_credentials(found, authorization)
-        submission = self._desk.take(path, report="nodurs", via="soap")
-        answer = self._desk.judge_message(submission, path, found)
+        self._check_call(found, call)
+        known = client is not None and self._is_who_it_says(client, found, call.authorization)
+        if client is None or not known:
+            return self._turn_away(style, 1, "Identifikacija uporabnika ni uspela.")
+        if style.turns_away:
+            return self._turn_away(style, 12, "Oddaja podatkov je mogoča samo v času obratovanja storitve.")
+        submission = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
+        answer = self._desk.judge_message(submission, client.provider, call.path, found)
         return answer.partition(b"?>")[2].strip()
 
-    def _check_call(self, found: Outline, action: str) -> None:
-        if not found.is_soap or found.operation != _OPERATION:
+    def _check_call(self, found: Outline, call: Request) -> None:
+        soap, service = self.style.binding.version.namespace, f"{{{SERVICE}}}BlokPodOddaj"
+        if found.root != f"{{{soap}}}Envelope" or found.operation != service:
             raise FaultError("Client", "Sporočilo ni klic metode BlokPodOddaj.")
-        if action.strip('"') and not action.strip('"').endswith("/BlokPodOddaj"):
+        action = self.style.binding.version.action(call.action, call.content_type)
+        if not self.style.action.fits(action):
             raise FaultError("Client", "Glava SOAPAction ne označuje metode BlokPodOddaj.")
+        if errors := reading.schema_errors(call.path, self._schema):
+            raise FaultError("Client", f"Klic ne ustreza opisu storitve (WSDL): {errors[0]}")
 
-    def _check_credentials(self, found: Outline, authorization: str) -> None:
+    def _is_who_it_says(self, client: Client, found: Outline, authorization: str) -> bool:
         """Ident() is registration number, user name and password; the last two may come by HTTP Basic."""
-        number, *rest = found.credentials or [self._desk.provider.registration_number]
+        entries = self.style.ident.entries(found.credentials)
+        number, *rest = entries or [client.provider.registration_number]
         username, password = _basic(authorization) or (*rest, "", "")[:2]
-        right = hmac.compare_digest(password.encode(), self._password.encode())
-        known = is_same_provider(number, self._desk.provider.registration_number)
-        if not (right and known and username == self._desk.provider.username):
-            raise FaultError("Client", "Identifikacija uporabnika ni uspela.")
+        return client.knows(password) and client.is_named(number, username)
+
+    def _turn_away(self, style: Style, number: int, text: str) -> bytes:
+        """A service of this style says it in Ident, any other by a fault."""
+        if not style.turns_away:
+            raise FaultError("Client", text)
+        return service_error(number, text, self._desk.now())
 
 
 class SoapServer:
@@ -153,27 +182,6 @@ class SoapServer:
         self._server.server_close()
         self._thread.join()
         self._server = self._thread = None
-
-
-def fault_reply(code: str, text: str) -> Reply:
-    """SOAP 1.1, section 6.2: a fault has the status 500, whoever is to blame."""
-    blame = f"<faultcode>soap:{code}</faultcode><faultstring>{escape(text)}</faultstring>"
-    return Reply(500, _XML, _in_body(f"<soap:Fault>{blame}</soap:Fault>".encode()))
-
-
-def _envelope(result: bytes) -> bytes:
-    # The answer has no namespace of its own, so the service's must not reach into it.
-    return _with_result(result.replace(b"<BlokOdgovor", b'<BlokOdgovor xmlns=""', 1))
-
-
-def _with_result(result: bytes) -> bytes:
-    before = f'<BlokPodOddajResponse xmlns="{SERVICE}"><BlokPodOddajResult>'.encode()
-    return _in_body(before + result + b"</BlokPodOddajResult></BlokPodOddajResponse>")
-
-
-def _in_body(content: bytes) -> bytes:
-    start = f'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}"><soap:Body>'
-    return start.encode() + content + b"</soap:Body></soap:Envelope>"
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
@@ -257,16 +265,26 @@ class _Call(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        if path == PATH and query.lower() == "wsdl":
-            self._send(Reply(200, _XML, schemas.wsdl(self.server.url)))
+        found = self._description(query) if path == PATH else None
+        if found is not None:
+            self._send(Reply(200, _XML, found))
         else:
             self._send(Reply(404, _HTML, b"<html><body>404</body></html>"))
+
+    def _description(self, query: str) -> bytes | None:
+        """The WSDL, or a schema that it imports."""
+        style = self.server.counter.style
+        if query.lower() == "wsdl":
+            return style.wsdl(self.server.url, _IMPORTED)
+        return style.imported(_IMPORTED).get(dict(parse_qsl(query)).get("xsd", ""))
 
     def do_POST(self) -> None:
         if self.server.faults.take("soap", "drop_request"):
             self.close_connection = True
         elif self.path.partition("?")[0] != PATH:
             self._refuse(404)
+        elif not self.server.counter.takes(self.headers.get("Content-Type", "")):
+            self._refuse(415)
         else:
             self._receive()
 
@@ -295,16 +313,34 @@ class _Call(BaseHTTPRequestHandler):
             "redirect",
             "drip",
             "other_answer",
+            "style",
+            "broken_mime",
+            "contradiction",
         )
         if fault is None:
             self._send(self._answer(body))
         else:
-            reply = self._answer(body) if fault.is_after_processing else Reply(200, _XML, b"")
+            reply = self._answer(body, fault) if fault.is_after_processing else Reply(200, _XML, b"")
             self._play(fault, reply)
 
-    def _answer(self, body: Path) -> Reply:
-        action, authorization = (self.headers.get(name, "") for name in ("SOAPAction", "Authorization"))
-        return self.server.counter.answer(body, action, authorization)
+    def _answer(self, body: Path, fault: Fault | None = None) -> Reply:
+        names = ("Content-Type", "SOAPAction", "Authorization")
+        content_type, action, authorization = (self.headers.get(name, "") for name in names)
+        certificate = self.request.getpeercert(binary_form=True) or b""
+        call = Request(body, content_type, action, authorization, certificate)
+        return self.server.counter.answer(call, self._style(fault) if fault is not None else None)
+
+    def _style(self, fault: Fault) -> Style:
+        """How the reply is spoken on a bad day; what is asked for in a call stays."""
+        own = self.server.counter.style
+        match fault.kind:
+            case "style":
+                return own.speaking_as(style_of(fault.style.split()))
+            case "broken_mime":
+                return replace(own, carriage=broken_mime)
+            case "contradiction":
+                return replace(own, result=contradiction(own.result))
+        return own
 
     def _play(self, fault: Fault, reply: Reply) -> None:
         status = fault.status or 200
@@ -317,7 +353,7 @@ class _Call(BaseHTTPRequestHandler):
             case "html":
                 self._send(Reply(status, _HTML, _PAGE))
             case "fault":
-                self._send(fault_reply(fault.code, "Napaka pri obdelavi."))
+                self._send(self.server.counter.style.fault(fault.code, "Napaka pri obdelavi."))
             case "empty":
                 self._send(Reply(status, _XML, b""))
             case "truncated":
@@ -328,7 +364,10 @@ class _Call(BaseHTTPRequestHandler):
                 self._drip(reply, fault.seconds or 0.2)
             case "other_answer":
                 self.server.stopping.wait(fault.seconds or 0)
-                self._send(Reply(200, _XML, _with_result(self.server.faults.other_answer(fault))))
+                other = self.server.faults.other_answer(fault)
+                self._send(self.server.counter.style.reply_with(other))
+            case "style" | "broken_mime" | "contradiction":
+                self._send(reply)
 
     def _redirect(self, fault: Fault) -> None:
         self.send_response(fault.status or 307)

@@ -13,8 +13,9 @@ from .sftp import LOOPBACK
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .desk import Provider, Rules
-    from .keys import Keys
+    from .clients import Client
+    from .desk import Rules
+    from .styles import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,23 @@ def remember_ports(path: Path, ports: Ports) -> None:
     whole.replace(path)
 
 
-def settings(folder: Path, keys: Keys, provider: Provider, rules: Rules, url: str, sftp_port: int) -> str:
+def style_settings(style: Style, wsdl: Path, folder: Path) -> dict[str, str]:
+    """What a bank that lies in `folder` sets for a style, by section: the WSDL it was handed, little else."""
+    handed = "" if style.asks_as_shipped else f"wsdl = {_text(_path(wsdl, folder))}\n"
+    return {
+        section: handed * (section == "soap") + lines
+        for section, lines in {"soap": "", **style.settings}.items()
+    }
+
+
+def settings(
+    folder: Path, client: Client, rules: Rules, url: str, ports: Ports, of_style: dict[str, str]
+) -> str:
     """The text of an `ajpes.toml` that lies in `folder`; keys inside the folder by their relative path."""
+    provider, keys, text = client.provider, client.keys, _text
 
     def path(key: Path) -> str:
-        inside = key.is_relative_to(folder)
-        return str(key.relative_to(folder) if inside else key)
-
-    def text(value: str) -> str:
-        # JSON's strings are also TOML's.
-        return json.dumps(value, ensure_ascii=False)
+        return _path(key, folder)
 
     return f"""# Made by the sandbox: everything here leads to 127.0.0.1.
 
@@ -100,12 +108,21 @@ password = {text("file:" + path(keys.soap_password))}
 client_certificate = {text(path(keys.client_certificate))}
 client_key = {text(path(keys.client_key))}
 server_ca = {text(path(keys.ca))}
-
+{of_style.get("soap", "")}
 [sftp]
 host = {text(LOOPBACK)}
-port = {sftp_port}
+port = {ports.sftp}
 username = {text(provider.username)}
 private_key = {text(path(keys.sftp_key))}
 host_key = {text(keys.ssh_host_public_key)}
 folder = ""
-"""
+{of_style.get("sftp", "")}"""
+
+
+def _path(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _text(value: str) -> str:
+    # JSON's strings are also TOML's.
+    return json.dumps(value, ensure_ascii=False)

@@ -12,14 +12,14 @@ import paramiko
 import pytest
 from lxml import etree
 
+from ajpes_reporting.sandbox import Sandbox
 from tests.sandbox.conftest import answers, letter, tls
 from tests.sandbox.letters import event, one
 from tests.sandbox.test_sftp import INCOMING, NAME, connect, limit, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ajpes_reporting.sandbox import Sandbox
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 GOOD = one(event("1"), count=1, total=10000)
 
@@ -336,3 +336,87 @@ def test_a_call_has_another_result(sandbox: Sandbox, client: httpx.Client) -> No
     reply = call(sandbox, client)
     assert b"<BlokPodOddajResult><BlokOdgovor a:b='1'/></BlokPodOddajResult>" in reply.content
     assert received(sandbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "part"),
+    [("json", b'"success": true'), ("cdata", b"<![CDATA[<BlokOdgovor>"), ("text mime", b"&lt;Blok")],
+)
+def test_a_reply_can_be_in_another_style_for_once(
+    sandbox: Sandbox, client: httpx.Client, style: str, part: bytes
+) -> None:
+    """A client on the day on which the service has been renewed: the report is taken as on any other."""
+    sandbox.faults.add("soap", "style", style=style, times=1)
+    response = call(sandbox, client)
+    assert part in response.content
+    assert response.headers["content-type"].startswith("multipart" if "mime" in style else "text/xml")
+    assert b"<BlokOdgovor xmlns=" in call(sandbox, client).content
+    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"] * 2
+    with pytest.raises(ValueError, match="nonsense"):
+        sandbox.faults.add("soap", "style", style="nonsense")
+
+
+def test_a_service_error_for_once_takes_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A bank that reports out of hours: it may send the same report again later."""
+    sandbox.faults.add("soap", "style", style="service-error", times=1)
+    assert b"idNapake=" in call(sandbox, client).content
+    assert sandbox.book.submissions() == []
+
+
+def test_a_reply_can_contradict_itself(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that must not choose the verdict it likes better."""
+    sandbox.faults.add("soap", "contradiction", times=1)
+    answers = list(etree.fromstring(call(sandbox, client).content).iter("BlokOdgovor"))
+    assert [answer.find("Ident").get("iErr") for answer in answers] == ["0", "1"]  # type: ignore[union-attr]
+
+
+def test_a_reply_in_mime_can_break_off(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A client that looks for the end of the part."""
+    sandbox.faults.add("soap", "broken_mime", times=1)
+    response = call(sandbox, client)
+    assert response.headers["content-type"].startswith("multipart/related")
+    assert b"</soap:Envelope>" not in response.content
+    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+
+
+RIGHTS = [
+    ("no_rename", lambda session: session.rename("nodurs/v_ajpes/x.part", "nodurs/v_ajpes/x")),
+    ("no_rename", lambda session: session.posix_rename("nodurs/v_ajpes/x.part", "nodurs/v_ajpes/x")),
+    ("no_remove", lambda session: session.remove("nodurs/v_ajpes/x.part")),
+    ("no_list", lambda session: session.listdir("nodurs/v_ajpes")),
+    ("no_stat", lambda session: session.stat("nodurs/v_ajpes/x.part")),
+]
+
+
+@pytest.mark.parametrize(("kind", "try_it"), RIGHTS)
+def test_a_right_can_be_missing(
+    sandbox: Sandbox, kind: str, try_it: Callable[[paramiko.SFTPClient], object]
+) -> None:
+    """A bank whose account at the exchange server may not do everything."""
+    with connect(sandbox) as client, client.open_sftp() as session:
+        upload(session, "x", "nodurs/v_ajpes/x.part")
+        sandbox.faults.add("sftp", kind)
+        with pytest.raises(PermissionError):
+            try_it(session)
+        session.listdir("nodurs/iz_ajpes")
+        sandbox.faults.clear()
+        assert session.listdir("nodurs/v_ajpes") == ["x.part"]
+
+
+def test_a_missing_file_can_be_a_plain_failure(sandbox: Sandbox) -> None:
+    """Servers that know no other status code."""
+    sandbox.faults.add("sftp", "vague_status")
+    with connect(sandbox) as client, client.open_sftp() as session:
+        with pytest.raises(OSError, match="failure") as caught:
+            session.stat("nodurs/v_ajpes/x.xml")
+        assert not isinstance(caught.value, FileNotFoundError)
+
+
+def test_a_habit_of_a_style_holds_all_the_time(tmp_path: Path) -> None:
+    """Whoever rehearses with an exchange server that has one; the day's own faults come before it."""
+    with Sandbox(tmp_path / "ajpes", style=["no-list"], poll_seconds=None) as sandbox:
+        with connect(sandbox) as client, client.open_sftp() as session:
+            for _ in range(2):
+                with pytest.raises(PermissionError):
+                    session.listdir("nodurs/v_ajpes")
+        assert sandbox.faults.played == []

@@ -1,0 +1,107 @@
+"""One composed style: what is asked of a call, and how it is replied to."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from ..schemas import shipped_wsdl
+from . import wsdl
+from .binding import DOCUMENT, LENIENT_ACTION
+from .blok import ANY
+from .carriage import Reply, plain
+from .ident import ARRAY
+from .result import ELEMENT, response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .binding import Action, Binding
+    from .blok import Blok
+    from .ident import Ident
+    from .result import Result
+
+
+def _as_written(answer: bytes) -> bytes:
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Everything that a style may change; as it stands, the authority is as its siblings are.
+
+    `names` are those that were asked for. `form` is "qualified" or "unqualified", `deviation` changes an
+    answer before it is put into the result, `habit` is what the exchange server does all the time, and
+    `settings` are lines that a bank's own settings need besides, by section.
+    """
+
+    names: tuple[str, ...] = ()
+    blok: Blok = ANY
+    ident: Ident = ARRAY
+    binding: Binding = DOCUMENT
+    action: Action = LENIENT_ACTION
+    form: str = "qualified"
+    imports_schemas: bool = False
+    result: Result = ELEMENT
+    turns_away: bool = False
+    deviation: Callable[[bytes], bytes] = _as_written
+    carriage: Callable[[Reply], Reply] = plain
+    habit: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def asks_as_shipped(self) -> bool:
+        """Whether the WSDL that is shipped with the program describes the calls and the result."""
+        shipped = Style()
+        return all(getattr(self, name) == getattr(shipped, name) for name in _IN_WSDL)
+
+    def wsdl(self, address: str, location: str = "{}") -> bytes:
+        """The WSDL; `location` is how an imported schema's address follows from its name."""
+        if self.asks_as_shipped:
+            return shipped_wsdl(address)
+        return wsdl.wsdl(self, address, location).encode()
+
+    def imported(self, location: str = "{}") -> dict[str, bytes]:
+        """The schemas that the WSDL imports, by file name."""
+        return {name: text.encode() for name, text in wsdl.schemas(self, location).items()}
+
+    def reply(self, answer: bytes) -> Reply:
+        """The reply that holds an answer, or a service error; `answer` is an element in UTF-8."""
+        return self.reply_with(self.result.put(answer))
+
+    def reply_with(self, content: bytes) -> Reply:
+        """The reply with these bytes as its result."""
+        qualified = self.form == "qualified" and not self.binding.is_rpc
+        body = self.binding.version.envelope(response(content, qualified=qualified))
+        return self.carriage(Reply(200, self._content_type, body))
+
+    def fault(self, blame: str, text: str) -> Reply:
+        """A SOAP fault; `blame` is Client or Server. SOAP 1.1, section 6.2: 500, whoever is to blame."""
+        body = self.binding.version.fault(blame, text)
+        return self.carriage(Reply(500, self._content_type, body))
+
+    def speaking_as(self, other: Style) -> Style:
+        """The same calls, with replies as the other style has them."""
+        return replace(self, **{name: getattr(other, name) for name in _OF_REPLIES})
+
+    @property
+    def _content_type(self) -> str:
+        return f"{self.binding.version.media_type}; charset=utf-8"
+
+
+_OF_REPLIES = ("result", "turns_away", "carriage")
+_IN_WSDL = ("blok", "ident", "binding", "action", "form", "imports_schemas", "result")
+
+
+@cache
+def call_schema(style: Style) -> etree.XMLSchema:
+    """What a call in this style must conform to, envelope and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in wsdl.call_schemas(style).items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        return etree.XMLSchema(etree.parse(Path(folder) / "envelope.xsd"))
