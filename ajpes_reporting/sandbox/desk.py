@@ -74,7 +74,7 @@ class Desk:
         expected = Expected(provider.registration_number)
         with self._one_at_a_time, self._book.page(submission_id) as page:
             judgement = self._judgement_of_message(path, found, expected, page)
-            answer = self._style.deviation(answers.blok_odgovor(judgement, self._clock()))
+            answer = answers.blok_odgovor(judgement, self._clock())
             page.enter(_verdict(judgement, answer))
         return answer
 

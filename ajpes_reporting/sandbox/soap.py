@@ -116,7 +116,7 @@ class Counter:
             return self._turn_away(style, 12, "Oddaja podatkov je mogoča samo v času obratovanja storitve.")
         submission = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
         answer = self._desk.judge_message(submission, client.provider, call.path, found)
-        return answer.partition(b"?>")[2].strip()
+        return style.deviation(answer).partition(b"?>")[2].strip()
 
     def _check_call(self, found: Outline, call: Request) -> None:
         soap, service = self.style.binding.version.namespace, f"{{{SERVICE}}}BlokPodOddaj"

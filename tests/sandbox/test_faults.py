@@ -340,7 +340,12 @@ def test_a_call_has_another_result(sandbox: Sandbox, client: httpx.Client) -> No
 
 @pytest.mark.parametrize(
     ("style", "part"),
-    [("json", b'"success": true'), ("cdata", b"<![CDATA[<BlokOdgovor>"), ("text mime", b"&lt;Blok")],
+    [
+        ("json", b'"success": true'),
+        ("cdata", b"<![CDATA[<BlokOdgovor>"),
+        ("text mime", b"&lt;Blok"),
+        ("loose", b'verzija="2"'),
+    ],
 )
 def test_a_reply_can_be_in_another_style_for_once(
     sandbox: Sandbox, client: httpx.Client, style: str, part: bytes

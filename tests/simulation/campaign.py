@@ -29,6 +29,7 @@ from .faults import (
     PARTITION,
     PAUSE,
     READ_ONLY,
+    STRANGE_REPLIES,
     STRANGE_SERVERS,
     Strike,
 )
@@ -39,6 +40,7 @@ from .trial import (
     ONE_WORKER,
     POISON,
     RESTART,
+    STRANGE_REPLY,
     STRANGE_SERVER,
     TWO_WORKERS,
     Outcome,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 SCENES = (
     KILL, PAUSE, PARTITION, LOST_COMMIT, TWO_WORKERS, RESTART, BAD_LINE, DATABASE, FILE,
-    POISON, STRANGE_SERVER, COPIED_BACK, FOLDER_BACK, READ_ONLY, LIMITS,
+    POISON, STRANGE_REPLY, STRANGE_SERVER, COPIED_BACK, FOLDER_BACK, READ_ONLY, LIMITS,
 )  # fmt: skip
 # What nobody but the authority can tell apart is in it, so it is played only when it is asked for.
 MORE_SCENES = (LONG_PAUSE,)
@@ -144,6 +146,8 @@ def _scenes(plan: Plan, cell: tuple[str, str], seen: Steps) -> Iterator[tuple[st
         elif scene == STRANGE_SERVER:
             # There is none by SOAP alone.
             yield from ((scene, None, name, plan.rounds) for name in STRANGE_SERVERS if via == "sftp")
+        elif scene == STRANGE_REPLY:
+            yield from ((scene, None, name, plan.rounds) for name in STRANGE_REPLIES if via == "soap")
         elif scene == LIMITS:
             if (database, via) == (POSTGRESQL, "soap"):
                 yield scene, None, "", plan.rounds

@@ -116,6 +116,11 @@ STRANGE_SERVERS: dict[str, dict[str, Any]] = {
     "lies about a rename": {"kind": "lying_rename", "times": 1},
     "tells no sizes": {"kind": "bare_stat"},
     "lists names alone": {"kind": "bare_listing"},
+    "says FAILURE of a missing file": {"kind": "vague_status"},
+    "has no right to rename for a while": {"kind": "no_rename", "times": 2},
+    "has no right to list reports": {"kind": "no_list"},
+    "has no right to look at reports": {"kind": "no_stat"},
+    "has no right to remove": {"kind": "no_remove"},
 }
 
 
@@ -126,6 +131,32 @@ def estrange(faults: Faults, name: str, rng: random.Random) -> str:
     if late is not None:
         faults.add("sftp", **late, times=1)
     return f"sftp {name}{', ' + str(late['kind']) if late else ''}"
+
+
+STRANGE_REPLIES: dict[str, dict[str, Any]] = {
+    "typed": {"kind": "style", "style": "typed"},
+    "text": {"kind": "style", "style": "text"},
+    "CDATA": {"kind": "style", "style": "cdata"},
+    "JSON": {"kind": "style", "style": "json"},
+    "MIME": {"kind": "style", "style": "mime"},
+    "typed in MIME": {"kind": "style", "style": "typed mime"},
+    "another encoding": {"kind": "style", "style": "windows-1250"},
+    "a declaration that lies": {"kind": "style", "style": "false-declaration"},
+    "a byte order mark": {"kind": "style", "style": "bom"},
+    "something before the beginning": {"kind": "style", "style": "crlf"},
+    "something after the end": {"kind": "style", "style": "nul"},
+    "an error of the service": {"kind": "style", "style": "service-error"},
+    "broken MIME": {"kind": "broken_mime"},
+    "two verdicts": {"kind": "contradiction"},
+}
+
+
+def talk_strangely(faults: Faults, name: str, rng: random.Random) -> str:
+    """Has the authority reply so, and sometimes once more in another strange way; says how."""
+    others = rng.sample(list(STRANGE_REPLIES), k=rng.choice((0, 0, 1, 2)))
+    for one in (name, *others):
+        faults.add("soap", **STRANGE_REPLIES[one], times=1)
+    return f"soap replies: {', '.join((name, *others))}"
 
 
 def bad_line(rng: random.Random) -> dict[str, Any]:

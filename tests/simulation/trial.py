@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
 ONE_WORKER, TWO_WORKERS, BAD_LINE, RESTART = "one worker", "two workers", "bad line", "authority restarts"
 POISON, STRANGE_SERVER, LIMITS = "poison answer", "strange server", "a DBA's limits"
+STRANGE_REPLY = "strange reply"
 _FIRST, _SECOND = "2026-11-17", "2026-11-18"
 _MOST_TICKS = 8
 _WAITS_FOR_ANOTHER_SECONDS = 1.5
 _SECOND_CRASH, _SECOND_DAY, _ONE_MORE_TICK, _TAKES_OVER = 0.25, 0.2, 0.3, 0.5
+_IS_KILLED_TOO = 0.4
 _SHORT_PAUSE_SECONDS, _AN_HOUR_SECONDS = 0.3, 3600.0
 _FORGOTTEN_TICKS = 3
 _MAY_BE_IDLE_SECONDS, _SLOW_ANSWER_SECONDS, _IS_ASKED_AFTER_SECONDS = 1.2, 4.0, 2.0
@@ -39,8 +41,8 @@ _STARTS_AT_LATEST_SECONDS = 10.0
 class Trial:
     """What is tried. Everything that is left to chance follows from `seed` and `round`.
 
-    `mood` is what the authority does badly, once; if it is empty, chance decides. In the scenes of answers
-    and servers it says which: "a NUL, before", "copies".
+    `mood` is what the authority does badly, once; if it is empty, chance decides. In the scenes of answers,
+    replies and servers it says which: "a NUL, before", "JSON", "copies".
     """
 
     database: str
@@ -57,7 +59,8 @@ class Trial:
         return f"python -m tests.simulation --again '{json.dumps(asdict(self))}'"
 
     def rng(self) -> random.Random:
-        scene = f"{self.scene} {self.mood}" if self.scene in (POISON, STRANGE_SERVER) else self.scene
+        has_mood = self.scene in (POISON, STRANGE_SERVER, STRANGE_REPLY)
+        scene = f"{self.scene} {self.mood}" if has_mood else self.scene
         text = f"{self.database} {self.via} {scene} {self.strike} {self.round} {self.seed}"
         return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
@@ -191,6 +194,8 @@ class _Play:
             self.mood = faults.poison(authority, trial.via, name, place, self._rng)
         elif trial.scene == STRANGE_SERVER:
             self.mood = faults.estrange(authority, trial.mood, self._rng)
+        elif trial.scene == STRANGE_REPLY:
+            self.mood = faults.talk_strangely(authority, trial.mood, self._rng)
         elif trial.scene == LIMITS:
             authority.add("soap", "slow", seconds=_SLOW_ANSWER_SECONDS, times=1)
             self.mood = "soap slow"
@@ -199,6 +204,8 @@ class _Play:
 
     def _go_wrong(self) -> None:
         strike = self._trial.strike
+        if self._trial.scene == STRANGE_REPLY and self._rng.random() < _IS_KILLED_TOO:
+            strike = self._again()
         first = self._world.start(strike)
         second = self._world.start() if self._has_company() else None
         if self._trial.scene == RESTART:
@@ -215,7 +222,8 @@ class _Play:
                 self._world.longest_run_seconds = _AN_HOUR_SECONDS
         if second is not None:
             self._expect(wait(second), "the second worker")
-        self.struck |= ended == "killed" or strike is None or strike.kind not in (KILL, *STANDS_STILL)
+        is_planned = self._trial.strike is not None
+        self.struck |= ended == "killed" or not is_planned or strike.kind not in (KILL, *STANDS_STILL)
         self._expect(ended, "the first worker")
         self.ticks += 1
 

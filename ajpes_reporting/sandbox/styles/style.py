@@ -94,7 +94,7 @@ class Style:
         return f"{self.binding.version.media_type}; charset=utf-8"
 
 
-_OF_REPLIES = ("result", "turns_away", "carriage")
+_OF_REPLIES = ("result", "turns_away", "deviation", "carriage")
 _IN_WSDL = ("blok", "ident", "binding", "action", "form", "imports_schemas", "result")
 
 
