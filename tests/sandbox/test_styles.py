@@ -152,6 +152,14 @@ def test_a_client_that_does_not_keep_to_the_wsdl_is_found_out(
     assert len(sandbox.book.submissions()) == before
 
 
+def test_a_message_in_the_other_soap_is_not_even_read(in_style: Callable[..., Sandbox]) -> None:
+    """The bank that took the wrong port of a WSDL: IIS says 415, and nothing has arrived."""
+    sandbox = in_style("asmx")
+    body = call(sandbox, GOOD, soap=SOAP12)
+    assert post(sandbox, body, **{"Content-Type": "application/soap+xml; charset=utf-8"}).status_code == 415
+    assert b"Fault" in post(sandbox, body, **{"Content-Type": "text/xml"}).content
+
+
 def call(sandbox: Sandbox, blok: str, ident: str = "", header: str = "", soap: str = SOAP) -> bytes:
     """A hand-made call in the service's namespace; `ident` stands for the default where there is none."""
     said = "".join(f"<string>{text}</string>" for text in entries(sandbox))
