@@ -7,8 +7,9 @@ import base64
 import io
 import json
 import random
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +17,13 @@ from typing import Any, Protocol
 import httpx
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from lxml import etree
 
 from ajpes_reporting.cli.main import run
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
+from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.replies.answer import Call
 from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
@@ -45,6 +48,7 @@ from .mutation import WORDS, XML_WORDS, Mutation
 
 NOW = datetime(2026, 11, 17, 16, 0, tzinfo=UTC)
 PROVIDER = "5860571000"
+WSDLS = Path(__file__).parents[1] / "deliver" / "wsdls"
 _DONE, _USAGE, _REFUSED = 0, 2, 3
 _UNFORESEEN = "cannot be checked to its end"  # `check` has words for it; here it is a crash all the same
 _MOST_COMMITS_BY_CLI = 20  # of so many files one goes through the command line, which takes longer
@@ -389,11 +393,33 @@ class Configuration:
                 raise Crash("refused without a word") from error
 
 
-TARGETS: dict[str, type[Answers | Replies | Reports | Notices | Csv | Configuration]] = {
+class Wsdls:
+    """`doctor --wsdl`, and the message that a run would make."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "ajpes.wsdl"
+        for name in ("wcf", "parts"):
+            shutil.copytree(WSDLS / name, folder / name)
+        self._seeds = [each.read_bytes() for each in sorted(WSDLS.glob("*.wsdl"))]
+
+    def document(self, dice: random.Random) -> bytes:
+        return Mutation(dice, self._seeds, XML_WORDS).document()
+
+    def play(self, content: bytes) -> None:
+        self._file.write_bytes(content)
+        folder = str(self._file.parent)
+        _command((_DONE, _USAGE), "--json", "-w", folder, "doctor", "--wsdl", str(self._file))
+        with suppress(AjpesReportingError):
+            envelope = make_envelope(self._file, SoapNames(), ("5860571000", "banka", "geslo"))
+            etree.fromstring(envelope.head + envelope.tail)
+
+
+TARGETS: dict[str, type[Answers | Replies | Reports | Notices | Csv | Configuration | Wsdls]] = {
     "answers": Answers,
     "replies": Replies,
     "reports": Reports,
     "notices": Notices,
     "csv": Csv,
     "configuration": Configuration,
+    "wsdl": Wsdls,
 }
