@@ -6,6 +6,7 @@ tell how much (`limits@openssh.com`, in OpenSSH's PROTOCOL, section 4.8); only t
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,11 @@ class Client(paramiko.SFTPClient):
             while done <= most_bytes and (block := remote.read(self.largest_read_bytes)):
                 yield block
                 done += len(block)
+
+    def require_readable(self, path: str | bytes, size_bytes: int) -> None:
+        """Asks for a byte behind the end of a file, so that nothing of it is fetched. Raises `Refused`."""
+        with self.open(path, "rb") as remote, contextlib.suppress(EndOfList):
+            self._request(CMD_READ, remote.handle, int64(size_bytes), 1)
 
     def stat(self, path: str | bytes) -> paramiko.SFTPAttributes:
         """The attributes of a file, of which the server may leave out any. Raises `Refused`."""

@@ -74,11 +74,12 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
     if (missing := _missing(sftp, folder, "answers cannot be fetched")) is not None:
         yield missing
         return
-    oldest, oldest_at = b"", 1 << 32
+    oldest: tuple[int, bytes, int] | None = None
     try:
         for name, attributes in listing.entries(sftp, folder):
-            if kind_of(attributes) == stat.S_IFREG and (attributes.st_mtime or 0) < oldest_at:
-                oldest, oldest_at = name, attributes.st_mtime or 0
+            one = (attributes.st_mtime or 0, name, attributes.st_size or 0)
+            if kind_of(attributes) == stat.S_IFREG and (oldest is None or one < oldest):
+                oldest = one
     except Refused as error:
         yield Shortfall(
             folder, f"it cannot be listed: {error}. Answers are not found",
@@ -90,9 +91,11 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
     absent = _Name.new(folder)
     hidden = _how_it_hides(sftp, folder, absent)
     cannot_read = _forbidden(hidden, lambda: sftp.open(absent.path, "rb").close())
-    if cannot_read is None and oldest and trial.may_write:
-        # Opened, and not read: there are servers that take a file away once it has been fetched.
-        cannot_read = _answer_to(lambda: sftp.open(posixpath.join(folder.encode(), oldest), "rb").close())
+    if cannot_read is None and oldest is not None and trial.may_write:
+        # Not a byte of it is fetched: there are servers that take away what has been.
+        _moment, name, size = oldest
+        cannot_read = _answer_to(lambda: sftp.require_readable(posixpath.join(folder.encode(), name), size))
+        cannot_read = cannot_read if cannot_read and cannot_read.is_denied else None
     if cannot_read is not None:
         yield Shortfall(
             folder, f"files cannot be read: {cannot_read}. Answers are seen, and cannot be fetched",
