@@ -181,6 +181,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
+        defer_build=True,
         env_prefix="AJPES_REPORTING_",
         env_nested_delimiter="__",
     )

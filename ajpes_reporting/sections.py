@@ -11,7 +11,9 @@ class Section(BaseModel):
     """One section: an unknown key in it is refused."""
 
     # hide_input_in_errors: a secret written in clear by mistake is not echoed.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # defer_build: a section is checked as part of the settings; to be ready for that by itself as well would
+    # take every command some milliseconds.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 def _reference(text: str) -> str:
