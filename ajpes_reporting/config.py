@@ -28,7 +28,8 @@ from sqlalchemy.exc import ArgumentError
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
-from ajpes_reporting.sections import SecretReference, Section
+from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
+from ajpes_reporting.textfile import read_text
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.way import Way
@@ -129,7 +130,7 @@ class MailSection(Section):
     timeout_seconds: float = Field(default=20, gt=0, allow_inf_nan=False)
 
 
-class WebhookSection(Section):
+class WebhookSection(ProxiedSection):
     url: str
     secret: SecretReference | None = None
     server_ca: str | None = None
@@ -149,7 +150,7 @@ class RetentionSection(Section):
     keep_months: int = Field(default=24, ge=24, le=1200)
 
 
-class EplacilaSection(Section):
+class EplacilaSection(ProxiedSection):
     base_url: str = "https://eplacila.ujp.gov.si"
     api_key: SecretReference
     shared_secret: SecretReference
@@ -272,12 +273,18 @@ class Workspace:
             return value
         path = self.path(rest) if kind == "file" else self._credential(key, rest)
         try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
+            value = read_text(path).rstrip("\n")
         except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{key} points at the file {path}, which cannot be read: {_why(error)}.",
-                "put the secret into that file, readable by this user only",
+                "put the secret into that file, in UTF-8 and readable by this user only",
             ) from None
+        if not value:
+            raise ConfigurationError(
+                f"{key} points at the file {path}, which is empty.",
+                "put the secret into that file, readable by this user only",
+            )
+        return value
 
     def _credential(self, key: str, name: str) -> Path:
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -308,15 +315,15 @@ def open_workspace(folder: Path) -> Workspace:
     """
     path = folder / SETTINGS_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise UsageError(
             f"There is no {SETTINGS_FILE} in {folder.absolute()}.",
             "go to a workspace, name one with -w DIR, or make one with `ajpes-reporting init DIR`",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {_why(error)}.", "check the file and its rights"
+            f"{path} cannot be read: {_why(error)}.", "check its rights, and save it as UTF-8"
         ) from None
     if listed := _listed_workspaces(folder):
         raise UsageError(
@@ -345,7 +352,7 @@ def _listed_workspaces(folder: Path) -> list[str]:
     """The workspaces that a bureau's settings list; none for a single workspace."""
     path = folder / SETTINGS_FILE
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text(path))
     except (OSError, ValueError):
         return []  # `open_workspace` says what is wrong
     listed = values.get("workspaces")
@@ -406,6 +413,4 @@ def _complaint(item: Any) -> str:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "it is not UTF-8 text" if isinstance(error, UnicodeError) else "no file can have that name"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -34,6 +34,7 @@ from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.ledger.views import open_views, views_there
 from ajpes_reporting.reports.registry import KINDS
+from ajpes_reporting.sections import ProxiedSection
 from ajpes_reporting.wiring import (
     alarm_channels,
     eplacila_certificate,
@@ -234,7 +235,8 @@ def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnos
     way = workspace.settings.way(kind)
     if way is not None:
         found = way.carrier(way_setup(workspace, time)).inspect()
-        yield Diagnosis(kind.title, Health.OK, found.reached)
+        through = f"; through the proxy {way.proxy}" if isinstance(way, ProxiedSection) and way.proxy else ""
+        yield Diagnosis(kind.title, Health.OK, found.reached + through)
         yield from (_shortfall(kind, item) for item in found.shortfalls)
     else:
         carried = [report for report in KINDS if kind.carries(report.name)]

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.network.address import parse_proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ajpes_reporting.network.line import Proxy
 
 
 class Section(BaseModel):
@@ -26,3 +35,49 @@ def _reference(text: str) -> str:
 
 SecretReference = Annotated[str, AfterValidator(_reference)]
 """Where a secret lies; what it is, `Workspace.secret` reads."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A time limit."""
+
+
+def _proxy(text: str) -> str:
+    parse_proxy(text)
+    return text
+
+
+class ProxiedSection(Section):
+    """A section about something that is called over the network, perhaps through a proxy of the bank's."""
+
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
+    proxy_username: str | None = None
+    proxy_password: SecretReference | None = None
+    proxy_ca: str | None = None
+
+    def outgoing_proxy(
+        self, section: str, path: Callable[[str], Path], secret: Callable[[str, str], str]
+    ) -> Proxy | None:
+        """The proxy that this section, called `section`, goes through; off unless it is set.
+
+        `path` and `secret` read what settings refer to. Raises `ConfigurationError`.
+        """
+        from ajpes_reporting.network.line import Proxy
+        from ajpes_reporting.network.trust import trusting
+
+        if self.proxy is None:
+            return None
+        setting, username, password = f"{section}.proxy", self.proxy_username, self.proxy_password
+        if (username is None) != (password is None) or ":" in (username or ""):
+            raise ConfigurationError(
+                f"Of {setting}_username and {setting}_password only one is set, or the name holds a colon.",
+                "set both of them, or neither",
+            )
+        address = parse_proxy(self.proxy)
+        ca = path(self.proxy_ca) if self.proxy_ca else None
+        return Proxy(
+            host=address.host,
+            port=address.port,
+            setting=setting,
+            context=trusting(ca, f"{setting}_ca") if address.is_encrypted else None,
+            username=username,
+            password=secret(f"{setting}_password", password) if password else None,
+        )

@@ -179,19 +179,21 @@ def _open_or_closed(way: Way, make: Callable[[], Made]) -> Made | route.ClosedWa
 
 def wsdl_caller(workspace: Workspace | None, clock: Clock) -> Caller:
     """Who fetches a WSDL: as a run would call, as far as that is set up. Raises `ConfigurationError`."""
-    from ajpes_reporting.alarms.trust import trusting
     from ajpes_reporting.deliver.tls import client_context
     from ajpes_reporting.deliver.wsdl_download import Caller
+    from ajpes_reporting.network.trust import trusting
 
     soap = workspace.settings.way(SoapWay) if workspace else None
     if workspace is None or soap is None:
         return Caller(trusting(None, "soap.server_ca"))
-    basic = None
+    setup, basic = way_setup(workspace, clock), None
     if soap.authentication == "basic" and soap.username and soap.password:
         basic = (soap.username, workspace.secret("soap.password", soap.password))
     if soap.client_certificate or soap.client_pkcs12:
-        return Caller(client_context(soap.tls(way_setup(workspace, clock)), clock()), basic)
-    return Caller(trusting(_path(workspace, soap.server_ca), "soap.server_ca"), basic)
+        context = client_context(soap.tls(setup), clock())
+    else:
+        context = trusting(_path(workspace, soap.server_ca), "soap.server_ca")
+    return Caller(context, basic, soap.outgoing_proxy(soap.name, setup.path, setup.secret))
 
 
 def open_watch(workspace: Workspace, desk: Desk) -> Watch:
@@ -248,7 +250,7 @@ def alarm_channels(workspace: Workspace) -> Mapping[str, Callable[[], Channel]]:
 
 def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
     from ajpes_reporting.alarms.mail import MailChannel, MailServer
-    from ajpes_reporting.alarms.trust import trusting
+    from ajpes_reporting.network.trust import trusting
 
     return MailChannel(
         MailServer(
@@ -266,8 +268,8 @@ def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
 
 
 def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
-    from ajpes_reporting.alarms.trust import trusting
     from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
+    from ajpes_reporting.network.trust import trusting
 
     return WebhookChannel(
         WebhookReceiver(
@@ -275,6 +277,7 @@ def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
             context=trusting(_path(workspace, webhook.server_ca), "webhook.server_ca"),
             secret=workspace.secret("webhook.secret", webhook.secret) if webhook.secret else None,
             timeout_seconds=webhook.timeout_seconds,
+            proxy=webhook.outgoing_proxy("webhook", workspace.path, workspace.secret),
         )
     )
 
@@ -284,9 +287,9 @@ def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool =
 
     One that is not `patient` asks once, for a minute at most: somebody, or a report, waits for it.
     """
-    from ajpes_reporting.alarms.trust import trusting
     from ajpes_reporting.eplacila.client import Client, Habits
     from ajpes_reporting.eplacila.wire import Times, Wire
+    from ajpes_reporting.network.trust import trusting
 
     settings = eplacila_section(workspace)
     credentials = _credentials(workspace, settings)
@@ -302,7 +305,8 @@ def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool =
     if not patient:
         times = replace(times, call=min(times.call, _IMPATIENT_SECONDS))
         habits = replace(habits, pauses=())
-    wire = Wire(settings.base_url, credentials, context, clock, times)
+    proxy = settings.outgoing_proxy("eplacila", workspace.path, workspace.secret)
+    wire = Wire(settings.base_url, credentials, context, clock, times, proxy)
     return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
 
 
@@ -359,7 +363,8 @@ def eplacila_certificate(workspace: Workspace) -> CertificateDates | None:
         return None
     certificate = workspace.path(settings.listen_certificate)
     try:
-        return certificate_dates(TlsSettings(certificate, _path(workspace, settings.listen_key)))
+        files = TlsSettings(certificate, _path(workspace, settings.listen_key), setting="eplacila.listen")
+        return certificate_dates(files)
     except ConfigurationError as error:
         raise ConfigurationError(
             error.message,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.cli.main import run
-from ajpes_reporting.config import Workspace, open_workspace, read_settings
+from ajpes_reporting.config import Workspace, open_workspace, open_workspaces, read_settings
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.workspace import make_workspace
 
@@ -99,6 +99,11 @@ def test_an_unknown_key_is_named(text: str, key: str) -> None:
         (PROVIDER + '[schedule]\nnodurs_start = "four"', "schedule.nodurs_start"),
         (PROVIDER + "[schedule]\nevery_seconds = 0", "schedule.every_seconds"),
         (PROVIDER + SFTP + 'port = "ssh"', "sftp.port"),
+        (PROVIDER + SFTP + "port = 99999", "sftp.port"),
+        (PROVIDER + SFTP + "answer_wait_seconds = -1", "sftp.answer_wait_seconds"),
+        (PROVIDER + SFTP + "call_timeout_seconds = inf", "sftp.call_timeout_seconds"),
+        (PROVIDER + SOAP + "connect_timeout_seconds = 0", "soap.connect_timeout_seconds"),
+        (PROVIDER + SOAP + "operation_timeout_seconds = nan", "soap.operation_timeout_seconds"),
         (PROVIDER + SOAP + 'authentication = "magic"', "soap.authentication"),
         (PROVIDER + SOAP + 'ident = "one"', "soap.ident"),
     ],
@@ -164,6 +169,45 @@ def test_secrets_are_read_from_where_they_lie(tmp_path: Path, monkeypatch: pytes
     assert place.secret("k", "credential:soap") == SECRET
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r\n\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("reference", ["file:secret", "credential:secret"])
+def test_a_secret_that_windows_saved_is_that_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, encoding: str, reference: str
+) -> None:
+    """A mark that no editor shows does not become part of a password, nor do line ends."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "secret").write_bytes(f"{SECRET} č{end}".encode(encoding))
+    assert workspace(PROVIDER, tmp_path).secret("k", reference) == f"{SECRET} č"
+
+
+def test_blanks_belong_to_a_secret(tmp_path: Path) -> None:
+    """Whoever chose a password with a blank at its end gets in with it."""
+    (tmp_path / "secret").write_text(f" {SECRET} \n")
+    assert workspace(PROVIDER, tmp_path).secret("k", "file:secret") == f" {SECRET} "
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (f"{SECRET}\n".encode("utf-16"), "UTF-16"),
+        (f"{SECRET}\n".encode("utf-16-le"), "UTF-16"),
+        (f"{SECRET}č\n".encode("cp1250"), "not UTF-8 text, in line 1"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf\r\n", "is empty"),
+    ],
+)
+def test_a_secret_in_another_encoding_is_told_and_not_shown(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    """PowerShell writes UTF-16; the authority would only say that the password is wrong."""
+    (tmp_path / "secret").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        workspace(PROVIDER, tmp_path).secret("soap.password", "file:secret")
+    assert "soap.password" in refused.value.message
+    assert "hunter2" not in refused.value.message + refused.value.remedy
+
+
 @pytest.mark.parametrize(
     "reference",
     ["env:AJPES_NOT_SET", "file:missing", "file:.", "file:binary", "file:a\0b", "file:~nobody-at-all/x",
@@ -179,6 +223,47 @@ def test_a_secret_that_is_not_there_is_named_by_its_setting(
         workspace(PROVIDER, tmp_path).secret("soap.password", reference)
     assert refused.value.remedy
     assert "soap.password" in refused.value.message or "nobody-at-all" in refused.value.message
+
+
+# --- Proxies --------------------------------------------------------------------------------------
+
+AS_ADDRESS = "a proxy is written like http://proxy:3128"
+
+
+@pytest.mark.parametrize("section", [SOAP, SFTP, '[webhook]\nurl = "https://x/"\n'])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (f"http://banka:{SECRET}@proxy:3128", "stand in proxy_username and proxy_password"),
+        ("http://banka@proxy:3128", "stand in proxy_username and proxy_password"),
+        ("proxy:3128", AS_ADDRESS),
+        ("socks5://proxy:1080", AS_ADDRESS),
+        ("http://proxy:port", AS_ADDRESS),
+        ("http://:3128", AS_ADDRESS),
+        ("http://proxy:3128/pac", AS_ADDRESS),
+        ("http://proxy:3128?x", AS_ADDRESS),
+        ("http://pro xy:3128", AS_ADDRESS),
+        ("http://proxy:3128\\r\\nX: y", AS_ADDRESS),
+        ("", AS_ADDRESS),
+    ],
+)
+def test_a_proxy_is_an_address_and_nothing_else(section: str, url: str, told: str) -> None:
+    """A password in an address would stand in every message about it."""
+    name = section.partition("]")[0].strip("[")
+    said = complaint(f'{PROVIDER}{section}proxy = "{url}"')
+    assert f"{name}.proxy: " in said
+    assert told in said
+
+
+@pytest.mark.parametrize(
+    "url", ["http://proxy:3128", "https://proxy:3129/", "http://[::1]:3128", "http://10.0.0.1"]
+)
+def test_a_proxy_is_off_unless_it_is_set(url: str) -> None:
+    """With and without TLS, by name and by address."""
+    settings = read_settings(f'{PROVIDER}{SFTP}{SOAP}proxy = "{url}"')
+    assert settings.soap is not None
+    assert settings.sftp is not None
+    assert (settings.soap.proxy, settings.sftp.proxy) == (url, None)
 
 
 # --- The environment ------------------------------------------------------------------------------
@@ -253,6 +338,32 @@ def test_settings_that_cannot_be_read_are_told(tmp_path: Path, content: bytes | 
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         open_workspace(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_settings_that_windows_saved_are_those_settings(tmp_path: Path, encoding: str, end: str) -> None:
+    """Notepad puts a mark before the text that nobody sees."""
+    for folder, text in (
+        (tmp_path, 'workspaces = ["banka"]\n'),
+        (tmp_path / "banka", f"# Žagar\n{PROVIDER}"),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / "ajpes.toml").write_bytes(text.replace("\n", end).encode(encoding))
+    [one] = open_workspaces(tmp_path)
+    assert one.settings.provider.registration_number == "5860571000"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("cp1250", "in line 3")]
+)
+def test_settings_in_another_encoding_are_told_as_that(tmp_path: Path, encoding: str, told: str) -> None:
+    """Whoever saved the file as “Unicode” or “ANSI” learns that it is to be UTF-8."""
+    text = PROVIDER.replace("Vzorec", "Žiri")
+    (tmp_path / "ajpes.toml").write_bytes(text.encode(encoding))
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        open_workspace(tmp_path)
+    assert "UTF-8" in refused.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
-from ajpes_reporting.network.trouble import connection_trouble, root_cause
+from ajpes_reporting.network.address import require_place
+from ajpes_reporting.network.transport import Transport
+from ajpes_reporting.network.trouble import Explained, connection_trouble, root_cause
 from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import ssl
 
     from ajpes_reporting.alarms.bulletin import Bulletin
+    from ajpes_reporting.network.line import Proxy
 
 TIME_HEADER = "X-Ajpes-Reporting-Time"
 SIGNATURE_HEADER = "X-Ajpes-Reporting-Signature"
@@ -39,6 +42,7 @@ class WebhookReceiver:
     context: ssl.SSLContext
     secret: str | None = field(default=None, repr=False)
     timeout_seconds: float = 20
+    proxy: Proxy | None = None
 
 
 class WebhookChannel:
@@ -56,7 +60,7 @@ class WebhookChannel:
             try:
                 status = self._post(body, headers, watchdog)
             except (httpx.HTTPError, OSError, UnicodeError) as error:
-                raise self._not_told(TimeoutError() if watchdog.expired else error) from None
+                raise self._not_told(error, is_late=watchdog.expired) from None
         if not httpx.codes.is_success(status):
             raise AlarmNotTold(
                 f"The webhook at {self._url.host} answered {status}, and did not take the alarms.",
@@ -82,7 +86,7 @@ class WebhookChannel:
     def _client(self) -> httpx.Client:
         receiver = self._receiver
         return httpx.Client(
-            verify=receiver.context,
+            transport=Transport(receiver.context, receiver.proxy),
             timeout=receiver.timeout_seconds,
             # Neither a redirect nor the environment decides where alarms go.
             follow_redirects=False,
@@ -95,14 +99,14 @@ class WebhookChannel:
             headers[SIGNATURE_HEADER] = f"sha256={signature(self._receiver.secret, seconds, body)}"
         return headers
 
-    def _not_told(self, error: Exception) -> AlarmNotTold:
-        reason = connection_trouble(root_cause(error))[0]
-        if isinstance(error, httpx.TimeoutException):
-            reason = "it did not answer in time"
-        return AlarmNotTold(
-            f"The webhook at {self._url.host} did not take the alarms: {reason}.",
-            "check webhook.url and webhook.server_ca, then try again later",
-        )
+    def _not_told(self, error: Exception, *, is_late: bool) -> AlarmNotTold:
+        cause = root_cause(error)
+        reason, remedy = connection_trouble(cause)
+        if not isinstance(cause, Explained):
+            remedy = "check webhook.url and webhook.server_ca, then try again later"
+            if is_late or isinstance(error, httpx.TimeoutException):
+                reason = "it did not answer in time"
+        return AlarmNotTold(f"The webhook at {self._url.host} did not take the alarms: {reason}.", remedy)
 
 
 def signature(secret: str, seconds: str, body: bytes) -> str:
@@ -114,8 +118,9 @@ def _checked(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
         if url.scheme == "https" and url.host and not url.userinfo:
+            require_place(url.host, url.port)
             return url
-    except (httpx.InvalidURL, UnicodeError):
+    except (httpx.InvalidURL, ValueError):
         raise _unusable() from None
     raise _unusable()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ajpes_reporting.deliver.way import Setup, Way
-from ajpes_reporting.sections import SecretReference
+from ajpes_reporting.sections import ProxiedSection, SecretReference
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
 
 
-class HttpsWay(Way):
+class HttpsWay(ProxiedSection, Way):
     """A way over HTTPS with certificates on both sides (instruction, section 4)."""
 
     shows_certificate: ClassVar[bool] = True
@@ -38,5 +38,5 @@ class HttpsWay(Way):
             pkcs12=self._path(setup, self.client_pkcs12),
             key_password=self._secret(setup, "client_key_password"),
             server_ca=self._path(setup, self.server_ca),
-            section=self.name,
+            setting=f"{self.name}.client",
         )

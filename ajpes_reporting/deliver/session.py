@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import logging
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,10 +18,12 @@ from ajpes_reporting.deliver.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.listing import DEFAULT, Limits
 from ajpes_reporting.deliver.wire import Refused
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
+from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -73,6 +74,7 @@ class SftpServer:
     largest_answer_bytes: int = 1 << 30
     largest_write_bytes: int = _WRITE_BYTES
     listing: Limits = DEFAULT
+    proxy: Proxy | None = None
 
 
 class SftpSessions:
@@ -99,7 +101,7 @@ class SftpSessions:
     @contextmanager
     def _connection(self, watchdog: Watchdog) -> Iterator[_Transport]:
         server = self._server
-        with socket.create_connection((server.host, server.port), server.connect_timeout_seconds) as line:
+        with open_line(server.host, server.port, server.connect_timeout_seconds, server.proxy) as line:
             watchdog.guard(line)
             transport = _Transport(line, _WINDOW_BYTES, _PACKET_BYTES)
             try:
@@ -179,7 +181,9 @@ class SftpSessions:
                 "Ask the authority which server it runs, and in which version.",
             )
         reason, remedy = connection_trouble(error)
-        return NotDelivered(f"The exchange server {self._name} was not reached: {reason}.", remedy)
+        proxy = self._server.proxy
+        via = f" through the proxy {proxy}," if proxy and str(proxy) not in reason else ""
+        return NotDelivered(f"The exchange server {self._name}{via} was not reached: {reason}.", remedy)
 
     def _not_admitted(self, error: paramiko.AuthenticationException) -> NotDelivered:
         way = "the key of sftp.private_key" if self._key is not None else "the password of sftp.password"
@@ -248,8 +252,9 @@ class _Pin:
 
 
 def _read_pin(text: str) -> _Pin:
+    text = text.strip("\ufeff \t\r\n")  # what comes along when it is copied from a file of Windows
     if text.startswith("SHA256:"):
-        return _Pin(text.strip().rstrip("="))
+        return _Pin(text.rstrip("="))
     try:
         kind, encoded, *_comment = text.split()
         blob = base64.b64decode(encoded, validate=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from ajpes_reporting.deliver.way import Way
-from ajpes_reporting.sections import SecretReference, Section
+from ajpes_reporting.sections import ProxiedSection, Seconds, SecretReference, Section
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.sftp import SftpCarrier
@@ -25,7 +25,7 @@ class SftpFolders(Section):
     accepted: str = Field(default="accepted", min_length=1)
 
 
-class SftpWay(Way):
+class SftpWay(ProxiedSection, Way):
     """Every report, as a file in v_ajpes; its answer comes as a file into iz_ajpes."""
 
     name: ClassVar[str] = "sftp"
@@ -45,7 +45,7 @@ class SftpWay(Way):
 """
 
     host: str
-    port: int = 22
+    port: int = Field(default=22, ge=1, le=65_535)
     username: str
     password: SecretReference | None = None
     password_expires: date | None = None
@@ -57,10 +57,10 @@ class SftpWay(Way):
     folders: SftpFolders = SftpFolders()
     upload: Literal["rename", "direct"] = "rename"
     probe: bool = True
-    answer_wait_seconds: float = 10.0
-    connect_timeout_seconds: float = 20.0
-    operation_timeout_seconds: float = 60.0
-    call_timeout_seconds: float = 1800.0
+    answer_wait_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    connect_timeout_seconds: Seconds = 20.0
+    operation_timeout_seconds: Seconds = 60.0
+    call_timeout_seconds: Seconds = 1800.0
     max_answer_bytes: int = 1_000_000_000
 
     def carrier(self, setup: Setup) -> SftpCarrier:
@@ -86,6 +86,7 @@ class SftpWay(Way):
                 operation_timeout_seconds=self.operation_timeout_seconds,
                 call_timeout_seconds=self.call_timeout_seconds,
                 largest_answer_bytes=self.max_answer_bytes,
+                proxy=self.outgoing_proxy(self.name, setup.path, setup.secret),
             )
         )
 

@@ -8,7 +8,6 @@ redirect with the whole report, and let a truncated reply pass.
 from __future__ import annotations
 
 import secrets
-import socket
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
+from ajpes_reporting.deliver.http_status import BAD_REQUEST, PAGE_BYTES, TurnedAway, turned_away
 from ajpes_reporting.deliver.payload import make_payload
 from ajpes_reporting.deliver.replies.answer import Call as AnsweredCall
 from ajpes_reporting.deliver.replies.answer import refuses
@@ -32,6 +32,9 @@ from ajpes_reporting.domain.ports import (
     no_progress,
     no_record,
 )
+from ajpes_reporting.network.address import require_place
+from ajpes_reporting.network.line import Proxy, open_line
+from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import (
     connection_trouble,
     hear_objection,
@@ -53,21 +56,6 @@ _SETTLE = (
     "Do not send it again before this is settled: ask the authority whether it has the report, "
     "then say so with `ajpes-reporting resolve`."
 )
-
-# The server says that it did not take the message: what it means, what to do.
-_NOT_TAKEN = {
-    400: ("does not understand the request", "Check the names in [soap] against the authority's WSDL."),
-    401: ("does not accept our user name and password", "Check soap.username, password and authentication."),
-    403: ("does not let us in", "Ask the authority whether this certificate and user are registered."),
-    404: ("has no such service", "Check soap.endpoint."),
-    405: ("takes no messages at this address", "Check soap.endpoint."),
-    411: ("wants to know the length beforehand, which was lost on the way", "Check the proxy between us."),
-    413: (
-        "does not take a report of this size",
-        "Send it by SFTP; the instruction allows that (section 4.2).",
-    ),
-    415: ("does not take messages of this SOAP version here", "Check soap.endpoint and soap.version."),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +79,7 @@ class SoapEndpoint:
     operation_timeout_seconds: float = 600
     call_timeout_seconds: float = 3600
     largest_reply_bytes: int = 1 << 30
+    proxy: Proxy | None = None
 
 
 class SoapCarrier:
@@ -168,7 +157,7 @@ class SoapCarrier:
         seconds = self._endpoint.operation_timeout_seconds
         basic = (self._endpoint.username, self._endpoint.password)
         return httpx.Client(
-            verify=self._context,
+            transport=Transport(self._context, self._endpoint.proxy),
             auth=basic if self._endpoint.authentication == "basic" else None,
             timeout=httpx.Timeout(seconds, connect=self._endpoint.connect_timeout_seconds),
             # A redirect would post the report once more, a proxy or .netrc from the environment
@@ -213,15 +202,15 @@ class SoapCarrier:
     def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
         """What the authority says, if it says anything."""
         status = response.status_code
-        if status in _NOT_TAKEN and status != httpx.codes.BAD_REQUEST:
-            return self._not_taken(status, reply.path)
+        if (why := turned_away(status, _page(reply.path))) is not None:
+            return self._not_taken(why, status, reply.path)
         content_type = response.headers.get("Content-Type", "")
         question = Question(self._endpoint.names.result, content_type, reply.call)
         try:
             reading = read_reply(reply.path, reply.answer, question)
         except UnusableReplyError as error:
             if status == httpx.codes.BAD_REQUEST:
-                return self._not_taken(status, reply.path)
+                return self._not_taken(BAD_REQUEST, status, reply.path)
             return Unknown(f"{_replied(status)}: {self._masked(str(error))}.", _SETTLE, reply.path)
         return self._outcome(status, reading, reply)
 
@@ -258,12 +247,15 @@ class SoapCarrier:
     def _masked(self, text: str) -> str:
         return text.replace(self._endpoint.password, "***") if self._endpoint.password else text
 
-    def _not_taken(self, status: int, reply: Path) -> Unreachable:
-        meaning, remedy = _NOT_TAKEN[status]
-        return Unreachable(f"The server {self._url.host} {meaning} (HTTP {status}).", remedy, reply)
+    def _not_taken(self, why: TurnedAway, status: int, reply: Path) -> Unreachable:
+        return Unreachable(f"The server {self._url.host} {why.meaning} (HTTP {status}).", why.remedy, reply)
 
     def _unreachable(self, reason: str) -> str:
-        return f"The authority's service at {self._url.host}, port {self._port}, was not reached: {reason}."
+        proxy = self._endpoint.proxy
+        via = f"through the proxy {proxy}, " if proxy and str(proxy) not in reason else ""
+        return (
+            f"The authority's service at {self._url.host}, port {self._port}, {via}was not reached: {reason}."
+        )
 
     @property
     def _port(self) -> int:
@@ -271,9 +263,10 @@ class SoapCarrier:
 
     def _shake_hands(self) -> str:
         seconds = self._endpoint.connect_timeout_seconds
+        host = self._url.raw_host.decode("ascii")
         with (
-            socket.create_connection((self._url.host, self._port), seconds) as plain,
-            self._context.wrap_socket(plain, server_hostname=self._url.host) as connection,
+            open_line(host, self._port, seconds, self._endpoint.proxy) as plain,
+            self._context.wrap_socket(plain, server_hostname=host) as connection,
         ):
             hear_objection(connection)
             until = (connection.getpeercert() or {}).get("notAfter", "an unknown date")
@@ -352,8 +345,10 @@ class _Message:
 def _checked_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise ConfigurationError(f"soap.endpoint is not an address: {text}.", _HTTPS) from error
+        if url.host:
+            require_place(url.host, url.port)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(f"soap.endpoint is not an address: {text!r}.", _HTTPS) from error
     if url.scheme != "https" or not url.host or url.userinfo:
         raise ConfigurationError(
             "soap.endpoint must begin with https:// and name a host, and no user.", _HTTPS
@@ -362,6 +357,12 @@ def _checked_url(text: str) -> httpx.URL:
 
 
 _HTTPS = "Write it like https://host/wsBlokIzmenjava.asmx."
+
+
+def _page(reply: Path) -> bytes:
+    """As much of a reply as a server's own page may be long."""
+    with reply.open("rb") as file:
+        return file.read(PAGE_BYTES)
 
 
 def _replied(status: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ajpes_reporting import shipped
 from ajpes_reporting.deliver.https_way import HttpsWay
-from ajpes_reporting.sections import SecretReference
+from ajpes_reporting.sections import Seconds, SecretReference
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.soap import SoapCarrier
@@ -36,6 +36,7 @@ class SoapWay(HttpsWay):
 # server_ca = "keys/ajpes-ca.pem"          # the only issuer of the server's certificate that is trusted
 # authentication = "ident"                 # or "basic"
 # ident = ["{registration_number}", "{username}", "{password}"]
+# proxy = "http://proxy:3128"              # the way out of your network; [sftp] and [webhook] have it, too
 """
 
     endpoint: str
@@ -60,9 +61,9 @@ class SoapWay(HttpsWay):
     ident_fields: tuple[str, ...] = ()
     parameters: dict[str, str] = Field(default_factory=dict)
     result_element: str = ""
-    connect_timeout_seconds: float = 20.0
-    operation_timeout_seconds: float = 120.0
-    call_timeout_seconds: float = 900.0
+    connect_timeout_seconds: Seconds = 20.0
+    operation_timeout_seconds: Seconds = 120.0
+    call_timeout_seconds: Seconds = 900.0
     max_answer_bytes: int = 1_000_000_000
 
     def carrier(self, setup: Setup) -> SoapCarrier:
@@ -105,6 +106,7 @@ class SoapWay(HttpsWay):
             operation_timeout_seconds=self.operation_timeout_seconds,
             call_timeout_seconds=self.call_timeout_seconds,
             largest_reply_bytes=self.max_answer_bytes,
+            proxy=self.outgoing_proxy(self.name, setup.path, setup.secret),
         )
         return SoapCarrier(endpoint, client_context(self.tls(setup), setup.clock()), setup.folder / "replies")
 

@@ -7,9 +7,7 @@ over in one that exists in memory alone (`memfd`) and never touches a disk.
 
 from __future__ import annotations
 
-import os
 import ssl
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,19 +18,26 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
     pkcs12,
 )
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.network.pem import (
+    Certificate,
+    NoCertificate,
+    in_memory,
+    read_certificates,
+    read_private_key,
+)
+from ajpes_reporting.network.trust import trusting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+_KEY_FORM = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 _NEW_ONE = "Ask the issuer for a new certificate and put it in place of this file."
 
 
@@ -41,8 +46,8 @@ class TlsSettings:
     """Where our certificate lies: either `certificate` and `key` (PEM), or `pkcs12`.
 
     `certificate` may be followed by its chain in the same file; without `key` it holds the key too.
-    `server_ca` is a PEM file with the only issuers we trust; without it the system's are trusted.
-    `section` is that of `ajpes.toml` in which all this stands, for whoever has to correct it.
+    `server_ca` is a PEM file with the only ones we trust; without it the system's issuers are trusted.
+    `setting` is how the keys of the settings begin that name these files.
     """
 
     certificate: Path | None = None
@@ -50,12 +55,17 @@ class TlsSettings:
     pkcs12: Path | None = None
     key_password: str | None = field(default=None, repr=False)
     server_ca: Path | None = None
-    section: str = ""
+    setting: str = "client"
 
-    def named(self, *settings: str) -> str:
-        """These settings by their full names, as words."""
-        prefix = f"{self.section}." if self.section else ""
-        return " and ".join(f"{prefix}{name}" for name in settings)
+    def named(self, *names: str) -> str:
+        """These settings by their full names, as words: "soap.client_certificate and soap.client_key"."""
+        return " and ".join(f"{self.setting}_{name}" for name in names)
+
+    @property
+    def server_ca_setting(self) -> str:
+        """The full name of that setting."""
+        section = self.setting.rpartition(".")[0]
+        return f"{section}.server_ca" if section else "server_ca"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +88,13 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     Raises `ConfigurationError` if a file is missing or unreadable, if key and certificate do not
     belong together, or if our certificate does not hold at `now`.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = trusting(settings.server_ca, settings.server_ca_setting)
     # IIS and Apache may ask for our certificate only after they have seen the request.
     context.post_handshake_auth = True
-    _trust(context, settings)
     own = _read(settings)
     _check_dates(own.dates, now)
     try:
-        with _in_memory(own.pem) as name:
+        with in_memory(own.pem) as name:
             context.load_cert_chain(name)
     except ssl.SSLError as error:
         why = (error.reason or str(error)).replace("_", " ").lower()  # such as "ee key too small"
@@ -114,52 +122,63 @@ class _Own:
 
 def _read(settings: TlsSettings) -> _Own:
     if settings.pkcs12 is not None:
-        return _read_pkcs12(settings.pkcs12, settings)
+        return _read_pkcs12(settings, settings.pkcs12)
     if settings.certificate is not None:
-        return _read_pem(settings.certificate, settings)
+        return _read_pem(settings, settings.certificate)
     raise ConfigurationError(
         "No client certificate is configured; the authority asks for one (instruction, section 4).",
-        f"Set {settings.named('client_certificate', 'client_key')}, or {settings.named('client_pkcs12')}.",
+        f"Set {settings.named('certificate', 'key')}, or {settings.named('pkcs12')}.",
     )
 
 
-def _read_pem(certificate: Path, settings: TlsSettings) -> _Own:
+def _read_pem(settings: TlsSettings, path: Path) -> _Own:
+    setting = f"{settings.setting}_certificate"
     try:
-        chain = x509.load_pem_x509_certificates(_bytes_of(certificate))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(
-            f"{certificate} holds no certificate in PEM form.",
-            "Give the file that begins with -----BEGIN CERTIFICATE-----.",
-        ) from error
-    key = settings.key or certificate
-    return _own(certificate, chain, key, _read_key(key, settings))
+        chain = [_certificate(each) for each in read_certificates(_bytes_of(path, setting))]
+    except NoCertificate as error:
+        raise ConfigurationError(f"{path} {error.clause} ({setting}).", error.remedy) from error
+    key_path = settings.key or path
+    return _own(path, chain, key_path, _read_key(settings, key_path))
 
 
-def _read_key(path: Path, settings: TlsSettings) -> PrivateKeyTypes:
-    password = settings.key_password
+def _certificate(one: Certificate) -> x509.Certificate:
     try:
-        return load_pem_private_key(_bytes_of(path), password.encode() if password else None)
+        return x509.load_der_x509_certificate(one.der)
+    except (ValueError, UnsupportedAlgorithm):
+        raise one.broken() from None
+
+
+def _read_key(settings: TlsSettings, path: Path) -> PrivateKeyTypes:
+    content = _bytes_of(path, f"{settings.setting}_{'key' if settings.key else 'certificate'}")
+    try:
+        return read_private_key(content, settings.key_password)
     except TypeError as error:
         # cryptography's word for a password that is missing, or given without need.
-        wrong = "has no password" if password else "is protected by a password"
+        wrong = "has no password" if settings.key_password else "is protected by a password"
         raise ConfigurationError(
-            f"The private key {path} {wrong}.", f"Correct {settings.named('client_key_password')}."
+            f"The private key {path} {wrong}.", f"Correct {settings.named('key_password')}."
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"The private key {path} cannot be read: no key in PEM form, or another password.",
-            f"Check {settings.named('client_key', 'client_key_password')}.",
+            f"Check {settings.named('key', 'key_password')}.",
         ) from error
 
 
-def _read_pkcs12(path: Path, settings: TlsSettings) -> _Own:
-    password = settings.key_password
+def _read_pkcs12(settings: TlsSettings, path: Path) -> _Own:
+    content = _bytes_of(path, f"{settings.setting}_pkcs12")
+    password = settings.key_password.encode() if settings.key_password else None
+    if b"-----BEGIN " in content:
+        raise ConfigurationError(
+            f"{path} is PEM and not PKCS#12 ({settings.setting}_pkcs12).",
+            f"Name it in {settings.named('certificate')}, and its key in {settings.named('key')}.",
+        )
     try:
-        bundle = pkcs12.load_pkcs12(_bytes_of(path), password.encode() if password else None)
+        bundle = pkcs12.load_pkcs12(content, password)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             f"{path} cannot be read: no PKCS#12 file, or another password.",
-            f"Check {settings.named('client_pkcs12', 'client_key_password')}.",
+            f"Check {settings.named('pkcs12', 'key_password')}.",
         ) from error
     if bundle.cert is None or bundle.key is None:
         raise ConfigurationError(
@@ -171,12 +190,14 @@ def _read_pkcs12(path: Path, settings: TlsSettings) -> _Own:
 
 
 def _own(path: Path, chain: list[x509.Certificate], key_path: Path, key: PrivateKeyTypes) -> _Own:
+    wanted = key.public_key().public_bytes(*_KEY_FORM)
+    # Whoever exports a chain does not always put the certificate itself first, as TLS does.
+    chain.sort(key=lambda each: _public_key(each) != wanted)
     certificate = chain[0]
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if certificate.public_key().public_bytes(*form) != key.public_key().public_bytes(*form):
+    if _public_key(certificate) != wanted:
         raise ConfigurationError(
             f"The key {key_path} does not belong to the certificate {path}.",
-            "Give the key this certificate was issued for; the certificate itself comes first in its file.",
+            "Give the key this certificate was issued for.",
         )
     dates = CertificateDates(
         path,
@@ -186,6 +207,13 @@ def _own(path: Path, chain: list[x509.Certificate], key_path: Path, key: Private
     )
     clear_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return _Own(dates, b"".join(each.public_bytes(Encoding.PEM) for each in chain) + clear_key)
+
+
+def _public_key(certificate: x509.Certificate) -> bytes:
+    try:
+        return certificate.public_key().public_bytes(*_KEY_FORM)
+    except (ValueError, UnsupportedAlgorithm):  # an issuer's may be of any kind
+        return b""
 
 
 def _check_dates(dates: CertificateDates, now: datetime) -> None:
@@ -200,39 +228,14 @@ def _check_dates(dates: CertificateDates, now: datetime) -> None:
         )
 
 
-def _trust(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    server_ca = settings.server_ca
-    if server_ca is None:
-        context.load_default_certs()
-        return
-    try:
-        context.load_verify_locations(cadata=_bytes_of(server_ca).decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigurationError(
-            f"{server_ca} holds no certificate in PEM form.",
-            f"Put the certificate of the authority's issuer there ({settings.named('server_ca')}).",
-        ) from error
-
-
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, setting: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}.", "Check the path in ajpes.toml and who may read it."
+            f"{path} cannot be read: {error.strerror} ({setting}).",
+            "Check the path in ajpes.toml and who may read it.",
         ) from error
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    """The name of a file with this content that no other user can open and no disk holds."""
-    descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
 
 
 def _spoken(moment: datetime) -> str:

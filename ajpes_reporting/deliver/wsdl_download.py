@@ -25,12 +25,15 @@ from ajpes_reporting.deliver.wsdl import (
     parse_safely,
 )
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
+
+    from ajpes_reporting.network.line import Proxy
 
 _CONNECT_SECONDS, _SILENCE_SECONDS, _WHOLE_SECONDS = 20, 20, 120
 _MOST_REDIRECTS = 3
@@ -51,6 +54,7 @@ class Caller:
 
     context: ssl.SSLContext = field(repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
 
 
 def is_address(text: str) -> bool:
@@ -81,7 +85,7 @@ def _check(url: str) -> None:
 
 def _client(caller: Caller) -> httpx.Client:
     return httpx.Client(
-        verify=caller.context,
+        transport=Transport(caller.context, caller.proxy),
         auth=caller.basic,
         timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS),
         follow_redirects=False,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from ajpes_reporting.network.address import require_place
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -17,4 +19,5 @@ def read_link(text: str) -> httpx.URL:
         raise ValueError("it is no address") from error
     if not url.host or not (url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)):
         raise ValueError("it does not begin with https:// and a host")
+    require_place(url.host, url.port)
     return url

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.logs import sparing
 from ajpes_reporting.network.address import parse_address
+from ajpes_reporting.network.pem import as_pem, in_memory
 from ajpes_reporting.network.places import Places
 
 if TYPE_CHECKING:
@@ -62,18 +63,26 @@ def served(
 
 
 def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvicorn.Config:
-    config = uvicorn.Config(
-        app, http=H11Protocol, log_config=None, access_log=False, server_header=False, lifespan="off",
-        ws="none", timeout_keep_alive=_SILENCE_SECONDS, timeout_graceful_shutdown=_SILENCE_SECONDS,
-        ssl_certfile=certificate, ssl_keyfile=key,
-    )  # fmt: skip
+    if certificate is None:
+        return _loaded(app, None)
     try:
-        config.load()
-    except OSError:  # ssl.SSLError is one
+        pem = as_pem(certificate.read_bytes(), (key or certificate).read_bytes())
+        with in_memory(pem) as name:
+            return _loaded(app, name)
+    except (OSError, TypeError, ValueError):  # ssl.SSLError is an OSError
         raise ConfigurationError(
             f"eplacila.listen_certificate names {certificate}, which cannot be read or fits no key.",
             "put the certificate with its chain there, and its key into eplacila.listen_key, both PEM",
         ) from None
+
+
+def _loaded(app: Starlette, certificate: str | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app, http=H11Protocol, log_config=None, access_log=False, server_header=False, lifespan="off",
+        ws="none", timeout_keep_alive=_SILENCE_SECONDS, timeout_graceful_shutdown=_SILENCE_SECONDS,
+        ssl_certfile=certificate,
+    )  # fmt: skip
+    config.load()
     return config
 
 

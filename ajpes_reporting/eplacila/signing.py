@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 
 from ajpes_reporting.eplacila.errors import NotBelieved
 from ajpes_reporting.eplacila.reading import read_moment
+from ajpes_reporting.network.pem import straightened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,6 +102,7 @@ class Verifier:
 
 def read_public_key(content: bytes) -> RSAPublicKey:
     """UJP's public key, as PEM or as the bare Base64 in which UJP sends it. Raises ValueError."""
+    content = straightened(content)
     if b"-----BEGIN" in content:
         key = load_pem_public_key(content)
     else:

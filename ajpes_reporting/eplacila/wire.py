@@ -18,6 +18,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.links import read_link
 from ajpes_reporting.eplacila.signing import authorization, make_nonce
+from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble, root_cause
 from ajpes_reporting.network.watchdog import Watchdog
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.ports import Clock
     from ajpes_reporting.eplacila.signing import Credentials
+    from ajpes_reporting.network.line import Proxy
 
 _BLOCK_BYTES = 64 * 1024
 _SUCCESS = range(HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION + 1)  # section 6.3
@@ -69,13 +71,20 @@ class Wire:
     """Calls UJP at `base_url`, such as https://eplacila.ujp.gov.si. Raises `ConfigurationError`."""
 
     def __init__(
-        self, base_url: str, credentials: Credentials, context: ssl.SSLContext, clock: Clock, times: Times
+        self,
+        base_url: str,
+        credentials: Credentials,
+        context: ssl.SSLContext,
+        clock: Clock,
+        times: Times,
+        proxy: Proxy | None = None,
     ) -> None:
         self._root = f"{_checked(base_url)}/api/v1/{quote(credentials.api_key, safe='')}"
         self._credentials = credentials
         self._context = context
         self._clock = clock
         self._times = times
+        self._proxy = proxy
 
     def get(self, path: str, query: Mapping[str, str], body: BinaryIO, limit: int) -> Reply:
         """Asks once, and writes the answer into `body`, which must be empty.
@@ -96,7 +105,7 @@ class Wire:
         with Watchdog(self._times.call) as watchdog:
             request = self._request(method, url, content, watchdog)
             try:
-                with httpx.HTTPTransport(verify=self._context, trust_env=False) as transport:
+                with Transport(self._context, self._proxy) as transport:
                     return _exchange(transport, request, body, limit)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 raise NothingSent(_reason(error, watchdog)) from None

@@ -6,6 +6,11 @@ import re
 import selectors
 import socket
 import ssl
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 _PATIENCE_SECONDS = 2.0  # only where a server sends no session tickets
 _ALERT = re.compile(r"alert[ _]([a-z_ ]+?)\s*(?:\]|\(|$)")
@@ -26,18 +31,30 @@ _OUR_CERTIFICATE = {
 }
 
 # OpenSSL's X509_V_ERR_... numbers.
-_THEIR_CERTIFICATE = {
-    9: "its certificate is not valid yet",
-    10: "its certificate has expired",
-    18: "its certificate is self-signed",
-    19: "its certificate was issued by somebody we do not trust",
-    20: "its certificate was issued by somebody we do not trust",
-    21: "its certificate was issued by somebody we do not trust",
-    23: "its certificate has been revoked",
-    62: "its certificate is for another host name",
-    64: "its certificate is for another address",
-}
-_UNTRUSTED = {18, 19, 20, 21}
+_NOT_YET, _EXPIRED, _REVOKED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 23, 62, 64
+_SELF_SIGNED = 18
+_UNTRUSTED = (_SELF_SIGNED, 19, 20, 21)
+_MOST_NAMES = 3
+_LONGEST_NAME = 120
+
+
+class Explained(OSError):
+    """A failure that comes with its words: a clause that says why, and what to do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Untrusted(ssl.SSLCertVerificationError):
+    """The other side's certificate does not hold. `shown` is that certificate in DER, if it is known."""
+
+    def __init__(self, error: ssl.SSLCertVerificationError, shown: bytes | None) -> None:
+        super().__init__(*error.args)
+        self.verify_code = error.verify_code
+        self.verify_message = error.verify_message
+        self.shown = shown
 
 
 def connection_trouble(error: BaseException, section: str = "") -> tuple[str, str]:
@@ -46,6 +63,8 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[str, st
     `section` is that of the settings which name certificates, as `client_certificate` and `server_ca`.
     """
     cause = root_cause(error)
+    if isinstance(cause, Explained):
+        return cause.reason, cause.remedy
     prefix = f"{section}." if section else ""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _their_certificate(cause, prefix)
@@ -105,12 +124,60 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def _their_certificate(error: ssl.SSLCertVerificationError, prefix: str) -> tuple[str, str]:
-    reason = _THEIR_CERTIFICATE.get(
-        error.verify_code, f"its certificate does not hold: {error.verify_message}"
-    )
+    shown = _read(error.shown) if isinstance(error, Untrusted) and error.shown else None
+    reason = f"its certificate {_clause(error, shown)}"
     if error.verify_code in _UNTRUSTED:
-        return reason, f"Put the right issuer into {prefix}server_ca, after asking the authority."
+        return reason, (
+            f"Put the right issuer into {prefix}server_ca, after asking the authority. If it is one of your "
+            "own network, a proxy or firewall on the way opens what is encrypted: have this address excepted."
+        )
     return reason, "Do not go round this: ask the authority, or check the host name in the settings."
+
+
+def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> str:
+    """What is wrong with it, and what it says of itself, so that nobody need ask with another tool."""
+    code = error.verify_code
+    if code in _UNTRUSTED:
+        how = "is self-signed" if code == _SELF_SIGNED else "was issued by somebody we do not trust"
+        return f"{how}: {shown.issuer.rfc4514_string()[:_LONGEST_NAME]}" if shown else how
+    if code in (_OTHER_NAME, _OTHER_ADDRESS):
+        what = "host name" if code == _OTHER_NAME else "address"
+        return f"is for another {what}{_names(shown) if shown else ''}"
+    if code == _EXPIRED and shown and shown.not_valid_after_utc > datetime.now(UTC):
+        return "holds, and one of those that vouch for it has expired"
+    if code == _EXPIRED:
+        return f"has expired{f'; it held until {shown.not_valid_after_utc:%Y-%m-%d}' if shown else ''}"
+    if code == _NOT_YET:
+        return f"is not valid yet{f'; it holds from {shown.not_valid_before_utc:%Y-%m-%d}' if shown else ''}"
+    return "has been revoked" if code == _REVOKED else f"does not hold: {error.verify_message}"
+
+
+def _names(shown: Certificate) -> str:
+    """The names that count, after a colon."""
+    from cryptography import x509
+
+    try:
+        alternative = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return (
+            f": it has no subject alternative name, and its common name no longer counts "
+            f"({shown.subject.rfc4514_string()[:_LONGEST_NAME]})"
+        )
+    except ValueError:
+        return ""
+    names = [str(entry.value)[:_LONGEST_NAME] for entry in alternative]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f": {', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _read(shown: bytes) -> Certificate | None:
+    """It is a stranger's, and need not be one that can be read."""
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(shown)
+    except ValueError:
+        return None
 
 
 def _plain(error: BaseException) -> str:

@@ -17,8 +17,8 @@ from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.alarms.bulletin import Bulletin, Message, Occasion, trial
 from ajpes_reporting.alarms.mail import MailChannel
 from ajpes_reporting.alarms.mail import MailServer as Settings
-from ajpes_reporting.alarms.trust import trusting
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.network.trust import trusting
 from tests.alarms.conftest import NOW, PROVIDER, Keys
 from tests.servers.smtp import PASSWORD, USER, MailServer
 

@@ -7,25 +7,28 @@ import hmac
 import json
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.alarms.bulletin import Bulletin, Message, Occasion, trial
-from ajpes_reporting.alarms.trust import trusting
 from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.network.line import Proxy
+from ajpes_reporting.network.trust import trusting
 from tests.alarms.conftest import NOW, PROVIDER, Keys
 from tests.servers.https import Behaviour, HttpsServer, Visit, answering, http
+from tests.servers.proxies import SmallProxy, find_tinyproxy, running_tinyproxy, saying
 
 SECRET = "Skrivnost-1f"
 KEY_IN_PATH = "T0-kljuc"
 
 
-def channel(port: int, ca: Path, seconds: float = 2, scheme: str = "https") -> WebhookChannel:
-    url = f"{scheme}://127.0.0.1:{port}/{KEY_IN_PATH}"
-    return WebhookChannel(WebhookReceiver(url, trusting(ca, "webhook.server_ca"), SECRET, seconds))
+def channel(port: int, ca: Path, seconds: float = 2, proxy: Proxy | None = None) -> WebhookChannel:
+    url = f"https://127.0.0.1:{port}/{KEY_IN_PATH}"
+    return WebhookChannel(WebhookReceiver(url, trusting(ca, "webhook.server_ca"), SECRET, seconds, proxy))
 
 
 def serving(keys: Keys, behaviour: Behaviour, certificate: str = "server") -> HttpsServer:
@@ -89,6 +92,32 @@ def test_the_environment_does_not_lead_alarms_elsewhere(keys: Keys, monkeypatch:
     assert len(server.requests) == 1
 
 
+def test_alarms_go_through_a_real_proxy(keys: Keys, tmp_path: Path) -> None:
+    """Whoever is told of alarms is often outside of the bank."""
+    program = find_tinyproxy()
+    if program is None:
+        pytest.skip("install tinyproxy")
+    with (
+        running_tinyproxy(program, tmp_path, "BasicAuth banka Geslo-1") as running,
+        serving(keys, answering(http(b""))) as server,
+    ):
+        proxy = Proxy("127.0.0.1", running.port, "webhook.proxy", username="banka", password="Geslo-1")
+        channel(server.port, keys.ca, proxy=proxy).tell(trial(PROVIDER, NOW))
+        with pytest.raises(AlarmNotTold, match="asks for user name and password") as caught:
+            stranger = replace(proxy, username=None, password=None)
+            channel(server.port, keys.ca, proxy=stranger).tell(trial(PROVIDER, NOW))
+    assert "webhook.proxy_username" in caught.value.remedy
+    assert KEY_IN_PATH not in caught.value.message
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_a_proxy_that_does_not_answer_is_told_in_time(keys: Keys, hangs_up: bool) -> None:
+    """The limit on a call holds for the proxy as well."""
+    with SmallProxy(saying(b"", hangs_up=hangs_up)) as proxy, pytest.raises(AlarmNotTold, match="the proxy"):
+        channel(9, keys.ca, 1, Proxy("127.0.0.1", proxy.port, "webhook.proxy")).tell(trial(PROVIDER, NOW))
+
+
 @pytest.mark.parametrize("status", ["401 Unauthorized", "500 Internal Server Error", "404 Not Found"])
 def test_only_success_counts_as_told(keys: Keys, status: str) -> None:
     """Otherwise an alarm would be thought told that nobody has seen."""
@@ -124,7 +153,16 @@ def test_a_dead_receiver_is_named(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://host/x", "https://", "https://u:p@host/", "nothing", "https://xn--/u:p"]
+    "url",
+    [
+        "http://host/x",
+        "https://",
+        "https://u:p@host/",
+        "nothing",
+        "https://xn--/u:p",
+        "https://a..b/u:p",
+        "https://h:99999/u:p",
+    ],
 )
 def test_only_https_addresses_are_used(keys: Keys, url: str) -> None:
     """Nothing is posted in the clear, and a wrong address is not repeated: it may hold a key."""

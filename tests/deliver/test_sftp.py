@@ -186,6 +186,24 @@ def test_the_pinned_kind_of_key_is_asked_for(sshd: Sshd, sftp_settings: SftpServ
     assert isinstance(SftpCarrier(settings).deliver(parcel), Delivered)
 
 
+@pytest.mark.parametrize("put", ["\ufeff{}", "{}\r\n", "  {}\t\n"])
+@pytest.mark.parametrize("as_fingerprint", [True, False])
+def test_a_host_key_that_was_copied_with_more_than_itself_is_that_key(
+    sshd: Sshd, sftp_settings: SftpServer, put: str, as_fingerprint: bool
+) -> None:
+    """What comes along from a file of Windows is seen by nobody."""
+    key = _fingerprint(sshd.host_key) if as_fingerprint else sshd.host_key
+    assert SftpCarrier(replace(sftp_settings, host_key=put.format(key))).inspect()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "", "a b", "a\r\nb"])
+def test_a_host_that_is_none_is_told_as_that(sftp_settings: SftpServer, parcel: Parcel, host: str) -> None:
+    """A slip in the settings does not end the run in the middle."""
+    outcome = SftpCarrier(replace(sftp_settings, host=host)).deliver(parcel)
+    assert isinstance(outcome, Unreachable)
+    assert "is no name of a host" in outcome.reason
+
+
 @pytest.mark.parametrize("as_fingerprint", [True, False])
 def test_another_host_key_is_refused_before_the_login(
     odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, as_fingerprint: bool

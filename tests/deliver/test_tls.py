@@ -152,6 +152,7 @@ def test_files_that_are_not_what_they_should_be_are_told(keys: Keys, tmp_path: P
         (TlsSettings(certificate=keys.client, server_ca=text), "text.pem holds no certificate"),
         (TlsSettings(certificate=keys.client, server_ca=missing), "missing.pem cannot be read"),
         (TlsSettings(pkcs12=text), "no PKCS#12 file"),
+        (TlsSettings(pkcs12=keys.client), "is PEM and not PKCS#12"),
         (TlsSettings(pkcs12=lonely), "no certificate with its private key"),
         (TlsSettings(), "No client certificate"),
     ):

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from ajpes_reporting.alarms.trust import trusting
 from ajpes_reporting.eplacila.client import Client, Habits
 from ajpes_reporting.eplacila.order import Item, Order
 from ajpes_reporting.eplacila.signing import Credentials, Verifier, read_public_key
 from ajpes_reporting.eplacila.wire import Times, Wire
+from ajpes_reporting.network.line import Proxy
+from ajpes_reporting.network.trust import trusting
 from tests.alarms.conftest import Keys, keys
 from tests.servers.https import HttpsServer, Request, Visit, http
 
@@ -106,7 +107,13 @@ class Ujp:
     def base_url(self) -> str:
         return f"https://127.0.0.1:{self.server.port}"
 
-    def client(self, times: Times | None = None, base_url: str | None = None, **habits: Any) -> Client:
+    def client(
+        self,
+        times: Times | None = None,
+        base_url: str | None = None,
+        proxy: Proxy | None = None,
+        **habits: Any,
+    ) -> Client:
         url = base_url or self.base_url
         wire = Wire(
             url,
@@ -114,6 +121,7 @@ class Ujp:
             trusting(self.ca, "eplacila.server_ca"),
             lambda: NOW,
             times or Times(20, 20, 60),
+            proxy,
         )
         return Client(wire, credentials(), verifier(self.signer), url, Habits(**habits), self.slept.append)
 

@@ -35,6 +35,7 @@ from ajpes_reporting.eplacila.errors import (
     WrongTime,
 )
 from ajpes_reporting.eplacila.wire import Times
+from ajpes_reporting.network.line import Proxy
 from tests.eplacila.conftest import (
     API_KEY,
     IDS,
@@ -49,6 +50,7 @@ from tests.eplacila.conftest import (
     order,
 )
 from tests.servers.https import Request, http
+from tests.servers.proxies import SmallProxy, connecting, saying
 
 
 def in_turn(*answers: bytes | None) -> Callable[[Request], bytes | None]:
@@ -454,3 +456,22 @@ def test_neither_key_nor_secret_comes_into_a_log_or_a_traceback(
     assert caplog.records  # httpcore does talk
     for hidden in (API_KEY, SECRET, base64.b64encode(API_KEY.encode()).decode()[:-4]):
         assert hidden not in said
+
+
+def test_ujp_is_asked_through_a_proxy(ujp: Ujp) -> None:
+    """A bank lets nothing out but what its proxy knows."""
+    ujp.answer = lambda _request: as_json(ujp.status())
+    with SmallProxy(connecting()) as proxy:
+        client = ujp.client(proxy=Proxy("127.0.0.1", proxy.port, "eplacila.proxy"))
+        assert client.status(TRANSACTION).transaction_id == TRANSACTION
+    assert proxy.asked[0].startswith(f"CONNECT 127.0.0.1:{ujp.server.port} HTTP/1.1\r\n".encode())
+    assert API_KEY.encode() not in proxy.asked[0]
+
+
+def test_a_proxy_that_refuses_leaves_nothing_begun(ujp: Ujp) -> None:
+    """The payment does not exist, and may be begun again."""
+    with SmallProxy(saying(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as proxy:
+        client = ujp.client(proxy=Proxy("127.0.0.1", proxy.port, "eplacila.proxy"), pauses=(0.0,))
+        with pytest.raises(NotAnswered, match="does not let us through"):
+            client.init(order())
+    assert ujp.requests == []

@@ -26,6 +26,8 @@ from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.eplacila import server
 from ajpes_reporting.eplacila.server import served
 from ajpes_reporting.network.address import parse_address
+from ajpes_reporting.network.trust import trusting
+from tests.alarms.conftest import Keys
 from tests.eplacila.conftest import API_KEY, SECRET, TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import workspace
 from tests.servers.https import Request
@@ -118,6 +120,25 @@ def test_nobody_listens_to_the_world_without_a_certificate(ujp: Ujp, keys: objec
         pass
     with pytest.raises(ConfigurationError, match=r"eplacila\.listen"):
         parse_address("8000", "eplacila.listen")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("in_two", [True, False])
+def test_a_certificate_that_windows_saved_is_shown(
+    keys: Keys, tmp_path: Path, encoding: str, in_two: bool
+) -> None:
+    """UJP's notices come over https, whoever put the file there."""
+    pem = keys.server.read_text()
+    cut = pem.index("-----BEGIN CERTIFICATE")
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    key.write_text(pem[:cut], encoding)
+    certificate.write_text(pem[cut:] if in_two else pem, encoding)
+    app = Starlette(routes=[Route("/", lambda _request: Response("here"))])
+    with (
+        served(app, "127.0.0.1:0", certificate, key if in_two else None) as (_host, port),
+        httpx.Client(verify=trusting(keys.ca, "x"), trust_env=False, timeout=30) as client,
+    ):
+        assert client.get(f"https://127.0.0.1:{port}/").text == "here"
 
 
 def test_those_who_never_ask_do_not_keep_ujp_out(monkeypatch: pytest.MonkeyPatch) -> None:

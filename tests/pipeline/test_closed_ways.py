@@ -12,7 +12,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from ajpes_reporting.alarms.conditions import conditions
@@ -91,6 +97,40 @@ NO_SOAP: dict[str, tuple[Change, str]] = {
     "an issuer that is none": (
         lambda bank: setting(bank, "soap", "server_ca", file(bank, b"nothing")), "no certificate in PEM form"
     ),
+    "a wrong password of the key": (lambda bank: protected_key(bank, '"file:file"'), "another password"),
+    "no password for the key": (lambda bank: protected_key(bank), "protected by a password"),
+    "a password of the key that is not there": (
+        lambda bank: protected_key(bank, '"file:gone"'), "soap.client_key_password"
+    ),
+    "a damaged PKCS#12": (
+        lambda bank: setting(bank, "soap", "client_pkcs12", file(bank, b"0\x82\x0a\xff\x02\x01")), "PKCS#12"
+    ),
+    "no PKCS#12": (lambda bank: setting(bank, "soap", "client_pkcs12", '"gone.p12"'), "cannot be read"),
+    "a request in the place of the certificate": (
+        lambda bank: setting(bank, "soap", "client_certificate", file(bank, REQUEST)), "a request for"
+    ),
+    "a secret in UTF-16": (
+        lambda bank: setting(bank, "soap", "password", f'"file:{file(bank, "Geslo".encode("utf-16"))[1:]}'),
+        "UTF-16",
+    ),
+    "an empty secret": (
+        lambda bank: setting(bank, "soap", "password", f'"file:{file(bank, b"")[1:]}'), "is empty"
+    ),
+    "no issuer": (lambda bank: setting(bank, "soap", "server_ca", '"gone.pem"'), "soap.server_ca"),
+    "half an issuer": (
+        lambda bank: setting(bank, "soap", "server_ca", file(bank, b"-----BEGIN CERTIFICATE-----")), "no end"
+    ),
+    "not https": (lambda bank: setting(bank, "soap", "endpoint", '"http://127.0.0.1/"'), "https://"),
+    "no address": (lambda bank: setting(bank, "soap", "endpoint", '"https://a..b/"'), "soap.endpoint"),
+    "no such port": (lambda bank: setting(bank, "soap", "endpoint", '"https://h:99999/"'), "soap.endpoint"),
+    "half a login for the proxy": (
+        lambda bank: setting(bank, "soap", "proxy", '"http://127.0.0.1:9"\nproxy_username = "banka"'),
+        "soap.proxy_password",
+    ),
+    "a WSDL that is missing": (lambda bank: setting(bank, "soap", "wsdl", '"gone.wsdl"'), "gone.wsdl"),
+    "a WSDL without our operation": (
+        lambda bank: setting(bank, "soap", "wsdl", file(bank, b"<definitions/>")), "root element is definitions"
+    ),
     "no WSDL": (lambda bank: setting(bank, "soap", "wsdl", file(bank, b"<html>")), "file"),
 }  # fmt: skip
 
@@ -101,7 +141,36 @@ NO_SFTP: dict[str, tuple[Change, str]] = {
     "a secret that is not there": (
         lambda bank: setting(bank, "sftp", "private_key_password", '"file:gone"'), "private_key_password"
     ),
+    "a password that is not there": (
+        lambda bank: setting(bank, "sftp", "password", '"credential:gone"'), "sftp.password"
+    ),
+    "a needless password of the key": (
+        lambda bank: setting(bank, "sftp", "private_key_password", f'"file:{file(bank, b"x")[1:]}'), "key"
+    ),
+    "half a login for the proxy": (
+        lambda bank: setting(bank, "sftp", "proxy", '"http://127.0.0.1:9"\nproxy_username = "banka"'),
+        "sftp.proxy_password",
+    ),
+    "a proxy whose issuer is missing": (
+        lambda bank: setting(bank, "sftp", "proxy", '"https://127.0.0.1:9"\nproxy_ca = "gone.pem"'),
+        "sftp.proxy_ca",
+    ),
 }  # fmt: skip
+
+
+REQUEST = b"-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n"
+
+
+def protected_key(bank: Bank, password: str = "") -> None:
+    """Our own key, with a password that is not what `password` points at."""
+    certificate(bank)
+    (bank.folder / "file").write_bytes(b"ne to\n")
+    key = load_pem_private_key((bank.folder / "own.pem").read_bytes(), None)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"to"))
+    (bank.folder / "own.key").write_bytes(pem)
+    setting(bank, "soap", "client_key", '"own.key"')
+    if password:
+        setting(bank, "soap", "client_key_password", password)
 
 
 def other_key(bank: Bank) -> None:
@@ -144,9 +213,11 @@ def test_when_our_own_certificate_closes_soap_the_report_goes_by_sftp(bank: Bank
 @pytest.mark.parametrize("what", NO_SFTP)
 def test_when_our_own_key_closes_sftp_the_report_goes_by_soap(bank: Bank, what: str) -> None:
     """The other direction: what is wrong with the second way does not close the first."""
-    break_it, _reason = NO_SFTP[what]
+    break_it, reason = NO_SFTP[what]
     break_it(bank)
     bank.record(event("O-1", 1))
+    with pytest.raises(ConfigurationError, match=re.escape(reason)):
+        bank.run(via="sftp")
     submission = bank.run().submission
     assert submission is not None
     assert submission.state is State.ACCEPTED
