@@ -33,6 +33,7 @@ from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.ledger.views import open_views, views_there
+from ajpes_reporting.private import open_to_others
 from ajpes_reporting.reports.registry import KINDS
 from ajpes_reporting.sections import ProxiedSection
 from ajpes_reporting.wiring import (
@@ -48,6 +49,7 @@ from ajpes_reporting.workspace import CLOSE_FACTS, open_facts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
@@ -182,6 +184,15 @@ def _files(workspace: Workspace) -> Iterator[Diagnosis]:
     """What older versions, or a copy by hand, left readable: names and account numbers lie there."""
     if detail := open_facts(workspace):
         yield Diagnosis("files", Health.WARNING, detail, CLOSE_FACTS)
+    for way in workspace.settings.ways():
+        for setting in way.keys:
+            if (name := getattr(way, setting)) and _is_open(path := workspace.path(name)):
+                detail = f"other users of this machine may read {path} ({way.name}.{setting})"
+                yield Diagnosis("files", Health.WARNING, detail, f"close it with `chmod go= {path}`")
+
+
+def _is_open(path: Path) -> bool:
+    return bool(list(open_to_others(path)))
 
 
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:

@@ -234,6 +234,25 @@ def test_what_lies_behind_a_closed_door_is_not_open(tmp_path: Path) -> None:
     close_to_others(folder / "gone")
 
 
+def test_the_doctor_names_a_key_for_sftp_that_is_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads it can sign in as the bank; OpenSSH's own client would not use it."""
+    folder, key = tmp_path / "bank", tmp_path / "sftp_key"
+    assert run(["init", str(folder)]) == 0
+    key.write_text("a key")
+    with (folder / "ajpes.toml").open("a") as settings:
+        settings.write(
+            f'[sftp]\nhost = "127.0.0.1"\nport = 9\nusername = "b"\nhost_key = "x"\nprivate_key = "{key}"\n'
+        )
+    for key_mode, is_named in ((0o644, True), (0o600, False)):
+        key.chmod(key_mode)
+        tmp_path.chmod(0o755)
+        capsys.readouterr()
+        run(["-w", str(folder), "doctor"])
+        assert ("chmod go= " in capsys.readouterr().out) == is_named
+
+
 def test_a_tick_says_once_a_day_what_is_open(tmp_path: Path) -> None:
     """Where only cron looks at it, the log says so."""
     folder = tmp_path / "bank"

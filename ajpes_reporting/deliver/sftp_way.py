@@ -32,13 +32,14 @@ class SftpWay(ProxiedSection, Way):
     title: ClassVar[str] = "SFTP"
     for_large_reports: ClassVar[bool] = True
     answers_later: ClassVar[bool] = True
+    keys: ClassVar[tuple[str, ...]] = ("private_key",)
     example: ClassVar[str] = """\
 # The exchange server, for SPAPP and as the second way for NODURS.
 # [sftp]
 # host = "…"
 # port = 22
 # username = "…"
-# private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password"
+# private_key = "keys/sftp_ed25519"        # or password = "file:keys/sftp-password", or both
 # host_key = "ssh-ed25519 AAAA…"           # the server's public key, from AJPES; no other is accepted
 # folder = ""                              # your folder there; nodurs/v_ajpes lies below it
 # upload = "rename"                        # "direct" for a server that lets nobody rename
@@ -51,7 +52,7 @@ class SftpWay(ProxiedSection, Way):
     password_expires: date | None = None
     private_key: str | None = None
     private_key_password: SecretReference | None = None
-    host_key: str
+    host_key: str | tuple[str, ...]
     host_key_expires: date | None = None
     folder: str = ""
     folders: SftpFolders = SftpFolders()

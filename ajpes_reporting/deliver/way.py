@@ -54,7 +54,8 @@ class Way(Section):
     how people call it. `reports` names the reports that may go by it, in lower case; empty: every one.
     `for_large_reports`: it is the first choice for a file above `nodurs.sftp_above_bytes`.
     `answers_later`: answers come into a box, see `answer_box`. `shows_certificate`: the authority asks
-    for our certificate, see `certificate`. `example` is the section in a new `ajpes.toml`, commented out.
+    for our certificate, see `certificate`. `keys` are the settings that name a file with a private key, which
+    is nobody else's to read. `example` is the section in a new `ajpes.toml`, commented out.
     A date that ends in `_expires` tells until when a setting holds, and raises an alarm in time.
     """
 
@@ -64,6 +65,7 @@ class Way(Section):
     for_large_reports: ClassVar[bool] = False
     answers_later: ClassVar[bool] = False
     shows_certificate: ClassVar[bool] = False
+    keys: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str]
 
     @classmethod

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import registry
+from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.errors import (
     ConfigurationError,
     NotAllFetched,
@@ -47,7 +48,7 @@ def collect(desk: Desk) -> list[Taken]:
     Raises `ConfigurationError` if there are no folders, and `NotDelivered` if they cannot be reached;
     answers that were stored before are applied all the same, and what was fetched until then is kept.
     """
-    with desk.exclusive(), desk.working_folder() as folder:
+    with desk.exclusive(), kept_connections(), desk.working_folder() as folder:
         settle_interrupted(desk)
         waiting = apply_waiting(desk, folder)
         if not any(desk.answer_boxes(kind.name) for kind in desk.kinds):

@@ -17,6 +17,7 @@ from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.database.reported import reports_excluded
 from ajpes_reporting.deliver import route
+from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.ports import Carrier, Parcel, Progress, no_progress
@@ -108,7 +109,7 @@ def run(
     is no exception but part of the result.
     """
     _refuse_future(desk, kind, period)
-    with desk.exclusive() as hold, desk.working_folder() as folder:
+    with desk.exclusive() as hold, kept_connections(), desk.working_folder() as folder:
         carriers = desk.carriers(kind.name, via, folder)  # now, so that wrong settings show first
         settle_interrupted(desk)
         _expect(desk, kind, period)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.reported import reports_excluded
+from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
@@ -163,7 +164,7 @@ def _agreeing(told: Submission, to: State) -> Submission:
 def _send_same(
     desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
 ) -> Result:
-    with desk.exclusive() as hold, desk.working_folder() as folder:
+    with desk.exclusive() as hold, kept_connections(), desk.working_folder() as folder:
         carriers = desk.carriers(kind.name, via, folder)
         settle_interrupted(desk)
         apply_waiting(desk, folder)

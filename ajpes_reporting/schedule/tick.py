@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
+from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, Replaced
 from ajpes_reporting.domain.states import State
@@ -71,12 +72,13 @@ def do(duty: Duty, job: Job) -> Done:
 
 def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[Done]:
     note_due(duty)
-    if _awaits_answer(duty.desk):
-        look = Chore("answers", duty.answers_every, lambda: _look_for_answers(duty.desk))
-        yield from _do_chore(duty, look)
-    for job in open_jobs(duty):
-        if (done := dispatch(duty, job)) is not None:
-            yield done
+    with kept_connections():
+        if _awaits_answer(duty.desk):
+            look = Chore("answers", duty.answers_every, lambda: _look_for_answers(duty.desk))
+            yield from _do_chore(duty, look)
+        for job in open_jobs(duty):
+            if (done := dispatch(duty, job)) is not None:
+                yield done
     for chore in duty.chores:
         yield from _do_chore(duty, chore)
     with writing(duty.desk.engine) as connection:

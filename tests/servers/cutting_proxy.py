@@ -19,6 +19,7 @@ class CuttingProxy:
     `cut_after_sent` counts bytes from client to server, `cut_after_received` those back; the byte
     at the limit still passes. With `silent` the line stays open there, but nothing passes any more.
     `at_limit` is called there, and the line left alone, where somebody else is to be the cause.
+    The connections before number `silent_before` pass nothing any more, as soon as that is set.
     `sent` and `received` count what passed over the first connection.
     """
 
@@ -40,6 +41,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lines: list[socket.socket] = []
         self.connections = 0
+        self.silent_before = 0
         self.sent = 0
         self.received = 0
         self.port: int = self._listener.getsockname()[1]
@@ -73,6 +75,8 @@ class CuttingProxy:
         passed = 0
         try:
             while block := source.recv(65536 if limit is None else max(1, min(65536, limit - passed))):
+                if number < self.silent_before:
+                    continue
                 target.sendall(block)
                 passed += len(block)
                 if number == 0:

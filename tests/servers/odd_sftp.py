@@ -1,4 +1,4 @@
-"""An SFTP server by asyncssh on loopback that can be told to misbehave; logs in by password."""
+"""An SFTP server by asyncssh on loopback that can be told to misbehave; logs in by password, or as told."""
 
 from __future__ import annotations
 
@@ -19,6 +19,31 @@ import pytest
 from tests.servers.sshd import FOLDERS
 
 USERNAME, PASSWORD = "banka", "Geslo-sftp-91"
+
+
+Question = tuple[str, list[tuple[str, bool]]]
+"""Instructions, and prompts with whether the reply is shown, of keyboard-interactive."""
+
+
+@dataclass
+class Door:
+    """How the server lets somebody in.
+
+    `asks` are the methods of each step, of which one must succeed before the next step comes. `questions` are
+    asked one after the other; a reply must be the password. `key` is the client's public key, `banner` is
+    told before the login. `on_password` is called with each password, and may raise or wait.
+    `shown` notes what was shown, in order, `drop_at` ends the connection when that is shown. Where not
+    `has_sftp` the login is taken, and no SFTP session opened.
+    """
+
+    asks: tuple[tuple[str, ...], ...] = (("password", "keyboard-interactive"),)
+    questions: list[Question] = field(default_factory=lambda: [("", [("Password: ", False)])])
+    key: asyncssh.SSHKey | None = None
+    banner: str = ""
+    on_password: Callable[[str], object] | None = None
+    drop_at: str = ""
+    has_sftp: bool = True
+    shown: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -54,16 +79,17 @@ class Orders:
     on_list: Callable[[asyncssh.SFTPName], asyncssh.SFTPName] | None = None
     endless: bool = False
     logins: int = 0
+    door: Door = field(default_factory=Door)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
 
 
 class OddSftp:
     """A running server with the folders of section 4.2 below `root`."""
 
-    def __init__(self, root: Path, **options: object) -> None:
+    def __init__(self, root: Path, *, key: asyncssh.SSHKey | None = None, **options: object) -> None:
         self.root = root
         self.orders = Orders()
-        self.key = asyncssh.generate_private_key("ssh-ed25519")
+        self.key = key or asyncssh.generate_private_key("ssh-ed25519")
         self.host_key = self.key.export_public_key().decode().strip()
         self._options = options
         self._loop = asyncio.new_event_loop()
@@ -90,16 +116,25 @@ class OddSftp:
         for connection in self.orders.connections:
             self._loop.call_soon_threadsafe(connection.abort)
 
+    def say_goodbye(self, reason: str) -> None:
+        """Tells the newest connection that it is over, and why; the client is the one to hang up."""
+        self._loop.call_soon_threadsafe(say_goodbye, self.orders.connections[-1], reason)
+
     async def _listen(self) -> asyncssh.SSHAcceptor:
-        orders, root = self.orders, self.root
+        orders = self.orders
         return await asyncssh.listen(
             "127.0.0.1",
             0,
             server_host_keys=[self.key],
             server_factory=lambda: _Login(orders),
-            sftp_factory=lambda channel: _Sftp(channel, root, orders),
+            sftp_factory=self._open_sftp,
             **self._options,
         )
+
+    def _open_sftp(self, channel: asyncssh.SSHServerChannel[bytes]) -> _Sftp:
+        if not self.orders.door.has_sftp:
+            channel.exit(1)
+        return _Sftp(channel, self.root, self.orders)
 
     async def _close(self) -> None:
         self._acceptor.close()
@@ -109,22 +144,84 @@ class OddSftp:
         await asyncio.sleep(0.01)  # asyncio closes sockets in its next round
 
 
+def say_goodbye(connection: asyncssh.SSHServerConnection, reason: str) -> None:
+    """asyncssh's own way hangs up at once, and the client may not come to hear why."""
+    packet = asyncssh.packet
+    connection.send_packet(
+        asyncssh.constants.MSG_DISCONNECT,
+        packet.UInt32(asyncssh.DISC_BY_APPLICATION),
+        packet.String(reason),
+        packet.String(""),
+    )
+
+
 class _Login(asyncssh.SSHServer):
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        self._door = orders.door
+        self._step = 0
+        self._questions = list(self._door.questions)
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._orders.connections.append(conn)
+        self._connection = conn
+        self._let_in = conn.send_userauth_success
+        conn.send_userauth_success = self._one_step_further
 
     def begin_auth(self, username: str) -> bool:
+        if self._door.banner:
+            self._connection.send_auth_banner(self._door.banner)
         return True
+
+    def public_key_auth_supported(self) -> bool:
+        return self._is_asked("publickey")
 
     def password_auth_supported(self) -> bool:
-        return True
+        return self._is_asked("password")
 
-    def validate_password(self, username: str, password: str) -> bool:
+    def kbdint_auth_supported(self) -> bool:
+        return self._is_asked("keyboard-interactive")
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        self._note("publickey")
+        return username == USERNAME and key == self._door.key
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        self._note("password")
         self._orders.logins += 1
+        if self._door.on_password is not None:
+            result = self._door.on_password(password)
+            if asyncio.iscoroutine(result):
+                await result
         return (username, password) == (USERNAME, PASSWORD)
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> object:
+        self._note("keyboard-interactive")
+        return self._ask()
+
+    def validate_kbdint_response(self, username: str, responses: list[str]) -> object:
+        if responses and (username, responses) != (USERNAME, [PASSWORD]):
+            return False
+        return self._ask() if self._questions else True
+
+    def _is_asked(self, method: str) -> bool:
+        return method in self._door.asks[self._step]
+
+    def _ask(self) -> object:
+        instructions, prompts = self._questions.pop(0)
+        return "", instructions, "", prompts
+
+    def _note(self, what: str) -> None:
+        self._door.shown.append(what)
+        if what == self._door.drop_at:
+            self._connection.abort()
+
+    async def _one_step_further(self) -> None:
+        self._step += 1
+        if self._step < len(self._door.asks):
+            self._connection.send_userauth_failure(True)
+        else:
+            await self._let_in()
 
 
 class _Sftp(asyncssh.SFTPServer):

@@ -66,6 +66,10 @@ class Sshd:
     def box(self, report: str, name: str) -> Path:
         return self.root / report / name
 
+    def logins(self) -> int:
+        """How many have been admitted, as the server's own log tells."""
+        return (self.root.parent / "log").read_text().count("Accepted publickey")
+
     def kill_sessions(self) -> None:
         """Ends everything that serves a login, as a crash would; the server itself goes on listening."""
         for pid in _descendants(self.pid):
