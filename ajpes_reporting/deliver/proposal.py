@@ -332,7 +332,10 @@ def _open_points(shape: CallShape, settings: Mapping[str, Any], needed: tuple[st
         yield f"The WSDL wants {name} in the message; ask AJPES what belongs there (soap.parameters)."
     for header in shape.call.headers:
         if header is not ident.holder:
-            yield f"The SOAP header {header.name} is not sent; ask AJPES whether it is needed."
+            yield (
+                f"The SOAP header {header.name} is not sent; ask AJPES whether it is needed, and set "
+                "soap.ident_element if the entries of Ident belong there."
+            )
 
 
 def _dropped(names: tuple[str, ...], kept: Mapping[str, Any]) -> Iterator[str]:

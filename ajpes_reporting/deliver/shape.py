@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.deliver.wsdl import Call, Field, Interface, Kind
+from ajpes_reporting.deliver.wsdl import LONGEST_NAME, Call, Field, Interface, Kind
 from ajpes_reporting.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -221,9 +221,10 @@ def message_namespace(call: Call) -> str:
 
 
 def _check_action(action: str, wsdl: object) -> None:
-    if not action.isascii() or not action.isprintable() or '"' in action or "\\" in action:
+    is_plain = action.isascii() and action.isprintable() and not {'"', "\\"} & {*action}
+    if not is_plain or len(action) > LONGEST_NAME:
         raise ConfigurationError(
-            f"{wsdl} gives a SOAPAction that no header can carry: {action!r}.",
+            f"{wsdl} gives a SOAPAction that no header can carry: {action[:100]!r}.",
             "Set soap.soap_action to the right one.",
         )
 
@@ -345,8 +346,8 @@ def _ident_place(call: Call, names: SoapNames, document: DocumentPlace, wsdl: ob
         loose = tuple(each for each in around if each.kind is Kind.TEXT and not each.repeats)
         if any(role_of(each.name) for each in loose):
             return IdentPlace(IdentForm.FIELDS, None, loose)
-        others = [each for each in around if _carries_entries(each)]
-        found = [(each, True) for each in call.headers][:1] or [(each, False) for each in others][:1]
+        found = [(each, True) for each in call.headers if _looks_like_ident(each)]
+        found = found or [(each, False) for each in around if _looks_like_ident(each)]
     if not found:
         return IdentPlace(IdentForm.NONE)
     holder, in_header = found[0]
@@ -360,11 +361,12 @@ def _around(call: Call, document: DocumentPlace) -> list[Field]:
     return [each for each in beside if not any(each is other for other in path)]
 
 
-def _carries_entries(element: Field) -> bool:
-    if element.kind is Kind.TEXT:
-        return element.repeats
-    texts = [each for each in _leaves(element) if each.kind is Kind.TEXT]
-    return element.kind is Kind.ELEMENTS and bool(texts) and len(texts) == len(list(_leaves(element)))
+def _looks_like_ident(element: Field) -> bool:
+    """Several texts, or fields for who we are; no password goes into a field that may be for anything."""
+    form = _ident_form(element, SoapNames())
+    if form is IdentForm.FIELDS:
+        return any(role_of(each.name) for each in _leaves(element))
+    return form in (IdentForm.ARRAY, IdentForm.REPEATED)
 
 
 def _ident_in(holder: Field, names: SoapNames, *, in_header: bool, wsdl: object) -> IdentPlace:
@@ -475,9 +477,10 @@ def _by_role(slots: list[Field], roles: tuple[str, ...], number: int) -> list[Fi
     """The password goes where the name says so; what has no such name goes by order."""
     wanted = [*roles, *[""] * (number - len(roles))][:number]
     of_role = {role: [each for each in slots if role_of(each.name) == role] for role in _ROLES}
-    if any(len(of_role[role]) != 1 for role in wanted if role):
+    known = [role for role in wanted if role]
+    if len(set(known)) < len(known) or any(len(of_role[role]) != 1 for role in known):
         return slots
-    fixed = {role: of_role[role][0] for role in wanted if role}
+    fixed = {role: of_role[role][0] for role in known}
     rest: Iterator[Field] = iter([each for each in slots if not any(each is one for one in fixed.values())])
     order = [fixed[role] if role else next(rest, None) for role in wanted]
     return [each for each in order if each is not None] + list(rest)

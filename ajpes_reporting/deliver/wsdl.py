@@ -36,6 +36,7 @@ _MIME = "http://schemas.xmlsoap.org/wsdl/mime/"
 LARGEST_FILE_BYTES = 5_000_000
 MOST_FILES = 50
 _LONGEST_READING_SECONDS = 30
+LONGEST_NAME = 1_000
 _MOST_FIELDS = 5_000
 _DEEPEST = 16
 
@@ -355,7 +356,8 @@ class _Plan:
         if self.style == "document":
             return tuple(parts)
         namespace = (self._soap_body.get("namespace") if self._soap_body is not None else None) or ""
-        return (Field(_tag(namespace, self._operation.name), Kind.ELEMENTS, children=tuple(parts)),)
+        tag = f"{{{namespace}}}{self._operation.name}" if namespace else self._operation.name
+        return (Field(_checked(tag), Kind.ELEMENTS, children=tuple(parts)),)
 
     def reply(self) -> tuple[Field, ...]:
         message = self._operation.abstract.output_message
@@ -386,6 +388,7 @@ class _Reader:
         )
 
     def _typed(self, tag: str, kind: Any, **more: Any) -> Field:
+        _checked(tag)
         if more.get("default") is not None:
             more["default"] = str(more["default"])
         from zeep.xsd.types.any import AnyType
@@ -461,8 +464,11 @@ def _simple(kind: Any) -> Kind:
     return Kind.TEXT if is_text else Kind.VALUE
 
 
-def _tag(namespace: str, name: str) -> str:
-    return f"{{{namespace}}}{name}" if namespace else name
+def _checked(tag: str) -> str:
+    """No parser reads names of any length."""
+    if len(tag) > LONGEST_NAME:
+        raise ValueError(f"it has a name of more than {LONGEST_NAME:,} characters")
+    return tag
 
 
 class _Files:

@@ -150,6 +150,17 @@ def test_in_no_shape_the_message_is_whole_before_the_last_moment(
     assert (authority.received, authority.objections) == ([], [])
 
 
+def test_no_password_goes_where_something_else_may_belong(tmp_path: Path) -> None:
+    """A header for a number of the transaction is not taken for Ident because there is no other."""
+    wsdl = tmp_path / "ajpes.wsdl"
+    text = (WSDLS / "asmx_header.wsdl").read_text().replace("Ident", "Sled")
+    for name in ("UporabniskoIme", "Geslo", "MaticnaStevilka"):
+        text = text.replace(name, f"Polje{len(name)}")
+    wsdl.write_text(text)
+    envelope = make_envelope(wsdl, SoapNames(roles=ROLES), ENTRIES)
+    assert PASSWORD.encode() not in envelope.head + envelope.tail
+
+
 def test_a_version_that_no_wsdl_offers_can_be_set() -> None:
     """AJPES may say by letter what its WSDL does not."""
     envelope = make_envelope(WSDL, SoapNames(version="1.2"), ENTRIES)
@@ -377,6 +388,7 @@ PLAIN = (WSDLS / "asmx_bytes.wsdl").read_text()
         (PLAIN.replace('type="tns:wsBlokIzmenjavaSoap"', 'type="q:wsBlokIzmenjavaSoap"'), "cannot be used"),
         (PLAIN.replace('element="tns:BlokPodOddaj"', 'element="tns:Missing"'), "invalid part"),
         (PLAIN.replace("</wsdl:types>", '</wsdl:types><wsdl:import location="x.wsdl"/>'), "x.wsdl"),
+        (PLAIN.replace('"Blok"', f'"{"B" * 60_000}"'), "a name of more than 1,000 characters"),
         (importing("../other/x.wsdl"), "outside"),
         (importing("/etc/passwd"), "outside"),
         (importing("file:///etc/passwd"), "outside"),
