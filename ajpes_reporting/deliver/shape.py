@@ -397,6 +397,8 @@ def _ident_form(holder: Field, names: SoapNames) -> IdentForm | None:
         return IdentForm.REPEATED if holder.repeats else IdentForm.TEXT
     if holder.kind is Kind.ANYTHING:
         return IdentForm.ARRAY if names.ident_item else IdentForm.TEXT
+    if holder.kind is Kind.ENCODED_ARRAY and names.ident_item:
+        return IdentForm.ARRAY
     if holder.kind is not Kind.ELEMENTS:
         return None
     if len(holder.children) == 1 and holder.children[0].repeats and _is_entry(holder.children[0]):

@@ -161,6 +161,16 @@ def test_no_password_goes_where_something_else_may_belong(tmp_path: Path) -> Non
     assert PASSWORD.encode() not in envelope.head + envelope.tail
 
 
+def test_an_array_of_soap_encoding_is_sent_if_its_items_are_named(tmp_path: Path) -> None:
+    """Old tools write such arrays into WSDLs that are literal otherwise; they never name the items."""
+    wsdl = tmp_path / "ajpes.wsdl"
+    wsdl.write_text((WSDLS / "axis_rpc_encoded.wsdl").read_text().replace('use="encoded"', 'use="literal"'))
+    with pytest.raises(ConfigurationError, match="an array of SOAP encoding"):
+        make_envelope(wsdl, SoapNames(), ENTRIES)
+    envelope = make_envelope(wsdl, SoapNames(ident_item="item"), ENTRIES)
+    assert envelope.tail.count(b"<item>") == len(ENTRIES)
+
+
 def test_a_version_that_no_wsdl_offers_can_be_set() -> None:
     """AJPES may say by letter what its WSDL does not."""
     envelope = make_envelope(WSDL, SoapNames(version="1.2"), ENTRIES)
