@@ -190,6 +190,11 @@ WRAPPINGS: dict[str, Wrapping] = {
     "MIME with a typed result": lambda it: related(call(it), "binary"),
     "MIME in base64": lambda it: related(call(block(it)), "base64"),
     "MIME in quoted-printable": lambda it: related(call(block(it)), "quoted-printable"),
+    "MIME without a start": lambda it: replace(
+        related(call(block(it))),
+        body=related(call(block(it))).body.replace(b"Content-Type: text/xml;", b"Content-Type: text/plain;"),
+        content_type=f'multipart/related; boundary="{BOUNDARY}"',
+    ),
     "MIME as Python's email package writes it": lambda it: related_by_email(call(block(it))),
     "MIME, boundary without quotes": lambda it: replace(
         related(call(block(it)).replace(BOUNDARY, "b7")),
@@ -246,6 +251,8 @@ WRAPPINGS: dict[str, Wrapping] = {
     "UTF-16, and its declaration says UTF-8": lambda it: xml(
         DECLARED_UTF8 + call(block(it)), "utf-16", "text/xml"
     ),
+    "UTF-16, and its header says UTF-8": lambda it: xml(call(block(it)), "utf-16-le"),
+    "UTF-16 with a BOM, and its header says UTF-8": lambda it: xml(call(block(it)), "utf-16"),
     "an encoding that nobody knows": lambda it: xml(
         call(block(it)), content_type="text/xml; charset=klingon"
     ),
@@ -297,6 +304,7 @@ ACCEPTED: dict[str, Reply] = {
     "JSON: lists of what succeeded and failed": as_json(
         {"success": [{"number": 0, "text": "sprejeto"}], "failure": []}
     ),
+    "JSON: numbers of what succeeded": as_json({"success": [1, 2], "failure": []}),
     "JSON in UTF-16": Reply('{"success":true}'.encode("utf-16"), "application/json"),
     "JSON with a BOM and blanks": Reply(b'\xef\xbb\xbf\r\n{"success":true}\0\0', "application/json"),
     "success and failure in XML": xml(call('<data failure="0" success="1" packageGuid="x"/>')),
@@ -330,6 +338,9 @@ REFUSED: dict[str, Reply] = {
     "JSON: success, and a count of errors": as_json({"success": True, "errors": 2}),
     "JSON: a list of what failed": as_json({"success": [], "failure": [{"number": 12, "text": "slabo"}]}),
     "JSON: a row that failed": as_json({"success": True, "rows": [{"id": 1, "success": False}]}),
+    "JSON: rows by their places": as_json({"success": False, "rows": [[12, "slabo"], ["13", "slabo"]]}),
+    "JSON: texts by their numbers": as_json({"success": False, "rows": {"12": "slabo", "13": "slabo"}}),
+    "JSON: numbers of what failed": as_json({"success": [1, 2], "failure": [3]}),
     "JSON: failure with a reason": as_json({"success": False, "message": "Ni pravic."}),
     "JSON: texts": as_json({"uspelo": False, "errors": ["slabo"], "warnings": ["znesek"]}),
     "JSON: a service error": as_json({"d": {"idNapake": "12", "opisNapake": "Ni pravic."}}),
@@ -475,6 +486,10 @@ UNKNOWN: dict[str, tuple[Reply, str]] = {
         as_json({"success": False, "message": "An error has occurred."}, FAILED), "An error has occurred."
     ),
     "JSON: success with HTTP 500": (as_json({"success": True}, FAILED), "HTTP 500"),
+    "JSON with a number of 5,000 digits": (Reply(b'{"success":%s}' % (b"9" * 5_000)), "digits"),
+    "JSON with a long number across two blocks": (
+        Reply(b'{"text":"%s","success":%s}' % (b"x" * 65_000, b"9" * 5_000)), "digits",
+    ),
     "JSON that breaks off": (Reply(b'{"success":true,"rows":['), "breaks off"),
     "JSON with something behind it": (Reply(b'{"success":true} {"success":false}'), "not well-formed JSON"),
     "an acceptance with HTTP 500": (replace(xml(call(block(YES))), status=FAILED), "HTTP 500"),
@@ -485,6 +500,11 @@ UNKNOWN: dict[str, tuple[Reply, str]] = {
         "contradicts itself",
     ),
     "two answers": (xml(call(block(YES) + block(NO))), "more than one"),
+    "an answer to the monthly report": (
+        xml(call('<PsOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000" mesecPodatkov="202610"/>'
+                 "</PsOdgovor>")),
+        "about the month 202610",
+    ),
     "two heads": (xml(call(f"<a>{YES}</a><b>{NO}</b>")), "contradicts itself"),
     "a fault of the server": (
         xml(fault("soap:Server", "Server was unable to process request. ---> Timeout expired."), content_type=

@@ -60,7 +60,11 @@ def in_utf8(raw: Section, charset: str, into: IO[bytes]) -> Text:
 
 def by_other_means(raw: Section, charset: str, into: IO[bytes]) -> Text | None:
     """The same of what turned out not to be UTF-8; nothing if it is, and something else is wrong with it."""
-    if _converted(raw, "utf-8", None) is not None:
+    # UTF-16 can be UTF-8 with a NUL at every other place; then its beginning shows it.
+    if (
+        not _seen_in(raw.head(_HEAD_BYTES)).startswith("utf-16")
+        and _converted(raw, "utf-8", None) is not None
+    ):
         return None
     others = [name for name in _Names(raw.head(_HEAD_BYTES), charset).candidates if name != "utf-8"]
     for name in (*others, _LAST_RESORT):

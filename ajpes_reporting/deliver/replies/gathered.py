@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 4_000
 _FLAGS = frozenset({"success", "failure", "errors", "warnings"})
 _TEXTS = frozenset({"text", "number", "fault text", "prepared"})  # the first one counts
-_ABOUT_IT = frozenset({"text", "number", "prepared", "provider", "day"})
+_ABOUT_IT = frozenset({"text", "number", "prepared", "provider", "day", "month"})
 _WORDS_OF_THE_WHOLE = SUCCESS | {"message", "sporocilo"}
 _LARGEST_COUNT = 9_999_999_999  # what the schema of answers holds
 

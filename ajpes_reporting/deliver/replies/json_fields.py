@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING
 
 import ijson
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 _BLOCK_BYTES = 64 * 1024
 _LARGEST_TOKEN_BYTES = 8 << 20
+# Where Python refuses to make a number of so many digits (4,300 by default, 640 at least), ijson 3.6 takes
+# the refusal for a result, and the whole process down with it.
+_MOST_DIGITS = 600
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
 _ITEM = ""  # the name of what stands in a list
 _LIST_ITEM = "item"  # what it is called as a row
 
@@ -46,6 +52,7 @@ class _Bounded:
 
     def __init__(self, document: Section) -> None:
         self._document = document
+        self._end = b""
         self.unused_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
@@ -53,6 +60,9 @@ class _Bounded:
         self.unused_bytes += len(block)
         if self.unused_bytes > _LARGEST_TOKEN_BYTES:
             raise UnusableReplyError(f"it holds a single value of more than {_LARGEST_TOKEN_BYTES:,} bytes")
+        if _LONG_NUMBER.search(self._end + block):
+            raise UnusableReplyError(f"it holds a number of {_MOST_DIGITS} digits or more")
+        self._end = block[1 - _MOST_DIGITS :]
         return block
 
 
@@ -82,8 +92,9 @@ class _Reader:
         name = self._name_here()
         if len(self._names) >= _DEEPEST:
             raise UnusableReplyError(f"its values are nested more than {_DEEPEST} deep")
-        # A list round everything says nothing about what is in it.
-        is_row = not is_list and (name in ROWS or (self._is_in_list and len(self._names) > 1))
+        # A list round everything says nothing about what is in it; a list in a list is a row by its places.
+        is_item = self._is_in_list and len(self._names) > 1
+        is_row = is_item or (name in ROWS and not is_list)
         if is_row and self._row is None:
             self._row, self._row_depth = Row(name or _LIST_ITEM, tuple(self._names)), len(self._names)
         self._names.append(name)
@@ -100,24 +111,28 @@ class _Reader:
     def _is_in_list(self) -> bool:
         return self._are_lists[-1:] == [True]
 
-    @property
-    def _list_name(self) -> str:
-        return next((name for name in reversed(self._names) if name), _ITEM)
-
     def _name_here(self) -> str:
         return _ITEM if self._is_in_list else self._key
 
     def _scalar(self, value: Value) -> None:
         name = self._name_here()
         if self._row is not None:
-            self._row.offer(name or self._list_name, value)
+            self._row.offer(name or _meaning_by_itself(value), value)
         elif self._is_document(value):
             self._put_aside(str(value))
-        elif not self._is_in_list:
+        elif self._is_in_list:
+            self._lone_row(value)
+        elif name.isdecimal() and isinstance(value, str):
+            self._lone_row(value, number=name)
+        else:
             self._into.offer(name, value)
-        elif isinstance(value, str) and value.strip() and len(self._names) > 1:
+
+    def _lone_row(self, value: Value, number: str = "") -> None:
+        """A row that is one value in a list, or a text under its number."""
+        if len(self._names) > 1 and value not in (None, ""):
             row = Row(_LIST_ITEM, tuple(self._names))
-            row.offer("text", value)
+            row.offer("number", number)
+            row.offer("text" if number else _meaning_by_itself(value), value)
             self._into.add(row)
 
     @staticmethod
@@ -129,3 +144,8 @@ class _Reader:
             raise UnusableReplyError("it holds more than one document as text")
         self.has_text = True
         self._text.write(document.encode("utf-8", "replace"))
+
+
+def _meaning_by_itself(value: Value) -> str:
+    """What a value without a name is in a row of number and text."""
+    return "number" if isinstance(value, int | Decimal) or str(value).isdecimal() else "text"

@@ -21,6 +21,7 @@ from ajpes_reporting.deliver.replies.unusable import UnusableReplyError, broken_
 _MOST_PARTS = 100
 _LARGEST_HEAD_BYTES = 64 * 1024
 _LONGEST_BOUNDARY = 200  # RFC 2046 allows 70
+_READABLE = frozenset({"xml", "xop+xml", "soap+xml", "json"})
 _LONGEST_LINE_BYTES = 1 << 20
 
 
@@ -75,9 +76,13 @@ def parts_of(body: Section, boundary: bytes) -> list[Part]:
 
 
 def root_of(parts: list[Part], header: Message) -> Part:
-    """The part that it is about: the one that `start` names, or the first (RFC 2387, section 3.2)."""
+    """The part that it is about: the one that `start` names, or the first (RFC 2387, section 3.2).
+
+    Of parts that give their type, the first that could be an answer.
+    """
     start = _bare(str(header.get_param("start") or ""))
-    return next((part for part in parts if start and part.content_id == start), parts[0])
+    readable = next((part for part in parts if part.header.get_content_subtype() in _READABLE), parts[0])
+    return next((part for part in parts if start and part.content_id == start), readable)
 
 
 def part_at(parts: list[Part], href: str) -> Part | None:

@@ -54,6 +54,8 @@ def judge(gathered: Gathered) -> Refusal | Counts:
         if head.get("success"):
             raise UnusableReplyError(f"it contradicts itself: success, and {refusal}")
         return refusal
+    if "month" in head:
+        raise UnusableReplyError(f"it is about the month {head['month']}, not about this report")
     error_rows, warning_rows = gathered.severities["ERR"], gathered.severities["WRN"]
     unsaid = gathered.severities[""]
     is_good = False if error_rows else _is_good(head)

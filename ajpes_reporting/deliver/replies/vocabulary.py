@@ -43,6 +43,7 @@ _HEAD = {
     ),
     "maticnaponudnika": "provider",
     "datumpodatkov": "day",
+    "mesecpodatkov": "month",
     **dict.fromkeys(("datumpriprave", "dtdatumpriprave"), "prepared"),
 }  # fmt: skip
 
