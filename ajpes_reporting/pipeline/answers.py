@@ -434,10 +434,9 @@ def _refuse_strangers(desk: Desk, reading: Reading, *, is_claimed: bool) -> None
     provider = reading.head.provider
     if provider == desk.provider or (is_claimed and not provider):
         return
-    note = (
-        f"it is about provider {provider[:40]}" if provider else "it does not say which provider it is about"
-    )
-    raise AnswerProblem(answers.UNMATCHED, note, reading)
+    if provider:  # what else it says is about nothing of ours
+        raise AnswerProblem(answers.UNMATCHED, f"it is about provider {provider[:40]}")
+    raise AnswerProblem(answers.UNMATCHED, "it does not say which provider it is about", reading)
 
 
 def _keep(rows: Iterable[AnswerRow], path: Path) -> None:

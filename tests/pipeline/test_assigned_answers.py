@@ -73,7 +73,9 @@ def test_an_assigned_refusal_leaves_with_its_code(bank: Bank, told: Callable[...
     assert "O-1 / event 1" in told("show", str(key))
 
 
-def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(bank: Bank) -> None:
+def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(
+    bank: Bank, told: Callable[..., str]
+) -> None:
     """A slip of a number settles no other report, and changes nothing."""
     first = deliver(impatient(bank), NOV_17)
     bank.time.pass_by(days=1)
@@ -89,6 +91,8 @@ def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(bank: Bank) -> 
     ):
         assert not by_hand(bank, content).submission
     door.discard(bank.desk, 5, "a slip")
+    listed = json.loads(told("answers", "list", "--json"))
+    assert {row["id"]: row["candidates"] for row in listed} == {1: [first], 2: [], 3: [], 4: []}
     refused = {
         (1, second): "is about NODURS for 2026-11-17; submission 2 is NODURS for 2026-11-18",
         (2, first): "it does not say how many errors there are",
