@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.cli.main import run as command_line
@@ -20,6 +23,12 @@ from tests.pipeline.test_assigned_answers import by_hand
 from tests.pipeline.test_thousand_answers import deliver, impatient
 
 NO_ANSWER = "<html>\n<b>\x1b[2J\u202eNi na voljo, čšž</b></html>"
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """What is shown lies in the archive: one kind of database is enough."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'ajpes.db')}"
 
 
 def program(bank: Bank, *arguments: str) -> list[str]:
