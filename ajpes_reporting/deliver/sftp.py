@@ -126,7 +126,7 @@ class SftpCarrier:
             for found in box.new(already_fetched):
                 if (local := self._fetch(box, found, into)) is not None:
                     yield found.remote, local
-            box.tell_what_was_left()
+        box.tell_what_was_left()  # the session is as good as before
 
     def look(self, parcel: Parcel, waits_as: str) -> Sighting:
         """Looks whether a parcel has arrived, and takes back what still waits as `waits_as`.
