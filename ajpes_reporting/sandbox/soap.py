@@ -103,12 +103,12 @@ class Counter:
         client = self._clients.by_certificate(call.certificate)
         try:
             found = reading.outline(call.path)
+            self._check_call(found, call)
         except UnreadableError as reason:
             if client is not None:
                 taken = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
                 self._desk.turn_away(taken)
             raise FaultError("Client", str(reason)) from None
-        self._check_call(found, call)
         known = client is not None and self._is_who_it_says(client, found, call.authorization)
         if client is None or not known:
             return self._turn_away(style, 1, "Identifikacija uporabnika ni uspela.")

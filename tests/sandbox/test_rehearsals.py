@@ -26,12 +26,12 @@ BY_SOAP = [
 ]
 BY_SFTP = [one.name for one in STYLES if "habit" in one.changes and one.name != "no-rename"]
 REPLIES = [
-    "asmx", "typed", "text", "cdata", "json", "mime", "windows-1250", "false-declaration", "bom",
-    "crlf", "nul", "typed mime", "json windows-1250",
+    "asmx", "typed", "text", "cdata", "json", "loose", "mime", "windows-1250", "false-declaration", "bom",
+    "crlf", "nul", "typed loose mime", "json windows-1250",
 ]  # fmt: skip
 TOGETHER = [
     "base64 fields json", "string single typed mime", "soap12 header text windows-1250",
-    "rpc content unqualified cdata", "content-own imported basic", "content-bare repeated bom json",
+    "rpc content unqualified cdata", "content-own imported basic loose", "content-bare repeated bom json",
 ]  # fmt: skip
 
 

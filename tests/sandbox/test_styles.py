@@ -354,6 +354,13 @@ def test_styles_that_exclude_each_other_are_named(names: tuple[str, ...]) -> Non
         style_of(names)
 
 
+def test_habits_of_the_exchange_server_add_up() -> None:
+    """Servers want for more than one right."""
+    style = style_of(["no-list", "base64", "no-stat", "basic"])
+    assert style.habit == {"no_list", "no_stat"}
+    assert style.settings.keys() == {"soap"}
+
+
 def test_every_style_has_a_name_of_its_own_and_a_sentence() -> None:
     """Whoever looks for the one that AJPES's letter describes."""
     assert len({one.name for one in STYLES}) == len({one.plays for one in STYLES}) == len(STYLES)

@@ -145,6 +145,7 @@ STRANGE_REPLIES: dict[str, dict[str, Any]] = {
     "a byte order mark": {"kind": "style", "style": "bom"},
     "something before the beginning": {"kind": "style", "style": "crlf"},
     "something after the end": {"kind": "style", "style": "nul"},
+    "looser than its schema": {"kind": "style", "style": "loose"},
     "an error of the service": {"kind": "style", "style": "service-error"},
     "broken MIME": {"kind": "broken_mime"},
     "two verdicts": {"kind": "contradiction"},

@@ -1,8 +1,8 @@
 """How the authority may speak: what its WSDL asks for, and how it replies. One list of names declares all.
 
-A style changes one aspect of the call, the reply or the exchange server; several go together if they
-change different ones. From the same pieces come the WSDL that is handed out and the schema by which calls
-are read, so that any combination is served as it is described.
+A style changes one aspect of the call or the reply, or gives the exchange server a habit; several go
+together if they change different aspects. From the same pieces come the WSDL that is handed out and the
+schema by which calls are read, so that any combination is served as it is described.
 """
 
 from __future__ import annotations
@@ -91,28 +91,34 @@ STYLES: tuple[Named, ...] = (
     Named("crlf", "replies begin with CR LF, before the declaration", {"carriage": carriage.crlf}),
     Named("nul", "replies end with blanks and a NUL", {"carriage": carriage.trailing_nul}),
     # What the exchange server is like.
-    *(Named(name, plays, {"habit": kinds}) for name, plays, kinds in habits.HABITS),
+    *(Named(name, plays, {"habit": {kind}}) for name, plays, kind in habits.HABITS),
 )  # fmt: skip
 _BY_NAME = {one.name: one for one in STYLES}
+_ADD_UP = ("habit", "settings")
 
 
 def style_of(names: Iterable[str]) -> Style:
     """The style with these names. Raises `SandboxError` for one unknown, or two that exclude each other."""
     names = tuple(dict.fromkeys(names))
-    changed: dict[str, str] = {}
+    changed_by: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name in names:
-        if name not in _BY_NAME:
-            raise SandboxError(f"There is no style {name!r}.", "`sandbox --styles` lists them")
-        for aspect, value in _BY_NAME[name].changes.items():
-            if aspect in changed:
-                raise SandboxError(
-                    f"The styles {changed[aspect]} and {name} exclude each other.", "name one of them"
-                )
-            changed[aspect], values[aspect] = name, value
+        for aspect, value in _changes(name).items():
+            if aspect in values and aspect not in _ADD_UP:
+                raise _excluding(changed_by[aspect], name)
+            values[aspect] = values[aspect] | value if aspect in values else value
+            changed_by[aspect] = name
     style = replace(Style(), names=names, **values)
     if style.binding.is_rpc and style.ident is ident.REPEATED:
-        raise SandboxError(
-            "The styles repeated and rpc exclude each other.", "a part comes once; name one of them"
-        )
+        raise _excluding("repeated", "rpc")  # a part of a message comes once
     return style
+
+
+def _changes(name: str) -> dict[str, Any]:
+    if name not in _BY_NAME:
+        raise SandboxError(f"There is no style {name!r}.", "`sandbox --styles` lists them")
+    return _BY_NAME[name].changes
+
+
+def _excluding(one: str, other: str) -> SandboxError:
+    return SandboxError(f"The styles {one} and {other} exclude each other.", "name one of them")

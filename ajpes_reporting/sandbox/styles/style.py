@@ -19,7 +19,7 @@ from .ident import ARRAY
 from .result import ELEMENT, response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
     from .binding import Action, Binding
     from .blok import Blok
@@ -51,7 +51,7 @@ class Style:
     turns_away: bool = False
     deviation: Callable[[bytes], bytes] = _as_written
     carriage: Callable[[Reply], Reply] = plain
-    habit: tuple[str, ...] = ()
+    habit: Set[str] = field(default=frozenset(), hash=False)
     settings: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
