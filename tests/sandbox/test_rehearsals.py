@@ -24,7 +24,7 @@ EVENT = "O-1,2,12345678,Mizarstvo Češnja s.p.,010000000100284,1,,01,2026-11-17
 BY_SOAP = [
     one.name for one in STYLES if not {"habit", "result", "deviation", "carriage"} & one.changes.keys()
 ]
-BY_SFTP = [one.name for one in STYLES if "habit" in one.changes and one.name != "no-rename"]
+BY_SFTP = [one.name for one in STYLES if "habit" in one.changes]
 REPLIES = [
     "asmx", "typed", "text", "cdata", "json", "loose", "mime", "windows-1250", "false-declaration", "bom",
     "crlf", "nul", "typed loose mime", "json windows-1250",

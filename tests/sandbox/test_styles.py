@@ -358,7 +358,7 @@ def test_habits_of_the_exchange_server_add_up() -> None:
     """Servers want for more than one right."""
     style = style_of(["no-list", "base64", "no-stat", "basic"])
     assert style.habit == {"no_list", "no_stat"}
-    assert style.settings.keys() == {"soap"}
+    assert style.settings["soap"] == 'authentication = "basic"\n'
 
 
 def test_every_style_has_a_name_of_its_own_and_a_sentence() -> None:

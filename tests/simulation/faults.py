@@ -118,6 +118,7 @@ STRANGE_SERVERS: dict[str, dict[str, Any]] = {
     "lists names alone": {"kind": "bare_listing"},
     "says FAILURE of a missing file": {"kind": "vague_status"},
     "has no right to rename for a while": {"kind": "no_rename", "times": 2},
+    "has no right to rename": {"kind": "no_rename"},
     "has no right to list reports": {"kind": "no_list"},
     "has no right to look at reports": {"kind": "no_stat"},
     "has no right to remove": {"kind": "no_remove"},

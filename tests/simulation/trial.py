@@ -137,7 +137,7 @@ def _play(station: Station, trial: Trial, spoiled: bool) -> Outcome:
     other_way_too = rng.random() < 0.5
     with open_world(
         station.new_folder(), ledger, station.authority, trial.via, line=line, other_way_too=other_way_too,
-        sends_again=trial.scene == LIMITS,
+        sends_again=trial.scene == LIMITS, uploads_directly=trial.mood == "has no right to rename",
     ) as world:  # fmt: skip
         world.naive = trial.naive
         play = _Play(world, trial, rng)

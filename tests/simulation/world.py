@@ -124,16 +124,20 @@ class World:
 @contextmanager
 def open_world(
     folder: Path, ledger: Ledger, authority: Authority, via: str, *, line: dict[str, Any] | None = None,
-    other_way_too: bool = False, sends_again: bool = False,
+    other_way_too: bool = False, sends_again: bool = False, uploads_directly: bool = False,
 ) -> Iterator[World]:  # fmt: skip
     """A fresh world in `folder`, which is removed afterwards.
 
     `sends_again`: the bank waits longer for a slow authority, and may send again what it does not know.
+    `uploads_directly`: it has been told that it may not rename on the exchange server.
     """
     (folder / "bank").mkdir(parents=True)
     settings = authority.open(folder / "authority", _BEGINNING, line)
     url = ledger.fresh(folder / "bank" / "ajpes.db")
-    (folder / "bank" / "ajpes.toml").write_text(_settings(settings, url, via, other_way_too, sends_again))
+    text = _settings(settings, url, via, other_way_too, sends_again)
+    if uploads_directly:
+        text = text.replace("[sftp]\n", '[sftp]\nupload = "direct"\n')
+    (folder / "bank" / "ajpes.toml").write_text(text)
     engine = create_engine(url, poolclass=NullPool)
     try:
         yield World(folder, engine, authority)

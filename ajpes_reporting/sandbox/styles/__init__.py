@@ -91,7 +91,10 @@ STYLES: tuple[Named, ...] = (
     Named("crlf", "replies begin with CR LF, before the declaration", {"carriage": carriage.crlf}),
     Named("nul", "replies end with blanks and a NUL", {"carriage": carriage.trailing_nul}),
     # What the exchange server is like.
-    *(Named(name, plays, {"habit": {kind}}) for name, plays, kind in habits.HABITS),
+    *(
+        Named(name, plays, {"habit": {kind}, "settings": {"sftp": habits.SETTINGS.get(name, "")}})
+        for name, plays, kind in habits.HABITS
+    ),
 )  # fmt: skip
 _BY_NAME = {one.name: one for one in STYLES}
 _ADD_UP = ("habit", "settings")

@@ -14,3 +14,5 @@ HABITS: tuple[tuple[str, str, str], ...] = (
     ("no-stat", "the exchange server has no right to look at a file in the folder for reports", "no_stat"),
     ("no-remove", "the exchange server has no right to remove a file", "no_remove"),
 )
+# What a bank sets for such a server, in its section [sftp].
+SETTINGS = {"no-rename": 'upload = "direct"\n'}
