@@ -19,6 +19,7 @@ from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told, folded, read_json
+from ajpes_reporting.jsonread import Guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,7 @@ def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
     try:
         place = _place_of_payments(source)
         source.seek(begin)
-        for document in ijson.items(source, f"{place}.item"):
+        for document in ijson.items(Guarded(source), f"{place}.item"):
             number += 1
             yield _payment(document, number)
     except _NOT_READ as error:
@@ -154,7 +155,7 @@ def payments_in_xml(path: Path) -> Iterator[Payment]:
 def seal_of_statement(source: BinaryIO) -> dict[str, Any]:
     """The section `auth` of an answer with payments, as a document of its own. Raises `AnswerUnusable`."""
     try:
-        found = list(ijson.items(source, "auth"))
+        found = list(ijson.items(Guarded(source), "auth"))
         return {"auth": folded(found[0])} if len(found) == 1 else {}
     except _NOT_READ:
         raise AnswerUnusable("it is not whole JSON") from None
@@ -225,7 +226,7 @@ def _bytes_of(text: bytes) -> bytes:
 
 def _place_of_payments(source: BinaryIO) -> str:
     """Where the list of payments stands, in the spelling that is used here."""
-    for place, event, _value in ijson.parse(source):
+    for place, event, _value in ijson.parse(Guarded(source)):
         if event in ("start_array", "null") and _PAYMENTS.fullmatch(place):
             return str(place)
     raise AnswerUnusable("there is no list of payments in it")

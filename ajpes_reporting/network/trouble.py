@@ -160,8 +160,8 @@ def _names(shown: Certificate) -> str:
         alternative = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return (
-            f": it has no subject alternative name, and its common name no longer counts "
-            f"({shown.subject.rfc4514_string()[:_LONGEST_NAME]})"
+            f": it has no subject alternative name, only the subject "
+            f"{shown.subject.rfc4514_string()[:_LONGEST_NAME]}"
         )
     except ValueError:
         return ""

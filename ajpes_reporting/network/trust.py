@@ -4,7 +4,8 @@
   certificate of the server.
 - A chain that brings an expired or unknown root is no worse than one without it, as long as one of ours
   is on the way.
-- Names count as they stand in the subject alternative names (RFC 9525); a common name does not.
+- Names count as they stand in the subject alternative names; a common name counts where there are none, as
+  certificates of a bank's own houses often are.
 - Certificates are judged by RFC 5280 as OpenSSL does by default. Its strict mode, which Python 3.13 turns
   on in some places, refuses certificates of internal authorities that lack an identifier of their
   issuer's key, say, and protects nobody here.
@@ -43,7 +44,6 @@ def trusting(server_ca: Path | None, setting: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _Line
-    context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if server_ca is None:

@@ -98,6 +98,8 @@ def test_a_statement_says_the_same_in_every_shape(tmp_path: Path, text: str) -> 
         (json.dumps({"placilo": [PAYMENT, {**PAYMENT, "idEplacil": None}]}), "payment 2 .*ideplacil"),
         (json.dumps({"placilo": [{**PAYMENT, "Znesek": 1}]}), "twice"),
         ('{"placilo":[{"znesek":1e99999999999999999999}]}', "JSON"),
+        (f'{{"placilo":[{{"znesek":{"9" * 5_000}}}]}}', "JSON"),
+        (f'{{"placilo":[],"znesek":{"9" * 5_000}}}', "JSON"),
         ('{"placilo":[{"znesek":1e99999999}]}', "payment 1 .*beyond all measure"),
         (json.dumps({"placilo": [{**PAYMENT, "rezultat": False}]}), "payment 1 .*rezultat"),
         ("<izpisek><placilo><znesek>1</znesek><znesek>2</znesek></placilo></izpisek>", "twice"),

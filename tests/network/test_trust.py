@@ -179,7 +179,7 @@ def test_names_are_matched_as_they_stand(tmp_path: Path, names: tuple[str, ...],
         (("*.ajpes.example",), "a.b.ajpes.example", "another host name"),
         (("10.0.0.1",), "127.0.0.1", "another address: 10.0.0.1"),
         (("a.si", "b.si", "c.si", "d.si"), "localhost", "another host name: a.si, b.si, c.si and 1 more"),
-        ((), "localhost", "no subject alternative name, and its common name no longer counts (CN=localhost)"),
+        ((), "127.0.0.1", "no subject alternative name, only the subject CN=localhost"),
     ],
 )
 def test_a_certificate_for_somebody_else_says_for_whom(

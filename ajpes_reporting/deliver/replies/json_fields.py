@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import ijson
 from ajpes_reporting.deliver.replies.gathered import Gathered, Row
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError, broken_off
 from ajpes_reporting.deliver.replies.vocabulary import ROWS, Value, plain
+from ajpes_reporting.jsonread import Guarded, LongNumber
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.replies.section import Section
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 _BLOCK_BYTES = 64 * 1024
 _LARGEST_TOKEN_BYTES = 8 << 20
-# Where Python refuses to make a number of so many digits (4,300 by default, 640 at least), ijson 3.6 takes
-# the refusal for a result, and the whole process down with it.
-_MOST_DIGITS = 600
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
 _ITEM = ""  # the name of what stands in a list
 _LIST_ITEM = "item"  # what it is called as a row
 
@@ -35,13 +31,15 @@ def gather(document: Section, into: Gathered, text: IO[bytes]) -> bool:
     source = _Bounded(document)
     reader = _Reader(into, text)
     try:
-        for event, value in ijson.basic_parse(source, buf_size=_BLOCK_BYTES):
+        for event, value in ijson.basic_parse(Guarded(source), buf_size=_BLOCK_BYTES):
             source.unused_bytes = 0
             reader.take(event, value)
     except ijson.IncompleteJSONError as error:
         if document.read(1) == b"" and "trailing" not in str(error) and "invalid" not in str(error):
             raise broken_off(document.size_bytes) from error
         raise UnusableReplyError("it is not well-formed JSON") from error
+    except LongNumber as error:
+        raise UnusableReplyError(str(error)) from error
     except (ijson.JSONError, ValueError, ArithmeticError) as error:
         raise UnusableReplyError("it is not well-formed JSON") from error
     return reader.has_text
@@ -52,7 +50,6 @@ class _Bounded:
 
     def __init__(self, document: Section) -> None:
         self._document = document
-        self._end = b""
         self.unused_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
@@ -60,9 +57,6 @@ class _Bounded:
         self.unused_bytes += len(block)
         if self.unused_bytes > _LARGEST_TOKEN_BYTES:
             raise UnusableReplyError(f"it holds a single value of more than {_LARGEST_TOKEN_BYTES:,} bytes")
-        if _LONG_NUMBER.search(self._end + block):
-            raise UnusableReplyError(f"it holds a number of {_MOST_DIGITS} digits or more")
-        self._end = block[1 - _MOST_DIGITS :]
         return block
 
 

@@ -1,0 +1,40 @@
+"""Reading JSON that anybody may have made, as a stream, without being harmed by it."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+# Where Python refuses to make a number of so many digits (4,300 by default, 640 at least), ijson 3.6 takes
+# the refusal for a result, and the whole process down with it.
+_MOST_DIGITS = 600
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MOST_DIGITS)
+
+
+class LongNumber(ValueError):
+    """A document holds more digits in a row than any number of ours has."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it holds a number of {_MOST_DIGITS} digits or more")
+
+
+class Source(Protocol):
+    """What a document is read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Guarded:
+    """A source that ijson can be given. Reading raises `LongNumber` before ijson would see one."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._end = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Some more of it, or nothing at its end."""
+        block = self._source.read(size)
+        if _LONG_NUMBER.search(self._end + block):
+            raise LongNumber
+        self._end = (self._end + block)[1 - _MOST_DIGITS :]
+        return block
