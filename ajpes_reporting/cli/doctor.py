@@ -10,7 +10,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Part, Session, with_session
-from ajpes_reporting.cli.wording import as_order
+from ajpes_reporting.domain.remedies import as_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

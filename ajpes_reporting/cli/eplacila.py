@@ -12,9 +12,10 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
-from ajpes_reporting.cli.wording import as_order, counted
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:

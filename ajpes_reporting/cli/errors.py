@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ajpes_reporting.cli.output import echo, echo_json
-from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, ConfigurationError
+from ajpes_reporting.domain.remedies import as_order
 
 _PACKAGES = {
     "psycopg": "psycopg[binary]", "pythonjsonlogger": "python-json-logger",

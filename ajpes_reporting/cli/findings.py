@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import finding_json
-from ajpes_reporting.cli.wording import as_order
+from ajpes_reporting.domain.remedies import as_order
 
 if TYPE_CHECKING:
     from ajpes_reporting.check.log import FindingLog

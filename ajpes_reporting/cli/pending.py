@@ -16,10 +16,11 @@ from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo, echo_file, write_json
 from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, nothing_because
-from ajpes_reporting.cli.wording import as_order, counted
+from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.periods import parse_day
+from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:

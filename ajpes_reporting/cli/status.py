@@ -12,9 +12,9 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, left_out_json
-from ajpes_reporting.cli.wording import as_order
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.ledger.reported import moved_months

@@ -266,7 +266,7 @@ class SftpSessions:
 
 
 def describe(sftp: Client) -> str:
-    """What both sides of a session agreed on, and what the server offers."""
+    """What both sides of a session agreed on."""
     channel = sftp.get_channel()
     transport = channel.get_transport() if channel else None
     return str(transport.summary) if isinstance(transport, Transport) else ""

@@ -73,10 +73,7 @@ class Transport(paramiko.Transport):
 
     @property
     def summary(self) -> str:
-        return (
-            f"{self.remote_version}; host key {self.host_key_type}, cipher {self.local_cipher}; "
-            f"it offers {self.offered}"
-        )
+        return f"{self.remote_version}; host key {self.host_key_type}, cipher {self.local_cipher}"
 
     @property
     def has_greeted(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.remedies import as_order
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -71,4 +73,6 @@ def told(outcome: Outcome) -> str:
         return "; ".join(filter(None, (outcome.detail, *outcome.deviations)))
     if isinstance(outcome, Refused) and outcome.deviations:
         return f"{outcome.reason} ({'; '.join(outcome.deviations)})"
+    if isinstance(outcome, Unreachable) and outcome.remedy:
+        return f"{outcome.reason} Do: {as_order(outcome.remedy)}."
     return outcome.reason

@@ -312,7 +312,7 @@ def test_algorithms_that_do_not_meet_are_named(
 
 
 def test_inspection_tells_what_was_agreed_on(sshd: Sshd, sftp_settings: SftpServer) -> None:
-    """The doctor says which algorithms both sides offer, and leaves nothing behind."""
+    """The doctor says which algorithms both sides use, and leaves nothing behind."""
     said = SftpCarrier(sftp_settings).inspect().reached
     assert said.startswith("SSH-2.0-OpenSSH")
     assert "host key ssh-ed25519, cipher aes128-gcm@openssh.com" in said
