@@ -24,6 +24,7 @@ from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
+from ajpes_reporting.deliver.registry import WAYS
 from ajpes_reporting.deliver.replies.answer import Call
 from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
@@ -362,7 +363,8 @@ class Configuration:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         given: Mapping[str, str] = {"registration_number": PROVIDER, "name": "Banka Vzorec d.d."}
-        text = SETTINGS.format(**given)
+        ways = "".join(f"{way.example}\n" for way in WAYS)
+        text = SETTINGS.format(**given, ways=ways)
         commented = "\n".join(
             line.removeprefix("# ") if "=" in line or line.startswith("# [") else line
             for line in text.splitlines()
