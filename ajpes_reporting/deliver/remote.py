@@ -112,9 +112,11 @@ def take_away(sftp: Client, path: str, pauses: Sequence[float] = ()) -> Removal:
     After each of the pauses, in seconds, it is tried again where it was refused: the session that wrote the
     file may still hold it open there. A denial is not tried again.
     """
+    was_seen = glimpse(sftp, path) is not None
     try:
         sftp.remove(path)
-        by_its_word = Removal.TAKEN_AWAY
+        was_there = was_seen or not _also_removes_nothing(sftp, path)
+        by_its_word = Removal.TAKEN_AWAY if was_there else Removal.WAS_NOT_THERE
     except FileNotFoundError:
         by_its_word = Removal.WAS_NOT_THERE
     except Refused as error:
@@ -129,6 +131,18 @@ def take_away(sftp: Client, path: str, pauses: Sequence[float] = ()) -> Removal:
     if is_there:
         return Removal.LEFT_BEHIND
     return Removal.WAS_NOT_THERE if by_its_word is Removal.LEFT_BEHIND else by_its_word
+
+
+def _also_removes_nothing(sftp: Client, path: str) -> bool:
+    """Whether the server says yes once more, of a file that it has just removed: then that proves nothing.
+
+    Servers in front of an object store do: to remove what is not there is no mistake to them.
+    """
+    try:
+        sftp.remove(path)
+    except Refused:
+        return False
+    return True
 
 
 def compare(sftp: Client, path: str | bytes, parcel: Parcel, *, sizes_count: bool = False) -> Content:

@@ -215,7 +215,9 @@ def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
                 break
             time.sleep(pause)
     except Refused:
-        return _delivered_by_its_word(journey)
+        # A server that shows what is there, and tells nothing of what is not, may still show the part file.
+        if glimpse(sftp, journey.part) is None:
+            return _delivered_by_its_word(journey)
     return look_after(sftp, journey, "the server said that it has its name")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -121,6 +122,69 @@ def test_a_file_that_was_taken_under_another_name_is_found_by_its_bytes(
     sweep(odd, other_name)
     assert not isinstance(carrier.deliver(parcel), Unreachable)
     assert carrier.look(parcel, f"{NAME}.0123abcd.part").place.endswith(other_name)
+
+
+def removing_nothing_is_no_mistake(odd: OddSftp) -> None:
+    """As servers in front of an object store have it: REMOVE of what is not there succeeds."""
+
+    def remove(perform: Perform) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            perform()
+
+    odd.orders.on_remove = remove
+
+
+def failing_for_what_is_missing(odd: OddSftp) -> None:
+    """STAT says FAILURE of a missing file, and nobody may list."""
+
+    def stat_or_fail(_path: bytes, found: Attrs | None) -> Attrs:
+        if found is None:
+            raise asyncssh.SFTPFailure("Failure")
+        return found
+
+    def deny(_entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        raise asyncssh.SFTPPermissionDenied("no")
+
+    odd.orders.on_stat, odd.orders.on_list = stat_or_fail, deny
+
+
+@pytest.mark.parametrize("sweep", [taken_at_close, taken_between])
+@pytest.mark.parametrize("is_blind", [False, True])
+def test_a_removal_of_nothing_is_no_proof_that_it_was_taken_back(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, sweep: Callable[..., None], is_blind: bool
+) -> None:
+    """The whole file was taken; a server that "removes" it all the same must not have it sent again."""
+    sweep(odd, None)
+    removing_nothing_is_no_mistake(odd)
+    if is_blind:
+        failing_for_what_is_missing(odd)
+    assert isinstance(carrier.deliver(parcel), Unknown)
+    assert carrier.look(parcel, f"{NAME}.0123abcd.part") == Sighting()
+
+
+def test_what_a_server_hides_and_removes_once_was_taken_back(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """Such a server shows no part file; that it has none to remove a second time is proof enough."""
+    odd.orders.on_rename = lambda _perform, _drop: None
+    odd.orders.on_stat = lambda path, found: None if path.endswith(b".part") else found  # type: ignore[assignment,return-value]
+    odd.orders.on_list = lambda entry: replace_name(entry, b".part", b".")
+    assert isinstance(carrier.deliver(parcel), Unreachable)
+    assert names(inbox(odd)) == []
+
+
+def replace_name(entry: asyncssh.SFTPName, ending: bytes, by: bytes) -> asyncssh.SFTPName:
+    return asyncssh.SFTPName(by, attrs=entry.attrs) if entry.filename.endswith(ending) else entry
+
+
+def test_a_rename_that_does_nothing_is_seen_by_the_part_file_alone(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel
+) -> None:
+    """Of the final name such a server tells nothing; that the part file is still there tells enough."""
+    failing_for_what_is_missing(odd)
+    odd.orders.on_rename = lambda _perform, _drop: None
+    assert isinstance(carrier.deliver(parcel), Unreachable)
+    assert names(inbox(odd)) == []
 
 
 def test_a_part_file_that_gets_its_final_name_by_itself_is_delivered(
