@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import socket
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +34,8 @@ _WRITE_BYTES = 124 << 10
 _KEEPALIVE_SECONDS = 30
 # A session that has lain idle for longer is asked first whether it is still there.
 _FRESH_SECONDS = 2.0
+# The other side closes at once, as a rule.
+_NOTICED_SECONDS = 1.0
 
 # Whatever the line or the other side can do to us. OSError also stands for the server's refusals.
 TROUBLE = (OSError, EOFError, UnicodeDecodeError, paramiko.SSHException, paramiko.SFTPError)
@@ -134,7 +137,7 @@ class SftpSessions:
             key = transport.get_remote_server_key()
             if self._pins.admit(key.asbytes()):
                 return transport
-            _close(transport)
+            _hang_up(transport)
             seen[key.get_name()] = fingerprint(key.asbytes())
             others = [kind for kind in transport.usable_host_keys if self._pins.may_be(kind)]
             wanted = [kind for kind in others if kind not in seen][:1]
@@ -299,9 +302,23 @@ class _Session:
             return True
 
 
+def _hang_up(transport: Transport) -> None:
+    """Closes a line and lets the server notice: it may admit one connection at a time."""
+    _say_the_end(transport)
+    transport.join(_NOTICED_SECONDS)
+    _close(transport)
+
+
 def _close(transport: Transport) -> None:
+    _say_the_end(transport)
     transport.close()
     transport.line.close()
+
+
+def _say_the_end(transport: Transport) -> None:
+    """A watchdog has a duplicate of the line in hand: to close ours alone would tell the server nothing."""
+    with suppress(OSError):
+        transport.line.shutdown(socket.SHUT_WR)
 
 
 def _farewell(transport: Transport) -> str:

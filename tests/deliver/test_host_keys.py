@@ -158,6 +158,17 @@ def test_a_fingerprint_of_the_other_kind_of_key_is_found(
         assert proxy.connections <= 2
 
 
+def test_the_other_kinds_of_key_are_asked_for_one_after_the_other(
+    sshd: Sshd, sftp_settings: SftpServer
+) -> None:
+    """A server that admits one connection at a time has seen the end of the one before."""
+    key = sha256(sshd.rsa_host_key)
+    with CuttingProxy(sshd.port) as proxy:
+        with SftpSessions(replace(sftp_settings, port=proxy.port, host_key=key)).open():
+            pass
+        assert (proxy.connections, proxy.most_at_once) == (2, 1)
+
+
 def test_a_key_that_is_none_of_the_servers_is_refused_after_each_kind_once(
     sshd: Sshd, sftp_settings: SftpServer
 ) -> None:

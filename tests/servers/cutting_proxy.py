@@ -20,7 +20,8 @@ class CuttingProxy:
     at the limit still passes. With `silent` the line stays open there, but nothing passes any more.
     `at_limit` is called there, and the line left alone, where somebody else is to be the cause.
     The connections before number `silent_before` pass nothing any more, as soon as that is set.
-    `sent` and `received` count what passed over the first connection.
+    `sent` and `received` count what passed over the first connection. `most_at_once` says how many
+    connections the client had open at the same time.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lines: list[socket.socket] = []
         self.connections = 0
+        self.most_at_once = self._open = 0
         self.silent_before = 0
         self.sent = 0
         self.received = 0
@@ -66,6 +68,8 @@ class CuttingProxy:
                 server = socket.create_connection(("127.0.0.1", self._target_port))
                 self._lines += [client, server]
                 number, self.connections = self.connections, self.connections + 1
+                self._open += 1
+                self.most_at_once = max(self.most_at_once, self._open)
                 for direction, source, target in (("sent", client, server), ("received", server, client)):
                     arguments = (direction, source, target, number)
                     threading.Thread(target=self._forward, args=arguments, daemon=True).start()
@@ -90,6 +94,8 @@ class CuttingProxy:
             target.shutdown(socket.SHUT_WR)
         except OSError:
             self._break(source, target)  # one end has failed, and the other is to notice
+        finally:
+            self._open -= direction == "sent"
 
     def _break(self, *lines: socket.socket) -> None:
         if not self._silent:
