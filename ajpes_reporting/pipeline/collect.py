@@ -107,12 +107,17 @@ def wait_for_answer(desk: Desk, submission: Submission, folder: Path) -> None:
     """Looks for the answer to a submission for a short while; it may also come much later."""
     kinds = tuple(kind for kind in desk.kinds if kind.code == submission.report)
     give_up = time.monotonic() + desk.answer_wait_seconds
+    may_break = True  # once: the session that delivered may end, and a new one be as good as ever
     while True:
         try:
             fetch(desk, kinds, folder)
         except NotAllFetched:
             pass  # another file that stays there does not keep the answer from coming
-        except (NotDelivered, ConfigurationError, Replaced, SQLAlchemyError):
+        except NotDelivered:
+            if not may_break:
+                return
+            may_break = False
+        except (ConfigurationError, Replaced, SQLAlchemyError):
             # The report is delivered, whatever happens to the folders or this run; `collect` looks again.
             return
         with desk.engine.connect() as connection:

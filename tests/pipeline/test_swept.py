@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 from sqlalchemy import event as event_of
 from sqlalchemy import insert
@@ -105,6 +106,30 @@ def test_a_server_that_sweeps_and_answers_at_once_ends_in_acceptance(swept: Bank
     submission = swept.run().submission
     assert submission is not None
     assert state_of(swept, submission.id) is State.ACCEPTED
+
+
+def test_an_answer_is_waited_for_after_the_session_that_delivered_has_ended(
+    swept: Bank, odd: OddSftp
+) -> None:
+    """A server that ends each session after an upload, while the folder of answers is being read."""
+    breaks = [True]
+
+    def drop_once(entry: asyncssh.SFTPName) -> asyncssh.SFTPName:
+        if entry.filename == b"odgovor.xml" and breaks:
+            breaks.clear()
+            odd.orders.connections[-1].abort()
+        return entry
+
+    def take_and_answer(uploaded: Path) -> None:
+        uploaded.unlink()
+        (odd.root / "nodurs/iz_ajpes/odgovor.xml").write_text(ANSWER)
+
+    odd.orders.on_close, odd.orders.on_list = take_and_answer, drop_once
+    submission = swept.run().submission
+    assert submission is not None
+    assert breaks == []
+    assert state_of(swept, submission.id) is State.ACCEPTED
+    assert odd.orders.logins == 2
 
 
 def test_a_swept_upload_that_lies_in_accepted_under_another_name_is_found(swept: Bank, odd: OddSftp) -> None:
