@@ -267,7 +267,12 @@ def _remove(sftp: Client, folder: str, name: _Name) -> Iterator[Shortfall]:
 
 
 def _how_it_hides(sftp: Client, folder: str, absent: _Name) -> Refused | None:
-    """How the server answers for what is not there, if it lets us look at what is."""
+    """How the server answers for what is not there, if it lets us look at what is.
+
+    One that names it as missing when it is opened hides nothing; there only looking is forbidden.
+    """
+    if isinstance(_answer_to(lambda: sftp.open(absent.path, "rb").close()), NoSuchFile):
+        return None
     return None if _answer_to(lambda: sftp.stat(folder)) else _answer_to(lambda: sftp.stat(absent.path))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from ajpes_reporting.deliver.folders import Folders
@@ -15,6 +16,7 @@ from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting
 from tests.deliver.conftest import DENIED, NO_LIST, NO_STAT, MakeParcel
+from tests.servers.odd_sftp import OddSftp
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
@@ -221,6 +223,27 @@ def test_the_missing_right_is_named_and_nothing_stays_there(
         assert one.stops_runs is stops_runs or "v_ajpes" not in one.place
         assert "Ask the authority for the right" in one.remedy
     assert [each for each in sshd.root.rglob("*") if each.is_file()] == []
+
+
+def test_no_probe_is_left_where_looking_and_removing_are_both_forbidden(
+    odd: OddSftp, odd_settings: SftpServer
+) -> None:
+    """In this folder alone: a server that hides what is missing would say so of every file, opened or not."""
+
+    def deny(*_asked: object) -> None:
+        raise asyncssh.SFTPPermissionDenied("Permission denied")
+
+    def look(path: bytes, found: asyncssh.SFTPAttrs | None) -> asyncssh.SFTPAttrs:
+        if b"v_ajpes/" in path:
+            deny()
+        return found
+
+    odd.orders.on_stat, odd.orders.on_remove = look, deny
+    found = SftpCarrier(odd_settings).inspect().shortfalls
+    assert [one.place for one in found if "cannot be removed" in one.detail] == [
+        "nodurs/v_ajpes", "spapp/v_ajpes",
+    ]  # fmt: skip
+    assert [each for each in odd.root.rglob("*") if each.is_file()] == []
 
 
 @pytest.mark.parametrize("denied", ["close", "setstat,fsetstat,mkdir,fsync,limits"])
