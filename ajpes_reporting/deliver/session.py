@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ _KEEPALIVE_SECONDS = 30
 _FRESH_SECONDS = 2.0
 # The other side closes at once, as a rule.
 _NOTICED_SECONDS = 1.0
+
+# No line fails so, but a disk that is full, over its quota, or read only.
+_OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Whatever the line or the other side can do to us. OSError also stands for the server's refusals.
 TROUBLE = (OSError, EOFError, UnicodeDecodeError, paramiko.SSHException, paramiko.SFTPError)
@@ -242,6 +246,11 @@ class SftpSessions:
             return NotDelivered(
                 f"The session with {self._name} was not over after {watchdog.seconds:g} seconds and was cut.",
                 "Try again later; if the file is very large, raise sftp.call_timeout_seconds.",
+            )
+        if isinstance(error, OSError) and error.errno in _OUR_DISK:
+            return NotDelivered(
+                f"What {self._name} gives us cannot be kept: {error.strerror}.",
+                "Make room on the disk of this machine, or have it mended, then run again.",
             )
         if isinstance(error, UnicodeDecodeError):
             return NotDelivered(

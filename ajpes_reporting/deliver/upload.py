@@ -370,14 +370,14 @@ def _arrived(sftp: Client, journey: Journey, path: str) -> Arrival:
         return Arrival.GONE
     if state.size_bytes == whole and doubt is None:
         return Arrival.WHOLE
-    if state.size_bytes == 0 and journey.size_before_close in (None, whole):
-        return Arrival.EMPTIED
-    found = compare(sftp, path, journey.parcel)
+    found = compare(sftp, path, journey.parcel)  # a server that knows no sizes may tell 0
     if found is Content.OURS or (found is Content.UNREADABLE and doubt is None):
         journey.size_there = state.size_bytes
         return Arrival.WHOLE
     if found is Content.ABSENT:
         return Arrival.GONE
+    if state.size_bytes == 0 and journey.size_before_close in (None, whole):
+        return Arrival.EMPTIED
     if doubt is not None:
         raise doubt
     journey.may_have_arrived = journey.is_direct

@@ -891,6 +891,33 @@ def test_a_size_of_zero_may_mean_that_it_is_not_known(
     assert path.read_bytes() == b"<BlokOdgovor/>"
 
 
+def test_a_report_is_delivered_where_every_size_is_told_as_zero(
+    odd: OddSftp, carrier: SftpCarrier, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is its size told while it is open: what lies there is read before it is called emptied."""
+
+    def unsupported(_sftp: object, _file: object) -> None:
+        raise asyncssh.SFTPOpUnsupported("no")
+
+    monkeypatch.setattr("tests.servers.odd_sftp._Sftp.fstat", unsupported, raising=False)
+    odd.orders.on_stat, odd.orders.on_list = size(0), entry_with(size=0)  # type: ignore[assignment]
+    assert isinstance(carrier.deliver(parcel), Delivered)
+    assert names(inbox(odd)) == [NAME]
+
+
+def test_a_full_disk_of_ours_is_not_told_as_the_servers_fault(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks at the network, or rings the authority, for what only room on this machine mends."""
+    (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(b"<BlokOdgovor/>")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "full.part").symlink_to("/dev/full")
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp._local_name", lambda _remote: "full")
+    with pytest.raises(NotDelivered, match="cannot be kept: No space left on device") as told:
+        list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
+    assert "disk of this machine" in told.value.remedy
+
+
 def test_a_listing_without_an_end_is_given_up_and_told(
     odd: OddSftp, odd_settings: SftpServer, tmp_path: Path
 ) -> None:
