@@ -192,9 +192,14 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
         closed, last = tries[-2:][0], tries[-1]
         is_news = (last.finished_at or last.started_at) > now - _DETOUR_IS_NEWS_FOR
         if closed.via == tries[0].via != last.via and closed.outcome == "unreachable" and is_news:
-            text = f"{item.report} for {item.period} had to go by {last.via}; {closed.via} is closed"
+            if last.outcome == "unreachable":
+                text = f"{item.report} for {item.period} went neither by {closed.via} nor by {last.via}"
+                why = f"{closed.via}: {closed.detail} {last.via}: {last.detail}"
+            else:
+                text = f"{item.report} for {item.period} had to go by {last.via}; {closed.via} is closed"
+                why = closed.detail
             remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
-            yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {closed.detail}", remedy)
+            yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {why}", remedy)
 
 
 def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:

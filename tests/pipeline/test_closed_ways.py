@@ -207,6 +207,19 @@ def test_when_our_own_certificate_closes_soap_the_report_goes_by_sftp(bank: Bank
     assert bank.problems() == ()
 
 
+def test_when_the_other_way_fails_too_nobody_is_told_that_the_report_went_by_it(bank: Bank) -> None:
+    """A person hears that nothing went, and why of each way."""
+    NO_SOAP["missing"][0](bank)
+    setting(bank, "sftp", "port", "1")
+    bank.record(event("O-1", 1))
+    submission = bank.run().submission
+    assert submission is not None
+    assert submission.state is State.UNREACHABLE
+    (told,) = detours(bank)
+    assert told.startswith("NODURS for 2026-11-17 went neither by soap nor by sftp: soap: ")
+    assert all(detail in told for _via, _outcome, detail in attempts(bank, submission.id))
+
+
 @pytest.mark.parametrize("what", NO_SFTP)
 def test_when_our_own_key_closes_sftp_the_report_goes_by_soap(bank: Bank, what: str) -> None:
     """The other direction: what is wrong with the second way does not close the first."""
