@@ -33,6 +33,11 @@ _UNFINISHED = (".part", ".tmp", ".temp", ".filepart", ".partial", ".incomplete")
 _ASKED_AT_ONCE = 1_000
 _MOST_NEW = 10_000
 _MOST_WARNINGS = 20
+_FORBIDDEN = "Ask the authority for the right to read there."
+_REFUSED = "Collect again later; if it stays so, ask the authority why its server does not give them."
+_TOO_LARGE = (
+    "If an answer may be that large, raise sftp.max_answer_bytes; if not, ask the authority to remove it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Box:
         self._folder = folder
         self._report = report
         self._left: list[str] = []
-        self._unreadable: list[str] = []
+        self._not_fetched: list[str] = []
+        self._remedies: dict[str, None] = {}
         self._warnings = 0
 
     def new(
@@ -79,6 +85,7 @@ class Box:
         size = (found.size_bytes if told is None else told) or None
         if size is not None and size > most_bytes:
             self.warn("%r has %d bytes, too many to fetch", found.name, size)
+            self._note(found, _TOO_LARGE)
             return False
         written, is_certain = self._copy(path, to, size, most_bytes), True
         if size not in (None, written) and self._state(path) == before:
@@ -86,6 +93,7 @@ class Box:
             written, is_certain = self._copy(path, to, None, most_bytes), False
         if written > most_bytes:
             self.warn("%r has more than %d bytes, too many to fetch", found.name, most_bytes)
+            self._note(found, _TOO_LARGE)
             return False
         if is_certain and self._state(path) == before:
             return True
@@ -104,10 +112,22 @@ class Box:
         return written
 
     def note_refusal(self, found: Found, error: Refused) -> None:
-        """Notes that a file was not given to us, and whether nobody may read it."""
+        """Notes that a file was not given to us; one that is gone, or is a folder, is nobody's trouble."""
         self.warn("%r cannot be fetched: %s", found.name, error)
         if error.is_denied:
-            self._unreadable.append(found.remote.name)
+            self._note(found, _FORBIDDEN)
+        elif not isinstance(error, NoSuchFile) and not self._is_folder(found.name):
+            self._note(found, _REFUSED)
+
+    def _is_folder(self, name: bytes) -> bool:
+        """Whether it can be listed: there are servers that do not tell what a name stands for."""
+        try:
+            next(listing.entries(self._sftp, posixpath.join(self._folder.encode(), name)), None)
+        except Refused:
+            return False
+        except listing.EndlessListing:
+            pass
+        return True
 
     def warn(self, text: str, *values: object) -> None:
         """Logs what is wrong with one file, once; when there is too much of it, only that there is more."""
@@ -120,7 +140,7 @@ class Box:
             _log.warning("%s: %s", self._folder, warning)
 
     def tell_what_was_left(self) -> None:
-        """Raises `NotDelivered` if the folder had no end, or there is something that may not be read."""
+        """Raises `NotDelivered` if the folder had no end, or there is something that could not be fetched."""
         if self._warnings > _MOST_WARNINGS:
             _log.warning("%s: %d more files were passed over", self._folder, self._warnings - _MOST_WARNINGS)
         if self._left:
@@ -128,13 +148,17 @@ class Box:
                 f"{' '.join(self._left)} What was found until then is taken in.",
                 "Ask the authority to clear the folder, then collect again.",
             )
-        if self._unreadable:
-            count, some = len(self._unreadable), ", ".join(self._unreadable[:3])
+        if self._not_fetched:
+            count, some = len(self._not_fetched), ", ".join(self._not_fetched[:3])
             raise NotAllFetched(
-                f"{self._folder} has {count:,} new file{'s' if count > 1 else ''} that we may not read: "
-                f"{some}{', …' if count > 3 else ''}. What may be read is taken in.",
-                "Ask the authority for the right to read there.",
+                f"{self._folder} has {count:,} new file{'s' if count > 1 else ''} that could not be fetched: "
+                f"{some}{', …' if count > 3 else ''}. The others are taken in.",
+                " ".join(self._remedies),
             )
+
+    def _note(self, found: Found, remedy: str) -> None:
+        self._not_fetched.append(found.remote.name)
+        self._remedies[remedy] = None
 
     def _state(self, path: bytes) -> State | None:
         """What STAT tells of a file; None if it tells nothing, and the listing has to do."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from paramiko import SFTPError
 from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
 
-from ajpes_reporting.deliver.wire import EndOfList, Refused, entries_of
+from ajpes_reporting.deliver.wire import EndOfList, Refused, entries_of, legible
 from ajpes_reporting.domain.errors import NotDelivered
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Limits:
 DEFAULT = Limits()
 
 
-def entries(sftp: Client, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
+def entries(sftp: Client, folder: str | bytes) -> Iterator[tuple[bytes, SFTPAttributes]]:
     """Each entry's own name, and its attributes, in which bytes that are no text read as \\xc4.
 
     Raises `EndlessListing` beyond the session's limits, when it has given everything up to there, and
@@ -55,6 +55,7 @@ def entries(sftp: Client, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]
     client: Any = sftp  # its stubs do not know how it asks
     limits = sftp.listing
     kind, reply = client._request(CMD_OPENDIR, folder)
+    folder = folder if isinstance(folder, str) else legible(folder)
     if kind != CMD_HANDLE:
         raise SFTPError("Expected handle")
     handle = reply.get_binary()

@@ -117,7 +117,7 @@ class SftpCarrier:
         `already_fetched` is asked for many at once. A file that is still being written is left for the next
         time. Nothing is removed there.
         Raises `NotDelivered` if the folder cannot be reached or read, saying why, or if there was no end to
-        it, and `NotAllFetched` for files that may not be read; then what was found is yielded first.
+        it, and `NotAllFetched` for files that it does not give us; then what was found is yielded first.
         """
         into.mkdir(parents=True, exist_ok=True)
         folder = self._folder(report, "iz_ajpes")

@@ -9,7 +9,7 @@ AjpesReportingError            1  anything unforeseen
 ├── AlarmNotTold               1  a channel did not take an alarm; it is tried again
 ├── RefusedByAuthority         4
 ├── NotDelivered               5  provably nothing arrived
-│   └── NotAllFetched          5  files that may be answers may not be read; the others were
+│   └── NotAllFetched          5  files that may be answers were not given to us; the others were
 └── OutcomeUnknown             6  a person or the next run must settle it
 """
 
@@ -89,7 +89,7 @@ class NotDelivered(AjpesReportingError):
 
 
 class NotAllFetched(NotDelivered):
-    """Files that may be answers lie with the authority and may not be read; the others were fetched."""
+    """Files that may be answers lie with the authority and could not be fetched; the others were."""
 
 
 class OutcomeUnknown(AjpesReportingError):

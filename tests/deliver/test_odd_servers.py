@@ -17,7 +17,7 @@ from ajpes_reporting.deliver.box import Box
 from ajpes_reporting.deliver.listing import Limits
 from ajpes_reporting.deliver.session import SftpSessions
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
-from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting, no_record
 from tests.deliver.conftest import MakeParcel
@@ -905,6 +905,26 @@ def test_a_report_is_delivered_where_every_size_is_told_as_zero(
     assert names(inbox(odd)) == [NAME]
 
 
+def test_an_answer_that_the_server_fails_to_give_is_told(
+    odd: OddSftp, carrier: SftpCarrier, tmp_path: Path
+) -> None:
+    """It lies there, whatever the reason: `collect` must not look as if all had come."""
+
+    def fail(path: bytes) -> None:
+        if path.endswith(b"a.xml"):
+            raise asyncssh.SFTPFailure("Locked")
+
+    for name in ("a.xml", "b.xml"):
+        (odd.root / "nodurs/iz_ajpes" / name).write_bytes(b"<BlokOdgovor/>")
+    odd.orders.on_read = fail
+    fetched = []
+    with pytest.raises(NotAllFetched, match=r"could not be fetched: a\.xml\.") as told:
+        for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
+            fetched.append(remote.name)
+    assert fetched == ["b.xml"]
+    assert "Collect again later" in told.value.remedy
+
+
 def test_a_full_disk_of_ours_is_not_told_as_the_servers_fault(
     odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -980,8 +1000,11 @@ def test_a_name_with_a_nul_in_it_can_be_stored(odd: OddSftp, carrier: SftpCarrie
         asked.extend(remote.name for remote in remotes)
         return []
 
-    fetched = list(carrier.fetch_new("nodurs", note, tmp_path / "in"))
-    assert [remote.name for remote, _path in fetched] == ["b.xml"]
+    fetched = []
+    with pytest.raises(NotAllFetched, match=r"a\\x00b\.xml"):  # nor is there such a file
+        for remote, _path in carrier.fetch_new("nodurs", note, tmp_path / "in"):
+            fetched.append(remote.name)
+    assert fetched == ["b.xml"]
     assert sorted(asked) == ["a\\x00b.xml", "b.xml"]
 
 

@@ -174,7 +174,7 @@ def test_answers_that_may_not_be_read_are_told(
     (sshd.box("nodurs", "iz_ajpes") / "odgovor.xml").write_bytes(b"<BlokOdgovor/>")
     with (
         caplog.at_level(logging.WARNING),
-        pytest.raises(NotDelivered, match=r"we may not read: odgovor\.xml"),
+        pytest.raises(NotDelivered, match=r"could not be fetched: odgovor\.xml"),
     ):
         list(stingy("read").fetch_new("nodurs", nothing_known, tmp_path / "in"))
     assert "odgovor.xml" in caplog.text

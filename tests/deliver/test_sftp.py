@@ -18,7 +18,7 @@ import asyncssh
 import pytest
 
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
+from ajpes_reporting.domain.errors import ConfigurationError, NotAllFetched, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
 from tests.deliver.conftest import REPORT, MakeParcel
@@ -595,14 +595,17 @@ def test_an_answer_is_put_together_whatever_comes_first(
 def test_an_answer_beyond_measure_is_not_fetched(
     sshd: Sshd, sftp_settings: SftpServer, tmp_path: Path
 ) -> None:
-    """The disk is not filled by whoever answers, and the other answers still come."""
+    """The disk is not filled by whoever answers; the other answers still come, and a person hears of it."""
     box = sshd.box("nodurs", "iz_ajpes")
     (box / "big.xml").write_bytes(b"x" * 1001)
     (box / "small.xml").write_bytes(b"x" * 1000)
     carrier = SftpCarrier(replace(sftp_settings, largest_answer_bytes=1000))
-    assert [answer.name for answer, _ in carrier.fetch_new("nodurs", nothing_known, tmp_path)] == [
-        "small.xml"
-    ]
+    fetched = []
+    with pytest.raises(NotAllFetched, match=r"could not be fetched: big\.xml\. The others") as told:
+        for answer, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path):
+            fetched.append(answer.name)
+    assert fetched == ["small.xml"]
+    assert "sftp.max_answer_bytes" in told.value.remedy
 
 
 def test_a_name_that_is_not_utf_8_is_fetched_under_a_legible_one(
