@@ -288,6 +288,16 @@ def as_json(document: Any, status: str = "200 OK") -> Reply:
     return Reply(json.dumps(document).encode(), "application/json; charset=utf-8", status)
 
 
+def fault(code: str, text: str, more: str = "") -> str:
+    """A fault of SOAP 1.1."""
+    return envelope(
+        f"<soap:Fault><faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}</soap:Fault>"
+    )
+
+
+SERVICE_ERROR = (
+    '<Ident dtDatumPriprave="2026-11-17T18:00:00" idNapake="12"><OpisNapake>Ni pravic.</OpisNapake></Ident>'
+)
 ACCEPTED: dict[str, Reply] = {
     "JSON: success and no rows": as_json({"success": True, "failure": False, "rows": []}),
     "JSON: counts": as_json({"success": 1, "failure": 0}),
@@ -299,6 +309,9 @@ ACCEPTED: dict[str, Reply] = {
     "JSON as the result": xml(call(html.escape('{"success":true,"rows":[]}'))),
     "JSON of Json.NET, and a row that reports no trouble": as_json(
         {"data": {"@failure": "0", "@success": "1", "row": {"@id": "1", "@msg": "0", "@msgTxt": ""}}}
+    ),
+    "JSON: a row that says it is well": as_json(
+        {"success": True, "rows": [{"vrsta": "OK", "text": "sprejeto"}]}
     ),
     "JSON: rows that each succeeded": as_json({"success": True, "rows": [{"id": 1, "success": True}]}),
     "JSON: lists of what succeeded and failed": as_json(
@@ -368,6 +381,24 @@ REFUSED: dict[str, Reply] = {
             f'<multiRef id="id2" {XSI} xsi:type="n:Napaka"><vrsta>ERR</vrsta><Opis>slabo</Opis></multiRef>'
         )
     ),
+    "success 0 on the typed result": xml(call(YES, ' failure="1" success="0"')),
+    "success false round the answer": xml(call(block(YES), ' success="false"')),
+    "a service error on the answer itself": xml(
+        call(block(YES).replace("<BlokOdgovor", '<BlokOdgovor idNapake="12" OpisNapake="Ni pravic."'))
+    ),
+    "JSON: success of the call, and a refusal as text": as_json({"success": True, "result": block(NO)}),
+    "JSON: failure, and a message in HTML": as_json({"success": False, "message": "<b>Ni pravic.</b>"}),
+    "JSON: success, and counts of what failed": as_json({"successCount": 3, "failureCount": 1}),
+    "a service error in a row": xml(
+        call('<Napake><Napaka idNapake="12"><OpisNapake>Ni pravic.</OpisNapake></Napaka></Napake>')
+    ),
+    "JSON: a service error in a list": as_json({"napake": [{"idNapake": 12, "opisNapake": "Ni pravic."}]}),
+    "a fault of ours as text": xml(call(html.escape(fault("soap:Client", "Ni pravic.")))),
+    "an answer with HTTP 403": replace(xml(call(block(NO))), status="403 Forbidden"),
+    "a service error with HTTP 401": replace(xml(call(SERVICE_ERROR)), status="401 Unauthorized"),
+    "an amount that looks like a sub-status of IIS": replace(
+        xml(call(block(NO.replace("račun", "znesek 404.13")))), status="500 Internal Server Error"
+    ),
     "bytes that are no letters": Reply(
         call(block(NO)).encode().replace("č".encode(), b"\xe8\x81"), "text/xml; charset=utf-8"
     ),
@@ -388,9 +419,6 @@ KEYS = (
 )
 """Names that say something in one notation or another."""
 
-SERVICE_ERROR = (
-    '<Ident dtDatumPriprave="2026-11-17T18:00:00" idNapake="12"><OpisNapake>Ni pravic.</OpisNapake></Ident>'
-)
 SERVICE_ERRORS: dict[str, Reply] = {
     "in the result": xml(call(SERVICE_ERROR)),
     "in a BlokOdgovor": xml(call(block(SERVICE_ERROR))),
@@ -413,13 +441,6 @@ SERVICE_ERRORS: dict[str, Reply] = {
     "in JSON": as_json({"Ident": {"idNapake": 12, "OpisNapake": "Ni pravic."}}),
 }  # fmt: skip
 """Each says that error 12 is "Ni pravic."; nothing was taken."""
-
-
-def fault(code: str, text: str, more: str = "") -> str:
-    """A fault of SOAP 1.1."""
-    return envelope(
-        f"<soap:Fault><faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}</soap:Fault>"
-    )
 
 
 def fault12(code: str, text: str, subcode: str = "", detail: str = "") -> str:
@@ -498,6 +519,59 @@ UNKNOWN: dict[str, tuple[Reply, str]] = {
     "an answer and a fault": (
         xml(envelope(block(YES) + "<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault>")),
         "contradicts itself",
+    ),
+    "a fault and an answer": (
+        xml(envelope(f"<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault>{block(YES)}")),
+        "contradicts itself",
+    ),
+    "a fault and a typed result": (
+        xml(envelope(f"<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault><r>{YES}</r>")),
+        "contradicts itself",
+    ),
+    "success and a fault": (
+        xml(envelope("<r><success>true</success></r><soap:Fault><faultcode>soap:Client</faultcode>"
+                     "</soap:Fault>")),
+        "contradicts itself",
+    ),
+    "a failure beside an acceptance as text": (
+        xml(envelope(f"<r><success>false</success><odgovor>{html.escape(block(YES))}</odgovor></r>")),
+        "contradicts itself",
+    ),
+    "a failure on an acceptance as text": (
+        xml(call(html.escape(block(YES)), ' success="0"')), "contradicts itself"
+    ),
+    "a service error beside an acceptance as text": (
+        xml(envelope(f"<r><odgovor>{html.escape(block(YES))}</odgovor><idNapake>12</idNapake></r>")),
+        "contradicts itself",
+    ),
+    "an error beside an acceptance as text": (
+        xml(envelope(f"<r><odgovor>{html.escape(block(YES))}</odgovor><napake>{row()}</napake></r>")),
+        "contradicts itself",
+    ),
+    "a failure beside an acceptance elsewhere": (
+        related(
+            envelope('<r success="0"><BlokPodOddajResult href="cid:answer@ajpes"/></r>'), "8bit", block(YES)
+        ),
+        "contradicts itself",
+    ),
+    "JSON: a failure beside an acceptance as text": (
+        as_json({"success": False, "result": block(YES)}), "contradicts itself"
+    ),
+    "JSON: success of the call, and half an answer as text": (
+        as_json({"success": True, "result": block(NO)[:-20]}), "not well-formed XML"
+    ),
+    "JSON: success of the call, and rows as text": (
+        as_json({"success": True, "rows": '[{"vrsta":"ERR","text":"slabo"}]'}), "neither yes nor no"
+    ),
+    "JSON: success, and a row in a word that nobody knows": (
+        as_json({"success": True, "rows": [{"vrsta": "ZAVRNITEV", "text": "x"}]}), "contradicts itself"
+    ),
+    "JSON: success, and the number of an error": (
+        as_json({"success": True, "rows": [{"idNapake": 12, "text": "x"}]}), "contradicts itself"
+    ),
+    "an acceptance with HTTP 403": (replace(xml(call(block(YES))), status="403 Forbidden"), "HTTP 403"),
+    "an amount in the fault of a server": (
+        replace(xml(fault("soap:Server", "obresti 403.7")), status=FAILED), "obresti 403.7"
     ),
     "two answers": (xml(call(block(YES) + block(NO))), "more than one"),
     "an answer to the monthly report": (

@@ -65,11 +65,19 @@ _BY_STATUS = {
     431: _LARGE_HEADER,
 }
 
+# The sub-statuses of IIS, which count with their own status: elsewhere such a number is an amount.
+_BY_SUB_STATUS: dict[int, list[tuple[re.Pattern[bytes], TurnedAway]]] = {
+    404: [(re.compile(rb"\b404\.13\b"), _TOO_LARGE)],
+    403: [
+        (re.compile(rb"\b403\.7\b"), _NO_CERTIFICATE),
+        (re.compile(rb"\b403\.1[367]\b"), _WRONG_CERTIFICATE),
+    ],
+}
 # What servers write on their pages, of IIS with ASP.NET and of nginx, where the status says less.
-_BY_PAGE = [
-    (re.compile(rb"\b404\.13\b|request content length|maximum request length exceeded", re.I), _TOO_LARGE),
-    (re.compile(rb"\b403\.7\b|no required SSL certificate was sent", re.I), _NO_CERTIFICATE),
-    (re.compile(rb"\b403\.1[367]\b|SSL certificate error", re.I), _WRONG_CERTIFICATE),
+_BY_PAGE: list[tuple[re.Pattern[bytes], TurnedAway]] = [
+    (re.compile(rb"request content length|maximum request length exceeded", re.I), _TOO_LARGE),
+    (re.compile(rb"no required SSL certificate was sent", re.I), _NO_CERTIFICATE),
+    (re.compile(rb"SSL certificate error", re.I), _WRONG_CERTIFICATE),
     (re.compile(rb"request header or cookie too large", re.I), _LARGE_HEADER),
 ]
 # ASP.NET, once its method has begun: the words that follow may be those of another service that it called.
@@ -81,7 +89,7 @@ def turned_away(status: int, page: bytes) -> TurnedAway | None:
     if status < HTTPStatus.BAD_REQUEST:
         return None
     if not _INSIDE.search(page):
-        for words, meaning in _BY_PAGE:
+        for words, meaning in [*_BY_SUB_STATUS.get(status, []), *_BY_PAGE]:
             if words.search(page):
                 return meaning
     return _BY_STATUS.get(status)

@@ -200,18 +200,21 @@ class SoapCarrier:
         return f"A file on this machine failed in the middle of the call ({error})."
 
     def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
-        """What the authority says, if it says anything."""
+        """What the authority says, if it says anything; else what the web server before it says."""
         status = response.status_code
-        if (why := turned_away(status, _page(reply.path))) is not None:
-            return self._not_taken(why, status, reply.path)
+        why = turned_away(status, _page(reply.path))
         content_type = response.headers.get("Content-Type", "")
         question = Question(self._endpoint.names.result, content_type, reply.call)
         try:
             reading = read_reply(reply.path, reply.answer, question)
         except UnusableReplyError as error:
-            if status == httpx.codes.BAD_REQUEST:
-                return self._not_taken(BAD_REQUEST, status, reply.path)
+            if why is None and status == httpx.codes.BAD_REQUEST:
+                why = BAD_REQUEST
+            if why is not None:
+                return self._not_taken(why, status, reply.path)
             return Unknown(f"{_replied(status)}: {self._masked(str(error))}.", _SETTLE, reply.path)
+        if why is not None and not reading.is_definite:
+            return self._not_taken(why, status, reply.path)
         return self._outcome(status, reading, reply)
 
     def _outcome(self, status: int, reading: Reading, reply: _Reply) -> Outcome:

@@ -90,7 +90,7 @@ def test_what_a_reply_leaves_out_of_an_answer_is_known_from_the_call(tmp_path: P
     assert verdict(tmp_path) == ["0"]
     assert etree.parse(tmp_path / "answer.xml").getroot()[0].get("datumPriprave") == "2026-11-17T17:02:00Z"
     assert reading.deviations == (
-        "it came as JSON", "it leaves out the provider, the day and the time, which are the call's",
+        "it came as JSON", "it leaves out the provider, the day and the time, known from the call",
     )  # fmt: skip
 
 

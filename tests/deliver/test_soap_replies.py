@@ -136,9 +136,9 @@ def test_a_reply_that_is_not_packed_as_it_says_is_unknown(send: Send) -> None:
     assert "not packed as its Content-Encoding says" in outcome.reason
 
 
-def test_a_status_that_turns_the_message_away_still_does(send: Send) -> None:
-    """Nothing that a proxy writes below it makes a report delivered that was not."""
-    reply = replies.xml(replies.call(replies.block(replies.YES)))
+def test_a_fault_below_a_status_that_turns_the_message_away_changes_nothing(send: Send) -> None:
+    """It is the server's own way to say the same, and the other way is open."""
+    reply = replies.xml(replies.fault("soap:Client", "Ni dovoljeno."))
     outcome = send(replies.Reply(reply.body, status="403 Forbidden"))
     assert isinstance(outcome, Unreachable)
 

@@ -66,7 +66,7 @@ def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path
         return ()
     names = {"provider": "the provider", "day": "the day", "prepared": "the time"}
     left_out = " and ".join(filter(None, (", ".join(map(names.__getitem__, taken[:-1])), names[taken[-1]])))
-    return (f"it leaves out {left_out}, which are the call's",)
+    return (f"it leaves out {left_out}, known from the call",)
 
 
 def refuses(answer: Path) -> bool:

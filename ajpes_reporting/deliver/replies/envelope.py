@@ -16,7 +16,8 @@ from xml.sax.saxutils import quoteattr
 from ajpes_reporting.deliver.replies.answer import ROOT
 from ajpes_reporting.deliver.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError, broken_off
-from ajpes_reporting.deliver.replies.xml_fields import DEEPEST
+from ajpes_reporting.deliver.replies.vocabulary import ROWS, is_verdict, plain
+from ajpes_reporting.deliver.replies.xml_fields import DEEPEST, REFERRED_TO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ _MOST_NAMES = 10_000  # of elements and attributes; the parser remembers each
 _LONGEST_FAULT = 2_000
 _LONGEST_HREF = 1_000
 
+_FAULT_AND_MORE = "it contradicts itself: a fault, and something beside it"
 _WEB_PAGE = "it is a web page (HTML), not a SOAP envelope"
 # SOAP 1.1 and SOAP 1.2.
 _FAULT_PARTS = {
@@ -119,6 +121,8 @@ class Scan:
         """Whether there is no envelope round it."""
         self.is_typed = False
         """Whether the answer is not called BlokOdgovor."""
+        self.says_more = False
+        """Whether there is something outside of an answer that may say yes or no."""
         self._document = document
         self._result = result
         self._text = text
@@ -235,6 +239,8 @@ class Scan:
     def _begin_in_body(self, name: str, local: str, attributes: dict[str, str]) -> None:
         if self._answer is not None or self.fault:
             self._is_alone = False
+        if self.fault and len(self._path) < self._fault_depth and local.lower() != REFERRED_TO:
+            raise UnusableReplyError(_FAULT_AND_MORE)
         if local.lower() == ROOT.lower() and not self.fault:
             self._enter_answer(name, self._parser.CurrentByteIndex, self._open[-1].known, attributes)
         elif local.lower() == "ident" and self._is_alone and len(self._open) > 1 and not self.fault:
@@ -245,12 +251,15 @@ class Scan:
     def _begin_outside(self, name: str, local: str, attributes: dict[str, str]) -> None:
         self._path.append(local)
         self._declare(name, attributes)
+        self._mind(local, attributes)
         self._is_fresh, self._takes_text = True, False
         if len(self._path) > DEEPEST:
             raise UnusableReplyError(f"its elements are nested more than {DEEPEST} deep")
         if self._path[-2:] == ["Body", "Fault"]:
             if self._answer is not None:
                 raise UnusableReplyError("it contradicts itself: an answer, and a fault")
+            if not self._is_alone:
+                raise UnusableReplyError(_FAULT_AND_MORE)
             self.fault = dict.fromkeys(("code", "subcode", "text", "detail"), "")
             self._fault_depth = len(self._path)
         elif self._is_in_body and not self.href and attributes.get("href", "").startswith("cid:"):
@@ -269,13 +278,22 @@ class Scan:
                 f"its element {local[:40]} has more than {_MOST_ATTRIBUTES:,} attributes"
             )
 
+    def _mind(self, local: str, attributes: dict[str, str]) -> None:
+        """What is round an answer, or beside it, may say something about the report, too."""
+        if not self._is_in_body:
+            return
+        by_attribute = any(map(is_verdict, map(plain, attributes)))
+        self._is_regular &= not by_attribute
+        self.says_more |= by_attribute or is_verdict(plain(local)) or plain(local) in ROWS
+
     def _end(self, _name: str) -> None:
         if self._depth_in_answer:
             self._depth_in_answer -= 1
             if self._depth_in_answer == 0:
                 self._leave_answer()
             return
-        if self._answer is None and self._is_in_body and len(self._path) > 2:
+        is_content = self._is_in_body and len(self._path) > 2 and "Header" not in self._path
+        if self._answer is None and is_content:
             self._is_alone = False  # something came before it that is not round it
         self._is_fresh = False
         self._path.pop()
@@ -286,7 +304,7 @@ class Scan:
         wrapper = self._open[-1]
         inherited = self._open[-2].known
         self.is_typed = True
-        self._is_regular = self._path[-1] != "Body"
+        self._is_regular &= self._path[-1] != "Body"
         self._answer = _Place(wrapper.name, wrapper.start, 0, _without(inherited, wrapper.declared))
         self._path.pop()
         self._open.pop()
@@ -297,6 +315,7 @@ class Scan:
         if self._answer is not None and not self.is_typed:
             raise UnusableReplyError("it holds more than one BlokOdgovor")
         self._is_regular &= name.rpartition(":")[2] == ROOT
+        self._mind(ROOT, attributes)
         self._answer = _Place(name, start, 0, _without(known, _declared(attributes)))
         self._depth_in_answer = 1
         self._is_fresh, self._takes_text = True, False

@@ -8,11 +8,13 @@ from typing import IO, TYPE_CHECKING
 
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
 from ajpes_reporting.deliver.replies.vocabulary import (
+    ERROR_FLAGS,
     ROWS,
     SUCCESS,
     Severity,
     Value,
     flag,
+    has_odd_severity,
     head_meaning,
     is_of_row,
     is_severity,
@@ -62,7 +64,9 @@ class Gathered:
         self.head: dict[str, Value] = {}
         self.severities: Counter[Severity] = Counter()
         self.has_named_errors = False
-        """Whether rows that do not say how bad they are stand under a name that does."""
+        """Whether rows that do not say how bad they are, as far as is known, may well be errors."""
+        self.has_service_errors = False
+        """Whether rows have the number of an error (idNapake), and do not say how bad it is."""
         self._rows = rows
 
     @property
@@ -77,7 +81,7 @@ class Gathered:
             return
         if isinstance(value, str):
             value = value.strip()[:LONGEST_TEXT]
-        if name in ("napaka", "error") and isinstance(flag(value), bool):
+        if name in ERROR_FLAGS and isinstance(flag(value), bool):
             meaning = "failure"
         if meaning in _FLAGS:
             value = flag(value)
@@ -100,6 +104,8 @@ class Gathered:
             return
         number, text = row_value(row, "number"), row_value(row, "text")
         severity = self._severity(row, number)
+        if severity == "" and row.get("idnapake"):
+            self.has_service_errors = self.has_named_errors = True
         self.severities[severity] += 1
         if severity == "OK":
             if any(severity_by_list(name) == "OK" for name in row.listed_as):
@@ -132,7 +138,7 @@ class Gathered:
         listed: Severity = next((severity for severity in by_list if severity), "")
         if listed != "ERR" and (success or (number is not None and flag(number) == 0)):
             return "OK"
-        if not listed and any(map(names_errors, row.listed_as)):
+        if has_odd_severity(row) or (not listed and any(map(names_errors, row.listed_as))):
             self.has_named_errors = True
         return listed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 _BLOCK_BYTES = 64 * 1024
 _LARGEST_TOKEN_BYTES = 8 << 20
+_DOCUMENT = re.compile(r"""[\ufeff\s]*(<[?!\w]|\{\s*["}]|\[\s*[\[{"\]]|&lt;|&\#)""")
 _ITEM = ""  # the name of what stands in a list
 _LIST_ITEM = "item"  # what it is called as a row
 
@@ -131,7 +133,7 @@ class _Reader:
 
     @staticmethod
     def _is_document(value: Value) -> bool:
-        return isinstance(value, str) and value.lstrip("\ufeff \t\r\n")[:1] in ("<", "{", "[", "&")
+        return isinstance(value, str) and _DOCUMENT.match(value) is not None
 
     def _put_aside(self, document: str) -> None:
         if self.has_text:

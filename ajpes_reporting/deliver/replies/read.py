@@ -11,17 +11,18 @@ import binascii
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from ajpes_reporting.deliver.replies import encoding, json_fields, mime, xml_fields
-from ajpes_reporting.deliver.replies.answer import Call, write_answer
+from ajpes_reporting.deliver.replies.answer import Call, refuses, write_answer
 from ajpes_reporting.deliver.replies.envelope import Fault, Scan, fault_of
 from ajpes_reporting.deliver.replies.gathered import Gathered
 from ajpes_reporting.deliver.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
-from ajpes_reporting.deliver.replies.verdict import Refusal, judge
+from ajpes_reporting.deliver.replies.verdict import Refusal, judge, says_no
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,15 @@ class Reading:
     fault: Fault | None = None
     refusal: Refusal | None = None
     deviations: tuple[str, ...] = ()
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether the service itself says what became of the report; a fault may be its server's."""
+        return self.fault is None and (self.refusal is None or self.refusal.is_definite)
+
+    def accepts(self, answer: Path) -> bool:
+        """Whether the report is accepted, with or without warnings."""
+        return self.fault is None and self.refusal is None and not refuses(answer)
 
 
 def read_reply(reply: Path, answer: Path, question: Question) -> Reading:
@@ -153,15 +163,18 @@ class _Reader:
                 self._deviations.append("its answer is a typed result")
             scan.copy_answer(self._answer)
             return self._reading()
-        if not scan.has_answer and scan.has_text:
-            return self._inside(text)
-        if not scan.has_answer and scan.href:
-            return self._attached(scan.href)
+        if not scan.has_answer and (scan.has_text or scan.href):
+            read = partial(self._inside, text) if scan.has_text else partial(self._attached, scan.href)
+            return self._within(self._gathered(document), read) if scan.says_more else read()
         return self._gathered_xml(document, scan)
 
-    def _gathered_xml(self, document: Section, scan: Scan) -> Reading:
+    def _gathered(self, document: Section) -> Gathered:
         gathered = Gathered(self._file())
         xml_fields.gather(document, gathered)
+        return gathered
+
+    def _gathered_xml(self, document: Section, scan: Scan) -> Reading:
+        gathered = self._gathered(document)
         if not scan.has_answer and not gathered.says_anything:
             raise UnusableReplyError(_NO_ANSWER if not scan.is_bare else _NO_ENVELOPE)
         reading = self._judged(gathered)
@@ -175,9 +188,24 @@ class _Reader:
         gathered = Gathered(self._file())
         holds_text = json_fields.gather(document, gathered, text := self._file())
         self._deviations.append("it came as JSON")
-        if holds_text and not gathered.says_anything:
-            return self._inside(text)
+        if holds_text:
+            return self._within(gathered, partial(self._inside, text))
         return self._judged(gathered)
+
+    def _within(self, round_it: Gathered, read: Callable[[], Reading]) -> Reading:
+        """What a document within another says, unless the outer one refuses what the inner one accepts."""
+        before = len(self._deviations)
+        is_refused = says_no(round_it)
+        try:
+            reading = read()
+        except UnusableReplyError:
+            if not is_refused:
+                raise
+            del self._deviations[before:]
+            return self._judged(round_it)
+        if is_refused and reading.accepts(self._answer):
+            raise UnusableReplyError("it contradicts itself: a refusal, and an acceptance within it")
+        return reading
 
     def _judged(self, gathered: Gathered) -> Reading:
         verdict = judge(gathered)

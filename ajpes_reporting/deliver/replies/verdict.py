@@ -59,6 +59,8 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     error_rows, warning_rows = gathered.severities["ERR"], gathered.severities["WRN"]
     unsaid = gathered.severities[""]
     is_good = False if error_rows else _is_good(head)
+    if is_good is None and gathered.has_service_errors:
+        is_good = False
     if is_good is False:
         if not (error_rows or warning_rows or unsaid or head.get("errors")):
             return _refused_without_rows(head)
@@ -69,6 +71,13 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     if gathered.has_named_errors:
         raise UnusableReplyError("it contradicts itself: success, and errors")
     return Counts(0, _declared(head, "warnings", warning_rows + unsaid), "WRN")
+
+
+def says_no(gathered: Gathered) -> bool:
+    """Whether it refuses the report, and be it only round an answer that a document within it holds."""
+    return bool(
+        _service_error(gathered.head) or gathered.severities["ERR"] or _is_good(gathered.head) is False
+    )
 
 
 def _service_error(head: dict[str, Value]) -> Refusal | None:

@@ -32,6 +32,8 @@ FAILURE = frozenset(
 _HEAD = {
     **dict.fromkeys(SUCCESS, "success"),
     **dict.fromkeys(FAILURE, "failure"),
+    **dict.fromkeys(("successcount", "stevilosprejetih"), "success"),
+    **dict.fromkeys(("failurecount", "failedcount", "rejectedcount", "stevilozavrnjenih"), "failure"),
     **dict.fromkeys(("ierr", "errorcount", "errors", "stevilonapak", "napake"), "errors"),
     **dict.fromkeys(("iwrn", "warningcount", "warnings", "steviloopozoril", "opozorila"), "warnings"),
     **dict.fromkeys(("idnapake", "stevilkanapake", "sifranapake", "kodanapake"), "fault number"),
@@ -46,6 +48,10 @@ _HEAD = {
     "mesecpodatkov": "month",
     **dict.fromkeys(("datumpriprave", "dtdatumpriprave"), "prepared"),
 }  # fmt: skip
+
+_VERDICTS = frozenset({"success", "failure", "errors", "fault number", "fault text"})
+ERROR_FLAGS = frozenset({"napaka", "error"})
+"""Names of a text that are a verdict where they say nothing but yes or no."""
 
 # Of a row: the first of several names that it has counts.
 _ROW = {
@@ -71,6 +77,8 @@ ROWS = frozenset(
 """Elements and objects that are a row, wherever they stand."""
 
 _SEVERITIES: dict[str, Severity] = {
+    "ok": "OK",
+    **dict.fromkeys(SUCCESS, "OK"),
     **dict.fromkeys(("err", "error", "napaka", "e", "fatal", "critical"), "ERR"),
     **dict.fromkeys(("wrn", "warn", "warning", "opozorilo", "w", "info", "information", "obvestilo"), "WRN"),
 }
@@ -100,6 +108,11 @@ def head_meaning(name: str) -> str | None:
     return _HEAD.get(name)
 
 
+def is_verdict(name: str) -> bool:
+    """Whether a field of the head says by itself what became of a report, by its plain name."""
+    return _HEAD.get(name) in _VERDICTS or name in ERROR_FLAGS
+
+
 def is_of_row(name: str) -> bool:
     """Whether a field means anything in a row."""
     return name in _ROW_NAMES
@@ -116,6 +129,12 @@ def row_value(fields: dict[str, Value], meaning: str) -> Value:
         if name in fields and fields[name] not in (None, ""):
             return fields[name]
     return None
+
+
+def has_odd_severity(row: dict[str, Value]) -> bool:
+    """Whether a row says how bad it is in a word that is not known here; "type" may speak of anything."""
+    word = next((row[name] for name in ("vrsta", "severity", "resnost") if row.get(name)), None)
+    return word is not None and not severity_of(word)
 
 
 def severity_of(word: Value) -> Severity:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEEPEST = 100
-_REFERRED_TO = "multiref"
+REFERRED_TO = "multiref"
+"""What Axis calls elements that others point to."""
 # Of XML Schema and SOAP: they say how a value is written, not what it is.
 _OF_THE_NOTATION = frozenset(
     {"type", "nil", "schemalocation", "nonamespaceschemalocation", "arraytype", "encodingstyle", "root"}
@@ -64,7 +65,7 @@ class _Reader:
         # A row that only points to where it stands is read there.
         if self._row is None and name in ROWS and "href" not in attributes:
             self._row, self._row_depth = Row(name, tuple(self._path[:-1])), len(self._path)
-        if plain(tag) != _REFERRED_TO:  # its `id` is only what is pointed to
+        if plain(tag) != REFERRED_TO:  # its `id` is only what is pointed to
             for key, value in attributes.items():
                 self._attribute(key, value)
 
@@ -97,6 +98,6 @@ class _Reader:
 
 def _called(name: str, attributes: Mapping[str, str]) -> str:
     """An element's name; Axis calls what it points to `multiRef`, and says by its type what it is."""
-    if name != _REFERRED_TO:
+    if name != REFERRED_TO:
         return name
     return next((plain(value) for key, value in attributes.items() if key.endswith(":type")), name)
