@@ -243,7 +243,8 @@ def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
         echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
         return
     echo("The message as a whole was refused, not a record in it.")
-    echo(f"Do: mend what is named in [{way}], then `ajpes-reporting resubmit {submission.id} --same`. {due}")
+    again = f"ajpes-reporting resubmit {submission.id} --same"
+    echo(f"Do: mend what the reason names in [{way}], if anything; then `{again}`. {due}")
 
 
 def _show_attempts(desk: Desk, submission: Submission) -> None:

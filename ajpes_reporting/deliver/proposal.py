@@ -22,6 +22,7 @@ from ajpes_reporting.deliver.shape import (
     message_namespace,
     role_of,
     shape_of,
+    texts_beside,
 )
 from ajpes_reporting.deliver.wsdl import Call, Field, Interface, Kind
 from ajpes_reporting.domain.errors import ConfigurationError
@@ -124,9 +125,13 @@ def propose(wsdl: Path, interface: Interface, setting: str, kept: Mapping[str, A
     needed = _needed_parameters(
         shape, names, settings.get("ident", [each.name for each in shape.ident.slots])
     )
+    if shape.ident.form is IdentForm.NONE and (ours := _ours_to_fill(needed)):
+        settings["parameters"] = {**settings.get("parameters", {}), **ours}
+        needed = tuple(name for name in needed if name not in ours)
     points = [
         *doubts,
         *_dropped(dropped, kept),
+        *_other_addresses(interface, call, settings),
         *_open_points(shape, settings, needed),
         *(
             f"The WSDL speaks of {each}, which is not sent; ask AJPES whether it must be."
@@ -243,6 +248,21 @@ def _endpoint(call: Call, kept: Mapping[str, Any]) -> tuple[dict[str, str], list
     return {"endpoint": urlunsplit(parts._replace(scheme="https"))}, doubts
 
 
+def _other_addresses(interface: Interface, call: Call, settings: Mapping[str, Any]) -> Iterator[str]:
+    """A test service and the real one may stand in one WSDL."""
+    hosts = dict.fromkeys(
+        host
+        for each in interface.calls
+        if each.operation == call.operation and (host := urlsplit(each.address).hostname)
+    )
+    if len(hosts) > 1 and "endpoint" in settings:
+        yield (
+            f"The WSDL names several hosts: {', '.join(hosts)}; "
+            f"soap.endpoint is at {urlsplit(settings['endpoint']).hostname}. "
+            "Ask AJPES which one is for tests, and which for real reports."
+        )
+
+
 def _is_internal(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
@@ -281,7 +301,7 @@ def _document_words(shape: CallShape) -> str:
 def _ident_words(shape: CallShape) -> str:
     ident = shape.ident
     if ident.form is IdentForm.NONE:
-        return "the operation has no place for it"
+        return "the operation has no place that is meant for it"
     where = " in the SOAP header" if ident.in_header else ""
     if ident.holder is None:
         return f"no element of that name, but fields beside the report: {_names(ident.slots)}"
@@ -315,13 +335,35 @@ def _named(element: Field, name: str) -> Iterator[Field]:
         yield from _named(each, name)
 
 
-def _open_points(shape: CallShape, settings: Mapping[str, Any], needed: tuple[str, ...]) -> Iterator[str]:
-    ident = shape.ident
-    if ident.form is IdentForm.NONE and settings.get("authentication") != "basic":
+def _ours_to_fill(needed: Sequence[str]) -> dict[str, str]:
+    """Who we are, where the WSDL wants that outside of any Ident, and each of it once."""
+    known = {name: role for name in needed if (role := role_of(name))}
+    return {name: f"{{{role}}}" for name, role in known.items() if [*known.values()].count(role) == 1}
+
+
+def _without_ident(shape: CallShape, settings: Mapping[str, Any]) -> Iterator[str]:
+    parameters = settings.get("parameters", {})
+    if "{password}" in parameters.values():
+        names = ", ".join(name for name, text in parameters.items() if text.startswith("{"))
+        yield f"The block fills {names} by their names (soap.parameters); ask AJPES whether that is right."
+        return
+    beside = [each.name for each in texts_beside(shape.call, shape.document) if each.name not in parameters]
+    if beside and settings.get("authentication") != "basic":
+        yield (
+            f"Beside the report the WSDL takes {', '.join(beside)}; ask AJPES whether user name and password "
+            "belong there, and set soap.ident_element then."
+        )
+    elif settings.get("authentication") != "basic":
         yield (
             "Ask AJPES whether user name and password are wanted at all; if so, probably by HTTP Basic "
             '(soap.authentication = "basic").'
         )
+
+
+def _open_points(shape: CallShape, settings: Mapping[str, Any], needed: tuple[str, ...]) -> Iterator[str]:
+    ident = shape.ident
+    if ident.form is IdentForm.NONE:
+        yield from _without_ident(shape, settings)
     if ident.form is IdentForm.TEXT and "ident_separator" not in settings:
         yield 'Ask AJPES what stands between the entries of Ident (soap.ident_separator, now ";").'
     if ident.form is IdentForm.FIELDS and "ident" not in settings:

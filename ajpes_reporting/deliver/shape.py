@@ -259,9 +259,12 @@ def _document_place(call: Call, names: SoapNames, wsdl: object) -> DocumentPlace
 
 
 def _preferred(places: list[DocumentPlace]) -> list[DocumentPlace]:
-    """Of several elements those that must be there, and of these the ones that are called like a document."""
-    needed = [place for place in places if place.element.required] or places
-    return [place for place in needed if _DOCUMENT_NAMES.search(place.element.name)] or needed
+    """Of several elements the ones that are called like a document, and of these those that must be there.
+
+    ASP.NET and WCF say of every string that it may be left out.
+    """
+    named = [place for place in places if _DOCUMENT_NAMES.search(place.element.name)] or places
+    return [place for place in named if place.element.required] or named
 
 
 def _guessed(call: Call) -> list[DocumentPlace]:
@@ -352,6 +355,11 @@ def _ident_place(call: Call, names: SoapNames, document: DocumentPlace, wsdl: ob
         return IdentPlace(IdentForm.NONE)
     holder, in_header = found[0]
     return _ident_in(holder, names, in_header=in_header, wsdl=wsdl)
+
+
+def texts_beside(call: Call, document: DocumentPlace) -> list[Field]:
+    """The elements beside the report that hold a text, and might be meant for who we are."""
+    return [each for each in _around(call, document) if each.kind is Kind.TEXT]
 
 
 def _around(call: Call, document: DocumentPlace) -> list[Field]:

@@ -124,6 +124,42 @@ def test_of_several_operations_none_is_guessed(doctor: Told) -> None:
     assert "several operations that may be meant: BlokVlozi, BlokOddaj" in told
 
 
+PLAIN = (WSDLS / "asmx_bytes.wsdl").read_text()
+ENTRIES = 'minOccurs="0" maxOccurs="1" name="Ident" type="tns:ArrayOfString"'
+
+
+def test_a_report_does_not_go_where_the_login_belongs(doctor: Told, tmp_path: Path) -> None:
+    """ASP.NET says of every string that it may be left out; the report goes by the name, not by that."""
+    wsdl = tmp_path / "other.wsdl"
+    text = PLAIN.replace('name="Blok" type="s:base64Binary"', 'name="xmlDokument" type="s:string"')
+    wsdl.write_text(text.replace(ENTRIES, 'name="prijava" type="s:string"'))
+    _, printed, _ = doctor(wsdl)
+    assert block_in(printed)["document_element"] == "xmlDokument"
+    assert "Beside the report the WSDL takes prijava" in printed
+    assert "soap.ident_element" in printed
+
+
+def test_a_login_outside_of_any_ident_is_filled_in_by_its_name(doctor: Told, tmp_path: Path) -> None:
+    """No password has to be written into ajpes.toml because a WSDL wants it as an attribute."""
+    wsdl = tmp_path / "attributes.wsdl"
+    attributes = "".join(f'<s:attribute name="{name}" use="required" />' for name in ("Uporabnik", "Geslo"))
+    element = f"<s:element {ENTRIES} />"
+    text = PLAIN.replace(element, "").replace("</s:sequence>", f"</s:sequence>{attributes}", 1)
+    wsdl.write_text(text)
+    _, printed, _ = doctor(wsdl)
+    assert block_in(printed)["parameters"] == {"Uporabnik": "{username}", "Geslo": "{password}"}
+
+
+def test_a_wsdl_with_a_test_service_and_the_real_one_is_told(doctor: Told, tmp_path: Path) -> None:
+    """Nobody sends the first test to production because the WSDL names that first."""
+    wsdl = tmp_path / "both.wsdl"
+    port = PLAIN[PLAIN.index("<wsdl:port ") : PLAIN.index("</wsdl:service>")]
+    real = port.replace("wwwt.", "www.").replace('port name="', 'port name="Real')
+    wsdl.write_text(PLAIN.replace("</wsdl:service>", f"{real}</wsdl:service>"))
+    _, printed, _ = doctor(wsdl)
+    assert "names several hosts: wwwt.ajpes.si, www.ajpes.si" in printed
+
+
 def test_an_address_that_no_report_should_go_to_is_doubted(doctor: Told, tmp_path: Path) -> None:
     """WSDLs behind a proxy name the machine that made them."""
     wsdl = tmp_path / "internal.wsdl"

@@ -188,7 +188,7 @@ def test_a_message_that_is_turned_away_names_the_section(rest: RestAuthority, ba
     """It is not the ledger that has to be mended; nor does a refused report go by another way."""
     rest.mood = "422 No such provider"
     code, said = call("run", "nodurs", "--date", "2026-11-17")
-    assert (code, "mend what is named in [rest]" in said) == (4, True)
+    assert (code, "mend what the reason names in [rest]" in said) == (4, True)
     assert attempts(bank) == [("rest", "refused")]
     assert any("mend [rest]" in text for text in alarms(bank))
 

@@ -65,8 +65,10 @@ class Gathered:
         self.severities: Counter[Severity] = Counter()
         self.has_named_errors = False
         """Whether rows that do not say how bad they are, as far as is known, may well be errors."""
-        self.has_service_errors = False
-        """Whether rows have the number of an error (idNapake), and do not say how bad it is."""
+        self.service_error: tuple[str, str] | None = None
+        """Number and text of the first row with an idNapake that does not say how bad it is."""
+        self.names_records = False
+        """Whether rows with one say which record they are about."""
         self._rows = rows
 
     @property
@@ -105,7 +107,9 @@ class Gathered:
         number, text = row_value(row, "number"), row_value(row, "text")
         severity = self._severity(row, number)
         if severity == "" and row.get("idnapake"):
-            self.has_service_errors = self.has_named_errors = True
+            self.service_error = self.service_error or (_text(number), _text(text))
+            self.has_named_errors = True
+            self.names_records |= any(self._record(row))
         self.severities[severity] += 1
         if severity == "OK":
             if any(severity_by_list(name) == "OK" for name in row.listed_as):

@@ -59,7 +59,9 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     error_rows, warning_rows = gathered.severities["ERR"], gathered.severities["WRN"]
     unsaid = gathered.severities[""]
     is_good = False if error_rows else _is_good(head)
-    if is_good is None and gathered.has_service_errors:
+    if is_good is None and gathered.service_error:
+        if not gathered.names_records:
+            return Refusal(*gathered.service_error)
         is_good = False
     if is_good is False:
         if not (error_rows or warning_rows or unsaid or head.get("errors")):
