@@ -237,7 +237,8 @@ def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None
 def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
     """What mends a refusal: the ledger, if records were refused; the settings, if the message was."""
     with desk.engine.connect() as connection:
-        has_answer = bool(answers.of_submission(connection, submission.id))
+        replies = answers.of_submission(connection, submission.id)
+        has_answer = any(reply.status == answers.APPLIED for reply in replies)
         way = submissions.attempts_of(connection, submission.id)[-1].via
     if has_answer:
         echo(f"Do: correct the ledger, then `ajpes-reporting resubmit {submission.id}`. {due}")
@@ -259,7 +260,7 @@ def _show_attempts(desk: Desk, submission: Submission) -> None:
 def _show_rows(desk: Desk, submission: Submission) -> None:
     with desk.engine.connect() as connection:
         for reply in answers.of_submission(connection, submission.id):
-            if reply.note:
+            if reply.note and reply.status != answers.DISCARDED:
                 echo(f"  the answer: {reply.note}")
             for row in answers.rows_of(connection, reply.id, _MOST_ROWS):
                 code = f" {row.code}" if row.code else ""

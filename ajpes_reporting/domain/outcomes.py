@@ -68,7 +68,7 @@ Outcome = Delivered | Refused | Unreachable | Unknown
 
 
 def told(outcome: Outcome) -> str:
-    """What is put on record of an outcome, in words."""
+    """What is put on record of an outcome, in words, and what to do where the way has to be mended."""
     if isinstance(outcome, Delivered):
         return "; ".join(filter(None, (outcome.detail, *outcome.deviations)))
     if isinstance(outcome, Refused) and outcome.deviations:

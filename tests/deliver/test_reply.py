@@ -219,6 +219,24 @@ def test_a_large_reply_needs_no_memory_however_it_is_wrapped(tmp_path: Path, wra
     assert peak < 8_000_000
 
 
+def test_long_names_fill_no_memory_either(tmp_path: Path) -> None:
+    """The parser keeps each name four times over, as long as it is."""
+    names = "".join(f"<{'a' * 500_000}{number}/>" for number in range(10))
+    with pytest.raises(UnusableReplyError, match="its names have more than"):
+        read(tmp_path, reply(names + replies.block(replies.YES)))
+
+
+def test_long_names_in_json_are_not_kept(tmp_path: Path) -> None:
+    """A program that runs for months does not grow by what one reply calls its fields."""
+    fields = ",".join(f'"{"a" * 1_000_000}{number}":1' for number in range(20))
+    body = f'{{{fields},"success":true}}'.encode()
+    tracemalloc.start()
+    read(tmp_path, body, "application/json")
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 2_000_000
+
+
 @pytest.mark.parametrize("name", {**poison.UNREADABLE, **poison.UNMATCHED})
 def test_an_answer_that_makes_no_sense_is_handed_on_or_refused_in_words(tmp_path: Path, name: str) -> None:
     """What it is worth is for whoever reads it; the reply itself is never a traceback."""

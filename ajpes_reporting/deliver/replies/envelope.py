@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LARGEST_TOKEN_BYTES = 1 << 20  # a tag longer than this is an attack on the parser
 _MOST_ATTRIBUTES = 1_000
 _MOST_NAMES = 10_000  # of elements and attributes; the parser remembers each
+_LONGEST_NAMES = 1 << 20  # of all of them
 _LONGEST_FAULT = 2_000
 _LONGEST_HREF = 1_000
 
@@ -195,6 +196,8 @@ class Scan:
                     )
                 if len(self._parser.intern) > _MOST_NAMES:
                     raise UnusableReplyError(f"it has more than {_MOST_NAMES:,} different names")
+                if sum(map(len, self._parser.intern)) > _LONGEST_NAMES:
+                    raise UnusableReplyError(f"its names have more than {_LONGEST_NAMES:,} characters")
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise self._explained(error, fed) from error

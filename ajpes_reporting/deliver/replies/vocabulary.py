@@ -94,10 +94,14 @@ _NO = frozenset({"false", "ne", "no"})
 _COUNT = re.compile(r"[0-9]{1,10}")
 
 
-@lru_cache(maxsize=1_000)  # a million rows have the same few
 def plain(name: str) -> str:
     """A name without what makes no difference."""
-    local = name.rpartition(":")[2][:_LONGEST_NAME]
+    return _plain(name[-_LONGEST_NAME:])  # what is remembered must not be as long as somebody likes
+
+
+@lru_cache(maxsize=1_000)  # a million rows have the same few
+def _plain(name: str) -> str:
+    local = name.rpartition(":")[2]
     if not local.isascii():
         local = unicodedata.normalize("NFD", local)
     return _LETTERS.sub("", local.lower())
