@@ -382,6 +382,9 @@ REFUSED: dict[str, Reply] = {
         )
     ),
     "success 0 on the typed result": xml(call(YES, ' failure="1" success="0"')),
+    "a text beside the answer that is none": xml(
+        envelope(f"<r><BlokPodOddajResult>0</BlokPodOddajResult>{block(NO)}</r>")
+    ),
     "success false round the answer": xml(call(block(YES), ' success="false"')),
     "a service error on the answer itself": xml(
         call(block(YES).replace("<BlokOdgovor", '<BlokOdgovor idNapake="12" OpisNapake="Ni pravic."'))
@@ -543,6 +546,16 @@ UNKNOWN: dict[str, tuple[Reply, str]] = {
     "a service error beside an acceptance as text": (
         xml(envelope(f"<r><odgovor>{html.escape(block(YES))}</odgovor><idNapake>12</idNapake></r>")),
         "contradicts itself",
+    ),
+    "errors beside an acceptance as text": (
+        xml(envelope(f"<r><odgovor>{html.escape(block(YES))}</odgovor><errors><error>x</error></errors></r>")),
+        "contradicts itself",
+    ),
+    "a refusal as text beside an acceptance": (
+        xml(envelope(f"<r>{block(YES)}<odgovor>{html.escape(block(NO))}</odgovor></r>")), "contradicts itself"
+    ),
+    "a refusal as text before an acceptance": (
+        xml(envelope(f"<r><odgovor>{html.escape(block(NO))}</odgovor>{block(YES)}</r>")), "contradicts itself"
     ),
     "an error beside an acceptance as text": (
         xml(envelope(f"<r><odgovor>{html.escape(block(YES))}</odgovor><napake>{row()}</napake></r>")),

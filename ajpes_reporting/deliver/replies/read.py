@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from shutil import copyfileobj
@@ -158,6 +158,8 @@ class _Reader:
             return self._reading(fault=fault_of(scan.fault))
         if scan.is_bare:
             self._deviations.append("it came without a SOAP envelope")
+        if scan.has_answer and scan.has_text:
+            return self._beside(text, partial(self._gathered_xml, document, scan))
         if scan.is_answer_regular:
             if scan.is_typed:
                 self._deviations.append("its answer is a typed result")
@@ -203,8 +205,20 @@ class _Reader:
                 raise
             del self._deviations[before:]
             return self._judged(round_it)
-        if is_refused and reading.accepts(self._answer):
+        if (is_refused or round_it.has_named_errors) and reading.accepts(self._answer):
             raise UnusableReplyError("it contradicts itself: a refusal, and an acceptance within it")
+        return reading
+
+    def _beside(self, text: IO[bytes], read: Callable[[], Reading]) -> Reading:
+        """What elements say, unless a document that stands beside them as text says the contrary."""
+        before = len(self._deviations)
+        also_accepted: bool | None = None
+        with suppress(UnusableReplyError):  # it need not be an answer
+            also_accepted = self._inside(text).accepts(self._answer)
+        del self._deviations[before:]
+        reading = read()
+        if also_accepted is not None and reading.accepts(self._answer) != also_accepted:
+            raise UnusableReplyError("it contradicts itself: an acceptance, and a refusal")
         return reading
 
     def _judged(self, gathered: Gathered) -> Reading:
