@@ -264,13 +264,25 @@ class SftpSessions:
                 f"{self._name} does not keep to SFTP: {error}.",
                 "Ask the authority which server it runs, and in which version.",
             )
+        if isinstance(error, EOFError | paramiko.SSHException) or str(error) == "Socket is closed":
+            return NotDelivered(
+                f"{self._name}{self._through} hung up in the middle of the session.{_farewell(transport)}",
+                "Try again later; if it stays so, ask the authority why its server hangs up.",
+            )
         return self._not_reached(error, _farewell(transport))
 
     def _not_reached(self, error: BaseException, said: str = "") -> NotDelivered:
         reason, remedy = connection_trouble(error)
         proxy = self._server.proxy
-        via = f" through the proxy {proxy}," if proxy and str(proxy) not in reason else ""
-        return NotDelivered(f"The exchange server {self._name}{via} was not reached: {reason}.{said}", remedy)
+        through = "" if proxy and str(proxy) in reason else self._through
+        return NotDelivered(
+            f"The exchange server {self._name}{through} was not reached: {reason}.{said}", remedy
+        )
+
+    @property
+    def _through(self) -> str:
+        """The proxy on the way, if there is one, as a part of a sentence."""
+        return f" through the proxy {self._server.proxy}," if self._server.proxy else ""
 
     @property
     def _name(self) -> str:

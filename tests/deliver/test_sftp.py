@@ -386,6 +386,7 @@ def test_a_rename_whose_receipt_is_lost_counts_as_delivered(
     outcome = SftpCarrier(odd_settings).deliver(parcel)
     assert isinstance(outcome, Delivered)
     assert "connection broke" in outcome.detail
+    assert f"port {odd.port}, hung up in the middle of the session" in outcome.detail
 
 
 def test_a_report_taken_before_we_could_look_counts_as_delivered(
