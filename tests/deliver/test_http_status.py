@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.domain.outcomes import Delivered, Refused, Unknown, Unreachable
+from ajpes_reporting.domain.outcomes import Delivered, Refused, Unknown, Unreachable, told
 from ajpes_reporting.domain.ports import Parcel
 from tests.deliver.conftest import REPORT, Keys, MakeCarrier, MakeParcel, MakeServer, soap, soap_answer
 from tests.servers.https import Visit, answering, http
@@ -73,6 +73,7 @@ def test_a_report_that_is_too_large_goes_the_other_way(
     assert isinstance(outcome, Unreachable)
     assert "does not take a report of this size" in outcome.reason
     assert "SFTP" in outcome.remedy
+    assert told(outcome).endswith(outcome.remedy), "what is to be done goes on record"
     assert outcome.evidence is not None
 
 
