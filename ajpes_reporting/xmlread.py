@@ -80,6 +80,7 @@ class Root:
     local_name: str
     namespace: str | None
     encoding: str
+    attributes: Mapping[str, str]
 
 
 class Record(NamedTuple):
@@ -120,7 +121,7 @@ def read_root(path: Path) -> Root:
         raise _unreadable(error) from None
     _refuse_doctype(element)
     namespace = str(element.tag).removeprefix("{").rpartition("}")[0]  # QName minds a } within it
-    return Root(local_name(element), namespace or None, _encoding(path))
+    return Root(local_name(element), namespace or None, _encoding(path), attributes(element))
 
 
 def trimmed(path: Path, copy: Path) -> Path:

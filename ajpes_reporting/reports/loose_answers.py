@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.reports.answers import Tally
-from ajpes_reporting.xmlread import LooseRecord, Record, loose_records
+from ajpes_reporting.xmlread import LooseRecord, Record, loose_records, read_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +59,7 @@ class LooseReader:
         self.notes: list[str] = []
         self._kind = kind
         self._records = loose_records(path, _WANTED)
+        self._path = path
         self._head: dict[str, str] = {}
 
     @property
@@ -78,7 +79,7 @@ class LooseReader:
 
     def rows(self) -> Iterator[AnswerRow]:
         """The rows, as a stream; once. Raises `Contradiction` if there are two heads that differ."""
-        refusals = list[AnswerRow]()
+        refusals = list(self._take_head(self._said_by_root()))
         for one in self._records:
             if one.name == "ident":
                 refusals += self._take_head(one)
@@ -86,6 +87,13 @@ class LooseReader:
                 yield self._counted(self._kind.read_answer_row(self._row(one)))
         yield from map(self._counted, refusals)
         self.tally.head = self.head
+
+    def _said_by_root(self) -> LooseRecord:
+        """A head's values that stand at the root: a refusal counts wherever it is."""
+        said = (
+            (name.rpartition("}")[2].lower(), text) for name, text in read_root(self._path).attributes.items()
+        )
+        return LooseRecord("ident", [(name, text) for name, text in said if name in _WANTED["ident"]])
 
     def _counted(self, row: AnswerRow) -> AnswerRow:
         self.tally.add(row)

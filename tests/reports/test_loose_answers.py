@@ -135,6 +135,14 @@ def test_a_service_error_is_a_refusal_with_its_reason(tmp_path: Path, number: st
     assert (loose.tally.errors, loose.why_no_verdict) == (1, "")
 
 
+def test_a_refusal_counts_at_the_root_too(tmp_path: Path) -> None:
+    """An acceptance within it does not hide what is said round it."""
+    accepted = IDENT.replace('iErr="1"', 'iErr="0"')
+    said = answer(accepted, root='BlokOdgovor idNapake="12" OpisNapake="Ni pravic"')
+    loose, rows = reader(tmp_path, said)
+    assert (rows, loose.tally.errors) == ([AnswerRow("error", "12", "Ni pravic")], 1)
+
+
 @pytest.mark.parametrize(
     "ident",
     ["", "<Ident/>", IDENT.replace('iErr="1"', ""), IDENT.replace('iErr="1"', 'iErr="mnogo"'),
