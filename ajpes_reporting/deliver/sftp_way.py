@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from ajpes_reporting.deliver.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.way import Way
-from ajpes_reporting.sections import ProxiedSection, Seconds, SecretReference, Section
+from ajpes_reporting.sections import ProxiedSection, Seconds, SecretReference
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.sftp import SftpCarrier
     from ajpes_reporting.deliver.way import Setup
-
-
-class SftpFolders(Section):
-    """The names of the folders on the exchange server; a slash in one leads through others."""
-
-    nodurs: str = Field(default="nodurs", min_length=1)
-    spapp: str = Field(default="spapp", min_length=1)
-    v_ajpes: str = Field(default="v_ajpes", min_length=1)
-    iz_ajpes: str = Field(default="iz_ajpes", min_length=1)
-    accepted: str = Field(default="accepted", min_length=1)
 
 
 class SftpWay(ProxiedSection, Way):
@@ -55,7 +46,7 @@ class SftpWay(ProxiedSection, Way):
     host_key: str | tuple[str, ...]
     host_key_expires: date | None = None
     folder: str = ""
-    folders: SftpFolders = SftpFolders()
+    folders: Folders = AS_INSTRUCTED
     upload: Literal["rename", "direct"] = "rename"
     probe: bool = True
     answer_wait_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
@@ -66,7 +57,6 @@ class SftpWay(ProxiedSection, Way):
 
     def carrier(self, setup: Setup) -> SftpCarrier:
         """The carrier of `sftp.py`. Raises `ConfigurationError`."""
-        from ajpes_reporting.deliver.folders import Folders
         from ajpes_reporting.deliver.session import SftpServer
         from ajpes_reporting.deliver.sftp import SftpCarrier
 
@@ -80,7 +70,7 @@ class SftpWay(ProxiedSection, Way):
                 private_key=self._path(setup, self.private_key),
                 private_key_password=self._secret(setup, "private_key_password"),
                 folder=self.folder,
-                folders=Folders(**self.folders.model_dump()),
+                folders=self.folders,
                 upload=self.upload,
                 probe=self.probe,
                 connect_timeout_seconds=self.connect_timeout_seconds,

@@ -25,11 +25,6 @@ class Provider:
     name: str
     username: str
 
-    @property
-    def short_number(self) -> str:
-        """The seven digits that stand in file names (sections 2.1 and 3.1)."""
-        return self.registration_number[:7]
-
 
 @dataclass(frozen=True, slots=True)
 class Client:
