@@ -30,7 +30,6 @@ OURS = "ajpes_reporting"
 # What these tell below is told by the outcome of the job, or is no trouble at all.
 _SPEAKS_TOO_SOON = {
     "paramiko.transport": logging.CRITICAL,  # a connection that was refused, as a traceback line by line
-    "apscheduler.scheduler": logging.ERROR,  # a tick that takes longer than the pause between two
 }
 _STANDARD = frozenset({*RESERVED_ATTRS, "message", "asctime"})
 

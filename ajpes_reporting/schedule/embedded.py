@@ -1,28 +1,30 @@
-"""The engine for one machine: a timer in this process that does each job at once."""
+"""The engine for one machine: a loop in this process that does each job at once."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
+import threading
+import time
 from typing import TYPE_CHECKING
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.pipeline.run import Result
 from ajpes_reporting.schedule.tick import Done, do, tick
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from ajpes_reporting.schedule.duty import Duty
 
+_log = logging.getLogger(__name__)
+
 
 class EmbeddedEngine:
-    """Ticks every so many seconds; a tick that takes longer delays the next one.
+    """Ticks at once and then every `every_seconds`, measured by a clock that nobody can set.
 
-    `tell` is given what became of each job, `alive` is called after each tick that got through.
+    Ticks that fall due while another is at work are left out: the next one finds in the table all
+    that they would have found. `tell` is given what became of each job, `alive` is called after
+    each tick that got through.
     """
 
     def __init__(
@@ -36,29 +38,34 @@ class EmbeddedEngine:
         self._every_seconds = every_seconds
         self._tell = tell
         self._alive = alive
-        self._stop: threading.Event | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Ticks until `stop` is set; a report that is on its way is brought to its end first."""
-        self._stop = stop
-        scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
-        scheduler.add_job(
-            self._tick, "interval", seconds=self._every_seconds, next_run_time=datetime.now(UTC),
-            coalesce=True, max_instances=1, misfire_grace_time=None,
-        )  # fmt: skip
-        scheduler.start()
-        try:
-            stop.wait()
-        finally:
-            scheduler.shutdown(wait=True)
+        """Ticks until `stop` is set; a report that is on its way is brought to its end first.
 
-    def _tick(self) -> None:
+        The ticks have a thread of their own. A signal's handler runs in the calling one, where it must
+        not meet a lock that it holds already: that of `stop`, of the log, or of the database.
+        """
+        ticking = threading.Thread(target=self._tick_until, args=(stop,), name="ticks")
+        ticking.start()
+        ticking.join()
+
+    def _tick_until(self, stop: threading.Event) -> None:
+        began = time.monotonic()
+        while not stop.is_set():
+            try:
+                self._tick(stop)
+            except Exception:
+                # Whatever it was, the reports of tomorrow are still to be sent.
+                _log.exception("A tick has failed.")
+            stop.wait(self._every_seconds - (time.monotonic() - began) % self._every_seconds)
+
+    def _tick(self, stop: threading.Event) -> None:
         got_through = True
         for duty, done in tick(self._duties, do):
             self._tell(duty, done)
             # The database is away, or the disk is full. What is due stays in the table.
             got_through &= isinstance(done, Result | AjpesReportingError)
-            if self._stop is not None and self._stop.is_set():
+            if stop.is_set():
                 return
         if got_through:
             self._alive()

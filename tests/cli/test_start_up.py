@@ -17,8 +17,16 @@ from ajpes_reporting.journal import due
 from ajpes_reporting.reports.spapp import SPAPP
 from ajpes_reporting.workspace import make_workspace
 
-NETWORK = {"zeep", "paramiko", "httpx", "cryptography", "asyncssh", "procrastinate", "apscheduler", "psycopg",
-           "urllib.request"}  # fmt: skip
+NETWORK = {
+    "zeep",
+    "paramiko",
+    "httpx",
+    "cryptography",
+    "asyncssh",
+    "procrastinate",
+    "psycopg",
+    "urllib.request",
+}
 RARE = {"alembic", "xmlschema", "holidays", "sqlalchemy.dialects.postgresql"}
 EVERYTHING = {"sqlalchemy", "lxml", "pydantic", "rich", "zstandard", "stdnum"}
 
