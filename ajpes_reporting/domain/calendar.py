@@ -10,14 +10,13 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import count, islice
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+
+from ajpes_reporting.i18n.formats import LJUBLJANA as LJUBLJANA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ajpes_reporting.domain.periods import Day, Month
-
-LJUBLJANA = ZoneInfo("Europe/Ljubljana")
 
 PLAUSIBLE_YEARS = range(1900, 3000)
 """Years that can be meant. Others are slips of the keyboard, and some break time arithmetic."""

@@ -1,0 +1,138 @@
+"""Numbers, amounts, dates and times as people write them, in English and in Slovene.
+
+Slovene follows the norm of the Slovene orthography: 30. 11. 2026, 17.40, 1.234,56 EUR. Babel's locale
+data would write 17:40, which the norm rejects.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
+
+LJUBLJANA = ZoneInfo("Europe/Ljubljana")
+"""The time zone in which people here read a clock."""
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_MONTHS_SL = (
+    "januar", "februar", "marec", "april", "maj", "junij",
+    "julij", "avgust", "september", "oktober", "november", "december",
+)  # fmt: skip
+_PARSE = string.Formatter().parse
+
+
+class Formats:
+    """How English writes values; a subclass says how another language differs."""
+
+    conjunctions: Mapping[str, str] = {"and": "and", "or": "or"}
+
+    def count(self, number: int) -> str:
+        """12345 as "12,345"."""
+        return f"{number:,}"
+
+    def eur(self, cents: int) -> str:
+        """123456 as "1,234.56 EUR"."""
+        euros, rest = divmod(abs(cents), 100)
+        return f"{'-' if cents < 0 else ''}{self.count(euros)}.{rest:02d} EUR"
+
+    def date(self, day: dt.date) -> str:
+        """17 November 2026."""
+        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    def month(self, day: dt.date) -> str:
+        """November 2026."""
+        return f"{_MONTHS[day.month - 1]} {day.year}"
+
+    def moment(self, at: dt.datetime) -> str:
+        """2026-11-17 18:00, in the time of Ljubljana."""
+        return f"{at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+
+    def clock(self, at: dt.datetime) -> str:
+        """18:00, in the time of Ljubljana."""
+        return f"{at.astimezone(LJUBLJANA):%H:%M}"
+
+    def listing(self, items: Sequence[str], conjunction: str = "") -> str:
+        """`a, b`, or `a, b and c` with a conjunction before the last one."""
+        word = self.conjunctions.get(conjunction)
+        if word is None or len(items) < 2:
+            return ", ".join(items)
+        return f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+    def fill(self, template: str, values: Mapping[str, Any], told: Callable[[Any], str]) -> str:
+        """The template with its values, each as its format says.
+
+        `told` renders a value that stands as it is. Raises KeyError for a value that is not given,
+        and ValueError for a format that does not exist.
+        """
+        filled = []
+        for text, name, spec, conversion in _PARSE(template):
+            filled.append(text)
+            if name is not None:
+                if conversion:
+                    raise ValueError(f"a message has no conversions: {template!r}")
+                filled.append(self._written(values[name], spec or "", told))
+        return "".join(filled)
+
+    def _written(self, value: Any, spec: str, told: Callable[[Any], str]) -> str:
+        if isinstance(value, tuple | list):
+            return self.listing([told(item) for item in value], spec)
+        match spec:
+            case "":
+                return told(value)
+            case "count":
+                return self.count(value)
+            case "eur":
+                return self.eur(value)
+            case "date":
+                return self.date(value)
+            case "month":
+                return self.month(value)
+            case "moment":
+                return self.moment(value)
+            case "clock":
+                return self.clock(value)
+        raise ValueError(f"there is no format {spec!r}")
+
+
+class SloveneFormats(Formats):
+    """How Slovene writes values. A page keeps dates and amounts on one line by its style: here blanks stay
+    blanks, so that a terminal's text can be searched."""
+
+    conjunctions: Mapping[str, str] = {"and": "in", "or": "ali"}
+
+    def count(self, number: int) -> str:
+        """12345 as "12.345"."""
+        return f"{number:,}".replace(",", ".")
+
+    def eur(self, cents: int) -> str:
+        """123456 as "1.234,56 EUR"."""
+        euros, rest = divmod(abs(cents), 100)
+        return f"{'-' if cents < 0 else ''}{self.count(euros)},{rest:02d} EUR"
+
+    def date(self, day: dt.date) -> str:
+        """17. 11. 2026: without letters it fits every case."""
+        return f"{day.day}. {day.month}. {day.year}"
+
+    def month(self, day: dt.date) -> str:
+        """november 2026."""
+        return f"{_MONTHS_SL[day.month - 1]} {day.year}"
+
+    def moment(self, at: dt.datetime) -> str:
+        """17. 11. 2026 ob 18.00, in the time of Ljubljana."""
+        return f"{self.date(at.astimezone(LJUBLJANA))} ob {self.clock(at)}"
+
+    def clock(self, at: dt.datetime) -> str:
+        """18.00, in the time of Ljubljana."""
+        local = at.astimezone(LJUBLJANA)
+        return f"{local.hour}.{local.minute:02d}"
+
+
+FORMATS: Mapping[str, Formats] = {"en": Formats(), "sl": SloveneFormats()}
+"""By the language's code (ISO 639-1)."""
