@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.alarms.alarm import Severity
-from ajpes_reporting.alarms.bulletin import trial
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.alarms.machine import (
     Look,
@@ -22,6 +21,7 @@ from ajpes_reporting.alarms.machine import (
     expiries,
     validity,
 )
+from ajpes_reporting.alarms.notification import trial
 from ajpes_reporting.database.engine import address, open_engine
 from ajpes_reporting.database.rights import what_is_too_much
 from ajpes_reporting.database.upgrade import require_current
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Machine
+    from ajpes_reporting.alarms.notification import Channel
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.deliver.way import Way
     from ajpes_reporting.domain.ports import Clock, Shortfall

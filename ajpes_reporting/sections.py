@@ -61,7 +61,7 @@ class ProxiedSection(Section):
         `path` and `secret` read what settings refer to. Raises `ConfigurationError`.
         """
         from ajpes_reporting.network.line import Proxy
-        from ajpes_reporting.network.trust import trusting
+        from ajpes_reporting.network.tls_context import tls_context
 
         if self.proxy is None:
             return None
@@ -77,7 +77,7 @@ class ProxiedSection(Section):
             host=address.host,
             port=address.port,
             setting=setting,
-            context=trusting(ca, f"{setting}_ca") if address.is_encrypted else None,
+            context=tls_context(ca, f"{setting}_ca") if address.is_encrypted else None,
             username=username,
             password=secret(f"{setting}_password", password) if password else None,
         )

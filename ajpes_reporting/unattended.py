@@ -1,4 +1,4 @@
-"""Puts together what runs without anybody looking: every provider's desk, times and chores."""
+"""Puts together what runs without anybody looking: every provider's context, times and chores."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ajpes_reporting.alarms.watch import look_and_tell, verify_record
 from ajpes_reporting.config import open_workspace, workspace_folders
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.pipeline.purge import purge
-from ajpes_reporting.schedule.duty import Chore, Duty
+from ajpes_reporting.schedule.provider_schedule import Chore, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import certificates, eplacila_client, now, open_desk, open_watch
+from ajpes_reporting.wiring import certificates, eplacila_client, now, open_context, open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.ports import Clock
     from ajpes_reporting.monitoring.metrics import Watched
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.schedule.engine import Engine
     from ajpes_reporting.schedule.tick import Done
 
@@ -37,7 +37,7 @@ class Installation:
     """What is to be done for every workspace. The `broken` ones could not be opened."""
 
     workspaces: tuple[Workspace, ...]
-    duties: tuple[Duty, ...]
+    duties: tuple[ProviderSchedule, ...]
     broken: tuple[AjpesReportingError, ...] = ()
 
 
@@ -47,7 +47,7 @@ def open_installation(folder: Path, clock: Clock = now) -> Installation:
     One that is broken does not keep the others from being served. Raises `UsageError` or
     `ConfigurationError` if none can be.
     """
-    opened: list[tuple[Workspace, Duty]] = []
+    opened: list[tuple[Workspace, ProviderSchedule]] = []
     broken: list[AjpesReportingError] = []
     for one in workspace_folders(folder):
         try:
@@ -61,17 +61,17 @@ def open_installation(folder: Path, clock: Clock = now) -> Installation:
     return Installation(workspaces, duties, tuple(broken))
 
 
-def open_duty(workspace: Workspace, clock: Clock = now) -> Duty:
+def open_duty(workspace: Workspace, clock: Clock = now) -> ProviderSchedule:
     """What is to be done for one workspace. Raises `ConfigurationError`."""
     schedule = workspace.settings.schedule
     starts = {"NODURS": schedule.nodurs_start, "SPAPP": schedule.spapp_start}
-    desk = open_desk(workspace, clock)
-    return Duty(
-        desk,
+    context = open_context(workspace, clock)
+    return ProviderSchedule(
+        context,
         {code: start for code, start in starts.items() if code.lower() in schedule.reports},
         Retries(schedule.retry_first_seconds, schedule.retry_longest_seconds),
         timedelta(seconds=schedule.answers_every_seconds),
-        tuple(_chores(workspace, desk)),
+        tuple(_chores(workspace, context)),
     )
 
 
@@ -82,13 +82,13 @@ def can_be_mended(folder: Path, installation: Installation) -> bool:
     except AjpesReportingError:
         return False
     for duty in found.duties:
-        duty.desk.engine.dispose()
+        duty.context.engine.dispose()
     return len(found.broken) < len(installation.broken)
 
 
 def make_engine(
     installation: Installation,
-    tell: Callable[[Duty, Done | Exception], None],
+    tell: Callable[[ProviderSchedule, Done | Exception], None],
     alive: Callable[[], None],
 ) -> Engine:
     """The engine that the settings of the first workspace ask for. Raises `ConfigurationError`."""
@@ -116,25 +116,25 @@ def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:
     from ajpes_reporting.monitoring.metrics import Watched
 
     reports = frozenset(name.upper() for name in workspace.settings.schedule.reports)
-    desk = open_desk(workspace, clock)
+    context = open_context(workspace, clock)
     own = certificates(workspace).values()
     if not own:
-        return Watched(desk, reports)
-    return Watched(desk, reports, lambda: min(dates().days_left(clock()) for dates in own))
+        return Watched(context, reports)
+    return Watched(context, reports, lambda: min(dates().days_left(clock()) for dates in own))
 
 
-def _chores(workspace: Workspace, desk: Desk) -> Iterator[Chore]:
+def _chores(workspace: Workspace, context: Context) -> Iterator[Chore]:
     """What is done beside the reports, in this order."""
-    watch = open_watch(workspace, desk)
+    watch = open_watch(workspace, context)
     yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
     yield Chore("files", timedelta(days=1), lambda: _warn_of_open_facts(workspace))
     yield Chore("alarms", timedelta(0), lambda: look_and_tell(watch))
     keep_months = workspace.settings.retention.keep_months
-    yield Chore("purge", timedelta(days=1), lambda: _purge(desk, keep_months))
+    yield Chore("purge", timedelta(days=1), lambda: _purge(context, keep_months))
     eplacila = workspace.settings.eplacila
     if eplacila and eplacila.ask_open_every_seconds:
         every = timedelta(seconds=eplacila.ask_open_every_seconds)
-        yield Chore("web payments", every, lambda: _ask_for_open_payments(workspace, desk))
+        yield Chore("web payments", every, lambda: _ask_for_open_payments(workspace, context))
 
 
 def _warn_of_open_facts(workspace: Workspace) -> None:
@@ -144,23 +144,23 @@ def _warn_of_open_facts(workspace: Workspace) -> None:
         _log.warning("In %s, %s.", workspace.folder, detail, extra={"remedy": CLOSE_FACTS})
 
 
-def _purge(desk: Desk, keep_months: int) -> None:
-    purge(desk, keep_months)
+def _purge(context: Context, keep_months: int) -> None:
+    purge(context, keep_months)
 
 
-def _ask_for_open_payments(workspace: Workspace, desk: Desk) -> None:
+def _ask_for_open_payments(workspace: Workspace, context: Context) -> None:
     """Web payments of which no notice came. Whatever UJP does, reports are not kept waiting for it."""
     from ajpes_reporting.eplacila.payments import Payments
 
-    end = desk.clock() + _WEB_PAYMENTS_TIME
+    end = context.clock() + _WEB_PAYMENTS_TIME
     try:
-        client = eplacila_client(workspace, desk.clock, patient=False)
-        payments = Payments(client, desk.engine, desk.provider, desk.clock)
+        client = eplacila_client(workspace, context.clock, patient=False)
+        payments = Payments(client, context.engine, context.provider, context.clock)
         for entry, error in payments.refresh_open():
             if error is not None:
                 name = type(error).__name__  # its words may name the payer's order
                 _log.warning("An open web payment is not told of: %s.", name, extra={"payment": entry.id})
-            if desk.clock() > end:
+            if context.clock() > end:
                 break  # the next round begins with those that had no turn
     except AjpesReportingError as error:
         _log.warning("Open web payments could not be asked for: %s", error.message)

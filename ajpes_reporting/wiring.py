@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ajpes_reporting import shipped
 from ajpes_reporting.check.file import FileKind
 from ajpes_reporting.database.engine import open_engine
-from ajpes_reporting.database.running import alone
+from ajpes_reporting.database.lease import lease
 from ajpes_reporting.database.upgrade import require_current
 from ajpes_reporting.deliver import registry, route
 from ajpes_reporting.deliver.soap_way import SoapWay
@@ -23,7 +23,7 @@ from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.archive import Archive
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
 from ajpes_reporting.reports.registry import KINDS
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from starlette.applications import Starlette
 
-    from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Machine
+    from ajpes_reporting.alarms.notification import Channel
     from ajpes_reporting.alarms.watch import Watch
     from ajpes_reporting.config import (
         EplacilaSection,
@@ -67,13 +67,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
-    """The desk of a workspace. Raises `ConfigurationError` if its database is not ready."""
+def open_context(workspace: Workspace, clock: Clock = now) -> Context:
+    """The context of a workspace. Raises `ConfigurationError` if its database is not ready."""
     settings = workspace.settings
     engine = open_engine(workspace.database_url())
     require_current(engine)
     provider = settings.provider.registration_number
-    return Desk(
+    return Context(
         provider=provider,
         provider_name=settings.provider.name,
         engine=engine,
@@ -91,7 +91,7 @@ def open_desk(workspace: Workspace, clock: Clock = now) -> Desk:
         answer_boxes=lambda report: answer_boxes(workspace, report, clock),
         answer_wait_seconds=max((way.seconds_to_wait_for_answer for way in settings.ways()), default=0),
         refresh_ledger=_refresher(workspace, clock),
-        exclusive=lambda: alone(engine, provider, settings.schedule.longest_run_seconds),
+        exclusive=lambda: lease(engine, provider, settings.schedule.longest_run_seconds),
         volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
         debtor_names=settings.nodurs.debtor_name,
         resend_after_unknown=settings.delivery.resend_after_unknown,
@@ -181,34 +181,34 @@ def wsdl_caller(workspace: Workspace | None, clock: Clock) -> Caller:
     """Who fetches a WSDL: as a run would call, as far as that is set up. Raises `ConfigurationError`."""
     from ajpes_reporting.deliver.tls import client_context
     from ajpes_reporting.deliver.wsdl_download import Caller
-    from ajpes_reporting.network.trust import trusting
+    from ajpes_reporting.network.tls_context import tls_context
 
     soap = workspace.settings.way(SoapWay) if workspace else None
     if workspace is None or soap is None:
-        return Caller(trusting(None, "soap.server_ca"))
+        return Caller(tls_context(None, "soap.server_ca"))
     setup, basic = way_setup(workspace, clock), None
     if soap.authentication == "basic" and soap.username and soap.password:
         basic = (soap.username, workspace.secret("soap.password", soap.password))
     if soap.client_certificate or soap.client_pkcs12:
         context = client_context(soap.tls(setup), clock())
     else:
-        context = trusting(_path(workspace, soap.server_ca), "soap.server_ca")
+        context = tls_context(_path(workspace, soap.server_ca), "soap.server_ca")
     return Caller(context, basic, soap.outgoing_proxy(soap.name, setup.path, setup.secret))
 
 
-def open_watch(workspace: Workspace, desk: Desk) -> Watch:
+def open_watch(workspace: Workspace, context: Context) -> Watch:
     """What looks for alarms and tells them. A channel is made only when there is something to tell."""
     from ajpes_reporting.alarms.watch import Watch
 
     settings = workspace.settings
     return Watch(
-        desk.provider,
-        desk.engine,
+        context.provider,
+        context.engine,
         machine(workspace),
         settings.alarms,
         alarm_channels(workspace),
-        desk.clock,
-        desk.archive.sent_log,
+        context.clock,
+        context.archive.sent_log,
         settings.spapp.amounts,
     )
 
@@ -250,7 +250,7 @@ def alarm_channels(workspace: Workspace) -> Mapping[str, Callable[[], Channel]]:
 
 def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
     from ajpes_reporting.alarms.mail import MailChannel, MailServer
-    from ajpes_reporting.network.trust import trusting
+    from ajpes_reporting.network.tls_context import tls_context
 
     return MailChannel(
         MailServer(
@@ -259,7 +259,7 @@ def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
             security=mail.security,
             sender=mail.sender,
             recipients=mail.recipients,
-            context=trusting(_path(workspace, mail.server_ca), "mail.server_ca"),
+            context=tls_context(_path(workspace, mail.server_ca), "mail.server_ca"),
             username=mail.username,
             password=workspace.secret("mail.password", mail.password) if mail.password else None,
             timeout_seconds=mail.timeout_seconds,
@@ -269,12 +269,12 @@ def _mail_channel(workspace: Workspace, mail: MailSection) -> Channel:
 
 def _webhook_channel(workspace: Workspace, webhook: WebhookSection) -> Channel:
     from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
-    from ajpes_reporting.network.trust import trusting
+    from ajpes_reporting.network.tls_context import tls_context
 
     return WebhookChannel(
         WebhookReceiver(
             url=webhook.url,
-            context=trusting(_path(workspace, webhook.server_ca), "webhook.server_ca"),
+            context=tls_context(_path(workspace, webhook.server_ca), "webhook.server_ca"),
             secret=workspace.secret("webhook.secret", webhook.secret) if webhook.secret else None,
             timeout_seconds=webhook.timeout_seconds,
             proxy=webhook.outgoing_proxy("webhook", workspace.path, workspace.secret),
@@ -289,11 +289,11 @@ def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool =
     """
     from ajpes_reporting.eplacila.client import Client, Habits
     from ajpes_reporting.eplacila.wire import Times, Wire
-    from ajpes_reporting.network.trust import trusting
+    from ajpes_reporting.network.tls_context import tls_context
 
     settings = eplacila_section(workspace)
     credentials = _credentials(workspace, settings)
-    context = trusting(_path(workspace, settings.server_ca), "eplacila.server_ca")
+    context = tls_context(_path(workspace, settings.server_ca), "eplacila.server_ca")
     times = Times(
         settings.connect_timeout_seconds, settings.operation_timeout_seconds, settings.call_timeout_seconds
     )

@@ -10,7 +10,7 @@ from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.journal import due
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from benchmarks.measurement import Measurement, Stage, Trial, program
 from benchmarks.processes import run
 from benchmarks.workspaces import Kind, Workspace
@@ -30,13 +30,13 @@ def _trials(stage: Stage, _kind: Kind, _size: int) -> Iterator[Trial]:
 
 def _note_what_is_due(workspace: Workspace) -> None:
     """As in a workspace that is in use, where the schedule has done so: deadlines are read, not reckoned."""
-    desk = open_desk(open_workspace(workspace.folder))
-    for kind in desk.kinds:
-        period = (month_or_last if kind.monthly else day_or_today)(None, desk.clock)
-        with writing(desk.engine) as connection:
-            deadline = kind.deadline(period, desk.extra_days_off)
-            due.expect(connection, desk.provider, kind.code, period.key, deadline)
-    desk.engine.dispose()
+    context = open_context(open_workspace(workspace.folder))
+    for kind in context.kinds:
+        period = (month_or_last if kind.monthly else day_or_today)(None, context.clock)
+        with writing(context.engine) as connection:
+            deadline = kind.deadline(period, context.extra_days_off)
+            due.expect(connection, context.provider, kind.code, period.key, deadline)
+    context.engine.dispose()
 
 
 STARTUP = Measurement(

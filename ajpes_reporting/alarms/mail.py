@@ -16,7 +16,7 @@ from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from ajpes_reporting.alarms.bulletin import Bulletin
+    from ajpes_reporting.alarms.notification import Notification
 
 _log = logging.getLogger(__name__)
 
@@ -59,9 +59,9 @@ class MailChannel:
             )
         self._server = server
 
-    def tell(self, bulletin: Bulletin) -> str:
+    def tell(self, notification: Notification) -> str:
         """Sends one mail; returns who took it. Raises `AlarmNotTold`, or `ConfigurationError`."""
-        mail = _written(self._server, bulletin)
+        mail = _written(self._server, notification)
         with Watchdog(self._server.timeout_seconds * _WAITS_IN_A_CALL) as watchdog:
             try:
                 refused = self._send(mail, watchdog)
@@ -107,7 +107,7 @@ class _Conversation(smtplib.SMTP):
         return self._server.context.wrap_socket(plain, server_hostname=host)
 
 
-def _written(server: MailServer, bulletin: Bulletin) -> EmailMessage:
+def _written(server: MailServer, notification: Notification) -> EmailMessage:
     mail = EmailMessage()
     try:
         mail["From"], mail["To"] = server.sender, ", ".join(server.recipients)
@@ -116,10 +116,10 @@ def _written(server: MailServer, bulletin: Bulletin) -> EmailMessage:
         raise ConfigurationError(
             "mail.sender or mail.recipients hold no addresses.", "write them like name@example.org"
         ) from None
-    mail["Subject"] = bulletin.subject
-    mail["Date"] = format_datetime(bulletin.at)
+    mail["Subject"] = notification.subject
+    mail["Date"] = format_datetime(notification.at)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices in return
-    mail.set_content(bulletin.text)
+    mail.set_content(notification.text)
     return mail
 
 

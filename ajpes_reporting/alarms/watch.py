@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.alarms import book
+from ajpes_reporting.alarms import store
 from ajpes_reporting.alarms.alarm import MACHINE_KINDS, Severity, Standing
-from ajpes_reporting.alarms.bulletin import Bulletin
 from ajpes_reporting.alarms.conditions import AUDIT_CHORE, TELLING_CHORE, conditions
 from ajpes_reporting.alarms.machine import machine_alarms
+from ajpes_reporting.alarms.notification import Notification
 from ajpes_reporting.database.engine import snapshot, writing
-from ajpes_reporting.database.running import Purpose, alone
+from ajpes_reporting.database.lease import Purpose, lease
 from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold, Busy
 from ajpes_reporting.journal import chain, chores
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.alarms.alarm import Alarm
-    from ajpes_reporting.alarms.bulletin import Channel
     from ajpes_reporting.alarms.machine import Machine
+    from ajpes_reporting.alarms.notification import Channel
     from ajpes_reporting.config import AlarmsSection
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Clock
@@ -56,7 +56,7 @@ def look_and_tell(watch: Watch) -> None:
     Raises `AlarmNotTold` if a channel failed; all the others have been told then.
     """
     try:
-        with alone(watch.engine, watch.provider, purpose=Purpose.ALARMS):
+        with lease(watch.engine, watch.provider, purpose=Purpose.ALARMS):
             _look(watch)
             failures = [error for name in watch.channels if (error := _tell(watch, name))]
     except Busy:
@@ -91,12 +91,12 @@ def standing(
     The reports are looked at afresh; about the machine the book is asked, which the schedule keeps:
     whoever calls `status` need not be able to read the certificate.
     """
-    booked = {row.key: row for row in book.standing_rows(connection, provider)}
+    booked = {row.key: row for row in store.standing_rows(connection, provider)}
     found: dict[str, Alarm] = {
         item.key: item for item in conditions(connection, provider, settings, now, sent_log, amounts)
     }
     for key, row in booked.items():
-        if (alarm := book.alarm_in(row)).kind in MACHINE_KINDS:
+        if (alarm := store.alarm_in(row)).kind in MACHINE_KINDS:
             found[key] = alarm
     result = [
         Standing(alarm, booked[key].raised_at if key in booked else now) for key, alarm in found.items()
@@ -112,7 +112,7 @@ def _look(watch: Watch) -> None:
             *machine_alarms(watch.machine, connection, now, watch.provider),
         ]
     with writing(watch.engine) as connection:
-        book.enter(connection, watch.provider, found, at=now)
+        store.enter(connection, watch.provider, found, at=now)
 
 
 def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
@@ -120,16 +120,16 @@ def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
     now = watch.clock()
     repeat = timedelta(hours=watch.settings.repeat_hours)
     with watch.engine.connect() as connection:
-        messages = book.to_tell(connection, watch.provider, name, repeat, now)
+        messages = store.to_tell(connection, watch.provider, name, repeat, now)
     if not messages:
         return None
     try:
-        watch.channels[name]().tell(Bulletin(watch.provider, now, tuple(messages)))
+        watch.channels[name]().tell(Notification(watch.provider, now, tuple(messages)))
     except AjpesReportingError as error:
         _note_failure(watch, name, error.message, now)
         return error
     with writing(watch.engine) as connection:
-        book.note_told(connection, name, messages, at=now)
+        store.note_told(connection, name, messages, at=now)
         chores.note_done(connection, watch.provider, TELLING_CHORE.format(channel=name), at=now, note="")
     return None
 

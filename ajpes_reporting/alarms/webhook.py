@@ -24,7 +24,7 @@ from ajpes_reporting.network.watchdog import Watchdog
 if TYPE_CHECKING:
     import ssl
 
-    from ajpes_reporting.alarms.bulletin import Bulletin
+    from ajpes_reporting.alarms.notification import Notification
     from ajpes_reporting.network.line import Proxy
 
 TIME_HEADER = "X-Ajpes-Reporting-Time"
@@ -52,10 +52,10 @@ class WebhookChannel:
         self._receiver = receiver
         self._url = _checked(receiver.url)
 
-    def tell(self, bulletin: Bulletin) -> str:
+    def tell(self, notification: Notification) -> str:
         """Posts once; returns what came back. Raises `AlarmNotTold`."""
-        body = json.dumps(bulletin.document).encode()  # in ASCII, whatever stands in a text
-        headers = self._headers(body, str(int(bulletin.at.timestamp())))
+        body = json.dumps(notification.document).encode()  # in ASCII, whatever stands in a text
+        headers = self._headers(body, str(int(notification.at.timestamp())))
         with Watchdog(self._receiver.timeout_seconds) as watchdog:
             try:
                 status = self._post(body, headers, watchdog)

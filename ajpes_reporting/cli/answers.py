@@ -29,11 +29,11 @@ def list_(session: Session) -> None:
     """Shows each answer that lies there, newest first, with the reason; also one that still waits."""
     from ajpes_reporting.journal import answers, submissions
 
-    desk = session.desk()
-    with desk.engine.connect() as connection:
+    context = session.context()
+    with context.engine.connect() as connection:
         statuses = (*answers.LIES_THERE, answers.STORED)
-        found = answers.set_aside_answers(connection, desk.provider, _MOST, statuses)
-        open_ones = submissions.may_be_answered(connection, desk.provider)
+        found = answers.set_aside_answers(connection, context.provider, _MOST, statuses)
+        open_ones = submissions.may_be_answered(connection, context.provider)
     candidates = {row.id: answers.candidates(row, open_ones) for row in found}
     document = [
         {
@@ -79,10 +79,10 @@ def show(session: Session, answer: int) -> None:
     from ajpes_reporting.cli.reply import show_reply
     from ajpes_reporting.queries.replies import reply_of_answer
 
-    desk = session.desk()
-    with desk.engine.connect() as connection:
-        found = reply_of_answer(connection, desk.provider, answer)
-    show_reply(session, desk, found)
+    context = session.context()
+    with context.engine.connect() as connection:
+        found = reply_of_answer(connection, context.provider, answer)
+    show_reply(session, context, found)
 
 
 @command.command("assign")
@@ -97,11 +97,11 @@ def assign(session: Session, answer: int, submission: int, reason: str) -> None:
     that it is about another report is not applied.
     """
     from ajpes_reporting.cli.telling import state_code
-    from ajpes_reporting.pipeline.settle import assign
+    from ajpes_reporting.pipeline.operator_actions import assign
 
     if not reason.strip():
         raise UsageError("--reason is empty.", "say who says that it belongs there, and how that is known")
-    taken = assign(session.desk(), answer, submission, reason.strip())
+    taken = assign(session.context(), answer, submission, reason.strip())
     state = taken.submission.state if taken.submission else State.UNKNOWN
     document = {"answer": answer, "submission": submission, "state": state.value, "note": taken.note}
 
@@ -126,7 +126,7 @@ def discard(session: Session, answer: int, reason: str) -> None:
 
     if not reason.strip():
         raise UsageError("--reason is empty.", "say who looked at it and why it counts for nothing")
-    answers.discard(session.desk(), answer, reason.strip())
+    answers.discard(session.context(), answer, reason.strip())
 
     def show() -> None:
         echo(f"Answer {answer} is discarded. Its bytes stay in the archive, the reason in the record.")

@@ -27,7 +27,7 @@ def verify(session: Session) -> None:
     from ajpes_reporting.pipeline.audit import verify_all
 
     with session.progress("Verifying") as progress:
-        report = verify_all(session.desk(), progress)
+        report = verify_all(session.context(), progress)
     own = report.entries - report.others
     document = {**asdict(report), "entries": own, "whole": not report.problems}
 
@@ -56,11 +56,11 @@ def export(session: Session, output: Path) -> None:
     from ajpes_reporting.database.engine import snapshot
     from ajpes_reporting.journal import chain
 
-    desk = session.desk()
+    context = session.context()
     counts = {"entries": 0, "others": 0}
     try:
-        with open_private(output, "x", encoding="utf-8") as out, snapshot(desk.engine) as connection:
-            for entry in chain.exported(connection, desk.provider):
+        with open_private(output, "x", encoding="utf-8") as out, snapshot(context.engine) as connection:
+            for entry in chain.exported(connection, context.provider):
                 out.write(shown_json(json.dumps(entry, ensure_ascii=False)) + "\n")
                 counts["entries" if "body" in entry else "others"] += 1
     except FileExistsError:

@@ -12,7 +12,7 @@ from ajpes_reporting.cli.session import Session, local_time, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError
 
 if TYPE_CHECKING:
-    from ajpes_reporting.keeping.backup import Backup
+    from ajpes_reporting.backup.make import Backup
 
 
 @click.command("backup")
@@ -24,12 +24,12 @@ def command(session: Session, directory: Path) -> None:
     Called again it copies what is new. The backup that was there before stays whole until the new
     one is complete. Leaves with 1 if the backup is complete, but something was wrong in the workspace.
     """
-    from ajpes_reporting.keeping.backup import back_up
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.backup.make import back_up
+    from ajpes_reporting.wiring import open_context
 
     workspace = session.workspace()
     with session.progress("Backing up") as progress:
-        done = back_up(workspace, open_desk(workspace), directory, progress)
+        done = back_up(workspace, open_context(workspace), directory, progress)
     session.emit(_document(done), lambda: _show(done))
     if done.manifest.problems:
         click.get_current_context().exit(AjpesReportingError.exit_code)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.pipeline.run import Foreseen
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -74,8 +74,8 @@ def command() -> None:
 @with_session
 def nodurs(session: Session, day: str | None, **wish: Any) -> None:
     """The daily report of changed obligations."""
-    desk = session.desk()
-    _build(session, desk, "NODURS", day_or_today(day, desk.clock), _Wish(**wish))
+    context = session.context()
+    _build(session, context, "NODURS", day_or_today(day, context.clock), _Wish(**wish))
 
 
 @command.command("spapp")
@@ -84,29 +84,29 @@ def nodurs(session: Session, day: str | None, **wish: Any) -> None:
 @with_session
 def spapp(session: Session, month: str | None, **wish: Any) -> None:
     """The monthly report of turnover and balances."""
-    desk = session.desk()
-    _build(session, desk, "SPAPP", month_or_last(month, desk.clock), _Wish(**wish))
+    context = session.context()
+    _build(session, context, "SPAPP", month_or_last(month, context.clock), _Wish(**wish))
 
 
-def _build(session: Session, desk: Desk, code: str, period: Period, wish: _Wish) -> None:
+def _build(session: Session, context: Context, code: str, period: Period, wish: _Wish) -> None:
     from ajpes_reporting.pipeline.build import Built
     from ajpes_reporting.pipeline.run import foresee
     from ajpes_reporting.reports.registry import by_code
 
     kind = by_code(code)
     target = None
-    with desk.working_folder() as folder:
+    with context.working_folder() as folder:
         with session.progress(f"Building {code}") as progress:
-            seen = foresee(desk, kind, period, folder, progress, also_closed=wish.anyway)
+            seen = foresee(context, kind, period, folder, progress, also_closed=wish.anyway)
         if isinstance(seen.built, Built):
             target = _target(wish.output, seen.built.path.name)
             _refuse_what_is_there(target, seen.built.path, overwrite=wish.overwrite)
             hand_out(seen.built.path, target, "-o")
-    months = moved(desk, kind, period)
+    months = moved(context, kind, period)
     document = {**_document(seen, kind, period, target), "moved": moved_json(months)}
 
     def show() -> None:
-        _show(desk, seen, kind, period, target)
+        _show(context, seen, kind, period, target)
         show_moved(months)
 
     session.emit(document, show)
@@ -139,7 +139,7 @@ def _document(seen: Foreseen, kind: ReportKind, period: Period, target: Path | N
     }
 
 
-def _show(desk: Desk, seen: Foreseen, kind: ReportKind, period: Period, target: Path | None) -> None:
+def _show(context: Context, seen: Foreseen, kind: ReportKind, period: Period, target: Path | None) -> None:
     from ajpes_reporting.pipeline.build import Built
 
     name = f"{kind.code} for {period.spoken}"
@@ -151,7 +151,7 @@ def _show(desk: Desk, seen: Foreseen, kind: ReportKind, period: Period, target: 
         echo(f"{name}: nothing to report, no file was written. {because}.")
     else:
         echo(f"{name}: no file was written.")
-    if words := _would(seen, kind, period, desk.clock().astimezone(LJUBLJANA).date()):
+    if words := _would(seen, kind, period, context.clock().astimezone(LJUBLJANA).date()):
         echo(words)
     if seen.built is not None:
         show_log(seen.built.log)

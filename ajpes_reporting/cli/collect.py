@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.pipeline.answers import Taken
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 
 @click.command("collect")
@@ -33,8 +33,8 @@ def command(session: Session, files: tuple[Path, ...]) -> None:
 
     code = 0
     if files:
-        desk = session.desk()
-        collected = [_Collected("", desk, take_by_hand(desk, files))]
+        context = session.context()
+        collected = [_Collected("", context, take_by_hand(context, files))]
         session.emit_each([collected[0].part(session)])
     else:
         collected, code = _collect_all(session)
@@ -45,13 +45,13 @@ def command(session: Session, files: tuple[Path, ...]) -> None:
 def _collect_all(session: Session) -> tuple[list[_Collected], int]:
     """One bank's folders that are out of reach do not keep the others' answers from being fetched."""
     from ajpes_reporting.pipeline.collect import collect
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.wiring import open_context
 
     collected: list[_Collected] = []
 
     def part(workspace: Workspace) -> Part:
-        desk = open_desk(workspace)
-        one = _Collected(workspace.folder.name, desk, collect(desk))
+        context = open_context(workspace)
+        one = _Collected(workspace.folder.name, context, collect(context))
         collected.append(one)
         return one.part(session)
 
@@ -62,11 +62,11 @@ def _collect_all(session: Session) -> tuple[list[_Collected], int]:
 class _Collected:
     """What came in at one bank, and how many answers lie there from before."""
 
-    def __init__(self, title: str, desk: Desk, taken: Sequence[Taken]) -> None:
+    def __init__(self, title: str, context: Context, taken: Sequence[Taken]) -> None:
         self._title = title
         self._taken = taken
-        with desk.engine.connect() as connection:
-            lying = answers.number_set_aside(connection, desk.provider)
+        with context.engine.connect() as connection:
+            lying = answers.number_set_aside(connection, context.provider)
         self._from_before = lying - sum(item.status in answers.LIES_THERE for item in taken)
 
     @property

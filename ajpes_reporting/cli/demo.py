@@ -16,7 +16,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.pipeline.run import Result
     from ajpes_reporting.sandbox import Sandbox
 
@@ -53,14 +53,14 @@ class Demo:
     """The story, one step after the other; every step is what the command line does, too."""
 
     def __init__(self, session: Session, directory: Path, authority: Sandbox) -> None:
-        from ajpes_reporting.wiring import open_desk
+        from ajpes_reporting.wiring import open_context
         from ajpes_reporting.workspace import complete_workspace
 
         self._session = session
         self._directory = directory
         self._authority = authority
         authority.write_settings(directory / "ajpes.toml")
-        self._desk: Desk = open_desk(complete_workspace(directory))
+        self._desk: Context = open_context(complete_workspace(directory))
         self._steps: list[dict[str, object]] = []
 
     def play(self) -> None:
@@ -110,7 +110,7 @@ class Demo:
         return self._told(run(self._desk, kind, period), expected)
 
     def _resubmit(self, refused: Result) -> None:
-        from ajpes_reporting.pipeline.settle import resubmit
+        from ajpes_reporting.pipeline.operator_actions import resubmit
 
         if refused.submission is not None:
             self._told(resubmit(self._desk, refused.submission.id), "accepted")

@@ -59,7 +59,7 @@ class Demo:
 
     def __init__(self, session: Session, directory: Path, till: Till) -> None:
         from ajpes_reporting.config import open_workspace
-        from ajpes_reporting.wiring import eplacila_payments, open_desk
+        from ajpes_reporting.wiring import eplacila_payments, open_context
 
         self._session = session
         self._directory = directory
@@ -67,7 +67,7 @@ class Demo:
         with (directory / "ajpes.toml").open("a", encoding="utf-8") as file:
             file.write(f'\n{till.settings()}account = "{_ACCOUNT}"\n')
         self._workspace = open_workspace(directory)
-        self._desk = open_desk(self._workspace)
+        self._desk = open_context(self._workspace)
         self._payments = eplacila_payments(self._workspace)
 
     def play(self, *, by_hand: bool) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
-    from ajpes_reporting.pipeline.desk import Desk
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.pipeline.context import Context
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
 _log = logging.getLogger(__name__)
 
@@ -58,14 +58,14 @@ class JobLog:
         logs.configure(settings.format, settings.level, numbers)
         self._for_a_person = settings.format == "text" and sys.stdout.isatty() and not session.as_json
 
-    def tell(self, duty: Duty, done: Result | Exception) -> None:
+    def tell(self, duty: ProviderSchedule, done: Result | Exception) -> None:
         """Tells of one job that is done, or that failed. That it cannot be told stops nothing."""
         try:
             self._tell(duty, done)
         except Exception as error:
             _log_failure(duty, error)
 
-    def _tell(self, duty: Duty, done: Result | Exception) -> None:
+    def _tell(self, duty: ProviderSchedule, done: Result | Exception) -> None:
         if self._for_a_person:
             _say(duty, done)
         elif isinstance(done, Result):
@@ -85,20 +85,20 @@ class JobLog:
             _log.error("%s", error.message, extra={"remedy": error.remedy, "exit_code": error.exit_code})
 
 
-def _say(duty: Duty, done: Result | Exception) -> None:
+def _say(duty: ProviderSchedule, done: Result | Exception) -> None:
     if isinstance(done, Result):
-        show_result(duty.desk, done)
+        show_result(duty.context, done)
     elif told := in_words(done):
         tell_error(told)
     else:
         _log_failure(duty, done)
 
 
-def _log_result(duty: Duty, done: Result) -> None:
+def _log_result(duty: ProviderSchedule, done: Result) -> None:
     level, words = _verdict(done)
     submission = done.submission
     fields: dict[str, Any] = {
-        "provider": duty.desk.provider,
+        "provider": duty.context.provider,
         "report": done.kind.code,
         "period": done.period.key,
         "ending": done.ending.value,
@@ -107,7 +107,7 @@ def _log_result(duty: Duty, done: Result) -> None:
         "exit_code": exit_code(done),
     }
     if submission and submission.state in _WHY_IT_MATTERS:
-        fields["detail"] = _last_detail(duty.desk, submission)
+        fields["detail"] = _last_detail(duty.context, submission)
     if done.ending is Ending.CHECKS_REFUSED:
         fields["findings"] = _findings([item for item in done.log.shown if item.is_error])
     if done.left_out:
@@ -122,20 +122,20 @@ def _verdict(done: Result) -> tuple[int, str]:
     return _STATES.get(done.submission.state, _UNKNOWN) if done.submission else _UNKNOWN
 
 
-def _last_detail(desk: Desk, submission: Submission) -> str:
+def _last_detail(context: Context, submission: Submission) -> str:
     """How the last attempt ended."""
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         tries = submissions.attempts_of(connection, submission.id)
     return tries[-1].detail or "" if tries else ""
 
 
-def _log_failure(duty: Duty, error: Exception) -> None:
+def _log_failure(duty: ProviderSchedule, error: Exception) -> None:
     told = in_words(error)
     if told is None:
-        _log.error("A job failed.", extra={"provider": duty.desk.provider}, exc_info=error)
+        _log.error("A job failed.", extra={"provider": duty.context.provider}, exc_info=error)
         return
     fields: dict[str, Any] = {
-        "provider": duty.desk.provider,
+        "provider": duty.context.provider,
         "ending": "failed",
         "remedy": told.remedy,
         "exit_code": told.exit_code,

@@ -45,9 +45,9 @@ def import_(
     from ajpes_reporting.pipeline.facts import import_files
 
     because = _why_restated(restate, reason)
-    desk = session.desk()
+    context = session.context()
     with session.progress("Importing") as progress:
-        summaries = import_files(desk, files, progress, restate_because=because, dry_run=dry_run)
+        summaries = import_files(context, files, progress, restate_because=because, dry_run=dry_run)
     document = [{**import_json(summary), "dry_run": dry_run} for summary in summaries]
 
     def show() -> None:
@@ -87,8 +87,8 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
     """
     from ajpes_reporting.pipeline.facts import cancel_event
 
-    desk = session.desk()
-    correction = cancel_event(desk, obligation, event, _fields(replacements))
+    context = session.context()
+    correction = cancel_event(context, obligation, event, _fields(replacements))
     replacement = correction.replacement
     document = {
         "obligation": obligation,
@@ -126,7 +126,7 @@ def exclude(session: Session, obligation: str, reason: str) -> None:
     """Keeps OBLIGATION out of reports until it is included again. Every report and the alarms say so."""
     from ajpes_reporting.pipeline.facts import exclude_obligation
 
-    decision = exclude_obligation(session.desk(), obligation, _reason(reason))
+    decision = exclude_obligation(session.context(), obligation, _reason(reason))
 
     def show() -> None:
         echo(f"{obligation} is kept out of reports from now on. Nothing of it is lost: its events wait.")
@@ -143,7 +143,7 @@ def include(session: Session, obligation: str, reason: str) -> None:
     """Lets OBLIGATION into reports again, with its whole history."""
     from ajpes_reporting.pipeline.facts import include_obligation
 
-    decision = include_obligation(session.desk(), obligation, _reason(reason))
+    decision = include_obligation(session.context(), obligation, _reason(reason))
     session.emit(
         asdict(decision),
         lambda: echo(f"{obligation} goes with the next report again, if it has anything new."),
@@ -168,22 +168,22 @@ def show_(session: Session, obligation: str) -> None:
     from ajpes_reporting.ledger.exclusions import decisions
     from ajpes_reporting.ledger.history import history, withdrawn
     from ajpes_reporting.ledger.names import names_before
-    from ajpes_reporting.ledger.near import unknown_obligation
+    from ajpes_reporting.ledger.suggestions import unknown_obligation
 
-    desk = session.desk()
-    with desk.engine.connect() as connection:
-        found = history(connection, desk.provider, obligation)
+    context = session.context()
+    with context.engine.connect() as connection:
+        found = history(connection, context.provider, obligation)
         if found is None:
-            if account := account_history(connection, desk.provider, obligation):
+            if account := account_history(connection, context.provider, obligation):
                 show_account(session, account)
                 return
-            raise unknown_obligation(connection, desk.provider, obligation)
+            raise unknown_obligation(connection, context.provider, obligation)
         head, events = found
-        never = withdrawn(connection, desk.provider, obligation)
-        former = names_before(connection, desk.provider, obligation)
-        decided = decisions(connection, desk.provider, obligation)
-        reports = reports_of(connection, desk.provider, obligation)
-        answered = rows_about(connection, desk.provider, obligation)
+        never = withdrawn(connection, context.provider, obligation)
+        former = names_before(connection, context.provider, obligation)
+        decided = decisions(connection, context.provider, obligation)
+        reports = reports_of(connection, context.provider, obligation)
+        answered = rows_about(connection, context.provider, obligation)
     document = {
         "obligation": head,
         "events": [

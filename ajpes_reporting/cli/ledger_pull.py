@@ -63,7 +63,7 @@ def _pull_period(session: Session, first: date, last: date, account: str | None)
     ask_each = eplacila_section(workspace).reversals == "status"
     with session.progress("Pulling") as progress:
         return pull_period(
-            session.desk(), eplacila_client(workspace), eplacila_recipient(workspace), first, last,
+            session.context(), eplacila_client(workspace), eplacila_recipient(workspace), first, last,
             eplacila_account(workspace, account), ask_each=ask_each, progress=progress,
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
     credited = eplacila_account(workspace, account)
     recipient = eplacila_recipient(workspace) if credited and account is None else ""
     with session.progress("Pulling") as progress:
-        return pull_file(session.desk(), file, credited, recipient, progress, client)
+        return pull_file(session.context(), file, credited, recipient, progress, client)
 
 
 def _document(found: Pulled) -> dict[str, object]:

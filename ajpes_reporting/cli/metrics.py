@@ -30,7 +30,7 @@ def command(session: Session, output: Path | None) -> None:
     watched = [watch_workspace(workspace) for workspace in open_workspaces(session.folder)]
     text = figures_as_text(watched)
     for one in watched:
-        one.desk.engine.dispose()
+        one.context.engine.dispose()
     if output is not None:
         _replace(output, text)
         session.emit({"written": output}, lambda: None)

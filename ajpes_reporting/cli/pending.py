@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ajpes_reporting.ledger.reported import Difference
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.queries.obligations import PendingEvent, PendingObligation
     from ajpes_reporting.queries.pending import NextNodurs, NextSpapp, Pending
 
@@ -72,11 +72,11 @@ def command(
     if table is not None:
         _refuse(table, overwrite=overwrite, as_json=session.as_json)
     chosen = _Chosen(wanted, day)
-    desk = session.desk()
-    with desk.working_folder() as folder:
+    context = session.context()
+    with context.working_folder() as folder:
         document = _Spool(folder / "pending.json") if session.as_json else None
         rows = _Spool(folder / "pending.csv") if table is not None else None
-        shown = _look(desk, chosen, document, rows, for_a_person=not session.as_json and table is None)
+        shown = _look(context, chosen, document, rows, for_a_person=not session.as_json and table is None)
         if rows is not None and table is not None:
             _hand_out_table(session, rows, table)
         if document is not None:
@@ -113,13 +113,13 @@ class _Overview:
 
 
 def _look(
-    desk: Desk, chosen: _Chosen, document: _Spool | None, rows: _Spool | None, *, for_a_person: bool
+    context: Context, chosen: _Chosen, document: _Spool | None, rows: _Spool | None, *, for_a_person: bool
 ) -> list[Callable[[Session], None]]:
     """Asks within one transaction, and writes or notes what there is; returns what shows it to a person."""
     from ajpes_reporting.queries.pending import pending
 
     shown: list[Callable[[Session], None]] = []
-    with pending(desk) as asked:
+    with pending(context) as asked:
         if document is not None:
             _write_document(asked, chosen, document)
         if rows is not None:
@@ -130,7 +130,7 @@ def _look(
             shown.append(lambda session: _show_nodurs(session, nodurs, overview))
         if for_a_person and "spapp" in chosen.reports:
             spapp = asked.spapp()
-            shown.append(lambda _session: _show_spapp(desk, spapp))
+            shown.append(lambda _session: _show_spapp(context, spapp))
     return shown
 
 
@@ -302,7 +302,7 @@ def _event_cells(event: PendingEvent) -> list[str]:
     ]
 
 
-def _show_spapp(desk: Desk, spapp: NextSpapp) -> None:
+def _show_spapp(context: Context, spapp: NextSpapp) -> None:
     name = f"SPAPP for {spapp.period.spoken}"
     so_far = "" if spapp.has_ended else " so far; the month is not over"
     if spapp.accounts:
@@ -311,7 +311,7 @@ def _show_spapp(desk: Desk, spapp: NextSpapp) -> None:
         echo(f"  as written: {', '.join(f'{field} {total}' for field, total in spapp.totals.items())}")
     else:
         echo(f"{name} holds nothing: the ledger has no accounts for it{so_far}.")
-    echo(f"  {due_in_words(spapp.deadline, desk.clock())}")
+    echo(f"  {due_in_words(spapp.deadline, context.clock())}")
     if spapp.moved:
         show_moved(spapp.moved)
     else:

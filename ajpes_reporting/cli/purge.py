@@ -22,11 +22,11 @@ def command(session: Session, dry_run: bool) -> None:
     `schedule` and `tick` do it once a day.
     """
     from ajpes_reporting.pipeline.purge import purge, would_purge
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.wiring import open_context
 
     workspace = session.workspace()
     keep_months = workspace.settings.retention.keep_months
-    done = (would_purge if dry_run else purge)(open_desk(workspace), keep_months)
+    done = (would_purge if dry_run else purge)(open_context(workspace), keep_months)
     document = {
         "before": done.before,
         "dry_run": dry_run,

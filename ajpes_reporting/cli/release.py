@@ -17,11 +17,11 @@ from ajpes_reporting.domain.errors import UsageError
 @with_session
 def command(session: Session, submission: int, reason: str) -> None:
     """Lets SUBMISSION go, which was held: its volume is unusual, or the journal was restored. Look first."""
-    from ajpes_reporting.pipeline.settle import release
+    from ajpes_reporting.pipeline.operator_actions import release
 
     if not reason.strip():
         raise UsageError("--reason is empty.", "say who looked at it and why it is right")
-    released = release(session.desk(), submission, reason.strip())
+    released = release(session.context(), submission, reason.strip())
     document = {"submission": released.id, "state": released.state.value, "released_at": released.released_at}
 
     def show() -> None:

@@ -14,26 +14,26 @@ from ajpes_reporting.journal import purged
 from ajpes_reporting.xmlread import declared_encoding
 
 if TYPE_CHECKING:
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.queries.replies import Reply
 
 _MOST_ON_A_TERMINAL = 200_000
 _MOST_IN_JSON = 1 << 24
 
 
-def show_reply(session: Session, desk: Desk, reply: Reply) -> None:
+def show_reply(session: Session, context: Context, reply: Reply) -> None:
     """Tells of the reply and shows it. Raises `UsageError` if its file is gone, or too large for JSON."""
-    _refuse_purged(desk, reply)
+    _refuse_purged(context, reply)
     if session.as_json:
-        _emit(session, desk, reply)
+        _emit(session, context, reply)
     elif sys.stdout.isatty():
-        _show(desk, reply)
+        _show(context, reply)
     else:
-        echo_bytes(desk.archive.blocks(reply.path))
+        echo_bytes(context.archive.blocks(reply.path))
 
 
-def _emit(session: Session, desk: Desk, reply: Reply) -> None:
-    content, size = _beginning(desk, reply, _MOST_IN_JSON)
+def _emit(session: Session, context: Context, reply: Reply) -> None:
+    content, size = _beginning(context, reply, _MOST_IN_JSON)
     if size > _MOST_IN_JSON:
         raise UsageError(
             f"It has {size:,} bytes, and a JSON document of this command no more than {_MOST_IN_JSON:,}.",
@@ -46,12 +46,12 @@ def _emit(session: Session, desk: Desk, reply: Reply) -> None:
     session.emit(document, lambda: None)
 
 
-def _show(desk: Desk, reply: Reply) -> None:
-    content, size = _beginning(desk, reply, _MOST_ON_A_TERMINAL)
+def _show(context: Context, reply: Reply) -> None:
+    content, size = _beginning(context, reply, _MOST_ON_A_TERMINAL)
     what = f"answer {reply.answer}" if reply.answer else f"attempt {reply.attempt}"
     whose = f" of submission {reply.submission}" if reply.submission else ""
     echo(f"What came back, {what}{whose}: {local_time(reply.came_at)} by {reply.via}, {size:,} bytes")
-    echo(f"  SHA-256 {reply.sha256}, kept in {desk.archive.root / reply.path}")
+    echo(f"  SHA-256 {reply.sha256}, kept in {context.archive.root / reply.path}")
     echo()
     for line in _text(content).splitlines():
         echo(line)
@@ -59,10 +59,10 @@ def _show(desk: Desk, reply: Reply) -> None:
         echo(f"… and {size - len(content):,} bytes more; `> FILE` writes all of it, as it came.")
 
 
-def _beginning(desk: Desk, reply: Reply, most: int) -> tuple[bytes, int]:
+def _beginning(context: Context, reply: Reply, most: int) -> tuple[bytes, int]:
     """As many bytes, and how many there are."""
     kept, size = bytearray(), 0
-    for block in desk.archive.blocks(reply.path):
+    for block in context.archive.blocks(reply.path):
         kept += block[: max(0, most - len(kept))]
         size += len(block)
     return bytes(kept), size
@@ -76,9 +76,9 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8", "backslashreplace")
 
 
-def _refuse_purged(desk: Desk, reply: Reply) -> None:
-    with desk.engine.connect() as connection:
-        gone_at = purged.times(connection, desk.provider).get(reply.path)
+def _refuse_purged(context: Context, reply: Reply) -> None:
+    with context.engine.connect() as connection:
+        gone_at = purged.times(connection, context.provider).get(reply.path)
     if gone_at is not None:
         raise UsageError(
             f"Its file was removed on {gone_at:%Y-%m-%d}, when its time was over. Its SHA-256 stays: "

@@ -16,11 +16,11 @@ from ajpes_reporting.domain.errors import UsageError
 @with_session
 def command(session: Session, submission: int, outcome: str, reason: str) -> None:
     """Settles what became of SUBMISSION when no machine can tell. Ask AJPES first."""
-    from ajpes_reporting.pipeline.settle import NEVER_ARRIVED, resolve
+    from ajpes_reporting.pipeline.operator_actions import NEVER_ARRIVED, resolve
 
     if not reason.strip():
         raise UsageError("--reason is empty.", "say who said so and when")
-    settled = resolve(session.desk(), submission, outcome, reason.strip())
+    settled = resolve(session.context(), submission, outcome, reason.strip())
     document = {"submission": settled.id, "state": settled.state.value}
 
     def show() -> None:

@@ -11,7 +11,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, local_time, with_session
 
 if TYPE_CHECKING:
-    from ajpes_reporting.keeping.restore import Restored
+    from ajpes_reporting.backup.restore import Restored
 
 
 @click.command("restore")
@@ -24,7 +24,7 @@ def command(session: Session, backup: Path, directory: Path) -> None:
     A database of PostgreSQL must be there and empty. Reports that may have been sent after the
     backup wait for a person from then on.
     """
-    from ajpes_reporting.keeping.restore import restore
+    from ajpes_reporting.backup.restore import restore
     from ajpes_reporting.wiring import now
 
     with session.progress("Restoring") as progress:

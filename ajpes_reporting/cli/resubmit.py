@@ -16,9 +16,9 @@ from ajpes_reporting.cli.via_option import via_option
 @with_session
 def command(session: Session, submission: int, via: str | None, same: bool) -> None:
     """Sends SUBMISSION again: built anew from the ledger as it now stands, or with --same unchanged."""
-    from ajpes_reporting.pipeline.settle import resubmit
+    from ajpes_reporting.pipeline.operator_actions import resubmit
 
-    desk = session.desk()
+    context = session.context()
     with session.progress("Sending again") as progress:
-        result = resubmit(desk, submission, via, same=same, progress=progress)
-    leave_with(session, desk, result)
+        result = resubmit(context, submission, via, same=same, progress=progress)
+    leave_with(session, context, result)

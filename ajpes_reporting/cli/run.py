@@ -13,7 +13,7 @@ from ajpes_reporting.cli.via_option import via_option
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 
 @click.group("run", short_help="Select, build, check, archive, deliver, read the answer.")
@@ -27,8 +27,8 @@ def command() -> None:
 @with_session
 def nodurs(session: Session, day: str | None, via: str | None) -> None:
     """The daily report of changed obligations."""
-    desk = session.desk()
-    _run(session, desk, "NODURS", day_or_today(day, desk.clock), via)
+    context = session.context()
+    _run(session, context, "NODURS", day_or_today(day, context.clock), via)
 
 
 @command.command("spapp")
@@ -37,14 +37,14 @@ def nodurs(session: Session, day: str | None, via: str | None) -> None:
 @with_session
 def spapp(session: Session, month: str | None, via: str | None) -> None:
     """The monthly report of turnover and balances."""
-    desk = session.desk()
-    _run(session, desk, "SPAPP", month_or_last(month, desk.clock), via)
+    context = session.context()
+    _run(session, context, "SPAPP", month_or_last(month, context.clock), via)
 
 
-def _run(session: Session, desk: Desk, code: str, period: Period, via: str | None) -> None:
+def _run(session: Session, context: Context, code: str, period: Period, via: str | None) -> None:
     from ajpes_reporting.pipeline.run import run
     from ajpes_reporting.reports.registry import by_code
 
     with session.progress(f"Reporting {code} for {period.spoken}") as progress:
-        result = run(desk, by_code(code), period, via, progress)
-    leave_with(session, desk, result)
+        result = run(context, by_code(code), period, via, progress)
+    leave_with(session, context, result)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ajpes_reporting.config import Workspace
-    from ajpes_reporting.monitoring.pulse import Pulse
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.monitoring.heartbeat import Heartbeat
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
     from ajpes_reporting.schedule.tick import Done
     from ajpes_reporting.unattended import Installation
 
@@ -63,9 +63,9 @@ def _work(session: Session, stop: threading.Event) -> None:
         log.tell_broken(error)
     log.tell_start(__version__)
     pulse = _pulse(workspaces[0])
-    watched = tuple(replace(duty, desk=pulse.watch(duty.desk)) for duty in installation.duties)
+    watched = tuple(replace(duty, context=pulse.watch(duty.context)) for duty in installation.duties)
 
-    def tell(duty: Duty, done: Done | Exception) -> None:
+    def tell(duty: ProviderSchedule, done: Done | Exception) -> None:
         pulse.stir()
         log.tell(duty, done)
 
@@ -81,7 +81,7 @@ def _work(session: Session, stop: threading.Event) -> None:
             threading.Thread(target=_await_mending, args=(session, installation, stop), daemon=True).start()
         engine.run(stop)
     for duty in installation.duties:
-        duty.desk.engine.dispose()
+        duty.context.engine.dispose()
 
 
 def _await_mending(session: Session, installation: Installation, stop: threading.Event) -> None:
@@ -93,14 +93,14 @@ def _await_mending(session: Session, installation: Installation, stop: threading
             stop.set()
 
 
-def _pulse(workspace: Workspace) -> Pulse:
-    from ajpes_reporting.monitoring.pulse import Pulse
+def _pulse(workspace: Workspace) -> Heartbeat:
+    from ajpes_reporting.monitoring.heartbeat import Heartbeat
 
     schedule = workspace.settings.schedule
-    return Pulse(schedule.every_seconds, schedule.longest_run_seconds, time.monotonic)
+    return Heartbeat(schedule.every_seconds, schedule.longest_run_seconds, time.monotonic)
 
 
-def _serve(stack: ExitStack, workspaces: Sequence[Workspace], pulse: Pulse) -> None:
+def _serve(stack: ExitStack, workspaces: Sequence[Workspace], pulse: Heartbeat) -> None:
     """Answers `/metrics` and `/health`, if the settings of the first workspace say where."""
     listen = workspaces[0].settings.monitoring.listen
     if listen is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 WORKSPACE_VARIABLE = "AJPES_WORKSPACE"
 MOST_ROWS_EVER = 2**63 - 1  # as far as a database numbers its rows
@@ -69,11 +69,11 @@ class Session:
 
         return self.workspace() if (self.folder / SETTINGS_FILE).exists() else None
 
-    def desk(self) -> Desk:
-        """The workspace's desk, ready to work."""
-        from ajpes_reporting.wiring import open_desk
+    def context(self) -> Context:
+        """The workspace's context, ready to work."""
+        from ajpes_reporting.wiring import open_context
 
-        return open_desk(self.workspace())
+        return open_context(self.workspace())
 
     def say(self, text: str = "") -> None:
         """A message for a person, on stderr."""

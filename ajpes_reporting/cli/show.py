@@ -18,7 +18,7 @@ from ajpes_reporting.journal import answers, chain, purged, submissions
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _ALL = 1_000_000_000
 _MOST_ROWS = 20
@@ -60,27 +60,27 @@ def _show_reply(session: Session, submission: int, attempt: int | None) -> None:
     from ajpes_reporting.cli.reply import show_reply
     from ajpes_reporting.queries.replies import newest_reply
 
-    desk = session.desk()
-    with desk.engine.connect() as connection:
-        submissions.owned(connection, desk.provider, submission)
+    context = session.context()
+    with context.engine.connect() as connection:
+        submissions.owned(connection, context.provider, submission)
         found = newest_reply(connection, submission, attempt)
-    show_reply(session, desk, found)
+    show_reply(session, context, found)
 
 
 def _show_submission(session: Session, submission: int, all_answers: bool, target: Path | None) -> None:
-    desk = session.desk()
-    with desk.engine.connect() as connection:
-        found = submissions.owned(connection, desk.provider, submission)
+    context = session.context()
+    with context.engine.connect() as connection:
+        found = submissions.owned(connection, context.provider, submission)
         tries = submissions.attempts_of(connection, submission)
         findings = submissions.findings_of(connection, submission)
         replies = answers.of_submission(connection, submission)
         limit = _ALL if all_answers else _MOST_ROWS
         rows = {reply.id: answers.rows_of(connection, reply.id, limit) for reply in replies}
         history = chain.of_submission(connection, submission)
-        places = _Places(connection, desk)
+        places = _Places(connection, context)
     if target is not None:
         places.refuse_purged(found)
-        _write(desk, found.archive_path, target)
+        _write(context, found.archive_path, target)
         session.say(f"The exact bytes were written to {target}.")
 
     def show() -> None:
@@ -120,15 +120,15 @@ def _show_submission(session: Session, submission: int, all_answers: bool, targe
                 [[row.severity, row.code, _record(row), row.text] for row in shown],
             )
 
-    session.emit(submission_json(desk, found), show)
+    session.emit(submission_json(context, found), show)
 
 
 class _Places:
     """Where the files are, or when they were removed."""
 
-    def __init__(self, connection: Connection, desk: Desk) -> None:
-        self._root = desk.archive.root
-        self._gone = purged.times(connection, desk.provider)
+    def __init__(self, connection: Connection, context: Context) -> None:
+        self._root = context.archive.root
+        self._gone = purged.times(connection, context.provider)
 
     def of(self, path: str) -> str:
         if path in self._gone:
@@ -158,11 +158,11 @@ def _record(row: Row[Any]) -> str:
     return f"account {row.account}" if row.account else "the whole file"
 
 
-def _write(desk: Desk, path: str, target: Path) -> None:
+def _write(context: Context, path: str, target: Path) -> None:
     if target.exists():
         raise UsageError(f"{target} exists already; it was left as it is.", "name another file")
     try:
-        desk.archive.extract(path, target)
+        context.archive.extract(path, target)
     except OSError as error:
         raise AjpesReportingError(
             f"{target} could not be written: {error.strerror}.", "name another file"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.ledger.reported import MovedMonth
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.left_out import LeftOut
 
 _MOST = 20
@@ -44,28 +44,28 @@ def command(session: Session) -> None:
 
 
 def _part(session: Session, workspace: Workspace) -> Part:
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.wiring import open_context
 
-    desk = open_desk(workspace)
-    with desk.engine.connect() as connection:
-        amounts = desk.amounts["SPAPP"]
+    context = open_context(workspace)
+    with context.engine.connect() as connection:
+        amounts = context.amounts["SPAPP"]
         alarms = standing(
             connection,
-            desk.provider,
+            context.provider,
             workspace.settings.alarms,
-            desk.clock(),
-            desk.archive.sent_log,
+            context.clock(),
+            context.archive.sent_log,
             amounts,
         )
-        moved = moved_months(connection, desk.provider, amounts)
-        newest = submissions.recent(connection, desk.provider, _MOST)
-        aside = answers.set_aside_answers(connection, desk.provider, _MOST)
+        moved = moved_months(connection, context.provider, amounts)
+        newest = submissions.recent(connection, context.provider, _MOST)
+        aside = answers.set_aside_answers(connection, context.provider, _MOST)
         held = {item.id for item in newest if _is_held(submissions.findings_of(connection, item.id))}
-        left_out = _left_out(connection, desk)
+        left_out = _left_out(connection, context)
     to_do = {item.id: _to_do(item, item.id in held, moved) for item in newest}
-    periods = _due(desk)
+    periods = _due(context)
     document = {
-        "provider": desk.provider,
+        "provider": context.provider,
         "alarms": [_alarm_json(item) for item in alarms],
         "due": periods,
         "submissions": [_submission_json(item, to_do[item.id]) for item in newest],
@@ -82,7 +82,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
                 "Alarms", ("since", "severity", "what", "do"), [_alarm_row(item) for item in alarms]
             )
         session.table(
-            "Due", ("report", "period", "deadline", "standing"), [_due_row(desk, item) for item in periods]
+            "Due", ("report", "period", "deadline", "standing"), [_due_row(context, item) for item in periods]
         )
         if newest:
             rows = [_row(item, to_do[item.id]) for item in newest]
@@ -102,11 +102,13 @@ def _part(session: Session, workspace: Workspace) -> Part:
     return Part(workspace.folder.name, document, show)
 
 
-def _left_out(connection: Connection, desk: Desk) -> dict[str, LeftOut]:
+def _left_out(connection: Connection, context: Context) -> dict[str, LeftOut]:
     """What a run at this moment would leave out, by report."""
-    now = desk.clock()
+    now = context.clock()
     found = {
-        kind.code: kind.left_out(connection, desk.provider, now, now) for kind in desk.kinds if kind.left_out
+        kind.code: kind.left_out(connection, context.provider, now, now)
+        for kind in context.kinds
+        if kind.left_out
     }
     return {code: item for code, item in found.items() if item}
 
@@ -128,18 +130,18 @@ def _alarm_row(item: Standing) -> list[str]:
     return [local_time(item.since), alarm.severity.value, alarm.text, as_order(alarm.remedy)]
 
 
-def _due(desk: Desk) -> list[dict[str, Any]]:
+def _due(context: Context) -> list[dict[str, Any]]:
     """The current day and month of each report, and every older period that is still open."""
     current = []
-    with desk.engine.connect() as connection:
-        for kind in desk.kinds:
-            period = (month_or_last if kind.monthly else day_or_today)(None, desk.clock)
-            noted = due.find(connection, desk.provider, kind.code, period.key)
+    with context.engine.connect() as connection:
+        for kind in context.kinds:
+            period = (month_or_last if kind.monthly else day_or_today)(None, context.clock)
+            noted = due.find(connection, context.provider, kind.code, period.key)
             # What stands in the table needs no calendar of holidays, which is slow to load.
-            deadline = noted.deadline if noted else kind.deadline(period, desk.extra_days_off)
+            deadline = noted.deadline if noted else kind.deadline(period, context.extra_days_off)
             current.append((kind.code, period.key, deadline))
         known = [
-            (row.report, row.period, row.deadline) for row in due.open_periods(connection, desk.provider)
+            (row.report, row.period, row.deadline) for row in due.open_periods(connection, context.provider)
         ]
         wanted = sorted({*current, *known}, key=lambda item: item[2])
         return [
@@ -147,38 +149,44 @@ def _due(desk: Desk) -> list[dict[str, Any]]:
                 "report": report,
                 "period": period,
                 "deadline": deadline,
-                "standing": _standing(connection, desk, item),
+                "standing": _standing(connection, context, item),
             }
             for item in wanted
             for report, period, deadline in [item]
         ]
 
 
-def _standing(connection: Any, desk: Desk, item: tuple[str, str, Any]) -> str:
+def _standing(connection: Any, context: Context, item: tuple[str, str, Any]) -> str:
     report, period, deadline = item
-    known = due.find(connection, desk.provider, report, period)
+    known = due.find(connection, context.provider, report, period)
     if known is not None and known.settled_as:
         return str(known.settled_as).replace("_", " ")
-    latest = submissions.latest(connection, desk.provider, report, period)
+    latest = submissions.latest(connection, context.provider, report, period)
     standing = latest.state.label if latest else "not sent yet"
-    if known is None and desk.clock() > deadline:
+    if known is None and context.clock() > deadline:
         return "due before we came; run it if nobody has reported it" if latest is None else standing
-    if desk.clock() > deadline:
+    if context.clock() > deadline:
         standing += ", late"
     waits = latest is None or latest.state is State.UNREACHABLE  # others wait for a person, or an answer
-    if known is not None and waits and known.tries and known.next_try_at and known.next_try_at > desk.clock():
+    if (
+        known is not None
+        and waits
+        and known.tries
+        and known.next_try_at
+        and known.next_try_at > context.clock()
+    ):
         standing += f"; tried {known.tries} times, again at {known.next_try_at.astimezone(LJUBLJANA):%H:%M}"
     return standing
 
 
-def _due_row(desk: Desk, item: dict[str, Any]) -> list[str]:
+def _due_row(context: Context, item: dict[str, Any]) -> list[str]:
     settled = item["standing"] in (
         "nothing to report",
         "reported later",
         "accepted",
         "accepted with warnings",
     )
-    when = local_time(item["deadline"]) if settled else due_in_words(item["deadline"], desk.clock())
+    when = local_time(item["deadline"]) if settled else due_in_words(item["deadline"], context.clock())
     return [item["report"], item["period"], when, item["standing"]]
 
 

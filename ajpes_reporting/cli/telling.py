@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.ledger.reported import MovedMonth
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
     from ajpes_reporting.reports.left_out import LeftOut
 
@@ -40,25 +40,25 @@ _CODES = {
 }
 
 
-def leave_with(session: Session, desk: Desk, result: Result) -> None:
+def leave_with(session: Session, context: Context, result: Result) -> None:
     """Tells what a run did and leaves with its exit code."""
-    code = tell(session, desk, result)
+    code = tell(session, context, result)
     if code:
         click.get_current_context().exit(code)
 
 
-def tell(session: Session, desk: Desk, result: Result) -> int:
+def tell(session: Session, context: Context, result: Result) -> int:
     """Tells what a run did; returns its exit code."""
-    session.emit(result_json(desk, result), lambda: show_result(desk, result))
+    session.emit(result_json(context, result), lambda: show_result(context, result))
     return exit_code(result)
 
 
-def result_json(desk: Desk, result: Result) -> dict[str, Any]:
+def result_json(context: Context, result: Result) -> dict[str, Any]:
     """What a run did, for a program."""
     return {
         "report": result.kind.code, "period": result.period.key, "ending": result.ending.value,
-        "deadline": result.deadline, "submission": submission_json(desk, result.submission),
-        "moved": moved_json(moved(desk, result.kind, result.period)),
+        "deadline": result.deadline, "submission": submission_json(context, result.submission),
+        "moved": moved_json(moved(context, result.kind, result.period)),
         **log_json(result.log), "left_out": left_out_json(result.left_out), "exit_code": exit_code(result),
     }  # fmt: skip
 
@@ -75,12 +75,12 @@ def left_out_json(left_out: LeftOut) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def moved(desk: Desk, kind: ReportKind, period: Period) -> list[MovedMonth]:
+def moved(context: Context, kind: ReportKind, period: Period) -> list[MovedMonth]:
     """The month, if it was accepted with other figures than the ledger has now."""
     if not kind.monthly:
         return []
-    with desk.engine.connect() as connection:
-        found = moved_months(connection, desk.provider, desk.amounts[kind.code])
+    with context.engine.connect() as connection:
+        found = moved_months(connection, context.provider, context.amounts[kind.code])
     return [month for month in found if month.month == period.key]
 
 
@@ -108,18 +108,18 @@ def state_code(state: State) -> int:
     return _CODES.get(state, 0)
 
 
-def submission_json(desk: Desk, submission: Submission | None) -> dict[str, Any] | None:
+def submission_json(context: Context, submission: Submission | None) -> dict[str, Any] | None:
     """A submission with its attempts and answers, for a program."""
     if submission is None:
         return None
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         tries = submissions.attempts_of(connection, submission.id)
         replies = answers.of_submission(connection, submission.id)
         rows = [row for reply in replies for row in answers.rows_of(connection, reply.id, _MOST_ROWS)]
     return {
         "id": submission.id, "report": submission.report, "period": submission.period,
         "state": submission.state.value, "file_name": submission.file_name,
-        "archive": desk.archive.root / submission.archive_path, "sha256": submission.sha256,
+        "archive": context.archive.root / submission.archive_path, "sha256": submission.sha256,
         "size_bytes": submission.size_bytes, "records": submission.record_count,
         "totals": dict(submission.totals), "prepared_at": submission.prepared_at,
         "superseded_by": submission.superseded_by,
@@ -147,7 +147,7 @@ def _length(span: timedelta) -> str:
     return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
 
 
-def show_result(desk: Desk, result: Result) -> None:
+def show_result(context: Context, result: Result) -> None:
     """Tells a person, on stdout."""
     name = f"{result.kind.code} for {result.period.spoken}"
     submission = result.submission
@@ -158,23 +158,23 @@ def show_result(desk: Desk, result: Result) -> None:
         case Ending.CHECKS_REFUSED:
             echo(f"{name} was not sent.")
             show_log(result.log)
-            echo(f"Nothing left this machine. {due_in_words(result.deadline, desk.clock())}")
+            echo(f"Nothing left this machine. {due_in_words(result.deadline, context.clock())}")
         case Ending.HELD if submission:
-            _show_hold(desk, result, submission, name)
+            _show_hold(context, result, submission, name)
         case Ending.NEEDS_CORRECTION if submission:
             echo(f"{name} was refused before (submission {submission.id}), and nothing has changed since.")
-            _show_rows(desk, submission)
+            _show_rows(context, submission)
             echo("Nothing was sent.")
-            _show_way_out(desk, submission, due_in_words(result.deadline, desk.clock()))
+            _show_way_out(context, submission, due_in_words(result.deadline, context.clock()))
         case Ending.ALREADY_REPORTED if submission:
             echo(
                 f"{name} is {submission.state.label} already (submission {submission.id}). Nothing was sent."
             )
             if not result.kind.monthly:
                 echo("What was recorded since then goes with the next day's report.")
-            show_moved(moved(desk, result.kind, result.period))
+            show_moved(moved(context, result.kind, result.period))
         case _ if submission:
-            _show_submission(desk, result, submission, name)
+            _show_submission(context, result, submission, name)
 
 
 def nothing_because(left_out: LeftOut) -> str:
@@ -182,7 +182,7 @@ def nothing_because(left_out: LeftOut) -> str:
     return "What has changed is left out of it" if left_out.has_news else "No obligation has changed"
 
 
-def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) -> None:
+def _show_hold(context: Context, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
     echo(f"{name} was not sent: {submission.held_because} (submission {number}).")
     echo("It waits for a person's release. Nothing left this machine.")
@@ -192,10 +192,10 @@ def _show_hold(desk: Desk, result: Result, submission: Submission, name: str) ->
     if is_doubt(submission.held_because):
         echo("If AJPES has a report for that period already, say so instead with")
         echo(f"  ajpes-reporting resolve {number} --as delivered --reason …")
-    echo(due_in_words(result.deadline, desk.clock()))
+    echo(due_in_words(result.deadline, context.clock()))
 
 
-def _show_submission(desk: Desk, result: Result, submission: Submission, name: str) -> None:
+def _show_submission(context: Context, result: Result, submission: Submission, name: str) -> None:
     number = submission.id
     size = f"{counted(submission.record_count, result.kind.record_noun)}, {submission.size_bytes:,} bytes"
     if submission.state.is_accepted:
@@ -209,34 +209,34 @@ def _show_submission(desk: Desk, result: Result, submission: Submission, name: s
         echo(f"{name} was not delivered (submission {number}).")
     else:
         echo(f"It is not known whether {name} arrived (submission {number}).")
-    _show_attempts(desk, submission)
-    _show_rows(desk, submission)
+    _show_attempts(context, submission)
+    _show_rows(context, submission)
     show_log(result.log)
-    _show_what_to_do(desk, result, submission)
+    _show_what_to_do(context, result, submission)
 
 
-def _show_what_to_do(desk: Desk, result: Result, submission: Submission) -> None:
+def _show_what_to_do(context: Context, result: Result, submission: Submission) -> None:
     number = submission.id
-    due = due_in_words(result.deadline, desk.clock())
+    due = due_in_words(result.deadline, context.clock())
     if submission.state is State.REFUSED:
         echo("AJPES took nothing of it; everything in it is still to be reported.")
-        _show_way_out(desk, submission, due)
+        _show_way_out(context, submission, due)
     elif submission.state is State.UNREACHABLE:
         echo(f"Nothing arrived at AJPES. Do: mend what is named above, then run again. {due}")
     elif submission.state in (State.UNKNOWN, State.SENDING):
-        with desk.engine.connect() as connection:
+        with context.engine.connect() as connection:
             has_come_back = answers.has_come_back(connection, number)
         if has_come_back:
             echo(f"See what came back with `ajpes-reporting show {number} --reply`.")
         echo("It is not sent again before this is settled. Do: ask AJPES whether they hold the report, then")
         echo(f"  ajpes-reporting resolve {number} --as delivered|never-arrived --reason …")
         echo(due)
-    echo(f"  file: {desk.archive.root / submission.archive_path}")
+    echo(f"  file: {context.archive.root / submission.archive_path}")
 
 
-def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
+def _show_way_out(context: Context, submission: Submission, due: str) -> None:
     """What mends a refusal: the ledger, if records were refused; the settings, if the message was."""
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         replies = answers.of_submission(connection, submission.id)
         has_answer = any(reply.status == answers.APPLIED for reply in replies)
         way = submissions.attempts_of(connection, submission.id)[-1].via
@@ -248,8 +248,8 @@ def _show_way_out(desk: Desk, submission: Submission, due: str) -> None:
     echo(f"Do: mend what the reason names in [{way}], if anything; then `{again}`. {due}")
 
 
-def _show_attempts(desk: Desk, submission: Submission) -> None:
-    with desk.engine.connect() as connection:
+def _show_attempts(context: Context, submission: Submission) -> None:
+    with context.engine.connect() as connection:
         tries = submissions.attempts_of(connection, submission.id)
     for attempt in tries:
         detail = f": {attempt.detail}" if attempt.detail else ""
@@ -257,8 +257,8 @@ def _show_attempts(desk: Desk, submission: Submission) -> None:
         echo(f"  {local_time(attempt.started_at)} by {attempt.via}, {outcome}{detail}")
 
 
-def _show_rows(desk: Desk, submission: Submission) -> None:
-    with desk.engine.connect() as connection:
+def _show_rows(context: Context, submission: Submission) -> None:
+    with context.engine.connect() as connection:
         for reply in answers.of_submission(connection, submission.id):
             if reply.note and reply.status != answers.DISCARDED:
                 echo(f"  the answer: {reply.note}")

@@ -14,7 +14,7 @@ from ajpes_reporting.cli.telling import exit_code, result_json
 from ajpes_reporting.domain.errors import AjpesReportingError
 
 if TYPE_CHECKING:
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.schedule.tick import Done
 
 
@@ -39,7 +39,7 @@ def command(session: Session) -> None:
     for duty, done in tick(installation.duties, do):
         codes.append(_code(done))
         if session.as_json:
-            documents.append(_json(duty.desk, done))
+            documents.append(_json(duty.context, done))
         log.tell(duty, done)
     if session.as_json:
         session.emit({"runs": documents, "exit_code": max(codes)}, lambda: None)
@@ -50,11 +50,11 @@ def _code(done: Done) -> int:
     return _told(done).exit_code if isinstance(done, Exception) else exit_code(done)
 
 
-def _json(desk: Desk, done: Done) -> dict[str, Any]:
+def _json(context: Context, done: Done) -> dict[str, Any]:
     if isinstance(done, Exception):
         return error_json(_told(done))
     try:
-        return result_json(desk, done)
+        return result_json(context, done)
     except SQLAlchemyError as error:  # what is done is done; the next bank has its turn
         return error_json(_told(error))
 

@@ -29,7 +29,7 @@ from ajpes_reporting.network.pem import (
     read_certificates,
     read_private_key,
 )
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,7 +88,7 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     Raises `ConfigurationError` if a file is missing or unreadable, if key and certificate do not
     belong together, or if our certificate does not hold at `now`.
     """
-    context = trusting(settings.server_ca, settings.server_ca_setting)
+    context = tls_context(settings.server_ca, settings.server_ca_setting)
     # IIS and Apache may ask for our certificate only after they have seen the request.
     context.post_handshake_auth = True
     own = _read(settings)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
 
-from ajpes_reporting.database.running import LAST_HOLDER
+from ajpes_reporting.database.lease import LAST_HOLDER
 from ajpes_reporting.database.tables import (
     answers,
     attempts,

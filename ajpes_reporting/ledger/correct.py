@@ -18,12 +18,12 @@ from ajpes_reporting.domain.fields import IDENTIFIER
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.domain.remedies import REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.ledger.audit_hook import no_note
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import EVENTS
-from ajpes_reporting.ledger.near import unknown_event, unknown_obligation
-from ajpes_reporting.ledger.note import no_note
+from ajpes_reporting.ledger.suggestions import unknown_event, unknown_obligation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.rules import RuleSettings
-    from ajpes_reporting.ledger.note import Note
+    from ajpes_reporting.ledger.audit_hook import Note
 
 _REMEDY = "give values that are right with --replace"
 _CANCELS, _REPLACES = "S", "R"

@@ -12,8 +12,8 @@ from ajpes_reporting.database.reported import EXCLUDED, INCLUDED
 from ajpes_reporting.database.tables import exclusions, obligations
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.rules import record_name
-from ajpes_reporting.ledger.near import unknown_obligation
-from ajpes_reporting.ledger.note import no_note
+from ajpes_reporting.ledger.audit_hook import no_note
+from ajpes_reporting.ledger.suggestions import unknown_obligation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ajpes_reporting.ledger.note import Note
+    from ajpes_reporting.ledger.audit_hook import Note
 
 
 @dataclass(frozen=True, slots=True)

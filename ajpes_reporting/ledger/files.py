@@ -11,10 +11,10 @@ from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.ledger import csvfile
+from ajpes_reporting.ledger.audit_hook import no_note
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import EVENTS, KINDS
-from ajpes_reporting.ledger.note import no_note
 from ajpes_reporting.ledger.reported import moved_months
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.ledger.audit_hook import Note
     from ajpes_reporting.ledger.contradictions import Restated
     from ajpes_reporting.ledger.intake import Taken
     from ajpes_reporting.ledger.kinds import Kind
-    from ajpes_reporting.ledger.note import Note
     from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.ledger.restatement import Restatement
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -62,12 +62,12 @@ Figure = tuple[str, tuple[str, ...], float]
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One provider whose figures are told: its desk, and the reports that the schedule sends for it.
+    """One provider whose figures are told: its context, and the reports that the schedule sends for it.
 
     `certificate_days_left` raises `AjpesReportingError` if there is no certificate to read.
     """
 
-    desk: Desk
+    context: Context
     reports: frozenset[str]
     certificate_days_left: Callable[[], int] | None = None
 
@@ -101,14 +101,14 @@ class JournalCollector(Collector):
         }
         for watched in self._watched:
             for name, labels, value in _figures(watched):
-                families[name].add_metric([watched.desk.provider, *labels], value)
+                families[name].add_metric([watched.context.provider, *labels], value)
         yield from families.values()
 
 
 def _figures(watched: Watched) -> Iterator[Figure]:
     yield from _of_the_machine(watched)
     try:
-        with snapshot(watched.desk.engine) as connection:
+        with snapshot(watched.context.engine) as connection:
             found = list(_of_the_journal(connection, watched))
     except (SQLAlchemyError, OSError):
         yield "up", (), 0
@@ -120,7 +120,7 @@ def _figures(watched: Watched) -> Iterator[Figure]:
 def _of_the_machine(watched: Watched) -> Iterator[Figure]:
     """What does not depend on the database. What cannot be read is left out: 0 would say something."""
     try:
-        yield "archive_free_bytes", (), shutil.disk_usage(_there(watched.desk.archive.root)).free
+        yield "archive_free_bytes", (), shutil.disk_usage(_there(watched.context.archive.root)).free
         if watched.certificate_days_left is not None:
             yield "certificate_days_left", (), watched.certificate_days_left()
     except (OSError, AjpesReportingError) as error:
@@ -133,46 +133,48 @@ def _there(folder: Path) -> Path:
 
 
 def _of_the_journal(connection: Connection, watched: Watched) -> Iterator[Figure]:
-    desk, now = watched.desk, watched.desk.clock()
-    for kind in desk.kinds:
+    context, now = watched.context, watched.context.clock()
+    for kind in context.kinds:
         if kind.code in watched.reports:
-            yield from _of_periods(connection, desk, kind, now)
-        yield from _of_submissions(connection, desk, kind)
-    yield "oldest_awaiting_answer_seconds", (), _longest_wait(connection, desk.provider, now)
-    for severity, count in _standing_alarms(connection, desk.provider).items():
+            yield from _of_periods(connection, context, kind, now)
+        yield from _of_submissions(connection, context, kind)
+    yield "oldest_awaiting_answer_seconds", (), _longest_wait(connection, context.provider, now)
+    for severity, count in _standing_alarms(connection, context.provider).items():
         yield "alarms", (severity,), count
-    ticked_at = chores.last_done(connection, desk.provider, TICK)
+    ticked_at = chores.last_done(connection, context.provider, TICK)
     yield "last_tick_timestamp_seconds", (), ticked_at.timestamp() if ticked_at else 0
-    yield "audit_entries", (), chain.count_of(connection, desk.provider)
+    yield "audit_entries", (), chain.count_of(connection, context.provider)
 
 
-def _of_periods(connection: Connection, desk: Desk, kind: ReportKind, now: datetime) -> Iterator[Figure]:
-    waiting = [row for row in due.open_periods(connection, desk.provider) if row.report == kind.code]
+def _of_periods(
+    connection: Connection, context: Context, kind: ReportKind, now: datetime
+) -> Iterator[Figure]:
+    waiting = [row for row in due.open_periods(connection, context.provider) if row.report == kind.code]
     label = (kind.code,)
     yield "reports_open", label, len(waiting)
     yield "reports_late", label, sum(row.deadline < now for row in waiting)
     yield "tries", label, sum(row.tries for row in waiting)
-    deadline = waiting[0].deadline if waiting else _next_deadline(connection, desk, kind, now)
+    deadline = waiting[0].deadline if waiting else _next_deadline(connection, context, kind, now)
     yield "next_deadline_seconds", label, (deadline - now).total_seconds()
 
 
-def _next_deadline(connection: Connection, desk: Desk, kind: ReportKind, now: datetime) -> datetime:
+def _next_deadline(connection: Connection, context: Context, kind: ReportKind, now: datetime) -> datetime:
     """Nothing is open: the current period's, or the one's after it if that is settled, or was never ours."""
     period = kind.period(now.astimezone(LJUBLJANA).date())
     if kind.monthly:
         period = period.previous()
-    deadline = kind.deadline(period, desk.extra_days_off)
-    if deadline > now and due.find(connection, desk.provider, kind.code, period.key) is None:
+    deadline = kind.deadline(period, context.extra_days_off)
+    if deadline > now and due.find(connection, context.provider, kind.code, period.key) is None:
         return deadline
-    return kind.deadline(period.next(), desk.extra_days_off)
+    return kind.deadline(period.next(), context.extra_days_off)
 
 
-def _of_submissions(connection: Connection, desk: Desk, kind: ReportKind) -> Iterator[Figure]:
+def _of_submissions(connection: Connection, context: Context, kind: ReportKind) -> Iterator[Figure]:
     """Every state, also where there is none in it: a figure that comes and goes cannot be watched."""
     rows = connection.execute(
         select(submissions.c.state, func.count())
         .where(
-            submissions.c.provider == desk.provider,
+            submissions.c.provider == context.provider,
             submissions.c.report == kind.code,
             submissions.c.superseded_by.is_(None),
         )

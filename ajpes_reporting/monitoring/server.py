@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from ajpes_reporting.monitoring.heartbeat import Heartbeat
     from ajpes_reporting.monitoring.metrics import Watched
-    from ajpes_reporting.monitoring.pulse import Pulse
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _PATIENCE_SECONDS = 3.0
 
 
 @contextmanager
-def served(listen: str, watched: Sequence[Watched], pulse: Pulse) -> Iterator[tuple[str, int]]:
+def served(listen: str, watched: Sequence[Watched], pulse: Heartbeat) -> Iterator[tuple[str, int]]:
     """Answers at `listen`, "HOST:PORT", as long as the block lasts; gives the address.
 
     Raises `ConfigurationError` if it is no address, or if it cannot be had.
@@ -57,7 +57,7 @@ def served(listen: str, watched: Sequence[Watched], pulse: Pulse) -> Iterator[tu
         thread.join()
 
 
-def _open(host: str, port: int, watched: Sequence[Watched], pulse: Pulse) -> _Server:
+def _open(host: str, port: int, watched: Sequence[Watched], pulse: Heartbeat) -> _Server:
     try:
         family, _kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return _Server(family, address, watched, pulse)
@@ -73,7 +73,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # with the usual 5, a crowd keeps others waiting before they are accepted
 
     def __init__(
-        self, family: socket.AddressFamily, address: Any, watched: Sequence[Watched], pulse: Pulse
+        self, family: socket.AddressFamily, address: Any, watched: Sequence[Watched], pulse: Heartbeat
     ) -> None:
         self.address_family = family
         self.watched, self.pulse = watched, pulse
@@ -178,8 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _database_complaint(watched: Sequence[Watched]) -> str:
     for one in watched:
         try:
-            with one.desk.engine.connect() as connection:
+            with one.context.engine.connect() as connection:
                 connection.execute(select(1))
         except SQLAlchemyError:
-            return f"the database of provider {one.desk.provider} does not answer"
+            return f"the database of provider {one.context.provider} does not answer"
     return ""

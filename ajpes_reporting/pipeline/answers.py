@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.journal.submissions import Submission
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -129,36 +129,42 @@ class Reading:
                 yield from batch
 
 
-def why_no_answer(desk: Desk, path: Path) -> str:
+def why_no_answer(context: Context, path: Path) -> str:
     """Why a file does not even begin like an answer; empty if it does, however it goes on."""
     try:
         name = read_root(path).local_name
     except UnreadableXml as error:
         return error.message
-    if any(kind.is_answered_by(name) for kind in desk.kinds):
+    if any(kind.is_answered_by(name) for kind in context.kinds):
         return ""
     return f"it is a {name[:40]} document"
 
 
-def discard(desk: Desk, answer: int, reason: str) -> None:
+def discard(context: Context, answer: int, reason: str) -> None:
     """Puts an answer away that was set aside, on a person's word; it stays in the archive and on the record.
 
     Raises `UsageError` if there is none with this number, or if it is not one that lies there.
     """
-    with writing(desk.engine) as connection:
-        row = answers.owned(connection, desk.provider, answer)
+    with writing(context.engine) as connection:
+        row = answers.owned(connection, context.provider, answer)
         if row.status not in (*answers.LIES_THERE, answers.STORED):
             raise UsageError(
                 f"Answer {answer} is {row.status}; only what was set aside can be discarded.",
                 "see `ajpes-reporting answers list`",
             )
         answers.set_aside(
-            connection, desk.provider, answer, answers.DISCARDED, reason, row.submission, at=desk.clock()
+            connection,
+            context.provider,
+            answer,
+            answers.DISCARDED,
+            reason,
+            row.submission,
+            at=context.clock(),
         )
 
 
 def accept(
-    desk: Desk,
+    context: Context,
     arrival: Arrival,
     folder: Path,
     *,
@@ -170,35 +176,35 @@ def accept(
     `claim` says within the transaction which submission it belongs to, or raises `AnswerProblem`; without
     it, its content decides. Raises what the database raises, and `Replaced`; the answer stays `stored` then.
     """
-    claim = claim or partial(_match, desk, arrival)
-    commit = commit or partial(_commit, desk)
+    claim = claim or partial(_match, context, arrival)
+    commit = commit or partial(_commit, context)
     try:
         if arrival.submission is None:
-            _refuse_duplicate(desk, arrival)
-        return take_in(desk, arrival, folder, claim, commit)
+            _refuse_duplicate(context, arrival)
+        return take_in(context, arrival, folder, claim, commit)
     except AnswerProblem as problem:
-        return _set_aside(desk, arrival, problem, commit)
+        return _set_aside(context, arrival, problem, commit)
     except OSError as error:
         _log.error("Answer %d was not applied: %s. It is read again.", arrival.id, error.strerror or error)
         return Taken(arrival.name, answers.STORED, f"it could not be read now: {error.strerror or error}")
 
 
-def assign(desk: Desk, answer: int, submission: int, reason: str, folder: Path) -> Taken:
+def assign(context: Context, answer: int, submission: int, reason: str, folder: Path) -> Taken:
     """Applies an answer that was set aside to the submission that a person names, on the record.
 
     Raises `UsageError` if it is not one that lies there, cannot be read, says that it belongs to another
     report, or if that submission was never sent, or has its answer.
     """
-    with desk.engine.connect() as connection:
-        row = answers.owned(connection, desk.provider, answer)
-        named = submissions.owned(connection, desk.provider, submission)
-        _refuse_settled(connection, desk, row, named)
+    with context.engine.connect() as connection:
+        row = answers.owned(connection, context.provider, answer)
+        named = submissions.owned(connection, context.provider, submission)
+        _refuse_settled(connection, context, row, named)
     path = folder / f"answer-{answer}.xml"
-    desk.archive.extract(row.archive_path, path)
+    context.archive.extract(row.archive_path, path)
     arrival = Arrival(answer, row.sha256, row.remote_name or row.archive_path, path, named)
-    claim = partial(_assigned, desk, arrival, named, reason)
+    claim = partial(_assigned, context, arrival, named, reason)
     try:
-        return take_in(desk, arrival, folder, claim, partial(_commit, desk))
+        return take_in(context, arrival, folder, claim, partial(_commit, context))
     except AnswerProblem as problem:
         raise UsageError(
             f"Answer {answer} was not applied: {problem.note}. Nothing was changed.",
@@ -207,14 +213,14 @@ def assign(desk: Desk, answer: int, submission: int, reason: str, folder: Path) 
         ) from None
 
 
-def take_in(desk: Desk, arrival: Arrival, folder: Path, claim: Claim, commit: Commit) -> Taken:
+def take_in(context: Context, arrival: Arrival, folder: Path, claim: Claim, commit: Commit) -> Taken:
     """Reads an answer to its end and applies it as a whole.
 
     Raises `AnswerProblem` for whatever is wrong with it, and what the database raises.
     """
     try:
-        reading = _read(desk, arrival, folder / f"answer-{arrival.id}.rows")
-        return commit(lambda connection: _apply(connection, desk, arrival, reading, claim))
+        reading = _read(context, arrival, folder / f"answer-{arrival.id}.rows")
+        return commit(lambda connection: _apply(connection, context, arrival, reading, claim))
     except (AnswerProblem, NotAssignable, OSError):
         raise
     except Exception as error:
@@ -223,37 +229,43 @@ def take_in(desk: Desk, arrival: Arrival, folder: Path, claim: Claim, commit: Co
         raise _unforeseen(arrival, error) from error
 
 
-def _commit(desk: Desk, work: Callable[[Connection], T]) -> T:
-    with writing(desk.engine) as connection:
+def _commit(context: Context, work: Callable[[Connection], T]) -> T:
+    with writing(context.engine) as connection:
         return work(connection)
 
 
-def _apply(connection: Connection, desk: Desk, arrival: Arrival, reading: Reading, claim: Claim) -> Taken:
+def _apply(
+    connection: Connection, context: Context, arrival: Arrival, reading: Reading, claim: Claim
+) -> Taken:
     submission, remark = claim(connection, reading)
     note = "; ".join(filter(None, (remark, reading.verdict.disagreement, reading.deviations)))
     applied = answers.apply(
-        connection, arrival.id, submission, reading.rows(), reading.verdict, note, at=desk.clock()
+        connection, arrival.id, submission, reading.rows(), reading.verdict, note, at=context.clock()
     )
     return Taken(arrival.name, answers.APPLIED, note, applied)
 
 
-def _match(desk: Desk, arrival: Arrival, connection: Connection, reading: Reading) -> tuple[Submission, str]:
+def _match(
+    context: Context, arrival: Arrival, connection: Connection, reading: Reading
+) -> tuple[Submission, str]:
     if not reading.head.period_key:
         raise AnswerProblem(answers.UNMATCHED, "it does not say which period it is about", reading)
-    submission, note = answers.match(connection, desk.provider, reading.kind.code, reading.head, arrival.id)
+    submission, note = answers.match(
+        connection, context.provider, reading.kind.code, reading.head, arrival.id
+    )
     if submission is None:
         raise AnswerProblem(answers.UNMATCHED, note, reading)
     return submission, note
 
 
-def _refuse_settled(connection: Connection, desk: Desk, row: Row[Any], named: Submission) -> None:
+def _refuse_settled(connection: Connection, context: Context, row: Row[Any], named: Submission) -> None:
     """Raises `NotAssignable` for an answer that counts already, for nothing, or for another submission."""
     if row.status not in answers.LIES_THERE:
         raise NotAssignable(
             f"Answer {row.id} is {row.status}; only what was set aside can be assigned.",
             "see `ajpes-reporting answers list`",
         )
-    if (same := answers.applied_copy(connection, desk.provider, row.sha256)) is not None:
+    if (same := answers.applied_copy(connection, context.provider, row.sha256)) is not None:
         raise NotAssignable(
             f"Answer {row.id} is a copy of answer {same}, which was applied; an answer counts once.",
             f"put it away with `ajpes-reporting answers discard {row.id} --reason …`",
@@ -266,16 +278,23 @@ def _refuse_settled(connection: Connection, desk: Desk, row: Row[Any], named: Su
 
 
 def _assigned(
-    desk: Desk, arrival: Arrival, named: Submission, reason: str, connection: Connection, reading: Reading
+    context: Context,
+    arrival: Arrival,
+    named: Submission,
+    reason: str,
+    connection: Connection,
+    reading: Reading,
 ) -> tuple[Submission, str]:
     """The submission that a person names, ready for its answer. Raises `NotAssignable` if it cannot be it."""
     submission = submissions.get(connection, named.id)
     _refuse_other_report(arrival, reading, submission)
     _refuse_unanswerable(connection, submission)
-    answers.note_assignment(connection, desk.provider, arrival.id, submission.id, reason, at=desk.clock())
+    answers.note_assignment(
+        connection, context.provider, arrival.id, submission.id, reason, at=context.clock()
+    )
     if submission.state is State.UNREACHABLE:
         why = f"answer {arrival.id} shows that it did arrive"
-        submission = submissions.move(connection, submission, State.UNKNOWN, why, at=desk.clock())
+        submission = submissions.move(connection, submission, State.UNKNOWN, why, at=context.clock())
     return submission, f"assigned by a person: {reason}"
 
 
@@ -307,9 +326,9 @@ def _refuse_unanswerable(connection: Connection, submission: Submission) -> None
         )
 
 
-def _set_aside(desk: Desk, arrival: Arrival, problem: AnswerProblem, commit: Commit) -> Taken:
+def _set_aside(context: Context, arrival: Arrival, problem: AnswerProblem, commit: Commit) -> Taken:
     if arrival.submission is None:
-        problem = _as_before(desk, arrival, problem)
+        problem = _as_before(context, arrival, problem)
     owner = arrival.submission.id if arrival.submission else None
     about, deviations = None, ""
     if (reading := problem.reading) is not None:
@@ -317,7 +336,7 @@ def _set_aside(desk: Desk, arrival: Arrival, problem: AnswerProblem, commit: Com
     note = "; ".join(filter(None, (problem.note, deviations)))
     commit(
         lambda connection: answers.set_aside(
-            connection, desk.provider, arrival.id, problem.status, note, owner, about, at=desk.clock()
+            connection, context.provider, arrival.id, problem.status, note, owner, about, at=context.clock()
         )
     )
     return Taken(arrival.name, problem.status, note)
@@ -339,46 +358,46 @@ def _unforeseen(arrival: Arrival, error: Exception) -> AnswerProblem:
     return AnswerProblem(answers.UNREADABLE, f"it makes no sense to this program ({type(error).__name__})")
 
 
-def _refuse_duplicate(desk: Desk, arrival: Arrival) -> None:
+def _refuse_duplicate(context: Context, arrival: Arrival) -> None:
     """An answer counts once: a copy of it says nothing about a submission that was sent later."""
-    if _came_before(desk, arrival, answers.APPLIED):
+    if _came_before(context, arrival, answers.APPLIED):
         raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
 
 
-def _as_before(desk: Desk, arrival: Arrival, problem: AnswerProblem) -> AnswerProblem:
+def _as_before(context: Context, arrival: Arrival, problem: AnswerProblem) -> AnswerProblem:
     """A copy of an answer that fitted nothing, and still does not, is not shown a second time."""
-    if problem.status == answers.UNMATCHED and _came_before(desk, arrival, answers.UNMATCHED):
+    if problem.status == answers.UNMATCHED and _came_before(context, arrival, answers.UNMATCHED):
         return AnswerProblem(answers.DUPLICATE, f"the same answer came before; {problem.note}")
     return problem
 
 
-def _came_before(desk: Desk, arrival: Arrival, status: str) -> bool:
-    with desk.engine.connect() as connection:
-        return answers.is_duplicate(connection, desk.provider, arrival.id, arrival.sha256, status)
+def _came_before(context: Context, arrival: Arrival, status: str) -> bool:
+    with context.engine.connect() as connection:
+        return answers.is_duplicate(connection, context.provider, arrival.id, arrival.sha256, status)
 
 
-def _read(desk: Desk, arrival: Arrival, waiting: Path) -> Reading:
+def _read(context: Context, arrival: Arrival, waiting: Path) -> Reading:
     """Reads an answer to its end; its rows wait in a file. Raises `AnswerProblem`."""
     try:
         root = read_root(arrival.path)
     except UnreadableXml as error:
         raise AnswerProblem(answers.UNREADABLE, f"it is not XML: {error.message}") from None
-    kind = next((kind for kind in desk.kinds if kind.is_answered_by(root.local_name)), None)
+    kind = next((kind for kind in context.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
         note = f"it is a {root.local_name[:40]} document, not an answer"
         raise AnswerProblem(answers.UNREADABLE, note)
     path = trimmed(arrival.path, waiting.with_suffix(".trimmed"))
-    reading = _read_as(desk, kind, path, waiting, plain=root.namespace is not None)
+    reading = _read_as(context, kind, path, waiting, plain=root.namespace is not None)
     if path != arrival.path:
         deviations = "; ".join(filter(None, (_TRIMMED, reading.deviations)))
         reading = replace(reading, deviations=deviations)
-    _refuse_strangers(desk, reading, is_claimed=arrival.submission is not None)
+    _refuse_strangers(context, reading, is_claimed=arrival.submission is not None)
     return reading
 
 
-def _read_as(desk: Desk, kind: ReportKind, path: Path, waiting: Path, *, plain: bool) -> Reading:
+def _read_as(context: Context, kind: ReportKind, path: Path, waiting: Path, *, plain: bool) -> Reading:
     """By its schema, or, where it breaks that, as far as it can be read and gives a verdict."""
-    schema = desk.schemas(kind.answer_schema)
+    schema = context.schemas(kind.answer_schema)
     try:
         try:
             reader = AnswerReader(path, kind, schema, plain=plain)
@@ -429,10 +448,10 @@ def _so_far(path: Path, kind: ReportKind) -> str:
     return "; what there is of it speaks of errors" if speaks_of_errors else ""
 
 
-def _refuse_strangers(desk: Desk, reading: Reading, *, is_claimed: bool) -> None:
+def _refuse_strangers(context: Context, reading: Reading, *, is_claimed: bool) -> None:
     """Raises `AnswerProblem` for another provider's; one whose submission is known need not name any."""
     provider = reading.head.provider
-    if provider == desk.provider or (is_claimed and not provider):
+    if provider == context.provider or (is_claimed and not provider):
         return
     if provider:  # what else it says is about nothing of ours
         raise AnswerProblem(answers.UNMATCHED, f"it is about provider {provider[:40]}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ajpes_reporting.journal.purged import ArchivedFile
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _MOST_NAMED = 20
 
@@ -45,24 +45,24 @@ class AuditReport:
     others: int = 0
 
 
-def verify_all(desk: Desk, progress: Progress = no_progress) -> AuditReport:
+def verify_all(context: Context, progress: Progress = no_progress) -> AuditReport:
     """Checks the chain, every archived file of this provider, what was sent, and what counts as reported."""
-    kept = verify_kept(desk, progress)
-    with snapshot(desk.engine) as connection:
-        unknown = list(orphans.open_orphans(connection, desk.provider, desk.archive.sent_log))
+    kept = verify_kept(context, progress)
+    with snapshot(context.engine) as connection:
+        unknown = list(orphans.open_orphans(connection, context.provider, context.archive.sent_log))
     missing = (f"the journal does not know {orphan.words}" for orphan in unknown)
     return replace(kept, problems=(*kept.problems, *missing))
 
 
-def verify_kept(desk: Desk, progress: Progress = no_progress) -> AuditReport:
+def verify_kept(context: Context, progress: Progress = no_progress) -> AuditReport:
     """The same without what was sent and is not in the journal: whether what is here is whole."""
-    with snapshot(desk.engine) as connection:
-        record = verify_record(connection, desk.provider)
-        files = list(purged.archived_files(connection, desk.provider))
-        gone = purged.paths(connection, desk.provider)
+    with snapshot(context.engine) as connection:
+        record = verify_record(connection, context.provider)
+        files = list(purged.archived_files(connection, context.provider))
+        gone = purged.paths(connection, context.provider)
     problems = list(record.problems)
     for file in files:
-        problems.extend(_wrong_with(desk, file, gone.get(file.path)))
+        problems.extend(_wrong_with(context, file, gone.get(file.path)))
         progress(1)
     kept = sum(file.path not in gone for file in files)
     return replace(record, files=kept, problems=tuple(problems))
@@ -80,13 +80,13 @@ def damage(file: ArchivedFile) -> str:
     return f"the archived file of {file.owner} is missing or was changed: {file.path}"
 
 
-def _wrong_with(desk: Desk, file: ArchivedFile, purged_sha256: str | None) -> Iterator[str]:
+def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None) -> Iterator[str]:
     if purged_sha256 is None:
-        if not desk.archive.intact(file.path, file.sha256):
+        if not context.archive.intact(file.path, file.sha256):
             yield damage(file)
     elif purged_sha256 != file.sha256:
         yield f"the file of {file.owner} was purged, but with another hash: {file.path}"
-    elif desk.archive.has(file.path):
+    elif context.archive.has(file.path):
         yield f"the file of {file.owner} was purged, but is still there: {file.path}"
 
 

@@ -16,8 +16,8 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal.archive import pack
-from ajpes_reporting.pipeline.abreast import feed
 from ajpes_reporting.pipeline.moved import moved_findings
+from ajpes_reporting.pipeline.tee import feed
 from ajpes_reporting.private import open_private
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import load_schema, schema_verdict
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.left_out import LeftOut
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
@@ -63,20 +63,20 @@ class Nothing:
 
 
 def rehearse(
-    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress = no_progress
+    context: Context, kind: ReportKind, period: Period, folder: Path, progress: Progress = no_progress
 ) -> Built | None:
     """Builds the report that a run would send now, and changes nothing else.
 
     The ledger is brought up to date inside a transaction that is rolled back.
     """
-    with rehearsing(desk.engine) as connection:
-        built = build(connection, desk, kind, period, folder, progress)
+    with rehearsing(context.engine) as connection:
+        built = build(connection, context, kind, period, folder, progress)
     return built if isinstance(built, Built) else None
 
 
 def build(
     connection: Connection,
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     period: Period,
     folder: Path,
@@ -89,17 +89,17 @@ def build(
     Written, hashed, packed and held against its schema in one go. The rules need no file: they were
     asked when the facts came in (`Selection.findings`). Memory does not grow with the report.
     """
-    desk.refresh_ledger(connection, kind, period.key)
-    request = request_for(desk, kind, period, as_it_stands=as_it_stands)
+    context.refresh_ledger(connection, kind, period.key)
+    request = request_for(context, kind, period, as_it_stands=as_it_stands)
     selection = kind.select(connection, request)
-    log = FindingLog(strict=desk.strict)
+    log = FindingLog(strict=context.strict)
     log.add(selection.left_out.notes())
     if selection.record_count == 0:
         _refuse_omission(kind, period)
         return Nothing(log, selection.left_out)
-    path = folder / file_name(kind.name, period, desk.provider)
+    path = folder / file_name(kind.name, period, context.provider)
     packed = path.with_suffix(".zst")
-    schema = desk.schemas(kind.schema)
+    schema = context.schemas(kind.schema)
     size_bytes, (sha256, content_sha256), _, verdict = feed(
         _counted(kind.write(request, selection), kind.record_mark, selection.record_count, progress),
         lambda blocks: _write(blocks, path),
@@ -111,7 +111,7 @@ def build(
     log.add(
         selection.findings if verdict is None or selection.too_large else explained(path, schema, verdict)
     )
-    log.note(moved_findings(connection, desk, kind, period))
+    log.note(moved_findings(connection, context, kind, period))
     return Built(
         path, packed, request, selection.record_count, dict(selection.totals),
         size_bytes, sha256, content_sha256, log, selection.left_out, selection.to_be_released,
@@ -131,18 +131,18 @@ def _refuse_omission(kind: ReportKind, period: Period) -> None:
         )
 
 
-def request_for(desk: Desk, kind: ReportKind, period: Period, *, as_it_stands: bool = False) -> Request:
+def request_for(context: Context, kind: ReportKind, period: Period, *, as_it_stands: bool = False) -> Request:
     """The report of a period as a run would ask for it at this moment."""
-    now = desk.clock().astimezone(LJUBLJANA)
+    now = context.clock().astimezone(LJUBLJANA)
     return Request(
-        provider=desk.provider,
-        provider_name=desk.provider_name,
+        provider=context.provider,
+        provider_name=context.provider_name,
         period=period,
         cutoff=now if as_it_stands else cutoff(period, now),
         prepared_at=now.replace(microsecond=0),
-        amounts=desk.amounts[kind.code],
-        rules=desk.rules,
-        debtor_names=desk.debtor_names,
+        amounts=context.amounts[kind.code],
+        rules=context.rules,
+        debtor_names=context.debtor_names,
     )
 
 

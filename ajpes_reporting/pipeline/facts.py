@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.correct import Correction
     from ajpes_reporting.ledger.exclusions import Decision
     from ajpes_reporting.ledger.files import ImportSummary
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 
 def import_files(
-    desk: Desk,
+    context: Context,
     paths: Sequence[Path],
     progress: Progress = no_progress,
     *,
@@ -35,7 +35,7 @@ def import_files(
 
     With a reason, `restate_because`, accounts and their months that differ are restated, on the record.
     """
-    restatement = None if restate_because is None else Restatement(restate_because, desk.clock())
+    restatement = None if restate_because is None else Restatement(restate_because, context.clock())
 
     def note(connection: Connection, summary: ImportSummary) -> None:
         about = {"file": summary.path.name, "sha256": _sha256(summary.path), "kind": summary.kind}
@@ -43,21 +43,23 @@ def import_files(
             body = {**about, "new": summary.rows_new, "known": summary.rows_known}
             if summary.renamed:
                 body["renamed"] = summary.renamed
-            chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
+            chain.append(connection, at=context.clock(), provider=context.provider, kind="import", body=body)
         if summary.rows_restated:
             body = {**about, **_restated(summary), "reason": restate_because}
-            chain.append(connection, at=desk.clock(), provider=desk.provider, kind="restatement", body=body)
+            chain.append(
+                connection, at=context.clock(), provider=context.provider, kind="restatement", body=body
+            )
         if summary.rows_new or summary.rows_restated or summary.renamed:
-            due.try_now(connection, desk.provider)
+            due.try_now(connection, context.provider)
 
     return files.import_files(
-        desk.engine, desk.provider, paths, desk.rules, progress, note,
-        now=desk.clock(), amounts=desk.amounts["SPAPP"], restatement=restatement, dry_run=dry_run,
+        context.engine, context.provider, paths, context.rules, progress, note,
+        now=context.clock(), amounts=context.amounts["SPAPP"], restatement=restatement, dry_run=dry_run,
     )  # fmt: skip
 
 
 def cancel_event(
-    desk: Desk, obligation_id: str, event_id: str, replace: Mapping[str, str] | None = None
+    context: Context, obligation_id: str, event_id: str, replace: Mapping[str, str] | None = None
 ) -> Correction:
     """Cancels an event, and records the corrected one if asked for; see `ledger.correct`."""
 
@@ -70,43 +72,43 @@ def cancel_event(
             "replaced": sorted(replace or {}),
             "withdrawn": correction.withdrawn,
         }
-        chain.append(connection, at=desk.clock(), provider=desk.provider, kind="correction", body=body)
-        due.try_now(connection, desk.provider)
+        chain.append(connection, at=context.clock(), provider=context.provider, kind="correction", body=body)
+        due.try_now(connection, context.provider)
 
     return correct.cancel(
-        desk.engine, desk.provider, obligation_id, event_id,
-        now=desk.clock(), replace=replace, rules=desk.rules, note=note,
+        context.engine, context.provider, obligation_id, event_id,
+        now=context.clock(), replace=replace, rules=context.rules, note=note,
     )  # fmt: skip
 
 
-def exclude_obligation(desk: Desk, obligation_id: str, reason: str) -> Decision:
+def exclude_obligation(context: Context, obligation_id: str, reason: str) -> Decision:
     """Keeps an obligation out of reports, on the record; see `ledger.exclusions`."""
     return exclusions.exclude(
-        desk.engine,
-        desk.provider,
+        context.engine,
+        context.provider,
         obligation_id,
         reason,
-        now=desk.clock(),
-        note=partial(_note_decision, desk),
+        now=context.clock(),
+        note=partial(_note_decision, context),
     )
 
 
-def include_obligation(desk: Desk, obligation_id: str, reason: str) -> Decision:
+def include_obligation(context: Context, obligation_id: str, reason: str) -> Decision:
     """Lets an obligation into reports again, on the record; see `ledger.exclusions`."""
     return exclusions.include(
-        desk.engine,
-        desk.provider,
+        context.engine,
+        context.provider,
         obligation_id,
         reason,
-        now=desk.clock(),
-        note=partial(_note_decision, desk),
+        now=context.clock(),
+        note=partial(_note_decision, context),
     )
 
 
-def _note_decision(desk: Desk, connection: Connection, decision: Decision) -> None:
+def _note_decision(context: Context, connection: Connection, decision: Decision) -> None:
     body = {"obligation": decision.obligation, "reason": decision.reason}
-    chain.append(connection, at=desk.clock(), provider=desk.provider, kind=decision.decision, body=body)
-    due.try_now(connection, desk.provider)
+    chain.append(connection, at=context.clock(), provider=context.provider, kind=decision.decision, body=body)
+    due.try_now(connection, context.provider)
 
 
 def _restated(summary: ImportSummary) -> dict[str, Any]:

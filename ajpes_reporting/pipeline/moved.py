@@ -18,27 +18,31 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.ledger.reported import Difference, MovedMonth
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _SHOWN_PER_MONTH = 100
 
 
-def accepted_otherwise(connection: Connection, desk: Desk, kind: ReportKind, period: Period) -> int | None:
+def accepted_otherwise(
+    connection: Connection, context: Context, kind: ReportKind, period: Period
+) -> int | None:
     """The accepted submission of the period, if the ledger has other figures by now than it had."""
     if not kind.monthly:
         return None
-    amounts = desk.amounts[kind.code]
-    first = reported.differences(connection, desk.provider, amounts, period.key, most=1)
+    amounts = context.amounts[kind.code]
+    first = reported.differences(connection, context.provider, amounts, period.key, most=1)
     return first[0].submission if first else None
 
 
-def moved_findings(connection: Connection, desk: Desk, kind: ReportKind, period: Period) -> Iterator[Finding]:
+def moved_findings(
+    connection: Connection, context: Context, kind: ReportKind, period: Period
+) -> Iterator[Finding]:
     """A warning for each account whose accepted figures, of this period or an earlier one, have moved."""
     if not kind.monthly:
         return
-    amounts = desk.amounts[kind.code]
-    for month in reported.moved_months(connection, desk.provider, amounts, _SHOWN_PER_MONTH):
+    amounts = context.amounts[kind.code]
+    for month in reported.moved_months(connection, context.provider, amounts, _SHOWN_PER_MONTH):
         if month.month <= period.key:
             yield from _of_month(month, is_this=month.month == period.key, is_last=_is_last(month, period))
 

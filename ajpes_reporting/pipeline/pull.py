@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.ledger.intake import Line, Taken
     from ajpes_reporting.ledger.postings import Turnover
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _REMEDY = "mend what is named and pull again; what the ledger knows already is skipped"
 _LONGEST_ID = 36
@@ -56,7 +56,7 @@ class Pulled:
 
 
 def pull_period(
-    desk: Desk,
+    context: Context,
     client: Client,
     recipient: str,
     first: date,
@@ -71,14 +71,14 @@ def pull_period(
     `progress` is told payments. Raises what that does, and `LedgerRefused` with its findings; then
     nothing was stored.
     """
-    payments = Payments(client, desk.engine, desk.provider, desk.clock)
+    payments = Payments(client, context.engine, context.provider, context.clock)
     takings = takings_of_period(payments, recipient, first, last, account, ask_each=ask_each)
     origin = {"eplacila": recipient, "from": first.isoformat(), "to": last.isoformat()}
-    return _pull(desk, f"The statement from {first} to {last}", origin, takings, progress)
+    return _pull(context, f"The statement from {first} to {last}", origin, takings, progress)
 
 
 def pull_file(
-    desk: Desk,
+    context: Context,
     path: Path,
     account: str,
     recipient: str = "",
@@ -90,9 +90,9 @@ def pull_file(
     `client` asks UJP for what the book of web payments tells otherwise; without it that is refused.
     Raises `UsageError`, `LedgerRefused` as above, and what `Client.status` does.
     """
-    payments = Payments(client, desk.engine, desk.provider, desk.clock) if client else None
-    takings = takings_of_file(desk.engine, desk.provider, path, account, recipient, payments)
-    return _pull(desk, path.name, {"file": path.name}, takings, progress)
+    payments = Payments(client, context.engine, context.provider, context.clock) if client else None
+    takings = takings_of_file(context.engine, context.provider, path, account, recipient, payments)
+    return _pull(context, path.name, {"file": path.name}, takings, progress)
 
 
 def posting_id(payment_id: str, part: str) -> str:
@@ -105,32 +105,36 @@ def posting_id(payment_id: str, part: str) -> str:
 
 
 def _pull(
-    desk: Desk, source: str, origin: dict[str, Any], takings: Iterable[Taking | Finding], progress: Progress
+    context: Context,
+    source: str,
+    origin: dict[str, Any],
+    takings: Iterable[Taking | Finding],
+    progress: Progress,
 ) -> Pulled:
     findings: list[Finding] = []
     right = _right(takings, findings, progress)
     with (
         _put_aside(map(_texts, right)) as aside,
-        writing(desk.engine) as connection,
-        _put_aside(_rows(connection, desk.provider, map(_taking, aside))) as rows,
+        writing(context.engine) as connection,
+        _put_aside(_rows(connection, context.provider, map(_taking, aside))) as rows,
     ):
         last = newest(connection, postings)
         lines: Iterator[Line | Finding] = itertools.chain(
             findings, enumerate(rows, 1)
         )  # what is wrong comes first
-        about = Source(source, _REMEDY, desk.clock(), has_lines=False)
-        taken = take_in(connection, desk.provider, POSTINGS, lines, about, desk.rules, no_progress)
-        _note(desk, connection, origin, taken)
-        turnover = tuple(turnover_since(connection, desk.provider, last))
+        about = Source(source, _REMEDY, context.clock(), has_lines=False)
+        taken = take_in(connection, context.provider, POSTINGS, lines, about, context.rules, no_progress)
+        _note(context, connection, origin, taken)
+        turnover = tuple(turnover_since(connection, context.provider, last))
     return Pulled(source, taken.rows_read, taken.rows_new, taken.rows_known, turnover)
 
 
-def _note(desk: Desk, connection: Connection, origin: dict[str, Any], taken: Taken) -> None:
+def _note(context: Context, connection: Connection, origin: dict[str, Any], taken: Taken) -> None:
     """As of any import: one that brings nothing new leaves no entry."""
     if taken.rows_new:
         body = {**origin, "kind": POSTINGS.name, "new": taken.rows_new, "known": taken.rows_known}
-        chain.append(connection, at=desk.clock(), provider=desk.provider, kind="import", body=body)
-        due.try_now(connection, desk.provider)
+        chain.append(connection, at=context.clock(), provider=context.provider, kind="import", body=body)
+        due.try_now(connection, context.provider)
 
 
 def _right(

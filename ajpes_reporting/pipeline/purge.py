@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ajpes_reporting.journal.purged import ArchivedFile
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,23 @@ class Purged:
     leftovers: int = 0
 
 
-def purge(desk: Desk, keep_months: int) -> Purged:
+def purge(context: Context, keep_months: int) -> Purged:
     """Removes every file whose time is over. Raises `Busy` while a backup is at work."""
-    before = end_of_keeping(desk.clock(), keep_months)
-    with desk.archive.removing():
-        leftovers = _remove(desk, _already_noted(desk))
-        with writing(desk.engine) as connection:
-            files = purged.over(connection, desk.provider, before)
-            purged.note(connection, desk.provider, files, at=desk.clock())
-        _remove(desk, (file.path for file in files))
+    before = end_of_keeping(context.clock(), keep_months)
+    with context.archive.removing():
+        leftovers = _remove(context, _already_noted(context))
+        with writing(context.engine) as connection:
+            files = purged.over(connection, context.provider, before)
+            purged.note(connection, context.provider, files, at=context.clock())
+        _remove(context, (file.path for file in files))
     return Purged(before, tuple(files), leftovers)
 
 
-def would_purge(desk: Desk, keep_months: int) -> Purged:
+def would_purge(context: Context, keep_months: int) -> Purged:
     """What a purge would remove now; nothing is changed."""
-    before = end_of_keeping(desk.clock(), keep_months)
-    with snapshot(desk.engine) as connection:
-        return Purged(before, tuple(purged.over(connection, desk.provider, before)))
+    before = end_of_keeping(context.clock(), keep_months)
+    with snapshot(context.engine) as connection:
+        return Purged(before, tuple(purged.over(connection, context.provider, before)))
 
 
 def end_of_keeping(now: datetime, keep_months: int) -> datetime:
@@ -60,11 +60,11 @@ def end_of_keeping(now: datetime, keep_months: int) -> datetime:
     return datetime.combine(day, time(), LJUBLJANA)
 
 
-def _already_noted(desk: Desk) -> list[str]:
+def _already_noted(context: Context) -> list[str]:
     """What a purge that was cut off may have left behind."""
-    with snapshot(desk.engine) as connection:
-        return list(purged.paths(connection, desk.provider))
+    with snapshot(context.engine) as connection:
+        return list(purged.paths(connection, context.provider))
 
 
-def _remove(desk: Desk, paths: Iterable[str]) -> int:
-    return sum(desk.archive.remove(path) for path in paths)
+def _remove(context: Context, paths: Iterable[str]) -> int:
+    return sum(context.archive.remove(path) for path in paths)

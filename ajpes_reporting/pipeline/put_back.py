@@ -17,7 +17,7 @@ from ajpes_reporting.domain.periods import file_name
 from ajpes_reporting.journal import answers, orphans, submissions
 from ajpes_reporting.journal.orphans import Orphan
 from ajpes_reporting.pipeline.collect import fetch
-from ajpes_reporting.pipeline.look import parcel_of
+from ajpes_reporting.pipeline.reconcile import parcel_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.domain.ports import AnswerBox, Carrier
     from ajpes_reporting.journal.submissions import Submission
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _MAY_BE_PUT_BACK_AFTER = timedelta(minutes=15)
 
 
 def look_for_orphans(
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     period: Period,
     submission: Submission,
@@ -53,37 +53,37 @@ def look_for_orphans(
     to the one numbered `decided_until` says nothing about what is found. Returns the ways; the first one, if
     its folders could not be seen now, is closed, so that nothing goes there without having looked.
     """
-    with desk.engine.connect() as connection:
-        last_sign = orphans.last_sign_of_life(connection, desk.provider, submission.id)
-    first = desk.ways(carriers, parcel_of(desk, submission))[0]
-    has_slept = last_sign is not None and desk.clock() - last_sign > _MAY_BE_PUT_BACK_AFTER
+    with context.engine.connect() as connection:
+        last_sign = orphans.last_sign_of_life(connection, context.provider, submission.id)
+    first = context.ways(carriers, parcel_of(context, submission))[0]
+    has_slept = last_sign is not None and context.clock() - last_sign > _MAY_BE_PUT_BACK_AFTER
     ways, found, were_seen = list(carriers), list[Orphan](), False
-    for box in desk.answer_boxes(kind.name):
+    for box in context.answer_boxes(kind.name):
         goes_there = box.name == first.name
         if not (goes_there or has_slept):
             continue
         try:
-            found += _lying_with_the_authority(desk, box, kind, period)
+            found += _lying_with_the_authority(context, box, kind, period)
             were_seen = True
         except (NotDelivered, ConfigurationError) as error:
             _log.warning("The authority's folders were not seen: %s", error.message)
             if goes_there:
                 ways = [ClosedWay(way.name, error) if way is first else way for way in carriers]
     if were_seen:
-        _fetch_answers(desk, kind, folder)
-    with desk.engine.connect() as connection:
-        found += _answered(connection, desk.provider, kind, period)
+        _fetch_answers(context, kind, folder)
+    with context.engine.connect() as connection:
+        found += _answered(connection, context.provider, kind, period)
     if found:
-        with writing(desk.engine) as connection:
+        with writing(context.engine) as connection:
             for orphan in found:
-                orphans.take_down(connection, desk.provider, orphan, decided_until, at=desk.clock())
+                orphans.take_down(connection, context.provider, orphan, decided_until, at=context.clock())
     return ways
 
 
-def _fetch_answers(desk: Desk, kind: ReportKind, folder: Path) -> None:
+def _fetch_answers(context: Context, kind: ReportKind, folder: Path) -> None:
     """The report may have been taken away, and its answer alone be left."""
     try:
-        fetch(desk, (kind,), folder)
+        fetch(context, (kind,), folder)
     except (NotDelivered, ConfigurationError) as error:
         _log.warning("Answers were not fetched: %s", error.message)
 
@@ -98,15 +98,17 @@ def _answered(connection: Connection, provider: str, kind: ReportKind, period: P
     return [Orphan(kind.code, period.key, name, place, row.sha256, row.received_at)]
 
 
-def _lying_with_the_authority(desk: Desk, box: AnswerBox, kind: ReportKind, period: Period) -> list[Orphan]:
+def _lying_with_the_authority(
+    context: Context, box: AnswerBox, kind: ReportKind, period: Period
+) -> list[Orphan]:
     """The files of that name that are none of those that were handed over there for this period."""
-    name = file_name(kind.name, period, desk.provider)
-    with desk.engine.connect() as connection:
-        ours = submissions.handed_over(connection, desk.provider, kind.code, period.key, box.name)
+    name = file_name(kind.name, period, context.provider)
+    with context.engine.connect() as connection:
+        ours = submissions.handed_over(connection, context.provider, kind.code, period.key, box.name)
     return [
         Orphan(
             kind.code, period.key, name, f"in {remote.path}", f"{remote.size_bytes} bytes",
             datetime.fromtimestamp(remote.modified_at, UTC),
         )
-        for remote in box.strange_reports(kind.name, name, [parcel_of(desk, one) for one in ours])
+        for remote in box.strange_reports(kind.name, name, [parcel_of(context, one) for one in ours])
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.sent_log import HandedOver
 from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, accept
-from ajpes_reporting.pipeline.interrupted import answer_name
+from ajpes_reporting.pipeline.recover import answer_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.database.running import Hold
+    from ajpes_reporting.database.lease import Lease
     from ajpes_reporting.domain.ports import Carrier, LastCall
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.answers import Reading
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 
@@ -46,9 +46,9 @@ class Recorder:
     """The journal's side of a delivery; see `deliver.route.Log`."""
 
     def __init__(
-        self, desk: Desk, kind: ReportKind, submission: Submission, folder: Path, hold: Hold
+        self, context: Context, kind: ReportKind, submission: Submission, folder: Path, hold: Lease
     ) -> None:
-        self._desk = desk
+        self._desk = context
         self._hold = hold
         self._kind = kind
         self._folder = folder
@@ -162,18 +162,18 @@ class Recorder:
             self._end_attempt(outcome, self._keep_evidence(outcome))
 
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
-        desk, key = self._desk, self.submission.id
+        context, key = self._desk, self.submission.id
         # Until this is on record, its name alone tells a later run what it is; see `recall_answers`.
         stored = self._keep(path, answer_name(self.submission, self._attempt))
         evidence = self._keep_evidence(outcome)
         answer = self._commit(
             lambda connection: answers.store(
-                connection, desk.provider, stored, carrier.name, None, key, at=desk.clock()
+                connection, context.provider, stored, carrier.name, None, key, at=context.clock()
             )
         )
         arrival = Arrival(answer, stored.sha256, path.name, path, self.submission)
         taken = accept(
-            desk,
+            context,
             arrival,
             self._folder,
             claim=lambda connection, reading: self._claim(connection, reading, outcome, evidence),

@@ -27,12 +27,12 @@ from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.build import Built, Nothing, build
 from ajpes_reporting.pipeline.collect import apply_waiting, fetch, wait_for_answer
-from ajpes_reporting.pipeline.hold import reason_to_hold
-from ajpes_reporting.pipeline.interrupted import settle_interrupted
-from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
+from ajpes_reporting.pipeline.reconcile import reconcile
 from ajpes_reporting.pipeline.recorder import Recorder
+from ajpes_reporting.pipeline.recover import recover_interrupted
+from ajpes_reporting.pipeline.release_gate import reason_to_hold
 from ajpes_reporting.reports.left_out import LeftOut
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.database.running import Hold
+    from ajpes_reporting.database.lease import Lease
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 
@@ -91,7 +91,7 @@ class Foreseen:
 
 
 def run(
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     period: Period,
     via: str | None = None,
@@ -108,32 +108,32 @@ def run(
     `ConfigurationError`, both before anything is recorded. What the network and the authority do
     is no exception but part of the result.
     """
-    _refuse_future(desk, kind, period)
-    with desk.exclusive() as hold, kept_connections(), desk.working_folder() as folder:
-        carriers = desk.carriers(kind.name, via, folder)  # now, so that wrong settings show first
-        settle_interrupted(desk)
-        _expect(desk, kind, period)
-        apply_waiting(desk, folder)
-        standing = _standing(desk, kind, period, folder, as_it_stands)
-        if standing is Ending.MUST_BE_SETTLED and (way := _way_to_resend(desk, kind, period, carriers)):
-            return _resend(desk, kind, period, way, folder, hold, progress)
+    _refuse_future(context, kind, period)
+    with context.exclusive() as hold, kept_connections(), context.working_folder() as folder:
+        carriers = context.carriers(kind.name, via, folder)  # now, so that wrong settings show first
+        recover_interrupted(context)
+        _expect(context, kind, period)
+        apply_waiting(context, folder)
+        standing = _standing(context, kind, period, folder, as_it_stands)
+        if standing is Ending.MUST_BE_SETTLED and (way := _way_to_resend(context, kind, period, carriers)):
+            return _resend(context, kind, period, way, folder, hold, progress)
         if standing is not None:
-            return _result(desk, standing, kind, period)
-        prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
+            return _result(context, standing, kind, period)
+        prepared = _prepare(context, kind, period, folder, progress, as_it_stands)
         if (first := prepared[-1]) is not None and prepared[0] is Ending.SENT:
             carriers = look_for_orphans(
-                desk, kind, period, first, carriers, folder, decided_until=first.id - 1
+                context, kind, period, first, carriers, folder, decided_until=first.id - 1
             )
-            if _is_doubtful(desk, kind, period):
-                prepared = _prepare(desk, kind, period, folder, progress, as_it_stands)
+            if _is_doubtful(context, kind, period):
+                prepared = _prepare(context, kind, period, folder, progress, as_it_stands)
         ending, built, submission = prepared
         if isinstance(built, Built) and submission is not None and ending is Ending.SENT:
-            send(desk, kind, submission, built.path, carriers, folder, hold, progress)
-        return _result(desk, ending, kind, period, built)
+            send(context, kind, submission, built.path, carriers, folder, hold, progress)
+        return _result(context, ending, kind, period, built)
 
 
 def foresee(
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     period: Period,
     folder: Path,
@@ -145,30 +145,30 @@ def foresee(
 
     With `also_closed`, builds also where the run would send nothing since the period is not open.
     """
-    with rehearsing(desk.engine) as connection:
-        latest = submissions.latest(connection, desk.provider, kind.code, period.key)
+    with rehearsing(context.engine) as connection:
+        latest = submissions.latest(connection, context.provider, kind.code, period.key)
         closed = _closed(latest)
         if closed is not None and not also_closed:
             return Foreseen(closed, None, latest)
-        built = build(connection, desk, kind, period, folder, progress)
+        built = build(connection, context, kind, period, folder, progress)
         if closed is not None or isinstance(built, Nothing):
             return Foreseen(closed or Ending.NOTHING_TO_REPORT, built, latest)
-        because = reason_to_hold(connection, desk, kind, built)
+        because = reason_to_hold(connection, context, kind, built)
         ending = _ending(built, because)
-        before = _ending_as_before(connection, desk, latest, built, ending)
+        before = _ending_as_before(connection, context, latest, built, ending)
     if before is Ending.HELD and latest is not None:
         because = latest.held_because
     return Foreseen(before or ending, built, latest, because or "")
 
 
 def send(
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     submission: Submission,
     path: Path,
     carriers: Sequence[Carrier],
     folder: Path,
-    hold: Hold,
+    hold: Lease,
     progress: Progress = no_progress,
 ) -> None:
     """Delivers a submission whose bytes lie at `path`, and waits a little for an answer in the box.
@@ -176,24 +176,24 @@ def send(
     Raises `Replaced` if another run has taken the place of this one, before anything leaves.
     """
     parcel = Parcel(path, submission.file_name, kind.name, submission.size_bytes, submission.sha256)
-    recorder = Recorder(desk, kind, submission, folder, hold)
-    route.deliver(desk.ways(carriers, parcel), parcel, recorder, progress)
+    recorder = Recorder(context, kind, submission, folder, hold)
+    route.deliver(context.ways(carriers, parcel), parcel, recorder, progress)
     if recorder.may_be_answered_later:
-        wait_for_answer(desk, recorder.submission, folder)
+        wait_for_answer(context, recorder.submission, folder)
 
 
 def _standing(
-    desk: Desk, kind: ReportKind, period: Period, folder: Path, as_it_stands: bool
+    context: Context, kind: ReportKind, period: Period, folder: Path, as_it_stands: bool
 ) -> Ending | None:
     """What stands in the way of a new submission; nothing if the period is open.
 
     One that was accepted goes again only as it stands, and if AJPES does not have it so already.
     """
-    latest = _latest(desk, kind, period)
+    latest = _latest(context, kind, period)
     if latest is not None and latest.state.awaits_answer:
-        latest = _look_first(desk, latest, folder)
+        latest = _look_first(context, latest, folder)
     closed = _closed(latest)
-    if closed is Ending.ALREADY_REPORTED and as_it_stands and _is_moved(desk, kind, period):
+    if closed is Ending.ALREADY_REPORTED and as_it_stands and _is_moved(context, kind, period):
         return None
     return closed
 
@@ -209,92 +209,96 @@ def _closed(latest: Submission | None) -> Ending | None:
     return Ending.MUST_BE_SETTLED if latest.state.awaits_answer else None
 
 
-def _is_moved(desk: Desk, kind: ReportKind, period: Period) -> bool:
-    with desk.engine.connect() as connection:
-        return accepted_otherwise(connection, desk, kind, period) is not None
+def _is_moved(context: Context, kind: ReportKind, period: Period) -> bool:
+    with context.engine.connect() as connection:
+        return accepted_otherwise(connection, context, kind, period) is not None
 
 
-def _look_first(desk: Desk, submission: Submission, folder: Path) -> Submission:
+def _look_first(context: Context, submission: Submission, folder: Path) -> Submission:
     """Settles what the authority's folders and answers tell of a submission; returns it as it stands then."""
     try:
         if submission.state is not State.DELIVERED:
-            look_for(desk, submission)
-        fetch(desk, tuple(kind for kind in desk.kinds if kind.code == submission.report), folder)
+            reconcile(context, submission)
+        fetch(context, tuple(kind for kind in context.kinds if kind.code == submission.report), folder)
     except (NotDelivered, ConfigurationError) as error:
         # They cannot be reached now; the submission stays as it is and is shown so.
         _log.warning("The authority's folders were not seen: %s", error.message)
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         return submissions.get(connection, submission.id)
 
 
 def _way_to_resend(
-    desk: Desk, kind: ReportKind, period: Period, carriers: Sequence[Carrier]
+    context: Context, kind: ReportKind, period: Period, carriers: Sequence[Carrier]
 ) -> list[Carrier]:
     """The way an unknown report went, if the settings let it go again.
 
     A restored journal does not, nor does an obligation in it that a person keeps out by now.
     """
-    latest = _latest(desk, kind, period)
-    if latest is None or not desk.resend_after_unknown:
+    latest = _latest(context, kind, period)
+    if latest is None or not context.resend_after_unknown:
         return []
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         last = submissions.attempts_of(connection, latest.id)[-1]
-        if reason_to_doubt(connection, desk.provider, kind.code, period) is not None:
+        if reason_to_doubt(connection, context.provider, kind.code, period) is not None:
             return []
-        if reports_excluded(connection, desk.provider, latest.id) is not None:
+        if reports_excluded(connection, context.provider, latest.id) is not None:
             return []
     return [carrier for carrier in carriers if carrier.name == last.via]
 
 
 def _resend(
-    desk: Desk,
+    context: Context,
     kind: ReportKind,
     period: Period,
     carriers: Sequence[Carrier],
     folder: Path,
-    hold: Hold,
+    hold: Lease,
     progress: Progress,
 ) -> Result:
     """Sends the very same bytes again, the same way: the settings say that this is harmless."""
-    submission = _latest(desk, kind, period)
+    submission = _latest(context, kind, period)
     assert submission is not None, "its outcome is unknown"  # noqa: S101
     path = folder / submission.file_name
-    desk.archive.extract(submission.archive_path, path)
-    send(desk, kind, submission, path, carriers, folder, hold, progress)
-    return _result(desk, Ending.SENT, kind, period)
+    context.archive.extract(submission.archive_path, path)
+    send(context, kind, submission, path, carriers, folder, hold, progress)
+    return _result(context, Ending.SENT, kind, period)
 
 
 def _prepare(
-    desk: Desk, kind: ReportKind, period: Period, folder: Path, progress: Progress, as_it_stands: bool
+    context: Context, kind: ReportKind, period: Period, folder: Path, progress: Progress, as_it_stands: bool
 ) -> tuple[Ending, Built | Nothing, Submission | None]:
     """Builds and records the submission in one transaction: it reports exactly what it selected."""
-    with writing(desk.engine) as connection:
-        built = build(connection, desk, kind, period, folder, progress, as_it_stands=as_it_stands)
+    with writing(context.engine) as connection:
+        built = build(connection, context, kind, period, folder, progress, as_it_stands=as_it_stands)
         if isinstance(built, Nothing):
-            due.settle_as_nothing(connection, desk.provider, kind.code, period.key, at=desk.clock())
+            due.settle_as_nothing(connection, context.provider, kind.code, period.key, at=context.clock())
             return Ending.NOTHING_TO_REPORT, built, None
-        held_because = reason_to_hold(connection, desk, kind, built)
+        held_because = reason_to_hold(connection, context, kind, built)
         ending = _ending(built, held_because)
-        latest = submissions.latest(connection, desk.provider, kind.code, period.key)
-        before = _ending_as_before(connection, desk, latest, built, ending)
+        latest = submissions.latest(connection, context.provider, kind.code, period.key)
+        before = _ending_as_before(connection, context, latest, built, ending)
         if before is not None and latest is not None:
-            as_before = _as_archived(desk, latest, built, folder) if before is Ending.SENT else built
+            as_before = _as_archived(context, latest, built, folder) if before is Ending.SENT else built
             if as_before is not None:
                 return before, as_before, latest
         events = kind.reported_events(built.request) if kind.reported_events else None
         submission = submissions.prepare(
-            connection, _draft(desk, kind, built, held_because), built.log.shown, events, at=desk.clock()
+            connection,
+            _draft(context, kind, built, held_because),
+            built.log.shown,
+            events,
+            at=context.clock(),
         )
     return ending, built, submission
 
 
-def _is_doubtful(desk: Desk, kind: ReportKind, period: Period) -> bool:
-    with desk.engine.connect() as connection:
-        return reason_to_doubt(connection, desk.provider, kind.code, period) is not None
+def _is_doubtful(context: Context, kind: ReportKind, period: Period) -> bool:
+    with context.engine.connect() as connection:
+        return reason_to_doubt(connection, context.provider, kind.code, period) is not None
 
 
 def _ending_as_before(
-    connection: Connection, desk: Desk, latest: Submission | None, built: Built, ending: Ending
+    connection: Connection, context: Context, latest: Submission | None, built: Built, ending: Ending
 ) -> Ending | None:
     """How a report ends that says what its forerunner said; nothing if it takes its place."""
     if latest is None or latest.content_sha256 != built.content_sha256:
@@ -304,7 +308,7 @@ def _ending_as_before(
     if ending is Ending.CHECKS_REFUSED:
         return ending
     # A restored journal may not know that they went out after all.
-    is_certain = reason_to_doubt(connection, desk.provider, latest.report, built.request.period) is None
+    is_certain = reason_to_doubt(connection, context.provider, latest.report, built.request.period) is None
     if latest.is_held:
         # A doubt ends also when a person discards the answer that it came from.
         return None if is_certain and is_doubt(latest.held_because) else Ending.HELD
@@ -317,29 +321,29 @@ def _ending(built: Built, held_because: str | None) -> Ending:
     return Ending.HELD if held_because else Ending.SENT
 
 
-def _as_archived(desk: Desk, submission: Submission, built: Built, folder: Path) -> Built | None:
+def _as_archived(context: Context, submission: Submission, built: Built, folder: Path) -> Built | None:
     """Nothing arrived and nothing has changed since: the bytes that are archived go, not new ones.
 
     If they are lost the new ones take their place.
     """
     path = folder / f"archived-{submission.file_name}"
     try:
-        desk.archive.extract(submission.archive_path, path)
+        context.archive.extract(submission.archive_path, path)
     except UsageError as error:
         _log.error("Submission %d is made anew. %s", submission.id, error.message)
         return None
     return replace(built, path=path)
 
 
-def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None) -> Draft:
+def _draft(context: Context, kind: ReportKind, built: Built, held_because: str | None) -> Draft:
     return Draft(
-        provider=desk.provider,
+        provider=context.provider,
         report=kind.code,
         period=built.request.period.key,
         prepared_at=built.request.prepared_at,
         file_name=built.path.name,
-        stored=desk.archive.take_over(
-            built.packed, built.size_bytes, built.sha256, built.path.name, desk.clock()
+        stored=context.archive.take_over(
+            built.packed, built.size_bytes, built.sha256, built.path.name, context.clock()
         ),
         content_sha256=built.content_sha256,
         record_count=built.record_count,
@@ -348,29 +352,29 @@ def _draft(desk: Desk, kind: ReportKind, built: Built, held_because: str | None)
     )
 
 
-def _refuse_future(desk: Desk, kind: ReportKind, period: Period) -> None:
+def _refuse_future(context: Context, kind: ReportKind, period: Period) -> None:
     """A day is reported while it lasts; a month when it is over."""
-    today = desk.clock().astimezone(LJUBLJANA).date()
+    today = context.clock().astimezone(LJUBLJANA).date()
     if kind.monthly and today <= period.last_day:
         raise UsageError(f"{period.spoken} has not ended yet.", "name a month that has")
     if today < period.first_day:
         raise UsageError(f"{period.spoken} has not begun yet.", "name a day that has")
 
 
-def _expect(desk: Desk, kind: ReportKind, period: Period) -> None:
-    with writing(desk.engine) as connection:
-        deadline = kind.deadline(period, desk.extra_days_off)
-        due.expect(connection, desk.provider, kind.code, period.key, deadline)
+def _expect(context: Context, kind: ReportKind, period: Period) -> None:
+    with writing(context.engine) as connection:
+        deadline = kind.deadline(period, context.extra_days_off)
+        due.expect(connection, context.provider, kind.code, period.key, deadline)
 
 
-def _latest(desk: Desk, kind: ReportKind, period: Period) -> Submission | None:
-    with desk.engine.connect() as connection:
-        return submissions.latest(connection, desk.provider, kind.code, period.key)
+def _latest(context: Context, kind: ReportKind, period: Period) -> Submission | None:
+    with context.engine.connect() as connection:
+        return submissions.latest(connection, context.provider, kind.code, period.key)
 
 
 def _result(
-    desk: Desk, ending: Ending, kind: ReportKind, period: Period, built: Built | Nothing | None = None
+    context: Context, ending: Ending, kind: ReportKind, period: Period, built: Built | Nothing | None = None
 ) -> Result:
-    deadline = kind.deadline(period, desk.extra_days_off)
+    deadline = kind.deadline(period, context.extra_days_off)
     log, left_out = (built.log, built.left_out) if built else (FindingLog(), LeftOut())
-    return Result(ending, kind, period, deadline, _latest(desk, kind, period), log, left_out)
+    return Result(ending, kind, period, deadline, _latest(context, kind, period), log, left_out)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.ledger.reported import Difference, MovedMonth
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.queries.obligations import PendingObligation
     from ajpes_reporting.reports.kind import ReportKind, Request
     from ajpes_reporting.reports.left_out import LeftOut
@@ -63,12 +63,12 @@ class NextSpapp:
     totals: Mapping[str, str]
     moved: tuple[MovedMonth, ...]
     _connection: Connection
-    _desk: Desk
+    _desk: Context
 
     def differences(self) -> Iterator[Difference]:
         """Every account that AJPES has with other figures than the ledger; read anew each time."""
-        desk = self._desk
-        return stream_differences(self._connection, desk.provider, desk.amounts[SPAPP.code])
+        context = self._desk
+        return stream_differences(self._connection, context.provider, context.amounts[SPAPP.code])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,49 +76,49 @@ class Pending:
     """Asks about the next reports, as the ledger stands at one moment."""
 
     connection: Connection
-    desk: Desk
+    context: Context
 
     def nodurs(self, day: Period | None = None) -> NextNodurs:
         """The next daily report, or that of a day."""
         period = day or self._next_period(NODURS)
-        self.desk.refresh_ledger(self.connection, NODURS, period.key)
-        request = request_for(self.desk, NODURS, period)
+        self.context.refresh_ledger(self.connection, NODURS, period.key)
+        request = request_for(self.context, NODURS, period)
         kept = left_out(self.connection, request.provider, request.cutoff, request.prepared_at)
         return NextNodurs(period, request.cutoff, kept, self.connection, request)
 
     def spapp(self) -> NextSpapp:
         """The next monthly report. A month that is not over is summed up as far as it goes."""
-        desk, connection = self.desk, self.connection
+        context, connection = self.context, self.connection
         period = self._next_period(SPAPP)
-        desk.refresh_ledger(connection, SPAPP, period.key)
-        request = request_for(desk, SPAPP, period)
+        context.refresh_ledger(connection, SPAPP, period.key)
+        request = request_for(context, SPAPP, period)
         selection = SPAPP.select(connection, request)
         silent = connection.scalar(select(func.count()).select_from(reported).where(reported.c.silent))
         return NextSpapp(
             period=period,
             has_ended=request.prepared_at >= period.end,
-            deadline=SPAPP.deadline(period, desk.extra_days_off),
+            deadline=SPAPP.deadline(period, context.extra_days_off),
             accounts=selection.record_count,
             silent=silent or 0,
             totals=selection.totals,
-            moved=tuple(moved_months(connection, desk.provider, request.amounts)),
+            moved=tuple(moved_months(connection, context.provider, request.amounts)),
             _connection=connection,
-            _desk=desk,
+            _desk=context,
         )
 
     def _next_period(self, kind: ReportKind) -> Period:
         """The current day or the last month, or the one after it if that was accepted already."""
-        current = kind.period(self.desk.clock().astimezone(LJUBLJANA).date())
+        current = kind.period(self.context.clock().astimezone(LJUBLJANA).date())
         period = current.previous() if kind.monthly else current
-        latest = submissions.latest(self.connection, self.desk.provider, kind.code, period.key)
+        latest = submissions.latest(self.connection, self.context.provider, kind.code, period.key)
         return period.next() if latest is not None and latest.state.is_accepted else period
 
 
 @contextmanager
-def pending(desk: Desk) -> Iterator[Pending]:
+def pending(context: Context) -> Iterator[Pending]:
     """Opens the ledger as a run would find it now; whatever was brought up to date is undone in the end.
 
     Other writers wait meanwhile: read, and show it to nobody slow before the end.
     """
-    with rehearsing(desk.engine) as connection:
-        yield Pending(connection, desk)
+    with rehearsing(context.engine) as connection:
+        yield Pending(connection, context)

@@ -14,7 +14,7 @@ from ajpes_reporting.schedule.tick import Done, do, tick
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class EmbeddedEngine:
 
     def __init__(
         self,
-        duties: Sequence[Duty],
+        duties: Sequence[ProviderSchedule],
         every_seconds: float,
-        tell: Callable[[Duty, Done | Exception], None],
+        tell: Callable[[ProviderSchedule, Done | Exception], None],
         alive: Callable[[], None],
     ) -> None:
         self._duties = duties

@@ -19,7 +19,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import chores, due, submissions
 from ajpes_reporting.pipeline.collect import collect
 from ajpes_reporting.pipeline.run import Ending, Result, run
-from ajpes_reporting.schedule.duty import Chore, Duty, Job
+from ajpes_reporting.schedule.provider_schedule import Chore, Job, ProviderSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,9 @@ _WAITS_FOR_A_PERSON = frozenset(
 _MAY_BE_TRIED = frozenset({State.PREPARED, State.UNREACHABLE, State.SENDING})
 
 
-def tick(duties: Sequence[Duty], dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[tuple[Duty, Done]]:
+def tick(
+    duties: Sequence[ProviderSchedule], dispatch: Callable[[ProviderSchedule, Job], Done | None]
+) -> Iterator[tuple[ProviderSchedule, Done]]:
     """Has everything done that is due and open, for each provider; then the chores.
 
     `dispatch` has a job done: at once, or later by somebody else, and then there is nothing to
@@ -59,91 +61,95 @@ def tick(duties: Sequence[Duty], dispatch: Callable[[Duty, Job], Done | None]) -
             yield duty, error
 
 
-def do(duty: Duty, job: Job) -> Done:
+def do(duty: ProviderSchedule, job: Job) -> Done:
     """Runs one job, and notes when to try again if it did not succeed."""
-    kind = next(kind for kind in duty.desk.kinds if kind.code == job.report)
+    kind = next(kind for kind in duty.context.kinds if kind.code == job.report)
     try:
-        result: Done = run(duty.desk, kind, kind.parse_period(job.period))
+        result: Done = run(duty.context, kind, kind.parse_period(job.period))
     except Exception as error:
         result = error
     _put_off(duty, kind, job, result)
     return result
 
 
-def _serve(duty: Duty, dispatch: Callable[[Duty, Job], Done | None]) -> Iterator[Done]:
+def _serve(
+    duty: ProviderSchedule, dispatch: Callable[[ProviderSchedule, Job], Done | None]
+) -> Iterator[Done]:
     note_due(duty)
     with kept_connections():
-        if _awaits_answer(duty.desk):
-            look = Chore("answers", duty.answers_every, lambda: _look_for_answers(duty.desk))
+        if _awaits_answer(duty.context):
+            look = Chore("answers", duty.answers_every, lambda: _look_for_answers(duty.context))
             yield from _do_chore(duty, look)
         for job in open_jobs(duty):
             if (done := dispatch(duty, job)) is not None:
                 yield done
     for chore in duty.chores:
         yield from _do_chore(duty, chore)
-    with writing(duty.desk.engine) as connection:
-        chores.note_done(connection, duty.desk.provider, TICK, at=duty.desk.clock())
+    with writing(duty.context.engine) as connection:
+        chores.note_done(connection, duty.context.provider, TICK, at=duty.context.clock())
 
 
-def note_due(duty: Duty) -> None:
+def note_due(duty: ProviderSchedule) -> None:
     """Fills the table of due reports up to now, from where the schedule left it."""
-    now = duty.desk.clock().astimezone(LJUBLJANA)
+    now = duty.context.clock().astimezone(LJUBLJANA)
     for kind in _owed(duty):
-        with writing(duty.desk.engine) as connection:
+        with writing(duty.context.engine) as connection:
             noted = _noted_until(connection, duty, kind, now)
             for period in _begun(duty, kind, noted, now):
-                deadline = kind.deadline(period, duty.desk.extra_days_off)
-                due.expect(connection, duty.desk.provider, kind.code, period.key, deadline)
+                deadline = kind.deadline(period, duty.context.extra_days_off)
+                due.expect(connection, duty.context.provider, kind.code, period.key, deadline)
                 noted = period
             _remember(connection, duty, kind, noted, now)
 
 
-def open_jobs(duty: Duty) -> list[Job]:
+def open_jobs(duty: ProviderSchedule) -> list[Job]:
     """What is due, not settled, and to be tried now, the oldest deadline first.
 
     A day that was quiet stays open until it is due: an event may still come. What was refused
     waits for a correction; what was delivered, for its answer.
     """
-    desk, now = duty.desk, duty.desk.clock()
+    context, now = duty.context, duty.context.clock()
     jobs = []
-    may_be_tried = _MAY_BE_TRIED | ({State.UNKNOWN} if desk.resend_after_unknown else set())
-    with desk.engine.connect() as connection:
-        for row in due.open_periods(connection, desk.provider, quiet_until=now):
+    may_be_tried = _MAY_BE_TRIED | ({State.UNKNOWN} if context.resend_after_unknown else set())
+    with context.engine.connect() as connection:
+        for row in due.open_periods(connection, context.provider, quiet_until=now):
             if row.report not in duty.starts or _is_put_off(duty, row.next_try_at, now):
                 continue
-            latest = submissions.latest(connection, desk.provider, row.report, row.period)
+            latest = submissions.latest(connection, context.provider, row.report, row.period)
             if latest is None or latest.state in may_be_tried:
-                jobs.append(Job(desk.provider, row.report, row.period))
+                jobs.append(Job(context.provider, row.report, row.period))
     return jobs
 
 
-def _is_put_off(duty: Duty, until: datetime | None, now: datetime) -> bool:
+def _is_put_off(duty: ProviderSchedule, until: datetime | None, now: datetime) -> bool:
     """Not by more than the longest pause: a clock that was ahead must not silence a report for long."""
     return until is not None and now < until <= now + timedelta(seconds=duty.retries.longest_seconds)
 
 
-def _owed(duty: Duty) -> Iterator[ReportKind]:
-    return (kind for kind in duty.desk.kinds if kind.code in duty.starts)
+def _owed(duty: ProviderSchedule) -> Iterator[ReportKind]:
+    return (kind for kind in duty.context.kinds if kind.code in duty.starts)
 
 
-def _noted_until(connection: Connection, duty: Duty, kind: ReportKind, now: datetime) -> Period:
+def _noted_until(connection: Connection, duty: ProviderSchedule, kind: ReportKind, now: datetime) -> Period:
     """The last period that the schedule needs not look at again.
 
     It keeps its own mark: a period that was run by hand says nothing about the days before it. A new
     installation begins with the current period, also if that has not started at the first tick; but a
     month that was due before it came was reported by others.
     """
-    provider = duty.desk.provider
+    provider = duty.context.provider
     mark = chores.note(connection, provider, _mark(kind)) or due.newest(connection, provider, kind.code)
     if mark:
         return kind.parse_period(mark)
     current = _current(kind, now)
-    is_over = kind.monthly and kind.deadline(current, duty.desk.extra_days_off) < now
+    is_over = kind.monthly and kind.deadline(current, duty.context.extra_days_off) < now
     return current if is_over else current.previous()
 
 
-def _remember(connection: Connection, duty: Duty, kind: ReportKind, noted: Period, now: datetime) -> None:
-    provider = duty.desk.provider
+def _remember(
+    connection: Connection, duty: ProviderSchedule, kind: ReportKind, noted: Period, now: datetime
+) -> None:
+    provider = duty.context.provider
     if chores.note(connection, provider, _mark(kind)) != noted.key:
         chores.note_done(connection, provider, _mark(kind), at=now, note=noted.key)
 
@@ -152,7 +158,7 @@ def _mark(kind: ReportKind) -> str:
     return f"{kind.code} is noted as due until"
 
 
-def _begun(duty: Duty, kind: ReportKind, noted: Period, now: datetime) -> Iterator[Period]:
+def _begun(duty: ProviderSchedule, kind: ReportKind, noted: Period, now: datetime) -> Iterator[Period]:
     """The periods after the one that was noted last whose start has come."""
     current = _current(kind, now)
     period = noted.next()
@@ -167,8 +173,8 @@ def _current(kind: ReportKind, now: datetime) -> Period:
     return period.previous() if kind.monthly else period
 
 
-def _starts_at(duty: Duty, kind: ReportKind, period: Period) -> datetime:
-    day, days_off = period.first_day, duty.desk.extra_days_off
+def _starts_at(duty: ProviderSchedule, kind: ReportKind, period: Period) -> datetime:
+    day, days_off = period.first_day, duty.context.extra_days_off
     if kind.monthly:
         day = kind.deadline(period, days_off).date() - timedelta(days=1)
         while not is_working_day(day, days_off):
@@ -176,11 +182,11 @@ def _starts_at(duty: Duty, kind: ReportKind, period: Period) -> datetime:
     return datetime.combine(day, duty.starts[kind.code], LJUBLJANA)
 
 
-def _put_off(duty: Duty, kind: ReportKind, job: Job, done: Done) -> None:
+def _put_off(duty: ProviderSchedule, kind: ReportKind, job: Job, done: Done) -> None:
     if isinstance(done, Busy) and not isinstance(done, Replaced):
         return  # nothing was tried
-    desk, retries, now = duty.desk, duty.retries, duty.desk.clock()
-    with writing(desk.engine) as connection:
+    context, retries, now = duty.context, duty.retries, duty.context.clock()
+    with writing(context.engine) as connection:
         row = due.find(connection, job.provider, job.report, job.period)
         if row is None:
             return
@@ -201,26 +207,26 @@ def _state(result: Result) -> State | None:
     return result.submission.state if result.submission else None
 
 
-def _awaits_answer(desk: Desk) -> bool:
-    with desk.engine.connect() as connection:
+def _awaits_answer(context: Context) -> bool:
+    with context.engine.connect() as connection:
         waiting = frozenset({State.DELIVERED, State.UNKNOWN})
-        return bool(submissions.in_states(connection, desk.provider, waiting))
+        return bool(submissions.in_states(connection, context.provider, waiting))
 
 
-def _look_for_answers(desk: Desk) -> None:
+def _look_for_answers(context: Context) -> None:
     """If the folders are out of reach, what is due goes its own way all the same."""
     try:
-        collect(desk)
+        collect(context)
     except Busy:
         return  # another run is at work, and looks for itself
     except AjpesReportingError as error:
         _log.warning("Answers could not be fetched: %s", error.message)
 
 
-def _do_chore(duty: Duty, chore: Chore) -> Iterator[Done]:
-    now = duty.desk.clock()
-    with duty.desk.engine.connect() as connection:
-        last = chores.last_done(connection, duty.desk.provider, chore.name)
+def _do_chore(duty: ProviderSchedule, chore: Chore) -> Iterator[Done]:
+    now = duty.context.clock()
+    with duty.context.engine.connect() as connection:
+        last = chores.last_done(connection, duty.context.provider, chore.name)
     if last is not None and last <= now < last + chore.every:
         return
     try:
@@ -228,5 +234,5 @@ def _do_chore(duty: Duty, chore: Chore) -> Iterator[Done]:
     except Exception as error:
         yield error
         return
-    with writing(duty.desk.engine) as connection:
-        chores.note_done(connection, duty.desk.provider, chore.name, at=now)
+    with writing(duty.context.engine) as connection:
+        chores.note_done(connection, duty.context.provider, chore.name, at=now)

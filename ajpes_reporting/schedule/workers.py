@@ -23,7 +23,7 @@ from procrastinate.jobs import Status
 from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.schedule.duty import Job
+from ajpes_reporting.schedule.provider_schedule import Job
 from ajpes_reporting.schedule.queue import connect, require_queue
 from ajpes_reporting.schedule.tick import Done, do, open_jobs, tick
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from procrastinate.tasks import Task
 
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
 _log = logging.getLogger(__name__)
 
@@ -54,14 +54,14 @@ class WorkersEngine:
 
     def __init__(
         self,
-        duties: Sequence[Duty],
+        duties: Sequence[ProviderSchedule],
         every_seconds: float,
-        tell: Callable[[Duty, Done | Exception], None],
+        tell: Callable[[ProviderSchedule, Done | Exception], None],
         alive: Callable[[], None],
         silent_seconds: float = 60,
     ) -> None:
-        self._duties = {duty.desk.provider: duty for duty in duties}
-        self._engine = duties[0].desk.engine
+        self._duties = {duty.context.provider: duty for duty in duties}
+        self._engine = duties[0].context.engine
         self._every_seconds = every_seconds
         self._tell_one = tell
         self._telling = Lock()
@@ -153,8 +153,8 @@ class WorkersEngine:
 
         return app
 
-    def _tick(self, duty: Duty, report: Task[..., None, Any]) -> None:
-        def dispatch(duty: Duty, job: Job) -> None:
+    def _tick(self, duty: ProviderSchedule, report: Task[..., None, Any]) -> None:
+        def dispatch(duty: ProviderSchedule, job: Job) -> None:
             _enqueue(report, duty, job)
 
         try:
@@ -172,12 +172,12 @@ class WorkersEngine:
         except _TROUBLE as error:
             self._tell(duty, error)
 
-    def _tell(self, duty: Duty, done: Done | Exception) -> None:
+    def _tell(self, duty: ProviderSchedule, done: Done | Exception) -> None:
         with self._telling:
             self._tell_one(duty, done)
 
 
-def _enqueue(report: Task[..., None, Any], duty: Duty, job: Job) -> None:
+def _enqueue(report: Task[..., None, Any], duty: ProviderSchedule, job: Job) -> None:
     """Each period waits once; for one provider one report is at work, the oldest deadline first."""
     with suppress(AlreadyEnqueued):
         report.configure(
@@ -186,10 +186,10 @@ def _enqueue(report: Task[..., None, Any], duty: Duty, job: Job) -> None:
         ).defer(provider=job.provider, report=job.report, period=job.period)  # fmt: skip
 
 
-def _priority(duty: Duty, job: Job) -> int:
+def _priority(duty: ProviderSchedule, job: Job) -> int:
     """The earlier the deadline, the higher; below the tick, whose priority is 0."""
-    kind = next(kind for kind in duty.desk.kinds if kind.code == job.report)
-    deadline = kind.deadline(kind.parse_period(job.period), duty.desk.extra_days_off)
+    kind = next(kind for kind in duty.context.kinds if kind.code == job.report)
+    deadline = kind.deadline(kind.parse_period(job.period), duty.context.extra_days_off)
     return -int(deadline.timestamp() // 60)
 
 

@@ -11,8 +11,8 @@ import pytest
 import trustme
 from sqlalchemy import Engine
 
-from ajpes_reporting.alarms.bulletin import Bulletin, Channel, Message
 from ajpes_reporting.alarms.machine import Machine
+from ajpes_reporting.alarms.notification import Channel, Message, Notification
 from ajpes_reporting.alarms.watch import Watch
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.domain.errors import AlarmNotTold
@@ -57,11 +57,11 @@ class Notebook:
     bulletins: int = 0
     fails: bool = False
 
-    def tell(self, bulletin: Bulletin) -> str:
+    def tell(self, notification: Notification) -> str:
         if self.fails:
             raise AlarmNotTold("The line is cut.", "mend it")
         self.bulletins += 1
-        self.told.extend(item for item in bulletin.messages if item.alarm.kind != "clock")
+        self.told.extend(item for item in notification.messages if item.alarm.kind != "clock")
         return "taken"
 
     def heard(self) -> list[tuple[str, str]]:

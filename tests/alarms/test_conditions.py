@@ -22,7 +22,7 @@ from ajpes_reporting.deliver.tls import TlsSettings, certificate_dates
 from ajpes_reporting.deliver.way import Expiry
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.journal import chain, chores, due
-from ajpes_reporting.pipeline.settle import resolve
+from ajpes_reporting.pipeline.operator_actions import resolve
 from tests.alarms.conftest import NOW, PROVIDER
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 
@@ -32,8 +32,8 @@ PERSONAL = ("Kovinarstvo", "50123459", "010000000100187", "O-1")
 
 def alarms(bank: Bank) -> dict[str, Alarm]:
     """What is wrong now, by kind; none of it may name a customer."""
-    with bank.desk.engine.connect() as connection:
-        found = list(conditions(connection, bank.desk.provider, AlarmsSection(), bank.time()))
+    with bank.context.engine.connect() as connection:
+        found = list(conditions(connection, bank.context.provider, AlarmsSection(), bank.time()))
     for alarm in found:
         assert not [word for word in PERSONAL if word in alarm.key + alarm.text + alarm.remedy]
         assert len(alarm.key) <= 80
@@ -124,7 +124,7 @@ def test_an_unknown_outcome_stands_until_somebody_settles_it(early: Bank) -> Non
     early.authority.faults.add("soap", "html", times=1)
     early.run()
     assert alarms(early)["unknown"].severity is Severity.CRITICAL
-    resolve(early.desk, 1, "never-arrived", "they found no trace")
+    resolve(early.context, 1, "never-arrived", "they found no trace")
     assert alarms(early) == {}
 
 
@@ -141,7 +141,7 @@ def test_an_answer_that_does_not_come_is_asked_for(early: Bank) -> None:
 def test_our_own_checks_that_refuse_are_told(early: Bank) -> None:
     """Nothing was sent, and nothing will be before the ledger is corrected."""
     early.record(event("O-2", 1, change_type="77"))
-    strict = Bank(early.folder, replace(early.desk, strict=True), early.time, early.authority)
+    strict = Bank(early.folder, replace(early.context, strict=True), early.time, early.authority)
     strict.run()
     assert alarms(early)["checks"].severity is Severity.CRITICAL
     early.run()
@@ -158,7 +158,7 @@ def test_a_report_that_is_held_is_told_until_it_is_released(early: Bank) -> None
 
 
 def hold(bank: Bank, **values: object) -> None:
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         connection.execute(update(submissions).values(state="prepared", **values))
         connection.execute(update(due_reports).values(settled_as=None, settled_at=None))
 
@@ -169,8 +169,8 @@ def test_what_does_not_get_through_is_told_before_the_deadline_is_near(early: Ba
     early.authority.faults.add("sftp", "refuse")
     early.run()
     for tries in (4, 5):
-        with writing(early.desk.engine) as connection:
-            due.put_off(connection, early.desk.provider, "NODURS", NOV_17.key, tries, None)
+        with writing(early.context.engine) as connection:
+            due.put_off(connection, early.context.provider, "NODURS", NOV_17.key, tries, None)
         assert ("tries" in alarms(early)) == (tries == 5)
     early.authority.faults.clear()
     early.run()
@@ -189,14 +189,16 @@ def test_an_answer_that_fits_nothing_is_news_for_three_days(early: Bank) -> None
 
 def test_a_broken_record_is_critical(early: Bank) -> None:
     """The last verdict of the daily check stands."""
-    with writing(early.desk.engine) as connection:
-        chores.note_done(connection, early.desk.provider, "audit record", at=NOW, note="entry 2 was changed")
+    with writing(early.context.engine) as connection:
+        chores.note_done(
+            connection, early.context.provider, "audit record", at=NOW, note="entry 2 was changed"
+        )
     assert alarms(early)["audit"].severity is Severity.CRITICAL
-    with writing(early.desk.engine) as connection:
-        chores.note_done(connection, early.desk.provider, "audit record", at=NOW)
+    with writing(early.context.engine) as connection:
+        chores.note_done(connection, early.context.provider, "audit record", at=NOW)
     assert "audit" in alarms(early)
-    with writing(early.desk.engine) as connection:
-        chores.note_done(connection, early.desk.provider, "audit record", at=NOW, note="")
+    with writing(early.context.engine) as connection:
+        chores.note_done(connection, early.context.provider, "audit record", at=NOW, note="")
     assert alarms(early) == {}
 
 
@@ -204,7 +206,7 @@ def test_another_provider_s_troubles_are_not_ours(early: Bank) -> None:
     """In a service bureau each bank hears of its own reports only."""
     early.authority.faults.add("soap", "html", times=1)
     early.run()
-    with early.desk.engine.connect() as connection:
+    with early.context.engine.connect() as connection:
         assert list(conditions(connection, "5860580000", AlarmsSection(), early.time())) == []
 
 
@@ -212,12 +214,12 @@ def test_status_shows_what_is_wrong_now_whatever_the_book_says(early: Bank) -> N
     """A clerk who has just settled something does not wait for the next tick to see it."""
     early.authority.faults.add("soap", "html", times=1)
     early.run()
-    with early.desk.engine.connect() as connection:
-        (found,) = standing(connection, early.desk.provider, AlarmsSection(), early.time())
+    with early.context.engine.connect() as connection:
+        (found,) = standing(connection, early.context.provider, AlarmsSection(), early.time())
     assert (found.alarm.kind, found.since) == ("unknown", early.time())
-    resolve(early.desk, 1, "never-arrived", "they found no trace")
-    with early.desk.engine.connect() as connection:
-        assert standing(connection, early.desk.provider, AlarmsSection(), early.time()) == []
+    resolve(early.context, 1, "never-arrived", "they found no trace")
+    with early.context.engine.connect() as connection:
+        assert standing(connection, early.context.provider, AlarmsSection(), early.time()) == []
 
 
 # --- The machine ---

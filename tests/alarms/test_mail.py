@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.alarms.bulletin import Bulletin, Message, Occasion, trial
 from ajpes_reporting.alarms.mail import MailChannel
 from ajpes_reporting.alarms.mail import MailServer as Settings
+from ajpes_reporting.alarms.notification import Message, Notification, Occasion, trial
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import NOW, PROVIDER, Keys
 from tests.servers.smtp import PASSWORD, USER, MailServer
 
@@ -27,7 +27,7 @@ def settings(port: int, ca: Path | None, security: str = "starttls") -> Settings
     assert security in ("starttls", "tls", "none")
     return Settings(
         "127.0.0.1", port, security, "ajpes@bank.example",  # type: ignore[arg-type]
-        ("clerk@bank.example", "night@bank.example"), trusting(ca, "mail.server_ca"),
+        ("clerk@bank.example", "night@bank.example"), tls_context(ca, "mail.server_ca"),
         username=USER, password=PASSWORD, timeout_seconds=2,
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_a_strangers_text_makes_no_header_and_no_line(keys: Keys) -> None:
     evil = "x\r\nBcc: spy@example.org\n\nOver: nothing is wrong.\u202e\x9b\u2028\ud800"
     message = Message(1, Occasion.RAISED, Alarm(f"refused {evil}", Severity.CRITICAL, evil, evil), NOW)
     with MailServer(str(keys.server)) as server:
-        MailChannel(settings(server.port, keys.ca)).tell(Bulletin(PROVIDER, NOW, (message,)))
+        MailChannel(settings(server.port, keys.ca)).tell(Notification(PROVIDER, NOW, (message,)))
     (mail,) = server.mails
     assert mail["Bcc"] is None
     text = str(mail["Subject"]) + mail.get_content().replace("\r\n", "\n")
@@ -73,7 +73,9 @@ def test_all_alarms_of_one_time_are_one_mail(keys: Keys, security: str) -> None:
     disk = Alarm("disk", Severity.WARNING, "The disk is nearly full.", "make room")
     messages = (Message(1, Occasion.RAISED, refused, NOW), Message(2, Occasion.CLEARED, disk, NOW, NOW))
     with MailServer(str(keys.server), security=security) as server:
-        said = MailChannel(settings(server.port, keys.ca, security)).tell(Bulletin(PROVIDER, NOW, messages))
+        said = MailChannel(settings(server.port, keys.ca, security)).tell(
+            Notification(PROVIDER, NOW, messages)
+        )
     (mail,) = server.mails
     assert said.endswith("for 2 of 2 recipients")
     assert (

@@ -16,11 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 
-from ajpes_reporting.alarms.bulletin import Bulletin
+from ajpes_reporting.alarms.notification import Notification
 from ajpes_reporting.alarms.watch import Watch, look_and_tell, standing, verify_record
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.database.running import Hold, Purpose, alone
+from ajpes_reporting.database.lease import Lease, Purpose, lease
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.deliver.way import Expiry
 from ajpes_reporting.domain.errors import AlarmNotTold, Busy, ConfigurationError
@@ -158,10 +158,10 @@ def test_two_machines_that_look_at_once_tell_once(office: Office) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
     class Slow(Notebook):
-        def tell(self, bulletin: Bulletin) -> str:
+        def tell(self, notification: Notification) -> str:
             entered.set()
             assert go_on.wait(10)
-            return super().tell(bulletin)
+            return super().tell(notification)
 
     slow = Slow()
     office.wrong = {"soap": 5}
@@ -177,15 +177,15 @@ def test_two_machines_that_look_at_once_tell_once(office: Office) -> None:
     assert [item.alarm.key for item in slow.told] == ["password soap"]
 
 
-def assert_busy(lock: AbstractContextManager[Hold]) -> None:
+def assert_busy(lock: AbstractContextManager[Lease]) -> None:
     with pytest.raises(Busy), lock:
         pass
 
 
 def test_the_turn_is_per_provider_and_ends(engine: Engine) -> None:
     """One bank of a service bureau does not wait for another, nor for itself afterwards."""
-    alarms = partial(alone, engine, purpose=Purpose.ALARMS)
-    with alarms(PROVIDER), alarms("5860580000"), alone(engine, PROVIDER):
+    alarms = partial(lease, engine, purpose=Purpose.ALARMS)
+    with alarms(PROVIDER), alarms("5860580000"), lease(engine, PROVIDER):
         assert_busy(alarms(PROVIDER))
     with alarms(PROVIDER):
         pass

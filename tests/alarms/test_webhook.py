@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.alarms.bulletin import Bulletin, Message, Occasion, trial
+from ajpes_reporting.alarms.notification import Message, Notification, Occasion, trial
 from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
 from ajpes_reporting.network.line import Proxy
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import NOW, PROVIDER, Keys
 from tests.servers.https import Behaviour, HttpsServer, Visit, answering, http
 from tests.servers.proxies import SmallProxy, find_tinyproxy, running_tinyproxy, saying
@@ -28,7 +28,7 @@ KEY_IN_PATH = "T0-kljuc"
 
 def channel(port: int, ca: Path, seconds: float = 2, proxy: Proxy | None = None) -> WebhookChannel:
     url = f"https://127.0.0.1:{port}/{KEY_IN_PATH}"
-    return WebhookChannel(WebhookReceiver(url, trusting(ca, "webhook.server_ca"), SECRET, seconds, proxy))
+    return WebhookChannel(WebhookReceiver(url, tls_context(ca, "webhook.server_ca"), SECRET, seconds, proxy))
 
 
 def serving(keys: Keys, behaviour: Behaviour, certificate: str = "server") -> HttpsServer:
@@ -57,9 +57,9 @@ def test_alarms_are_posted_and_signed(keys: Keys) -> None:
 def test_half_a_character_is_told_too(keys: Keys) -> None:
     """A name of a file that is not UTF-8 does not keep an alarm from being told."""
     alarm = Alarm("backup", Severity.WARNING, "The file \udce8\u202e is missing.", "look")
-    bulletin = Bulletin(PROVIDER, NOW, (Message(1, Occasion.RAISED, alarm, NOW),))
+    notification = Notification(PROVIDER, NOW, (Message(1, Occasion.RAISED, alarm, NOW),))
     with serving(keys, answering(http(b"", "204 No Content"))) as server:
-        channel(server.port, keys.ca).tell(bulletin)
+        channel(server.port, keys.ca).tell(notification)
     (request,) = server.requests
     assert request.body.isascii()
     assert json.loads(request.body)["alarms"][0]["text"] == alarm.text
@@ -167,7 +167,7 @@ def test_a_dead_receiver_is_named(keys: Keys) -> None:
 def test_only_https_addresses_are_used(keys: Keys, url: str) -> None:
     """Nothing is posted in the clear, and a wrong address is not repeated: it may hold a key."""
     with pytest.raises(ConfigurationError, match=r"webhook\.url") as caught:
-        WebhookChannel(WebhookReceiver(url, trusting(keys.ca, "webhook.server_ca")))
+        WebhookChannel(WebhookReceiver(url, tls_context(keys.ca, "webhook.server_ca")))
     assert "u:p" not in caught.value.message
 
 
@@ -176,4 +176,4 @@ def test_a_file_that_holds_no_issuer_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("missing.pem", "empty.pem"):
         with pytest.raises(ConfigurationError, match=r"webhook\.server_ca"):
-            trusting(tmp_path / name, "webhook.server_ca")
+            tls_context(tmp_path / name, "webhook.server_ca")

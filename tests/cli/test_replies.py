@@ -15,7 +15,7 @@ from ajpes_reporting import wiring
 from ajpes_reporting.cli.main import run
 from ajpes_reporting.cli.session import Session
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests import replies
 from tests.deliver.conftest import Keys, keys
 from tests.pipeline.conftest import HEADER, event
@@ -74,9 +74,9 @@ def told(
     """What a command of that bank says and leaves with; it has the workspace for itself."""
     folder = tmp_path / "bank"
     shutil.copytree(ready, folder)
-    desk = replace(open_desk(open_workspace(folder), lambda: NOW), patience_seconds=0)
-    monkeypatch.setattr(Session, "desk", lambda _session: desk)
-    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: desk)
+    context = replace(open_context(open_workspace(folder), lambda: NOW), patience_seconds=0)
+    monkeypatch.setattr(Session, "context", lambda _session: context)
+    monkeypatch.setattr(wiring, "open_context", lambda _workspace: context)
 
     def call(*command: str, reply: replies.Reply | None = None) -> Told:
         if reply is not None:

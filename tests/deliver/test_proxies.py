@@ -19,7 +19,7 @@ from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Carrier, Parcel, no_record
 from ajpes_reporting.network.line import Proxy
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.deliver.conftest import REPORT, Keys, MakeCarrier, MakeParcel, MakeServer
 from tests.servers.cutting_proxy import CuttingProxy
 from tests.servers.proxies import (
@@ -144,7 +144,7 @@ def test_an_encrypted_proxy_is_gone_through_by_both_ways(
 ) -> None:
     """The password for the proxy does not cross the bank's network in the clear."""
     proxy = make_proxy(connecting(), _over_tls(keys))
-    context = trusting(keys.ca, "soap.proxy_ca")
+    context = tls_context(keys.ca, "soap.proxy_ca")
     parcel = make_parcel(LARGE)
     through = carriers(to(proxy.port, "localhost", context=context, username="banka", password=PASSWORD))
     for carrier in through.values():
@@ -161,7 +161,7 @@ def test_a_refused_client_certificate_is_heard_through_a_proxy(
 ) -> None:  # fmt: skip
     """With TLS 1.3 the authority says no after the handshake; a tunnel does not hide that."""
     server = make_server()
-    context = trusting(keys.ca, "soap.proxy_ca") if is_encrypted else None
+    context = tls_context(keys.ca, "soap.proxy_ca") if is_encrypted else None
     proxy = make_proxy(connecting(), _over_tls(keys) if is_encrypted else None)
     proxied = to(proxy.port, "localhost", context=context)
     carrier = make_carrier(server.port, client=keys.foreign_client, proxy=proxied)
@@ -300,7 +300,9 @@ def test_an_encrypted_proxy_that_cannot_prove_itself_gets_no_password(
 ) -> None:  # fmt: skip
     """Somebody else on its port learns nothing."""
     proxy = make_proxy(connecting(), _over_tls(keys, certificate))
-    proxied = to(proxy.port, "localhost", context=trusting(keys.ca, "x"), username="banka", password=PASSWORD)
+    proxied = to(
+        proxy.port, "localhost", context=tls_context(keys.ca, "x"), username="banka", password=PASSWORD
+    )
     outcome = make_carrier(make_server().port, proxy=proxied).deliver(parcel)
     assert isinstance(outcome, Unreachable)
     assert f"the proxy localhost:{proxy.port} was not reached: its certificate {told}" in outcome.reason
@@ -312,7 +314,7 @@ def test_a_plain_proxy_that_was_set_as_an_encrypted_one_is_told(
     make_carrier: MakeCarrier, make_tinyproxy: MakeTinyproxy, keys: Keys, parcel: Parcel
 ) -> None:
     """One letter too many in the settings; it waits for the end of a line that never comes."""
-    proxied = to(make_tinyproxy().port, context=trusting(keys.ca, "x"))
+    proxied = to(make_tinyproxy().port, context=tls_context(keys.ca, "x"))
     outcome = make_carrier(9, proxy=proxied, connect_timeout_seconds=0.5).deliver(parcel)
     assert isinstance(outcome, Unreachable)
     assert "was not reached: it did not answer in time" in outcome.reason
@@ -389,7 +391,7 @@ def test_a_whole_call_is_cut_through_a_proxy_too(
         visit.leaving.wait(60)  # type: ignore[attr-defined]
 
     proxy = make_proxy(connecting(), _over_tls(keys))
-    proxied = to(proxy.port, "localhost", context=trusting(keys.ca, "x"))
+    proxied = to(proxy.port, "localhost", context=tls_context(keys.ca, "x"))
     started = time.monotonic()
     if way == "soap":
         carrier: Carrier = make_carrier(make_server(silent).port, proxy=proxied, call_timeout_seconds=1)

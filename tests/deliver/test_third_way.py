@@ -26,10 +26,10 @@ from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import make_workspace
 from tests.deliver.conftest import Keys, MakeServer
 from tests.deliver.rest_way import RestWay
@@ -84,8 +84,8 @@ def rest(
 
 
 def reopen(bank: Bank) -> None:
-    bank.desk.engine.dispose()
-    bank.desk = replace(open_desk(open_workspace(bank.folder), bank.time), answer_wait_seconds=0)
+    bank.context.engine.dispose()
+    bank.context = replace(open_context(open_workspace(bank.folder), bank.time), answer_wait_seconds=0)
 
 
 def change(bank: Bank, pattern: str, text: str) -> None:
@@ -103,8 +103,8 @@ def close(bank: Bank) -> None:
 @pytest.fixture
 def call(bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Calls a command at this bank, at its time: its exit code, and what it prints, in one line."""
-    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
-    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: bank.desk)
+    monkeypatch.setattr(Session, "context", lambda _session: bank.context)
+    monkeypatch.setattr(wiring, "open_context", lambda _workspace: bank.context)
 
     def run(*command: str) -> tuple[int, str]:
         capsys.readouterr()
@@ -116,18 +116,18 @@ def call(bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 
 def attempts(bank: Bank, key: int = 1) -> list[tuple[str, str | None]]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [(row.via, row.outcome) for row in submissions.attempts_of(connection, key)]
 
 
 def state(bank: Bank, key: int = 1) -> State:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return submissions.get(connection, key).state
 
 
 def alarms(bank: Bank) -> list[str]:
-    with bank.desk.engine.connect() as connection:
-        found = standing(connection, bank.desk.provider, AlarmsSection(), bank.time())
+    with bank.context.engine.connect() as connection:
+        found = standing(connection, bank.context.provider, AlarmsSection(), bank.time())
     return [item.alarm.text + " " + item.alarm.remedy for item in found]
 
 
@@ -140,10 +140,10 @@ def test_a_report_goes_by_it_and_is_accepted(rest: RestAuthority, bank: Bank, ca
     assert (code, "was accepted" in said, "by rest" in said) == (0, True, True)
     ((name, report),) = rest.reports
     assert name == "NODURS_20261117_5860571.xml"
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         sent = submissions.get(connection, 1)
         (answer,) = answers.of_submission(connection, 1)
-    assert report == b"".join(bank.desk.archive.blocks(sent.archive_path))
+    assert report == b"".join(bank.context.archive.blocks(sent.archive_path))
     assert (sent.state, answer.via, answer.status) == (State.ACCEPTED, "rest", "applied")
     assert set(rest.tokens) == {"Bearer zeton-5b2e"}
     _code, shown = call("show", "1")
@@ -247,7 +247,7 @@ def test_an_answer_that_comes_later_is_collected_from_every_box(
     rest.answers["odgovor.xml"] = verdict(rest.reports[0][1])
     bank.authority.faults.add("sftp", "refuse", times=1)
     assert call("collect")[0] == 5
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         (answer,) = answers.of_submission(connection, 1)
     assert (state(bank), answer.via, answer.remote_name) == (State.ACCEPTED, "rest", "nodurs/odgovor.xml")
     assert call("collect") == (0, "No new answers.")
@@ -280,7 +280,7 @@ def test_the_very_bytes_again_count_as_delivered(rest: RestAuthority, bank: Bank
 
 def test_the_schedule_takes_it_too(rest: RestAuthority, bank: Bank) -> None:
     """Nobody has to be there."""
-    duty = Duty(bank.desk, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
+    duty = ProviderSchedule(bank.context, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
     endings = [result.ending for _duty, result in tick([duty], do)]  # type: ignore[union-attr]
     assert endings == [Ending.SENT]
     assert attempts(bank) == [("rest", "delivered")]

@@ -19,7 +19,7 @@ from ajpes_reporting.eplacila.order import Item, Order
 from ajpes_reporting.eplacila.signing import Credentials, Verifier, read_public_key
 from ajpes_reporting.eplacila.wire import Times, Wire
 from ajpes_reporting.network.line import Proxy
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import Keys, keys
 from tests.servers.https import HttpsServer, Request, Visit, http
 
@@ -118,7 +118,7 @@ class Ujp:
         wire = Wire(
             url,
             credentials(),
-            trusting(self.ca, "eplacila.server_ca"),
+            tls_context(self.ca, "eplacila.server_ca"),
             lambda: NOW,
             times or Times(20, 20, 60),
             proxy,

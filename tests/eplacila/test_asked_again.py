@@ -19,19 +19,19 @@ from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.book import Entry
 from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.statements import payments_in
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.pull import pull_file, pull_period
 from ajpes_reporting.sandbox.eplacila.payments import Outcome
 from tests.eplacila.conftest import NOW, ORDER_ID, TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import call, workspace
-from tests.eplacila.test_pull import MILL, desk, payment, posted, pull, statement, street
+from tests.eplacila.test_pull import MILL, context, payment, posted, pull, statement, street
 from tests.eplacila.test_receiver import Shop, shop
 from tests.eplacila.test_statements import PAYMENT, STATEMENT, XML
 from tests.eplacila.test_till import RECIPIENT, TODAY, Street
 from tests.eplacila.test_unattended import QUARTER, begin, once, state
 from tests.servers.https import Request
 
-__all__ = ["call", "desk", "shop", "street", "workspace"]
+__all__ = ["call", "context", "shop", "street", "workspace"]
 
 HOUR = timedelta(hours=1)
 
@@ -171,77 +171,79 @@ def _reverse(shop: Shop, euros: str) -> None:
 # --- Money and state --------------------------------------------------------------------------------
 
 
-def abandoned_then_paid(desk: Desk, street: Street) -> tuple[Payments, str]:
+def abandoned_then_paid(context: Context, street: Street) -> tuple[Payments, str]:
     """A payment that the book knows as abandoned; at UJP it is paid meanwhile, and no notice came."""
-    payments = Payments(street.client(), desk.engine, desk.provider, street.clock)
+    payments = Payments(street.client(), context.engine, context.provider, street.clock)
     transaction = payments.begin(street.order()).transaction_id
     assert street.till.payments.choose(transaction, "VISA")
     street.now += timedelta(minutes=11)
     street.till.payments.abandon_idle()
     payments.store(payments.client.status(transaction))
-    assert entry_of(desk, transaction).state is State.ABANDONED
+    assert entry_of(context, transaction).state is State.ABANDONED
     assert street.till.payments.report(transaction, Outcome.PAID)
     return payments, transaction
 
 
-def entry_of(desk: Desk, transaction: str) -> Entry:
-    with desk.engine.connect() as connection:
-        found = book.by_transaction(connection, desk.provider, transaction)
+def entry_of(context: Context, transaction: str) -> Entry:
+    with context.engine.connect() as connection:
+        found = book.by_transaction(connection, context.provider, transaction)
     assert found
     return found
 
 
 @pytest.mark.parametrize("ask_each", [True, False])
-def test_a_pull_that_sees_money_brings_the_book_up_to_it(desk: Desk, street: Street, ask_each: bool) -> None:
+def test_a_pull_that_sees_money_brings_the_book_up_to_it(
+    context: Context, street: Street, ask_each: bool
+) -> None:
     """The ledger books it, so the shop must not call it abandoned."""
-    _payments, transaction = abandoned_then_paid(desk, street)
-    pull(desk, street, ask_each=ask_each)
-    assert [cents for _name, _account, _day, cents in posted(desk)] == [1221]
-    assert entry_of(desk, transaction).state is State.PAID
+    _payments, transaction = abandoned_then_paid(context, street)
+    pull(context, street, ask_each=ask_each)
+    assert [cents for _name, _account, _day, cents in posted(context)] == [1221]
+    assert entry_of(context, transaction).state is State.PAID
 
 
-def test_a_pull_tells_the_book_of_reversals(desk: Desk, street: Street) -> None:
+def test_a_pull_tells_the_book_of_reversals(context: Context, street: Street) -> None:
     """What goes back to the payer is booked, and shown."""
-    _payments, transaction = abandoned_then_paid(desk, street)
-    pull(desk, street)
+    _payments, transaction = abandoned_then_paid(context, street)
+    pull(context, street)
     street.now += timedelta(seconds=2)
     assert street.till.payments.reverse(transaction, 221)
-    pull(desk, street)
-    assert [cents for _name, _account, _day, cents in posted(desk)] == [1221, -221]
-    assert entry_of(desk, transaction).reversed_cents == 221
+    pull(context, street)
+    assert [cents for _name, _account, _day, cents in posted(context)] == [1221, -221]
+    assert entry_of(context, transaction).reversed_cents == 221
 
 
 @pytest.mark.parametrize("may_ask", [True, False])
 def test_a_statement_at_hand_is_held_against_the_book(
-    desk: Desk, street: Street, tmp_path: Path, may_ask: bool
+    context: Context, street: Street, tmp_path: Path, may_ask: bool
 ) -> None:
     """With nobody to ask, nothing is booked of what the book tells otherwise."""
-    payments, transaction = abandoned_then_paid(desk, street)
-    order = entry_of(desk, transaction).order_id
+    payments, transaction = abandoned_then_paid(context, street)
+    order = entry_of(context, transaction).order_id
     file = statement(tmp_path, payment(transaction, 1221) | {"id": order}, payment("b" * 32, 100))
     if may_ask:
-        pull_file(desk, file, MILL, client=payments.client)
-        assert entry_of(desk, transaction).state is State.PAID
-        assert len(posted(desk)) == 2
+        pull_file(context, file, MILL, client=payments.client)
+        assert entry_of(context, transaction).state is State.PAID
+        assert len(posted(context)) == 2
         return
     with pytest.raises(LedgerRefused) as refused:
-        pull_file(desk, file, MILL)
+        pull_file(context, file, MILL)
     assert "the book of web payments that it is abandoned" in refused.value.findings[0].message
-    assert posted(desk) == []
+    assert posted(context) == []
 
 
-def test_what_ujp_itself_denies_is_not_booked_and_not_stored(desk: Desk, ujp: Ujp) -> None:
+def test_what_ujp_itself_denies_is_not_booked_and_not_stored(context: Context, ujp: Ujp) -> None:
     """The statement says paid, the status abandoned: a person must ask there."""
-    payments = Payments(ujp.client(), desk.engine, desk.provider, lambda: NOW)
+    payments = Payments(ujp.client(), context.engine, context.provider, lambda: NOW)
     told = {"id": PAYMENT["id"], "znesek": 0, "epsid": PAYMENT["idEplacil"]}
     with _answering(ujp, lambda: ujp.status(1, **told)):
         payments.store(ujp.client().status(TRANSACTION))
         for ask_each in (True, False):
             with pytest.raises(LedgerRefused) as refused:
-                pull_period(desk, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=ask_each)
+                pull_period(context, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=ask_each)
             assert "its status that it is abandoned" in refused.value.findings[0].message
-    assert posted(desk) == []
-    assert entry_of(desk, TRANSACTION).state is State.ABANDONED
+    assert posted(context) == []
+    assert entry_of(context, TRANSACTION).state is State.ABANDONED
 
 
 @contextmanager
@@ -342,12 +344,12 @@ def test_a_payment_without_a_day_is_read(tmp_path: Path) -> None:
 
 
 def test_a_large_statement_asks_only_for_what_the_book_denies(
-    desk: Desk, street: Street, tmp_path: Path
+    context: Context, street: Street, tmp_path: Path
 ) -> None:
     """A thousand and one payments, of which one was abandoned."""
-    payments, transaction = abandoned_then_paid(desk, street)
+    payments, transaction = abandoned_then_paid(context, street)
     others = [payment(f"{number:032x}", 100) | {"id": f"x{number}"} for number in range(1000)]
-    order = entry_of(desk, transaction).order_id
+    order = entry_of(context, transaction).order_id
     file = statement(tmp_path, *others, payment(transaction, 1221) | {"id": order})
     asked: list[str] = []
     truth = payments.client.status_of_order
@@ -357,5 +359,5 @@ def test_a_large_statement_asks_only_for_what_the_book_denies(
         return truth(order_id)
 
     payments.client.status_of_order = counted  # type: ignore[method-assign]
-    assert pull_file(desk, file, MILL, client=payments.client).rows_new == 1001
+    assert pull_file(context, file, MILL, client=payments.client).rows_new == 1001
     assert asked == [order]

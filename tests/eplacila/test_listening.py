@@ -26,7 +26,7 @@ from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.eplacila import server
 from ajpes_reporting.eplacila.server import served
 from ajpes_reporting.network.address import parse_address
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import Keys
 from tests.eplacila.conftest import API_KEY, SECRET, TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import workspace
@@ -136,7 +136,7 @@ def test_a_certificate_that_windows_saved_is_shown(
     app = Starlette(routes=[Route("/", lambda _request: Response("here"))])
     with (
         served(app, "127.0.0.1:0", certificate, key if in_two else None) as (_host, port),
-        httpx.Client(verify=trusting(keys.ca, "x"), trust_env=False, timeout=30) as client,
+        httpx.Client(verify=tls_context(keys.ca, "x"), trust_env=False, timeout=30) as client,
     ):
         assert client.get(f"https://127.0.0.1:{port}/").text == "here"
 

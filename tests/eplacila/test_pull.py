@@ -22,12 +22,12 @@ from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.tables import accounts, audit_records, postings
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.pipeline.audit import verify_all
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.pull import Pulled, posting_id, pull_file, pull_period
 from ajpes_reporting.sandbox.eplacila import Rules, Till
 from ajpes_reporting.shipped import sample
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.eplacila.conftest import TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import call, workspace
 from tests.eplacila.test_statements import PAYMENT, STATEMENT
@@ -41,7 +41,7 @@ MILL, PUB = "010000000100575", "010000000100381"
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+def context(database_url: str, tmp_path: Path) -> Iterator[Context]:
     """A bank with accounts, of which the mill's is credited."""
     folder = tmp_path / "bank"
     folder.mkdir()
@@ -50,15 +50,15 @@ def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
     found.engine.dispose()
 
 
-def _desk(folder: Path, url: str) -> Desk:
+def _desk(folder: Path, url: str) -> Context:
     (folder / "ajpes.toml").write_text(
         '[provider]\nregistration_number = "5860571000"\nname = "Banka"\n'
         f"[database]\nurl = {json.dumps(url)}\n",
         encoding="utf-8",
     )
-    desk = open_desk(open_workspace(folder), lambda: datetime(2026, 11, 21, tzinfo=UTC))
-    import_files(desk, [sample("ledger/accounts.csv")])
-    return desk
+    context = open_context(open_workspace(folder), lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    import_files(context, [sample("ledger/accounts.csv")])
+    return context
 
 
 @pytest.fixture
@@ -68,15 +68,15 @@ def street(tmp_path: Path) -> Iterator[Street]:
         yield found
 
 
-def pull(desk: Desk, street: Street, first: date = TODAY, last: date = TODAY, **more: Any) -> Pulled:
+def pull(context: Context, street: Street, first: date = TODAY, last: date = TODAY, **more: Any) -> Pulled:
     given = {"account": MILL, "ask_each": True} | more
-    return pull_period(desk, street.client(), RECIPIENT, first, last, **given)
+    return pull_period(context, street.client(), RECIPIENT, first, last, **given)
 
 
-def posted(desk: Desk) -> list[tuple[str, str, str, int]]:
+def posted(context: Context) -> list[tuple[str, str, str, int]]:
     """Every posting: identifier, account, day, cents."""
     column = postings.c
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         rows = connection.execute(
             select(column.posting_id, accounts.c.account, column.booked_on, column.amount_cents)
             .join(accounts, accounts.c.id == column.account)
@@ -85,10 +85,10 @@ def posted(desk: Desk) -> list[tuple[str, str, str, int]]:
         return [(name, account, str(day), cents) for name, account, day, cents in rows]
 
 
-def imports(desk: Desk) -> list[Any]:
+def imports(context: Context) -> list[Any]:
     """What the audit record notes of imports, but for that of the accounts."""
     record = audit_records.c
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         bodies = connection.scalars(select(record.body).where(record.kind == "import").order_by(record.seq))
         found = [json.loads(body) if isinstance(body, str) else body for body in bodies]
     return [body for body in found if body["kind"] == "postings"]
@@ -100,7 +100,7 @@ def paid(street: Street, way: str = "VISA") -> str:
     return transaction
 
 
-def test_what_was_paid_goes_in_once(desk: Desk, street: Street) -> None:
+def test_what_was_paid_goes_in_once(context: Context, street: Street) -> None:
     """At once or with delay; not what failed, waits or was given up. Again, and nothing is new."""
     card, client = paid(street), street.client()
     street.till.payments.choose(client.init(street.order()).transaction_id, "VISA")
@@ -109,78 +109,78 @@ def test_what_was_paid_goes_in_once(desk: Desk, street: Street) -> None:
         assert street.till.payments.choose(transaction, "QR koda")
         assert street.till.payments.conclude(transaction)
     assert street.till.payments.confirm(later)
-    found = pull(desk, street)
-    assert posted(desk) == [(f"{name}-p", MILL, "2026-11-17", 1221) for name in (card, later)]
+    found = pull(context, street)
+    assert posted(context) == [(f"{name}-p", MILL, "2026-11-17", 1221) for name in (card, later)]
     assert (found.rows_read, found.rows_new) == (2, 2)
     (month,) = found.turnover
     assert (month.account, month.month, month.credits, month.credit_cents) == (MILL, "2026-11", 2, 2442)
     assert (month.debits, month.debit_cents, month.counts) == (0, 0, True)
     note = {"eplacila": RECIPIENT, "from": "2026-11-17", "to": "2026-11-17", "kind": "postings"}
-    assert imports(desk) == [note | {"new": 2, "known": 0}]
-    again = pull(desk, street)
+    assert imports(context) == [note | {"new": 2, "known": 0}]
+    again = pull(context, street)
     assert (again.rows_read, again.rows_new, again.rows_known, again.turnover) == (2, 0, 2, ())
-    assert len(imports(desk)) == 1
+    assert len(imports(context)) == 1
     assert street.till.payments.confirm(waiting)
-    assert pull(desk, street).rows_new == 1
-    assert verify_all(desk).problems == ()
+    assert pull(context, street).rows_new == 1
+    assert verify_all(context).problems == ()
 
 
-def test_each_reversal_is_a_debit_of_its_day(desk: Desk, street: Street, tmp_path: Path) -> None:
+def test_each_reversal_is_a_debit_of_its_day(context: Context, street: Street, tmp_path: Path) -> None:
     """UJP tells only the sum; a second reversal does not change the first, nor an old statement either."""
     transaction = paid(street)
     assert street.till.payments.reverse(transaction, 221)
-    pull(desk, street)
+    pull(context, street)
     street.now += timedelta(days=1)
     assert street.till.payments.reverse(transaction, 1)
     assert street.till.payments.reverse(transaction, 299)
-    found = pull(desk, street)
+    found = pull(context, street)
     first = [(f"{transaction}-p", MILL, "2026-11-17", 1221), (f"{transaction}-r1", MILL, "2026-11-17", -221)]
-    assert posted(desk) == [*first, (f"{transaction}-r2", MILL, "2026-11-18", -300)]
+    assert posted(context) == [*first, (f"{transaction}-r2", MILL, "2026-11-18", -300)]
     assert (found.turnover[0].debits, found.turnover[0].debit_cents) == (1, 300)
-    assert pull(desk, street).rows_new == 0
+    assert pull(context, street).rows_new == 0
     old = statement(tmp_path, payment(transaction, 1221, 221, "2026-11-17T13:00:00"))
-    assert pull_file(desk, old, MILL).rows_new == 0
-    assert len(posted(desk)) == 3
+    assert pull_file(context, old, MILL).rows_new == 0
+    assert len(posted(context)) == 3
 
 
-def test_the_day_is_that_of_ljubljana(desk: Desk, street: Street) -> None:
+def test_the_day_is_that_of_ljubljana(context: Context, street: Street) -> None:
     """Half past midnight there is still the day before in UTC; the month turns with the day."""
     street.now = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
     transaction = paid(street)
     street.now = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-    found = pull(desk, street, date(2026, 11, 1), date(2026, 11, 1))
-    assert posted(desk) == [(f"{transaction}-p", MILL, "2026-11-01", 1221)]
+    found = pull(context, street, date(2026, 11, 1), date(2026, 11, 1))
+    assert posted(context) == [(f"{transaction}-p", MILL, "2026-11-01", 1221)]
     assert found.turnover[0].month == "2026-11"
 
 
-def test_a_statement_of_somebody_else_is_not_credited_to_us(desk: Desk, tmp_path: Path) -> None:
+def test_a_statement_of_somebody_else_is_not_credited_to_us(context: Context, tmp_path: Path) -> None:
     """Unless it names one of our accounts itself; a number of 7 digits is the beginning of one of 10."""
     ours, theirs = payment("a" * 32, 100), payment("b" * 32, 100) | {"ponudnik": "5860571000"}
     with pytest.raises(LedgerRefused) as refused:
-        pull_file(desk, statement(tmp_path, ours, theirs), MILL, RECIPIENT)
+        pull_file(context, statement(tmp_path, ours, theirs), MILL, RECIPIENT)
     assert [finding.field for finding in refused.value.findings] == ["ponudnik"]
-    assert posted(desk) == []
+    assert posted(context) == []
     named = theirs | {"racunDobro": f"SI56{PUB}"}
-    pull_file(desk, statement(tmp_path, ours, named), MILL, RECIPIENT[:7])
-    assert [account for _name, account, _day, _cents in posted(desk)] == [MILL, PUB]
+    pull_file(context, statement(tmp_path, ours, named), MILL, RECIPIENT[:7])
+    assert [account for _name, account, _day, _cents in posted(context)] == [MILL, PUB]
 
 
-def test_an_unknown_account_is_reported_and_nothing_goes_in(desk: Desk, tmp_path: Path) -> None:
+def test_an_unknown_account_is_reported_and_nothing_goes_in(context: Context, tmp_path: Path) -> None:
     """Neither the payment beside it, nor a line in the record."""
     good, bad = payment("a" * 32, 100), payment("b" * 32, 100) | {"racunDobro": "SI56010000000999999"}
     with pytest.raises(LedgerRefused) as refused:
-        pull_file(desk, statement(tmp_path, good, bad), MILL)
+        pull_file(context, statement(tmp_path, good, bad), MILL)
     (finding,) = refused.value.findings
     assert "does not know this account" in finding.message
     assert "010000000999999" in finding.record
-    assert posted(desk) == []
-    assert imports(desk) == []
+    assert posted(context) == []
+    assert imports(context) == []
 
 
-def test_the_account_of_the_statement_counts_before_the_setting(desk: Desk, tmp_path: Path) -> None:
+def test_the_account_of_the_statement_counts_before_the_setting(context: Context, tmp_path: Path) -> None:
     """It is written as an IBAN there."""
-    pull_file(desk, statement(tmp_path, payment("a" * 32, 100) | {"racunDobro": f"SI56{PUB}"}), MILL)
-    assert [account for _name, account, _day, _cents in posted(desk)] == [PUB]
+    pull_file(context, statement(tmp_path, payment("a" * 32, 100) | {"racunDobro": f"SI56{PUB}"}), MILL)
+    assert [account for _name, account, _day, _cents in posted(context)] == [PUB]
 
 
 @pytest.mark.parametrize(
@@ -195,33 +195,33 @@ def test_the_account_of_the_statement_counts_before_the_setting(desk: Desk, tmp_
     ],
 )
 def test_a_payment_that_cannot_be_booked_is_named(
-    desk: Desk, tmp_path: Path, change: dict[str, Any], said: str
+    context: Context, tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     """And with it the whole statement is refused."""
     good, bad = payment("a" * 32, 100), payment("b" * 32, 100) | change
     with pytest.raises(LedgerRefused) as refused:
-        pull_file(desk, statement(tmp_path, good, bad), MILL)
+        pull_file(context, statement(tmp_path, good, bad), MILL)
     assert re.search(said, refused.value.findings[0].message)
-    assert posted(desk) == []
+    assert posted(context) == []
 
 
 @pytest.mark.parametrize("result", range(7))
-def test_only_what_was_paid_is_booked(desk: Desk, ujp: Ujp, tmp_path: Path, result: int) -> None:
+def test_only_what_was_paid_is_booked(context: Context, ujp: Ujp, tmp_path: Path, result: int) -> None:
     """0 by section 6.5.3.1, 3 by section 6.5.5.1; from a file and from UJP alike."""
     told = payment("a" * 32, 100) | {"rezultat": result}
     expected = [100] if result in (0, 3) else []
-    pull_file(desk, statement(tmp_path, told), MILL)
-    assert [cents for _name, _account, _day, cents in posted(desk)] == expected
+    pull_file(context, statement(tmp_path, told), MILL)
+    assert [cents for _name, _account, _day, cents in posted(context)] == expected
     content = STATEMENT | {"placilo": [told | {"idEplacil": "b" * 32}]}
     ujp.answer = lambda _request: as_json({"izpisek": content, "auth": ujp.signer.auth()})
-    pull_period(desk, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=False)
-    assert [cents for _name, _account, _day, cents in posted(desk)] == expected * 2
+    pull_period(context, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=False)
+    assert [cents for _name, _account, _day, cents in posted(context)] == expected * 2
 
 
-def test_without_an_account_nothing_is_guessed(desk: Desk, tmp_path: Path) -> None:
+def test_without_an_account_nothing_is_guessed(context: Context, tmp_path: Path) -> None:
     """The setting is named."""
     with pytest.raises(LedgerRefused) as refused:
-        pull_file(desk, statement(tmp_path, payment("a" * 32, 100)), "")
+        pull_file(context, statement(tmp_path, payment("a" * 32, 100)), "")
     assert "eplacila.account" in refused.value.findings[0].remedy
 
 
@@ -234,38 +234,38 @@ def test_without_an_account_nothing_is_guessed(desk: Desk, tmp_path: Path) -> No
     ],
 )
 def test_a_statement_that_the_status_denies_is_not_booked(
-    desk: Desk, ujp: Ujp, change: dict[str, Any], said: str
+    context: Context, ujp: Ujp, change: dict[str, Any], said: str
 ) -> None:
     """Whichever of the two is wrong."""
     told: dict[str, Any] = {"id": PAYMENT["id"], "znesek": "12.23", "epsid": PAYMENT["idEplacil"]}
     ujp.answer = answers(ujp, lambda: ujp.status(**{"state": 0, **told} | change))
     with pytest.raises(LedgerRefused) as refused:
-        pull_period(desk, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=True)
+        pull_period(context, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=True)
     assert said in refused.value.findings[0].message
     ujp.answer = answers(ujp, lambda: ujp.status(**{"state": 0, **told}))
-    pulled = pull_period(desk, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=True)
+    pulled = pull_period(context, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=True)
     assert (pulled.rows_read, pulled.rows_new, pulled.turnover[0].credits) == (2, 1, 1)  # told by both calls
 
 
-def test_a_long_period_is_asked_for_in_parts(desk: Desk, ujp: Ujp) -> None:
+def test_a_long_period_is_asked_for_in_parts(context: Context, ujp: Ujp) -> None:
     """At most 365 days at a time, without and with delay."""
     ujp.answer = answers(ujp, dict)
     pull_period(
-        desk, ujp.client(), RECIPIENT, date(2024, 1, 1), date(2025, 1, 31), MILL, ask_each=False
+        context, ujp.client(), RECIPIENT, date(2024, 1, 1), date(2025, 1, 31), MILL, ask_each=False
     )  # fmt: skip
     asked = [path for path in ujp.paths() if "/izpiski/" in path]
     assert [path.endswith("zakasnjenaPlacila=true") for path in asked] == [False, False, True, True]
     with pytest.raises(UsageError, match="ends before it begins"):
-        pull_period(desk, ujp.client(), RECIPIENT, TODAY, date(2026, 1, 1), MILL, ask_each=False)
+        pull_period(context, ujp.client(), RECIPIENT, TODAY, date(2026, 1, 1), MILL, ask_each=False)
 
 
-def test_a_month_that_was_imported_is_said_not_to_count(desk: Desk, street: Street) -> None:
+def test_a_month_that_was_imported_is_said_not_to_count(context: Context, street: Street) -> None:
     """The payments are booked, but the report stays as it was."""
-    import_files(desk, [sample("ledger/account-months.csv")])
+    import_files(context, [sample("ledger/account-months.csv")])
     street.now = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
     paid(street)
     day = date(2026, 10, 5)
-    (month,) = pull(desk, street, day, day, account=PUB).turnover
+    (month,) = pull(context, street, day, day, account=PUB).turnover
     assert (month.month, month.counts) == ("2026-10", False)
 
 
@@ -286,15 +286,15 @@ def test_whatever_statements_come_the_largest_sum_of_reversals_is_booked(
     """In any order, old ones between new ones; no posting ever changes."""
     folder = tmp_path_factory.mktemp("pulls")
     (folder / "ajpes.db").write_bytes(migrated_sqlite.read_bytes())
-    desk = _desk(folder, f"sqlite:///{folder / 'ajpes.db'}")
+    context = _desk(folder, f"sqlite:///{folder / 'ajpes.db'}")
     before: list[Any] = []
     for told in sums:
-        pull_file(desk, statement(folder, payment("a" * 32, 1000, told, "2026-11-17T13:00:00")), MILL)
-        now = posted(desk)
+        pull_file(context, statement(folder, payment("a" * 32, 1000, told, "2026-11-17T13:00:00")), MILL)
+        now = posted(context)
         assert now[: len(before)] == before
         before = now
     assert sum(cents for _name, _account, _day, cents in before) == 1000 - max(sums)
-    desk.engine.dispose()
+    context.engine.dispose()
 
 
 # --- The command ------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def test_memory_does_not_grow_with_the_statement(tmp_path: Path, engine: Engine)
 def _peak(folder: Path, engine: Engine, count: int) -> int:
     """The most memory, in bytes, of a program that pulled so many payments into a ledger."""
     folder.mkdir()
-    desk = _desk(folder, engine.url.render_as_string(hide_password=False))
+    context = _desk(folder, engine.url.render_as_string(hide_password=False))
     now = int(datetime.now(UTC).timestamp())
     with Till(folder / "till", poll_seconds=None, rules=Rules(reversals_in_statements=True)) as till:
         till.book.enter(
@@ -374,7 +374,7 @@ def _peak(folder: Path, engine: Engine, count: int) -> int:
     assert done.returncode == 0, done.stderr
     document, _, peak = done.stdout.strip().rpartition("\n")
     assert json.loads(document)["new"] == count
-    desk.engine.dispose()
+    context.engine.dispose()
     return int(peak)
 
 

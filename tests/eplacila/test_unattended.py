@@ -17,7 +17,7 @@ from ajpes_reporting.eplacila import book
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import open_duty
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.eplacila.conftest import API_KEY, NOW, ORDER_ID, SECRET, Ujp, as_json
 from tests.eplacila.test_commands import call, workspace
 from tests.eplacila.test_order import EXAMPLE
@@ -28,10 +28,10 @@ QUARTER = timedelta(minutes=15)
 
 
 def state(folder: Path) -> State:
-    desk = open_desk(open_workspace(folder))
-    with desk.engine.connect() as connection:
-        entry = book.by_order(connection, desk.provider, ORDER_ID)
-    desk.engine.dispose()
+    context = open_context(open_workspace(folder))
+    with context.engine.connect() as connection:
+        entry = book.by_order(connection, context.provider, ORDER_ID)
+    context.engine.dispose()
     assert entry
     return entry.state
 
@@ -41,7 +41,7 @@ def once(folder: Path, at: datetime) -> None:
     duty = open_duty(open_workspace(folder), lambda: at)
     duty = replace(duty, starts={})
     assert list(tick([duty], do)) == []
-    duty.desk.engine.dispose()
+    duty.context.engine.dispose()
 
 
 def begin(ujp: Ujp, call: Any, tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft
 from ajpes_reporting.pipeline.answers import Arrival, accept
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.shipped import sample
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import _TEMPLATE as SETTINGS
 from tests import poison, replies
 
@@ -69,14 +69,14 @@ class Target(Protocol):
         """Has it read. Whatever is raised is a crash."""
 
 
-def _bank(folder: Path, settings: str = "") -> Desk:
+def _bank(folder: Path, settings: str = "") -> Context:
     """A workspace with an empty ledger."""
     text = f'[provider]\nregistration_number = "{PROVIDER}"\nname = "Banka Vzorec d.d."\n{settings}'
     (folder / "ajpes.toml").write_text(text, encoding="utf-8")
     engine = open_engine(f"sqlite:///{folder / 'ajpes.db'}")
     upgrade(engine)
     engine.dispose()
-    return open_desk(open_workspace(folder), lambda: NOW)
+    return open_context(open_workspace(folder), lambda: NOW)
 
 
 def _samples(*names: str) -> list[bytes]:
@@ -140,18 +140,18 @@ class Answers:
             self._accept(extracted)
 
     def _accept(self, path: Path) -> None:
-        desk = self._desk
-        stored = desk.archive.store(path, path.name, NOW)
-        with writing(desk.engine) as connection:
+        context = self._desk
+        stored = context.archive.store(path, path.name, NOW)
+        with writing(context.engine) as connection:
             key = answers.store(connection, PROVIDER, stored, "hand", None, None, at=NOW)
-        taken = accept(desk, Arrival(key, stored.sha256, path.name, path), self._folder)
-        with desk.engine.connect() as connection:
+        taken = accept(context, Arrival(key, stored.sha256, path.name, path), self._folder)
+        with context.engine.connect() as connection:
             row = answers.owned(connection, PROVIDER, key)
         if row.status == answers.STORED or taken.status != row.status:
             raise Crash(f"the answer was left {row.status}, and told as {taken.status}")
         if row.status != answers.APPLIED and not row.note:
             raise Crash(f"the answer is {row.status}, and nobody knows why")
-        if desk.engine.pool.checkedout():  # type: ignore[attr-defined]
+        if context.engine.pool.checkedout():  # type: ignore[attr-defined]
             raise Crash("a transaction was left open")
         if "makes no sense to this program" in row.note:
             raise Crash(f"nobody foresaw it: {row.note}")

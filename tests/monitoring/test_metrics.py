@@ -18,7 +18,7 @@ from ajpes_reporting.database.tables import alarms
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.monitoring.metrics import Watched, figures_as_text
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import watch_workspace
@@ -39,11 +39,11 @@ def figures(watched: Watched) -> dict[tuple[str, ...], float]:
 
 
 def of(bank: Bank, reports: frozenset[str] = BOTH) -> dict[tuple[str, ...], float]:
-    return figures(Watched(bank.desk, reports))
+    return figures(Watched(bank.context, reports))
 
 
 def play(bank: Bank) -> None:
-    duty = Duty(bank.desk, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
+    duty = ProviderSchedule(bank.context, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
     assert [done for _duty, done in tick([duty], do)]
 
 
@@ -68,7 +68,7 @@ def test_what_was_accepted_counts_and_the_next_deadline_is_tomorrows(bank: Bank)
     assert found[("reports_open", "NODURS")] == found[("reports_late", "NODURS")] == 0
     assert found[("next_deadline_seconds", "NODURS")] == 25 * 3600
     assert found[("last_tick_timestamp_seconds",)] == bank.time.now.timestamp()
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         entries = connection.exec_driver_sql("SELECT count(*) FROM audit_records").scalar()
     assert found[("audit_entries",)] == entries > 0
 
@@ -100,14 +100,20 @@ def test_the_wait_for_an_answer_is_told(bank: Bank) -> None:
 
 def test_alarms_count_while_they_stand(bank: Bank) -> None:
     """What is over does not call anybody again."""
-    row = {"provider": bank.desk.provider, "key": "k", "text": "t", "remedy": "r", "raised_at": bank.time()}
-    with writing(bank.desk.engine) as connection:
+    row = {
+        "provider": bank.context.provider,
+        "key": "k",
+        "text": "t",
+        "remedy": "r",
+        "raised_at": bank.time(),
+    }
+    with writing(bank.context.engine) as connection:
         connection.execute(
             insert(alarms), [{**row, "severity": name} for name in ("critical", "critical", "warning")]
         )
     found = of(bank)
     assert (found[("alarms", "critical")], found[("alarms", "warning")]) == (2, 1)
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         connection.execute(update(alarms).values(cleared_at=bank.time()))
     assert of(bank)[("alarms", "critical")] == 0
 
@@ -121,14 +127,14 @@ def test_nothing_about_a_person_is_told(bank: Bank) -> None:
     """Monitoring is read by many: no name, account, tax number or obligation is in it."""
     bank.record(event("O-1", 1))
     bank.run()
-    text = figures_as_text([Watched(bank.desk, BOTH)])
+    text = figures_as_text([Watched(bank.context, BOTH)])
     for personal in ("Kovinarstvo", "010000000100187", "50123459", "O-1"):
         assert personal not in text
 
 
 def test_a_database_that_does_not_answer_is_a_figure_not_a_failure(bank: Bank) -> None:
     """An alert rule sees `ajpes_up 0`; the rest of the page is still there."""
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         connection.exec_driver_sql("DROP TABLE chores")
     found = of(bank)
     assert found[("up",)] == 0
@@ -140,7 +146,7 @@ def test_the_days_of_the_certificate_are_counted(bank: Bank) -> None:
     workspace = open_workspace(bank.folder)
     watched = watch_workspace(workspace, bank.time)
     found = figures(watched)
-    watched.desk.engine.dispose()
+    watched.context.engine.dispose()
     assert found[("certificate_days_left",)] > 300
 
 
@@ -150,7 +156,7 @@ def test_a_certificate_that_cannot_be_read_takes_no_other_figure_along(bank: Ban
     def unreadable() -> int:
         raise ConfigurationError("gone")
 
-    found = figures(Watched(bank.desk, BOTH, unreadable))
+    found = figures(Watched(bank.context, BOTH, unreadable))
     assert ("certificate_days_left",) not in found
     assert found[("up",)] == 1
 

@@ -22,10 +22,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.monitoring import server, systemd
+from ajpes_reporting.monitoring.heartbeat import Heartbeat
 from ajpes_reporting.monitoring.metrics import Watched
-from ajpes_reporting.monitoring.pulse import Pulse
 from ajpes_reporting.network.address import parse_address
-from tests.monitoring.test_pulse import Seconds
+from tests.monitoring.test_heartbeat import Seconds
 from tests.pipeline.conftest import Bank, event
 
 
@@ -34,7 +34,7 @@ class Site:
     url: str
     port: int
     seconds: Seconds
-    pulse: Pulse
+    pulse: Heartbeat
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return httpx.get(self.url + path, headers=headers, timeout=10, trust_env=False)
@@ -46,8 +46,8 @@ class Site:
 @pytest.fixture
 def site(bank: Bank) -> Iterator[Site]:
     seconds = Seconds()
-    pulse = Pulse(60, 3600, seconds)
-    watched = [Watched(bank.desk, frozenset({"NODURS", "SPAPP"}))]
+    pulse = Heartbeat(60, 3600, seconds)
+    watched = [Watched(bank.context, frozenset({"NODURS", "SPAPP"}))]
     with server.served("127.0.0.1:0", watched, pulse) as (host, port):
         yield Site(f"http://{host}:{port}", port, seconds, pulse)
 
@@ -81,12 +81,12 @@ def test_health_says_that_the_database_is_away(bank: Bank, tmp_path: Path) -> No
     from ajpes_reporting.database.engine import open_engine
 
     gone = open_engine("postgresql://ajpes:secret@127.0.0.1:1/ajpes")
-    watched = [Watched(replace(bank.desk, engine=gone), frozenset())]
-    with server.served("127.0.0.1:0", watched, Pulse(60, 3600, Seconds())) as (host, port):
+    watched = [Watched(replace(bank.context, engine=gone), frozenset())]
+    with server.served("127.0.0.1:0", watched, Heartbeat(60, 3600, Seconds())) as (host, port):
         answer = httpx.get(f"http://{host}:{port}/health", trust_env=False)
         figures = httpx.get(f"http://{host}:{port}/metrics", trust_env=False).text
     assert answer.status_code == 503
-    assert answer.json()["reason"] == f"the database of provider {bank.desk.provider} does not answer"
+    assert answer.json()["reason"] == f"the database of provider {bank.context.provider} does not answer"
     assert "secret" not in answer.text + figures
     assert 'ajpes_up{provider="' in figures
 
@@ -230,7 +230,7 @@ def test_the_schedule_serves_tells_systemd_and_stops(bank: Bank) -> None:
     assert out == ""
     lines = [json.loads(line) for line in err.splitlines()]
     first = next(line for line in lines if "report" in line)
-    assert (first["report"], first["provider"]) == ("NODURS", bank.desk.provider)
+    assert (first["report"], first["provider"]) == ("NODURS", bank.context.provider)
     assert {"period", "ending", "state", "submission", "exit_code"} <= first.keys()
 
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ajpes_reporting.deliver.tls import TlsSettings, certificate_dates, client_context
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.eplacila.signing import read_public_key
-from ajpes_reporting.network.trust import trusting
+from ajpes_reporting.network.tls_context import tls_context
 from tests.deliver.conftest import NOW
-from tests.network.test_trust import authority, leaf, root
+from tests.network.test_tls_context import authority, leaf, root
 
 BAG = "Bag Attributes\n    friendlyName: Žagar d.d., Čopova 3\nsubject=CN=banka č\n"
 CERTIFICATES = root().pem + authority().pem
@@ -110,7 +110,7 @@ def test_another_form_is_told_with_what_makes_pem_of_it(
     more = ("-signkey", source) if "-x509toreq" in make else ()
     _openssl(*make, source, *more, "-out", made)
     with pytest.raises(ConfigurationError) as trusted:
-        trusting(made, "webhook.server_ca")
+        tls_context(made, "webhook.server_ca")
     with pytest.raises(ConfigurationError) as own:
         client_context(TlsSettings(made, source), NOW)
     for refused in (trusted.value, own.value):
@@ -138,7 +138,7 @@ def test_a_broken_certificate_among_others_is_told_by_its_line(
         (tmp_path / name).write_bytes(head + break_it(root().pem) + (content if told != "no end" else b""))
     (tmp_path / "key").write_bytes(leaf().key_pem)
     with pytest.raises(ConfigurationError, match=told):
-        trusting(tmp_path / "ca", "soap.server_ca")
+        tls_context(tmp_path / "ca", "soap.server_ca")
     with pytest.raises(ConfigurationError, match=told):
         client_context(TlsSettings(tmp_path / "own", tmp_path / "key"), NOW)
 
@@ -147,7 +147,7 @@ def test_a_cut_certificate_before_a_whole_one_is_told(tmp_path: Path) -> None:
     """Its end is missing, so the next one's would pass for it."""
     (tmp_path / "ca").write_bytes(root().pem[:-40] + authority().pem)
     with pytest.raises(ConfigurationError, match=r"broken: the one that begins in line 1"):
-        trusting(tmp_path / "ca", "soap.server_ca")
+        tls_context(tmp_path / "ca", "soap.server_ca")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_file_that_holds_nothing_ends_in_words(tmp_path: Path, content: bytes)
     """An empty or truncated file is the likeliest of all."""
     (tmp_path / "own").write_bytes(content)
     with pytest.raises(ConfigurationError, match="own"):
-        trusting(tmp_path / "own", "soap.server_ca")
+        tls_context(tmp_path / "own", "soap.server_ca")
     with pytest.raises(ConfigurationError, match="own"):
         client_context(TlsSettings(tmp_path / "own"), NOW)
 
@@ -174,7 +174,7 @@ def test_our_certificate_is_found_by_its_key_wherever_it_stands(tmp_path: Path) 
 def test_a_list_with_one_certificate_twice_is_a_list(tmp_path: Path) -> None:
     """Lists that were put together by hand have it so."""
     (tmp_path / "ca").write_bytes(CERTIFICATES * 2)
-    assert len(trusting(tmp_path / "ca", "soap.server_ca").get_ca_certs()) == 2
+    assert len(tls_context(tmp_path / "ca", "soap.server_ca").get_ca_certs()) == 2
 
 
 def _openssl(*arguments: object) -> None:

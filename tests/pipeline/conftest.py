@@ -26,13 +26,13 @@ from ajpes_reporting.ledger.files import ImportSummary
 from ajpes_reporting.pipeline.answers import Taken
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.collect import collect
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import cancel_event, import_files
+from ajpes_reporting.pipeline.operator_actions import resubmit
 from ajpes_reporting.pipeline.run import Result, run
-from ajpes_reporting.pipeline.settle import resubmit
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 
 ANSWER_WAIT_SECONDS = 3.0  # long enough for an answer that comes, short for one that does not
 
@@ -83,7 +83,7 @@ class Bank:
     """What a clerk can do, and what a test wants to know afterwards."""
 
     folder: Path
-    desk: Desk
+    context: Context
     time: Time
     authority: Sandbox
 
@@ -93,29 +93,29 @@ class Bank:
         """Imports rows of CSV into the ledger; with a reason they may restate what is known."""
         path = self.folder / name
         path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
-        return import_files(self.desk, [path], restate_because=restate_because)
+        return import_files(self.context, [path], restate_because=restate_because)
 
     def run(self, code: str = "NODURS", period: Day | Month = NOV_17, via: str | None = None) -> Result:
-        return run(self.desk, by_code(code), period, via)
+        return run(self.context, by_code(code), period, via)
 
     def resubmit(self, key: int, *, same: bool = False, via: str | None = None) -> Result:
-        return resubmit(self.desk, key, via, same=same)
+        return resubmit(self.context, key, via, same=same)
 
     def cancel(self, obligation: str, number: str, replace: Mapping[str, str] | None = None) -> Correction:
-        return cancel_event(self.desk, obligation, number, replace)
+        return cancel_event(self.context, obligation, number, replace)
 
     def collect(self) -> list[Taken]:
-        return collect(self.desk)
+        return collect(self.context)
 
     def pending(self) -> int:
         """How many events the authority has not accepted yet."""
-        with self.desk.engine.connect() as connection:
+        with self.context.engine.connect() as connection:
             return len(connection.execute(select(pending_events)).all())
 
     def sent(self, result: Result) -> etree._Element:
         """The very bytes of a submission, parsed."""
         assert result.submission is not None
-        blocks = self.desk.archive.blocks(result.submission.archive_path)
+        blocks = self.context.archive.blocks(result.submission.archive_path)
         return etree.fromstring(b"".join(blocks))
 
     def events_sent(self, result: Result) -> dict[str, list[str]]:
@@ -128,7 +128,7 @@ class Bank:
 
     def problems(self) -> tuple[str, ...]:
         """What an audit of record, archive and ledger finds."""
-        return verify_all(self.desk).problems
+        return verify_all(self.context).problems
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def bank(tmp_path: Path, database_url: str, clock: Time, authority: Sandbox) -> 
     folder.mkdir()
     bank = make_bank(folder, database_url, clock, authority)
     yield bank
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
 
 
 @pytest.fixture
@@ -159,8 +159,8 @@ def told(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
     """What a command prints at this bank, at its time, in one line."""
-    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
-    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: bank.desk)
+    monkeypatch.setattr(Session, "context", lambda _session: bank.context)
+    monkeypatch.setattr(wiring, "open_context", lambda _workspace: bank.context)
 
     def call(*command: str) -> str:
         capsys.readouterr()
@@ -178,5 +178,5 @@ def make_bank(folder: Path, database_url: str, clock: Time, authority: Sandbox, 
     engine = open_engine(database_url)
     upgrade(engine)
     engine.dispose()
-    desk = replace(open_desk(open_workspace(folder), clock), answer_wait_seconds=ANSWER_WAIT_SECONDS)
-    return Bank(folder, desk, clock, authority)
+    context = replace(open_context(open_workspace(folder), clock), answer_wait_seconds=ANSWER_WAIT_SECONDS)
+    return Bank(folder, context, clock, authority)

@@ -17,8 +17,8 @@ from ajpes_reporting.journal import answers, chain
 from ajpes_reporting.journal.answers import APPLIED, DUPLICATE, UNMATCHED
 from ajpes_reporting.pipeline import answers as door
 from ajpes_reporting.pipeline.collect import take_by_hand
+from ajpes_reporting.pipeline.operator_actions import assign, resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import assign, resolve
 from tests import poison
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 from tests.pipeline.test_thousand_answers import deliver, impatient, state
@@ -29,7 +29,7 @@ IN_UTC = "2026-11-17T16:30:00"
 
 def by_hand(bank: Bank, content: str, name: str = "answer.xml") -> door.Taken:
     (path := bank.folder / name).write_text(content, encoding="utf-8")
-    (taken,) = take_by_hand(bank.desk, [path])
+    (taken,) = take_by_hand(bank.context, [path])
     return taken
 
 
@@ -46,8 +46,8 @@ def test_an_answer_is_assigned_on_the_record(bank: Bank, told: Callable[..., str
     command = ["-w", str(bank.folder), "answers", "assign", "1", str(key), "--reason", "Ms Novak, AJPES"]
     assert command_line(command) == 0
     assert state(bank, key) is State.ACCEPTED
-    with bank.desk.engine.connect() as connection:
-        assert answers.owned(connection, bank.desk.provider, 1).status == APPLIED
+    with bank.context.engine.connect() as connection:
+        assert answers.owned(connection, bank.context.provider, 1).status == APPLIED
         assigned, moved = chain.of_submission(connection, key)[-2:]
     assert (assigned.kind, chain.told_by(assigned)) == (
         "answer assigned", {"answer": 1, "note": "a person's word: Ms Novak, AJPES"},
@@ -90,7 +90,7 @@ def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(
         poison.answer(old + ' x="1"'),
     ):
         assert not by_hand(bank, content).submission
-    door.discard(bank.desk, 5, "a slip")
+    door.discard(bank.context, 5, "a slip")
     listed = json.loads(told("answers", "list", "--json"))
     assert {row["id"]: row["candidates"] for row in listed} == {1: [first], 2: [], 3: [], 4: []}
     refused = {
@@ -105,16 +105,16 @@ def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(
     before = _everything(bank)
     for (answer, submission), words in refused.items():
         with pytest.raises(UsageError) as error:
-            assign(bank.desk, answer, submission, "x")
+            assign(bank.context, answer, submission, "x")
         assert words in error.value.message
         assert error.value.remedy
     assert _everything(bank) == before
-    assign(bank.desk, 1, first, "x")
+    assign(bank.context, 1, first, "x")
     assert (state(bank, first), state(bank, second)) == (State.ACCEPTED, State.DELIVERED)
 
 
 def _everything(bank: Bank) -> list[object]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [*connection.execute(tables.answers.select()), *chain.entries(connection)]
 
 
@@ -127,13 +127,13 @@ def test_only_what_was_sent_and_not_answered_takes_an_answer(bank: Bank) -> None
     by_hand(bank, poison.answer(rows=poison.row()))
     assert unsent is not None
     with pytest.raises(UsageError, match="was never sent from here"):
-        assign(bank.desk, 1, unsent.id, "x")
-    door.discard(bank.desk, 1, "a slip")
+        assign(bank.context, 1, unsent.id, "x")
+    door.discard(bank.context, 1, "a slip")
     assert bank.run(via="soap").submission is not None
     assert state(bank, unsent.id) is State.ACCEPTED
     by_hand(bank, poison.answer())
     with pytest.raises(UsageError, match="is accepted already"):
-        assign(bank.desk, 3, unsent.id, "x")
+        assign(bank.context, 3, unsent.id, "x")
     assert bank.problems() == ()
 
 
@@ -141,14 +141,14 @@ def test_a_report_that_was_taken_for_lost_can_still_be_answered(bank: Bank) -> N
     """Somebody said too early that it never arrived, and another report went; AJPES accepted the first."""
     bank = impatient(bank)
     first = deliver(bank, NOV_17)
-    resolve(bank.desk, first, "never-arrived", "asked too early")
+    resolve(bank.context, first, "never-arrived", "asked too early")
     bank.record(event("O-2", 1), name="more.csv")
     bank.time.pass_by(minutes=30)
     bank.authority.faults.add("sftp", "no_answer", times=1)
     again = bank.run(via="sftp").submission
     assert again is not None
     by_hand(bank, poison.answer(poison.made("2026-11-17T17:01:00")))
-    taken = assign(bank.desk, 1, first, "AJPES names the file of 17:00")
+    taken = assign(bank.context, 1, first, "AJPES names the file of 17:00")
     assert taken.submission is not None
     assert (state(bank, first), state(bank, again.id)) == (State.ACCEPTED, State.DELIVERED)
     assert (bank.pending(), bank.problems()) == (1, ())
@@ -181,7 +181,7 @@ def test_an_answer_without_a_time_belongs_to_no_one_of_two(bank: Bank) -> None:
     assert again is not None
     taken = by_hand(bank, without, "without.xml")
     assert (taken.status, "2 reports were sent" in taken.note) == (UNMATCHED, True)
-    assign(bank.desk, 2, again.id, "told by AJPES")
+    assign(bank.context, 2, again.id, "told by AJPES")
     assert state(bank, again.id) is State.ACCEPTED
 
 
@@ -198,15 +198,15 @@ def test_an_answer_to_what_was_never_sent_no_longer_holds_its_period_when_it_is_
     assert held.submission is not None
     assert (held.ending, held.submission.is_held) == (Ending.HELD, True)
     if end == "discard":
-        door.discard(bank.desk, 1, "it is about a test, Ms Novak")
+        door.discard(bank.context, 1, "it is about a test, Ms Novak")
         sent = bank.run(via="sftp").submission
         assert sent is not None
         assert sent.state in (State.DELIVERED, State.ACCEPTED)
         return
     with pytest.raises(UsageError, match="was never sent from here"):
-        assign(bank.desk, 1, held.submission.id, "x")
-    resolve(bank.desk, held.submission.id, "delivered", "AJPES has it")
-    assign(bank.desk, 1, held.submission.id, "AJPES has it")
+        assign(bank.context, 1, held.submission.id, "x")
+    resolve(bank.context, held.submission.id, "delivered", "AJPES has it")
+    assign(bank.context, 1, held.submission.id, "AJPES has it")
     assert (state(bank, held.submission.id), bank.pending()) == (State.ACCEPTED, 0)
 
 
@@ -221,5 +221,5 @@ def test_collect_leaves_with_6_as_long_as_one_lies_there(bank: Bank, told: Calla
     assert "1 answer lies there from before" in told("collect", "--json")
     (bank.folder / "right.xml").write_text(poison.answer())
     assert command_line([*collect, str(bank.folder / "right.xml")]) == 6
-    door.discard(bank.desk, 1, "a slip")
+    door.discard(bank.context, 1, "a slip")
     assert command_line(collect) == 0

@@ -26,7 +26,7 @@ def build(
     capsys: pytest.CaptureFixture[str],
 ) -> Build:
     """Builds the 17th in a folder of its own; gives the exit code and what was printed."""
-    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
+    monkeypatch.setattr(Session, "context", lambda _session: bank.context)
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
 

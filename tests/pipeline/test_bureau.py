@@ -21,7 +21,7 @@ from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.tick import TICK, do, tick
 from ajpes_reporting.unattended import open_installation
 from tests.pipeline.conftest import HEADER, Time, event
@@ -62,28 +62,28 @@ def bureau(tmp_path: Path, database_url: str, authorities: dict[str, Sandbox]) -
 
 
 @pytest.fixture
-def duties(bureau: Path, clock: Time) -> Iterator[list[Duty]]:
+def duties(bureau: Path, clock: Time) -> Iterator[list[ProviderSchedule]]:
     duties = list(open_installation(bureau, clock).duties)
     yield duties
     for duty in duties:
-        duty.desk.engine.dispose()
+        duty.context.engine.dispose()
 
 
-def record(duty: Duty, folder: Path, *rows: str) -> None:
-    path = folder / f"rows-{duty.desk.provider}.csv"
+def record(duty: ProviderSchedule, folder: Path, *rows: str) -> None:
+    path = folder / f"rows-{duty.context.provider}.csv"
     path.write_text("\n".join([HEADER, *rows, ""]), encoding="utf-8")
-    import_files(duty.desk, [path])
+    import_files(duty.context, [path])
 
 
-def told(duties: list[Duty]) -> list[tuple[str, Ending | type[AjpesReportingError]]]:
+def told(duties: list[ProviderSchedule]) -> list[tuple[str, Ending | type[AjpesReportingError]]]:
     return [
-        (duty.desk.provider, done.ending if isinstance(done, Result) else type(done))
+        (duty.context.provider, done.ending if isinstance(done, Result) else type(done))
         for duty, done in tick(duties, do)
     ]
 
 
 def test_each_provider_reports_its_own(
-    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+    duties: list[ProviderSchedule], bureau: Path, authorities: dict[str, Sandbox]
 ) -> None:
     """The same obligation number at two banks: each authority gets that of its own bank, once."""
     for number, duty in enumerate(duties, 1):
@@ -95,11 +95,11 @@ def test_each_provider_reports_its_own(
         assert submission.is_accepted
         (sent,) = authority.book.events("O-1")
         assert sent["amount_cents"] == number * 100
-    assert [verify_all(duty.desk).problems for duty in duties] == [(), ()]
+    assert [verify_all(duty.context).problems for duty in duties] == [(), ()]
 
 
 def test_one_provider_in_trouble_does_not_keep_the_other(
-    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+    duties: list[ProviderSchedule], bureau: Path, authorities: dict[str, Sandbox]
 ) -> None:
     """One bank's certificate is revoked: the other bank reports in time."""
     for duty in duties:
@@ -107,31 +107,31 @@ def test_one_provider_in_trouble_does_not_keep_the_other(
     settings = bureau / "bank-a" / "ajpes.toml"
     without_keys = re.sub("(host_key|client_key) = .*", r'\1 = "nonsense"', settings.read_text())
     settings.write_text(without_keys)
-    broken = list(open_installation(bureau, duties[0].desk.clock).duties)
+    broken = list(open_installation(bureau, duties[0].context.clock).duties)
     (first, what), (second, ending) = told(broken)
     assert (first, second, ending) == ("5860571000", "1572814000", Ending.SENT)
     assert what is ConfigurationError
     for duty in broken:
-        duty.desk.engine.dispose()
+        duty.context.engine.dispose()
 
 
 def test_settings_that_cannot_be_read_do_not_keep_the_other_bank(
-    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+    duties: list[ProviderSchedule], bureau: Path, authorities: dict[str, Sandbox]
 ) -> None:
     """A slip in one bank's file, made in the night: the other bank is served, and the slip is told."""
     record(duties[1], bureau, event("O-1", 1))
     (bureau / "bank-a" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
-    installation = open_installation(bureau, duties[0].desk.clock)
+    installation = open_installation(bureau, duties[0].context.clock)
     assert [type(error) for error in installation.broken] == [ConfigurationError]
     assert told(list(installation.duties)) == [("1572814000", Ending.SENT)]
-    installation.duties[0].desk.engine.dispose()
+    installation.duties[0].context.engine.dispose()
     (bureau / "bank-b" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
     with pytest.raises(ConfigurationError):
         open_installation(bureau)
 
 
 def test_a_bank_whose_settings_are_mended_is_served_without_a_restart(
-    duties: list[Duty], bureau: Path, authorities: dict[str, Sandbox]
+    duties: list[ProviderSchedule], bureau: Path, authorities: dict[str, Sandbox]
 ) -> None:
     """After a night's slip nobody has to remember to restart the program."""
     path = bureau / "bank-b" / "ajpes.toml"
@@ -153,9 +153,9 @@ def test_a_bank_whose_settings_are_mended_is_served_without_a_restart(
         assert process.wait(30) == 0
 
 
-def ticked(duty: Duty) -> bool:
-    with duty.desk.engine.connect() as connection:
-        return chores.last_done(connection, duty.desk.provider, TICK) is not None
+def ticked(duty: ProviderSchedule) -> bool:
+    with duty.context.engine.connect() as connection:
+        return chores.last_done(connection, duty.context.provider, TICK) is not None
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -28,7 +28,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.collect import collect
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import NOV_18, OCTOBER, Bank, event
 
 Change = Callable[[Bank], None]
@@ -46,9 +46,9 @@ def setting(bank: Bank, section: str, line: str, value: str) -> None:
     head, rest = path.read_text().split(f"[{section}]\n")
     rest = re.sub(rf"(?m)^{line} = .*\n", "", rest, count=1)
     path.write_text(f"{head}[{section}]\n{line} = {value}\n{rest}")
-    desk = open_desk(open_workspace(bank.folder), bank.time)
-    bank.desk.engine.dispose()
-    bank.desk = desk
+    context = open_context(open_workspace(bank.folder), bank.time)
+    bank.context.engine.dispose()
+    bank.context = context
 
 
 def certificate(
@@ -178,13 +178,13 @@ def other_key(bank: Bank) -> None:
 
 
 def attempts(bank: Bank, key: int) -> list[tuple[str, str | None, str]]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [(row.via, row.outcome, row.detail) for row in submissions.attempts_of(connection, key)]
 
 
 def detours(bank: Bank) -> list[str]:
-    with bank.desk.engine.connect() as connection:
-        found = list(conditions(connection, bank.desk.provider, AlarmsSection(), bank.time()))
+    with bank.context.engine.connect() as connection:
+        found = list(conditions(connection, bank.context.provider, AlarmsSection(), bank.time()))
     return [alarm.text for alarm in found if alarm.kind == "detour"]
 
 
@@ -285,7 +285,7 @@ def test_folders_that_our_settings_close_do_not_hide_that_a_report_must_be_settl
     NO_SFTP["missing"][0](bank)
     assert bank.run().ending is Ending.MUST_BE_SETTLED
     with pytest.raises(ConfigurationError, match="gone"):
-        collect(bank.desk)
+        collect(bank.context)
 
 
 def test_the_alarm_is_over_when_the_first_way_is_open_again(bank: Bank) -> None:

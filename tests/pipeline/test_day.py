@@ -18,7 +18,7 @@ from tests.pipeline.conftest import NAMESPACE, NOV_17, NOV_18, OCTOBER, Bank, ev
 
 
 def state_of(bank: Bank, key: int) -> State:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return submissions.get(connection, key).state
 
 
@@ -87,8 +87,8 @@ def test_a_day_without_changes_is_recorded_and_nothing_is_sent(bank: Bank) -> No
     result = bank.run()
     assert result.ending is Ending.NOTHING_TO_REPORT
     assert bank.authority.book.submissions() == []
-    with bank.desk.engine.connect() as connection:
-        known = due.find(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    with bank.context.engine.connect() as connection:
+        known = due.find(connection, bank.context.provider, "NODURS", "2026-11-17")
     assert known is not None
     assert known.settled_as == "nothing_to_report"
 
@@ -121,7 +121,7 @@ def test_the_monthly_report_goes_by_sftp_and_is_accepted(bank: Bank) -> None:
     names = ("accounts.csv", "account-months.csv", "postings.csv")
     from ajpes_reporting.pipeline.facts import import_files
 
-    import_files(bank.desk, [sample(f"ledger/{name}") for name in names])
+    import_files(bank.context, [sample(f"ledger/{name}") for name in names])
     result = bank.run("SPAPP", OCTOBER)
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
@@ -143,11 +143,11 @@ def test_the_monthly_report_goes_by_sftp_and_is_accepted(bank: Bank) -> None:
 def test_a_build_changes_nothing(bank: Bank, tmp_path: Path) -> None:
     """A dry run leaves a file and no trace in ledger or journal."""
     bank.record(event("O-1", 1))
-    built = rehearse(bank.desk, by_code("NODURS"), NOV_17, tmp_path)
+    built = rehearse(bank.context, by_code("NODURS"), NOV_17, tmp_path)
     assert built is not None
     assert built.path.name == "NODURS_20261117_5860571.xml"
-    with bank.desk.engine.connect() as connection:
-        assert submissions.recent(connection, bank.desk.provider, 10) == []
+    with bank.context.engine.connect() as connection:
+        assert submissions.recent(connection, bank.context.provider, 10) == []
     assert bank.pending() == 1
 
 
@@ -166,7 +166,7 @@ def test_the_record_says_when_facts_came_in_and_what_was_corrected(bank: Bank) -
     bank.record(event("O-1", 1))
     bank.record(event("O-1", 1))
     bank.cancel("O-1", "1", {"amount_cents": "12000"})
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         told = [(entry.kind, json.loads(entry.body)) for entry in chain.entries(connection)]
     assert [kind for kind, _body in told] == ["import", "correction"]
     assert (told[0][1]["file"], told[0][1]["new"]) == ("rows.csv", 1)

@@ -39,7 +39,7 @@ def lived(bank: Bank) -> Bank:
             bank.cancel("O-1", "3", {"amount_cents": "12000"})
         bank.run(period=day, via="sftp" if number == 1 else None)
         bank.time.pass_by(days=1)
-    with snapshot(bank.desk.engine) as connection:
+    with snapshot(bank.context.engine) as connection:
         assert chain.verify(connection).problems == ()
         assert len(rows(connection)) >= 50
     return bank
@@ -48,7 +48,7 @@ def lived(bank: Bank) -> Bank:
 @pytest.fixture
 def forger(lived: Bank) -> Iterator[Connection]:
     """Somebody with the rights of the database's owner; what he does is undone."""
-    with rehearsing(lived.desk.engine) as connection:
+    with rehearsing(lived.context.engine) as connection:
         unlock(connection)
         yield connection
 

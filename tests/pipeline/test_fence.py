@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from ajpes_reporting.database.engine import open_engine, writing
-from ajpes_reporting.database.running import Hold, alone
+from ajpes_reporting.database.lease import Lease, lease
 from ajpes_reporting.domain.errors import Busy, UsageError
 from ajpes_reporting.domain.outcomes import Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import chain, submissions
+from ajpes_reporting.pipeline.operator_actions import release, resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import release, resolve
 from tests.conftest import MIGRATED
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, Time, event
 from tests.servers.postgres import Cluster
@@ -29,14 +29,14 @@ from tests.servers.postgres import Cluster
 _HOLDER = """
 import sys, time
 from ajpes_reporting.database.engine import open_engine
-from ajpes_reporting.database.running import alone
-with alone(open_engine(sys.argv[1]), "5860571000"):
+from ajpes_reporting.database.lease import lease
+with lease(open_engine(sys.argv[1]), "5860571000"):
     print("held", flush=True)
     time.sleep(600)
 """
 
 
-class Lost(Hold):
+class Lost(Lease):
     """A lock that somebody else has taken."""
 
     def is_still_ours(self) -> bool:
@@ -68,12 +68,12 @@ def held_elsewhere(database_url: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def lost_lock() -> Iterator[Hold]:
+def lost_lock() -> Iterator[Lease]:
     yield Lost()
 
 
 def state_of(bank: Bank, key: int) -> State:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return submissions.get(connection, key).state
 
 
@@ -84,7 +84,7 @@ def cut_off(bank: Bank, via: str, waits_as: str = "") -> int:
     bank.authority.faults.add("sftp", "refuse", times=1)
     submission = bank.run().submission
     assert submission is not None
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         attempt = submissions.begin_attempt(connection, submission, via, at=bank.time())
         submissions.hand_over(connection, submission, attempt, waits_as, at=bank.time())
     return submission.id
@@ -92,10 +92,10 @@ def cut_off(bank: Bank, via: str, waits_as: str = "") -> int:
 
 def put_report(bank: Bank, key: int, folder: str, name: str | None = None) -> Path:
     """The very bytes of a submission, in a folder of the authority."""
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         submission = submissions.get(connection, key)
     path = bank.authority.folder / "nodurs" / folder / (name or submission.file_name)
-    bank.desk.archive.extract(submission.archive_path, path)
+    bank.context.archive.extract(submission.archive_path, path)
     return path
 
 
@@ -103,8 +103,8 @@ def put_report(bank: Bank, key: int, folder: str, name: str | None = None) -> Pa
 def test_a_run_that_lost_its_lock_hands_nothing_over(bank: Bank, via: str) -> None:
     """A machine that was asleep wakes up when another one has done its work: it stays silent."""
     bank.record(event("O-1", 1))
-    desk = replace(bank.desk, exclusive=lost_lock)
-    result = Bank(bank.folder, desk, bank.time, bank.authority).run(via=via)
+    context = replace(bank.context, exclusive=lost_lock)
+    result = Bank(bank.folder, context, bank.time, bank.authority).run(via=via)
     assert result.submission is not None
     assert result.submission.state is State.UNREACHABLE
     bank.authority.process_now()
@@ -119,21 +119,21 @@ def test_a_submission_that_was_settled_meanwhile_is_not_handed_over(bank: Bank) 
     """While one run sleeps before it sends, another settles its submission: the first one sees that."""
     bank.record(event("O-1", 1))
 
-    class Sleepy(Hold):
+    class Sleepy(Lease):
         def is_still_ours(self) -> bool:
-            with writing(bank.desk.engine) as connection:
+            with writing(bank.context.engine) as connection:
                 (under_way,) = submissions.in_states(
-                    connection, bank.desk.provider, frozenset({State.SENDING})
+                    connection, bank.context.provider, frozenset({State.SENDING})
                 )
                 submissions.move(connection, under_way, State.UNREACHABLE, "test", at=bank.time())
             return True
 
     @contextmanager
-    def sleepy() -> Iterator[Hold]:
+    def sleepy() -> Iterator[Lease]:
         yield Sleepy()
 
-    desk = replace(bank.desk, exclusive=sleepy)
-    Bank(bank.folder, desk, bank.time, bank.authority).run(via="soap")
+    context = replace(bank.context, exclusive=sleepy)
+    Bank(bank.folder, context, bank.time, bank.authority).run(via="soap")
     assert bank.authority.book.submissions() == []
     assert bank.problems() == ()
 
@@ -154,15 +154,15 @@ def test_a_paused_process_loses_its_lock_after_a_while(engine: Engine, postgres_
     with held_elsewhere(postgres_url) as holder:
         holder.send_signal(signal.SIGSTOP)
         time.sleep(1.5)
-        with pytest.raises(Busy), alone(engine, "5860571000", longest_seconds=60):
+        with pytest.raises(Busy), lease(engine, "5860571000", longest_seconds=60):
             pass
-        with alone(engine, "5860571000", longest_seconds=1) as hold:
+        with lease(engine, "5860571000", longest_seconds=1) as hold:
             assert hold.is_still_ours()
 
 
 def test_a_lock_whose_session_was_ended_is_not_ours_any_more(engine: Engine) -> None:
     """Whoever was replaced must find out before it sends, whatever ended its session."""
-    with alone(engine, "5860571000") as hold:
+    with lease(engine, "5860571000") as hold:
         assert hold.is_still_ours()
         with engine.connect() as connection:
             connection.execute(
@@ -173,7 +173,7 @@ def test_a_lock_whose_session_was_ended_is_not_ours_any_more(engine: Engine) -> 
 
 def test_a_lock_that_was_silent_too_long_is_not_ours_any_more(engine: Engine) -> None:
     """Somebody may be taking it at this very moment: its own clock must not be trusted to be quicker."""
-    with alone(engine, "5860571000", longest_seconds=0.2) as hold:
+    with lease(engine, "5860571000", longest_seconds=0.2) as hold:
         assert hold.is_still_ours()
         time.sleep(0.3)
         assert not hold.is_still_ours()
@@ -181,11 +181,11 @@ def test_a_lock_that_was_silent_too_long_is_not_ours_any_more(engine: Engine) ->
 
 def test_a_lock_file_that_was_put_away_is_not_ours_any_more(bank: Bank) -> None:
     """Whoever removes the lock file lets a second run in: the first one must notice."""
-    if bank.desk.engine.dialect.name == "postgresql":
+    if bank.context.engine.dialect.name == "postgresql":
         return
-    with bank.desk.exclusive() as hold:
+    with bank.context.exclusive() as hold:
         assert hold.is_still_ours()
-        (path,) = Path(str(bank.desk.engine.url.database)).parent.glob("*.lock")
+        (path,) = Path(str(bank.context.engine.url.database)).parent.glob("*.lock")
         path.unlink()
         assert not hold.is_still_ours()
 
@@ -220,7 +220,7 @@ def test_where_the_folders_tell_nothing_a_person_decides(bank: Bank) -> None:
     key = cut_off(bank, "sftp", "gone.part")
     assert bank.run(via="sftp").ending is Ending.MUST_BE_SETTLED
     assert bank.authority.book.submissions() == []
-    resolve(bank.desk, key, "never-arrived", "AJPES on the phone")
+    resolve(bank.context, key, "never-arrived", "AJPES on the phone")
     result = bank.run(via="sftp")
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
@@ -232,7 +232,7 @@ def test_a_person_is_told_what_the_folders_tell(bank: Bank) -> None:
     key = cut_off(bank, "sftp")
     put_report(bank, key, "accepted")
     with pytest.raises(UsageError, match="is delivered"):
-        resolve(bank.desk, key, "never-arrived", "a colleague")
+        resolve(bank.context, key, "never-arrived", "a colleague")
     assert state_of(bank, key) is State.DELIVERED
 
 
@@ -258,7 +258,7 @@ def test_the_same_bytes_go_again_only_where_the_settings_say_so(bank: Bank) -> N
     assert first is not None
     assert first.state is State.UNKNOWN
     assert bank.run().ending is Ending.MUST_BE_SETTLED
-    bold = Bank(bank.folder, replace(bank.desk, resend_after_unknown=True), bank.time, bank.authority)
+    bold = Bank(bank.folder, replace(bank.context, resend_after_unknown=True), bank.time, bank.authority)
     assert bold.run().submission.state is State.UNKNOWN  # type: ignore[union-attr]  # it is there
     again = bold.run().submission
     assert again is not None
@@ -271,7 +271,7 @@ def test_a_resend_that_never_left_leaves_the_doubt_of_the_first_call(bank: Bank)
     """Identical bytes are harmless, others are not: what is built anew must not go out beside them."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("soap", "drop_answer", times=1)
-    bold = Bank(bank.folder, replace(bank.desk, resend_after_unknown=True), bank.time, bank.authority)
+    bold = Bank(bank.folder, replace(bank.context, resend_after_unknown=True), bank.time, bank.authority)
     bold.run(via="soap")
     bank.authority.faults.add("soap", "refuse", times=1)
     after = bold.run().submission
@@ -287,11 +287,11 @@ def test_an_unfinished_resend_says_nothing_of_the_first_call(bank: Bank) -> None
     """The run that resent died before the rename: its file is taken back, and the doubt remains."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("soap", "drop_answer", times=1)
-    bold = Bank(bank.folder, replace(bank.desk, resend_after_unknown=True), bank.time, bank.authority)
+    bold = Bank(bank.folder, replace(bank.context, resend_after_unknown=True), bank.time, bank.authority)
     submission = bold.run(via="soap").submission
     assert submission is not None
     name = f"{submission.file_name}.abcd1234.part"
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         attempt = submissions.begin_attempt(connection, submission, "sftp", at=bank.time())
         submissions.hand_over(connection, submission, attempt, name, at=bank.time())
     waiting = put_report(bank, submission.id, "v_ajpes", name)
@@ -309,12 +309,12 @@ def test_what_came_home_while_a_clerk_waited_is_not_sent_again(bank: Bank) -> No
     bank.time.pass_by(days=1)
 
     @contextmanager
-    def waited() -> Iterator[Hold]:
+    def waited() -> Iterator[Lease]:
         bank.run(period=NOV_18)
-        with bank.desk.exclusive() as hold:
+        with bank.context.exclusive() as hold:
             yield hold
 
-    slow = Bank(bank.folder, replace(bank.desk, exclusive=waited), bank.time, bank.authority)
+    slow = Bank(bank.folder, replace(bank.context, exclusive=waited), bank.time, bank.authority)
     with pytest.raises(UsageError, match="accepted with submission"):
         slow.resubmit(yesterday.id, same=True)
     assert len(bank.authority.book.submissions()) == 1
@@ -324,19 +324,19 @@ def test_a_late_outcome_is_put_on_record_and_changes_nothing(bank: Bank) -> None
     """The sleeper's call comes to its end long after somebody else has settled the submission."""
     key = cut_off(bank, "soap")
     bank.run()
-    resolve(bank.desk, key, "never-arrived", "AJPES")
-    with writing(bank.desk.engine) as connection:
+    resolve(bank.context, key, "never-arrived", "AJPES")
+    with writing(bank.context.engine) as connection:
         submission = submissions.get(connection, key)
         attempt = submissions.attempts_of(connection, key)[-1].id
         submissions.end_attempt(connection, submission, attempt, Unknown("late"), None, at=bank.time())
     assert state_of(bank, key) is State.UNREACHABLE
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert chain.LATE_OUTCOME in [entry.kind for entry in chain.of_submission(connection, key)]
     assert bank.problems() == ()
 
 
 def attempt_story(bank: Bank, key: int) -> list[str]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [entry.body for entry in chain.of_submission(connection, key)]
 
 
@@ -365,9 +365,9 @@ def test_an_unusual_volume_waits_for_a_person(bank: Bank, clock: Time) -> None:
     assert held.submission.held_because is not None
     assert "1,001 records" in held.submission.held_because
     assert len(bank.authority.book.submissions()) == before
-    release(bank.desk, held.submission.id, "it is the migration")
+    release(bank.context, held.submission.id, "it is the migration")
     with pytest.raises(UsageError, match="not held"):
-        release(bank.desk, held.submission.id, "twice")
+        release(bank.context, held.submission.id, "twice")
     sent = bank.run(period=day)
     assert sent.submission is not None
     assert (sent.submission.id, sent.submission.state) == (held.submission.id, State.ACCEPTED)
@@ -383,8 +383,8 @@ def test_a_release_is_for_what_the_person_saw(bank: Bank, clock: Time) -> None:
     held = bank.run(period=day).submission
     assert held is not None
     with pytest.raises(UsageError, match="is held, and was not sent"):
-        resolve(bank.desk, held.id, "delivered", "a slip")
-    release(bank.desk, held.id, "it is the migration")
+        resolve(bank.context, held.id, "delivered", "a slip")
+    release(bank.context, held.id, "it is the migration")
     bank.record(*[event(f"Y-{number}", 1, recorded=moment) for number in range(2_000)], name="more.csv")
     assert bank.run(period=day).ending is Ending.HELD
 

@@ -13,8 +13,8 @@ from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import resolve
 from tests.pipeline.conftest import NOV_18, Bank, event
 from tests.pipeline.test_thousand_answers import impatient
 
@@ -82,8 +82,8 @@ def test_what_lies_ahead_is_told_by_every_command(bank: Bank, told: Callable[...
     assert "ledger cancel O-1 1 --replace recorded_at=" in words
     document = json.loads(told("--json", "run", "nodurs"))
     assert document["left_out"]["held_back"]["first"][0]["obligation"] == "O-1"
-    with bank.desk.engine.connect() as connection:
-        alarms = list(conditions(connection, bank.desk.provider, AlarmsSection(), bank.desk.clock()))
+    with bank.context.engine.connect() as connection:
+        alarms = list(conditions(connection, bank.context.provider, AlarmsSection(), bank.context.clock()))
     assert [alarm.key for alarm in alarms if alarm.kind == "ahead"] == ["ahead NODURS"]
 
 
@@ -164,7 +164,7 @@ def test_what_ajpes_knows_is_not_withdrawn(bank: Bank, fault: str | None) -> Non
         bank.cancel("O-1", "1")
     assert "recorded before event 1" in refused.value.findings[0].message
     if fault:
-        resolve(bank.desk, sent.id, "never-arrived", "they looked")
+        resolve(bank.context, sent.id, "never-arrived", "they looked")
         assert bank.cancel("O-1", "1").withdrawn
 
 

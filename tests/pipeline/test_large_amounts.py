@@ -13,8 +13,8 @@ from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.facts import exclude_obligation, include_obligation
+from ajpes_reporting.pipeline.operator_actions import release
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import release
 from tests.pipeline.conftest import NOV_18, Bank, event
 
 SLIP = 610_000_000_100_187  # the number of an account
@@ -40,7 +40,7 @@ def test_a_released_amount_goes_and_is_not_asked_about_again(bank: Bank) -> None
     bank.record(event("O-1", 1, amount_cents=BILLION))
     held = bank.run().submission
     assert held is not None
-    release(bank.desk, held.id, "looked at it")
+    release(bank.context, held.id, "looked at it")
     assert bank.run().submission.state.is_accepted  # type: ignore[union-attr]
     bank.time.pass_by(days=1)
     bank.record(event("O-1", 2, recorded="2026-11-18T08:00:00"))
@@ -52,7 +52,7 @@ def test_a_second_large_amount_is_asked_about_by_itself(bank: Bank) -> None:
     bank.record(event("O-1", 1, amount_cents=BILLION))
     held = bank.run().submission
     assert held is not None
-    release(bank.desk, held.id, "looked at it")
+    release(bank.context, held.id, "looked at it")
     bank.record(event("O-2", 1, amount_cents=BILLION))
     again = bank.run().submission
     assert again is not None
@@ -67,7 +67,7 @@ def slipped(bank: Bank) -> Bank:
     bank.record(event("O-1", 1, amount_cents=SLIP))
     held = bank.run().submission
     assert held is not None
-    release(bank.desk, held.id, "nobody looked")
+    release(bank.context, held.id, "nobody looked")
     assert bank.run().submission.state.is_accepted  # type: ignore[union-attr]
     bank.time.pass_by(days=1)
     bank.cancel("O-1", "1", {"amount_cents": "1001"})
@@ -121,9 +121,9 @@ def test_the_others_go_when_it_is_kept_out(slipped: Bank, told: Callable[..., st
 
 def test_an_alarm_stands_until_it_is_included(slipped: Bank) -> None:
     """Nobody forgets what was meant for a day or two."""
-    exclude_obligation(slipped.desk, "O-1", "asked AJPES")
+    exclude_obligation(slipped.context, "O-1", "asked AJPES")
     assert [key for key in _alarms(slipped) if key.startswith("excluded")] == ["excluded O-1"]
-    include_obligation(slipped.desk, "O-1", "they answered")
+    include_obligation(slipped.context, "O-1", "they answered")
     assert not [key for key in _alarms(slipped) if key.startswith("excluded")]
 
 
@@ -131,13 +131,13 @@ def test_an_included_obligation_goes_with_its_whole_history(bank: Bank) -> None:
     """AJPES misses nothing of what happened meanwhile."""
     bank.record(event("O-1", 1))
     bank.run()
-    exclude_obligation(bank.desk, "O-1", "r")
+    exclude_obligation(bank.context, "O-1", "r")
     bank.time.pass_by(days=1)
     bank.record(event("O-1", 2, recorded="2026-11-18T08:00:00"))
     quiet = bank.run(period=NOV_18)
     assert quiet.ending is Ending.NOTHING_TO_REPORT
     assert [item.obligation for item in quiet.left_out.excluded] == ["O-1"]
-    include_obligation(bank.desk, "O-1", "it was right")
+    include_obligation(bank.context, "O-1", "it was right")
     result = bank.run(period=NOV_18)
     assert bank.events_sent(result) == {"O-1": ["1", "2"]}
     assert result.submission is not None
@@ -147,7 +147,7 @@ def test_an_included_obligation_goes_with_its_whole_history(bank: Bank) -> None:
 def test_a_day_of_which_all_is_kept_out_says_so(bank: Bank, told: Callable[..., str]) -> None:
     """ "Nothing to report" is not said of a day on which something was left out."""
     bank.record(event("O-1", 1))
-    exclude_obligation(bank.desk, "O-1", "r")
+    exclude_obligation(bank.context, "O-1", "r")
     words = told("run", "nodurs")
     assert "nothing to report. What has changed is left out of it; nothing was sent" in words
     assert "O-1: kept out of this report by a person" in words
@@ -162,7 +162,7 @@ def test_old_bytes_do_not_carry_what_is_kept_out(bank: Bank) -> None:
     bank.authority.faults.add("soap", "fault", times=1, code="Client")
     refused = bank.run().submission
     assert refused is not None
-    exclude_obligation(bank.desk, "O-1", "r")
+    exclude_obligation(bank.context, "O-1", "r")
     with pytest.raises(UsageError, match="O-1, which is kept out by now"):
         bank.resubmit(refused.id, same=True)
     assert set(bank.events_sent(bank.resubmit(refused.id))) == {"O-2"}
@@ -182,7 +182,7 @@ def test_a_decision_that_says_nothing_new_is_refused(
 ) -> None:
     """The record holds what was decided, and nothing twice."""
     bank.record(event("O-1", 1), event("O-2", 1))
-    exclude_obligation(bank.desk, "O-2", "r")
+    exclude_obligation(bank.context, "O-2", "r")
     assert said in told("ledger", *command)
 
 
@@ -190,19 +190,19 @@ def test_a_decision_may_change_again_and_again(bank: Bank) -> None:
     """The newest one counts, also of several in one second."""
     bank.record(event("O-1", 1))
     for _time in range(3):
-        exclude_obligation(bank.desk, "O-1", "out")
+        exclude_obligation(bank.context, "O-1", "out")
         assert bank.run().ending is Ending.NOTHING_TO_REPORT
-        include_obligation(bank.desk, "O-1", "in")
+        include_obligation(bank.context, "O-1", "in")
     assert bank.run().ending is Ending.SENT
 
 
 def test_a_report_that_is_left_without_it_says_what_it_left_out(bank: Bank) -> None:
     """The submission's own findings name it, for whoever looks years later."""
     bank.record(event("O-1", 1), event("O-2", 1))
-    exclude_obligation(bank.desk, "O-1", "r")
+    exclude_obligation(bank.context, "O-1", "r")
     result = bank.run()
     assert result.submission is not None
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         found = submissions.findings_of(connection, result.submission.id)
     assert [(row.severity, row.record, row.rule) for row in found] == [("note", "O-1", "obligation.excluded")]
 
@@ -218,6 +218,6 @@ def test_a_column_of_account_numbers_is_told_by_record(bank: Bank) -> None:
 
 
 def _alarms(bank: Bank) -> list[str]:
-    with bank.desk.engine.connect() as connection:
-        found = conditions(connection, bank.desk.provider, AlarmsSection(), bank.desk.clock())
+    with bank.context.engine.connect() as connection:
+        found = conditions(connection, bank.context.provider, AlarmsSection(), bank.context.clock())
         return [alarm.key for alarm in found]

@@ -36,14 +36,14 @@ def written(path: Path, *, last: str = "", provider: str = "5860571000") -> Path
 
 
 def taken(bank: Bank, path: Path) -> Taken:
-    [one] = take_by_hand(bank.desk, [path])
+    [one] = take_by_hand(bank.context, [path])
     return one
 
 
 def stored(bank: Bank) -> list[tuple[object, ...]]:
     """What the journal holds of the rows of all answers."""
     columns = [column for column in answer_rows.columns if column.name not in ("id", "answer")]
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(select(*columns).order_by(answer_rows.c.id))]
 
 
@@ -62,7 +62,7 @@ def test_what_was_said_stays_said(bank: Bank, tmp_path: Path) -> None:
     """The guard that is put aside for a million rows on SQLite is back when they are in."""
     deliver(impatient(bank), NOV_17)
     taken(bank, written(tmp_path / "answer.xml"))
-    with bank.desk.engine.begin() as connection, pytest.raises(DatabaseError, match="append-only"):
+    with bank.context.engine.begin() as connection, pytest.raises(DatabaseError, match="append-only"):
         connection.exec_driver_sql(
             "REPLACE INTO answer_rows (id, answer, severity, code, text) VALUES (1, 1, 'warning', '1', 't')"
             if connection.dialect.name == "sqlite"

@@ -10,8 +10,8 @@ import pytest
 
 from ajpes_reporting.domain.periods import Day
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import resolve
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 from tests.pipeline.test_thousand_answers import impatient
 
@@ -109,7 +109,7 @@ def test_what_a_person_says_never_arrived_is_not_known(bank: Bank) -> None:
     bank.authority.faults.add("sftp", "no_answer", times=1)
     newer = impatient(bank).run(period=NOV_18, via="sftp").submission
     assert newer is not None
-    resolve(bank.desk, newer.id, "never-arrived", "they looked")
+    resolve(bank.context, newer.id, "never-arrived", "they looked")
     assert bank.events_sent(impatient(bank).run(period=NOV_17)) == {"O-1": ["1"]}
 
 

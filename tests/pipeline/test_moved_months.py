@@ -77,13 +77,13 @@ def balances(bank: Bank, result: Result) -> dict[str, str]:
 
 
 def moved(bank: Bank) -> list[Difference]:
-    with bank.desk.engine.connect() as connection:
-        return differences(connection, bank.desk.provider)
+    with bank.context.engine.connect() as connection:
+        return differences(connection, bank.context.provider)
 
 
 def alarm_keys(bank: Bank) -> list[str]:
-    with bank.desk.engine.connect() as connection:
-        found = conditions(connection, bank.desk.provider, AlarmsSection(), bank.time())
+    with bank.context.engine.connect() as connection:
+        found = conditions(connection, bank.context.provider, AlarmsSection(), bank.time())
         return [alarm.key for alarm in found if alarm.kind == "moved"]
 
 
@@ -166,8 +166,8 @@ def test_build_and_run_say_that_an_accepted_month_has_moved(
     late: Bank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever looks at the file, or runs the month again, learns what AJPES has."""
-    with late.desk.working_folder() as folder:
-        built = rehearse(late.desk, by_code("SPAPP"), AUGUST, folder)
+    with late.context.working_folder() as folder:
+        built = rehearse(late.context, by_code("SPAPP"), AUGUST, folder)
     assert built is not None
     assert [item.rule for item in built.log.shown] == ["spapp.accepted-otherwise"]
     assert report(late, AUGUST).ending is Ending.ALREADY_REPORTED
@@ -198,7 +198,7 @@ def test_a_wrong_balance_is_restated_and_the_month_goes(
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["restated"], told["dry_run"]) == (1, True)
     assert report(open_bank, SEPTEMBER).ending is Ending.CHECKS_REFUSED, "a dry run changes nothing"
-    import_files(open_bank.desk, [right], restate_because="the amount was typed wrongly")
+    import_files(open_bank.context, [right], restate_because="the amount was typed wrongly")
     assert balances(open_bank, report(open_bank, SEPTEMBER))[ONE] == "-100"
     assert open_bank.problems() == ()
 
@@ -209,10 +209,10 @@ def test_what_was_accepted_is_told_when_a_month_is_restated(open_bank: Bank, tmp
     report(open_bank, SEPTEMBER)
     right = tmp_path / "right.csv"
     right.write_text(f"{MONTHS}\n{ONE},2026-09,0,10000,-10000\n", encoding="utf-8")
-    (done,) = import_files(open_bank.desk, [right], restate_because="sign")
+    (done,) = import_files(open_bank.context, [right], restate_because="sign")
     (month,) = done.moved
     assert (month.month, month.submission, month.count) == ("2026-09", 1, 1)
     (item,) = month.shown
     assert (item.accepted, item.now) == (Figures(0, 10000, -15000), Figures(0, 10000, -10000))
-    import_files(open_bank.desk, [open_bank.folder / "rows.csv"], restate_because="it was right after all")
+    import_files(open_bank.context, [open_bank.folder / "rows.csv"], restate_because="it was right after all")
     assert moved(open_bank) == [], "the figures have moved back"

@@ -16,10 +16,10 @@ from ajpes_reporting.doctor import Health, examine
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.audit import verify_all
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import resolve
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import complete_workspace
 from tests.pipeline.conftest import NOV_17, Bank, event
 
@@ -42,21 +42,21 @@ def second(reported: Bank, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened() -> Iterator[list[Desk]]:
-    desks: list[Desk] = []
+def opened() -> Iterator[list[Context]]:
+    desks: list[Context] = []
     yield desks
-    for desk in desks:
-        desk.engine.dispose()
+    for context in desks:
+        context.engine.dispose()
 
 
-def open_at(folder: Path, bank: Bank, opened: list[Desk]) -> Bank:
-    desk = replace(open_desk(open_workspace(folder), bank.time), answer_wait_seconds=3)
-    opened.append(desk)
-    return Bank(folder, desk, bank.time, bank.authority)
+def open_at(folder: Path, bank: Bank, opened: list[Context]) -> Bank:
+    context = replace(open_context(open_workspace(folder), bank.time), answer_wait_seconds=3)
+    opened.append(context)
+    return Bank(folder, context, bank.time, bank.authority)
 
 
 def test_a_second_workspace_for_the_same_provider_and_database_is_refused(
-    second: Path, reported: Bank, opened: list[Desk]
+    second: Path, reported: Bank, opened: list[Context]
 ) -> None:
     """Two archives would each hold half of what was sent, and neither could prove it."""
     other = open_at(second, reported, opened)
@@ -73,7 +73,7 @@ def test_a_second_workspace_for_the_same_provider_and_database_is_refused(
 
 
 def test_a_workspace_that_was_moved_is_the_same_one(
-    reported: Bank, tmp_path: Path, opened: list[Desk]
+    reported: Bank, tmp_path: Path, opened: list[Context]
 ) -> None:
     """A new disk, another mount point: the archive is known by its number, not by its folder."""
     moved = tmp_path / "moved"
@@ -84,18 +84,20 @@ def test_a_workspace_that_was_moved_is_the_same_one(
     assert bank.problems() == ()
 
 
-def test_an_archive_that_has_lost_its_log_is_known_by_its_files(reported: Bank, opened: list[Desk]) -> None:
+def test_an_archive_that_has_lost_its_log_is_known_by_its_files(
+    reported: Bank, opened: list[Context]
+) -> None:
     """Brought back from a copy of files that is older than the log, it goes on under its own number."""
-    number = reported.desk.archive.sent_log.archive()
-    (reported.desk.archive.root / "sent.log").unlink()
+    number = reported.context.archive.sent_log.archive()
+    (reported.context.archive.root / "sent.log").unlink()
     bank = open_at(reported.folder, reported, opened)
     assert bank.run().ending is Ending.ALREADY_REPORTED
-    assert bank.desk.archive.sent_log.archive() == number
+    assert bank.context.archive.sent_log.archive() == number
     assert bank.problems() == ()
 
 
 def test_a_new_workspace_takes_the_place_of_one_that_is_lost(
-    second: Path, reported: Bank, opened: list[Desk]
+    second: Path, reported: Bank, opened: list[Context]
 ) -> None:
     """By a word of the administrator, on the record; the old one, if it turns up, is refused from then on."""
     complete_workspace(second, new_archive=True)
@@ -104,11 +106,11 @@ def test_a_new_workspace_takes_the_place_of_one_that_is_lost(
     assert bank.run().ending is Ending.ALREADY_REPORTED
     with pytest.raises(ConfigurationError, match="another archive"):
         reported.run()
-    assert all("archived file" in problem for problem in verify_all(bank.desk).problems)
+    assert all("archived file" in problem for problem in verify_all(bank.context).problems)
 
 
 @pytest.fixture
-def renumbered(bank: Bank, opened: list[Desk]) -> tuple[int, Bank]:
+def renumbered(bank: Bank, opened: list[Context]) -> tuple[int, Bank]:
     """The registration number was changed while a report of the old one is unknown."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("soap", "drop_request", times=1)
@@ -128,7 +130,7 @@ def write_number(bank: Bank, number: str) -> None:
 
 
 def test_a_changed_number_does_not_hide_what_is_unknown(
-    renumbered: tuple[int, Bank], bank: Bank, opened: list[Desk]
+    renumbered: tuple[int, Bank], bank: Bank, opened: list[Context]
 ) -> None:
     """It may be with AJPES under the old number: it is named, and nothing goes before it is settled."""
     key, other = renumbered
@@ -136,14 +138,14 @@ def test_a_changed_number_does_not_hide_what_is_unknown(
         other.run()
     with pytest.raises(OutcomeUnknown):
         other.collect()
-    with other.desk.engine.connect() as connection:
-        log = other.desk.archive.sent_log
-        alarms = list(conditions(connection, other.desk.provider, AlarmsSection(), other.time(), log))
+    with other.context.engine.connect() as connection:
+        log = other.context.archive.sent_log
+        alarms = list(conditions(connection, other.context.provider, AlarmsSection(), other.time(), log))
     assert [alarm.kind for alarm in alarms] == ["former"]
     told = [item for item in examine(open_workspace(bank.folder), bank.time) if item.subject == "former"]
     assert [item.health for item in told] == [Health.ALARM]
     write_number(bank, "5860571000")
     back = open_at(bank.folder, bank, opened)
-    resolve(back.desk, key, "never-arrived", "AJPES")
+    resolve(back.context, key, "never-arrived", "AJPES")
     write_number(bank, "1572814000")
     assert open_at(bank.folder, bank, opened).run(period=NOV_17).ending is Ending.NOTHING_TO_REPORT

@@ -16,7 +16,7 @@ from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.schedule.tick import do, tick
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import NOV_17, NOV_18, OCTOBER, Bank, event
 from tests.pipeline.test_fence import state_of
 from tests.pipeline.test_schedule import duties, import_accounts
@@ -63,8 +63,8 @@ host_key = "{sshd.host_key}"
 answer_wait_seconds = {WAIT_SECONDS}
 """
     path.write_text(re.sub(r"(?s)\[sftp\].*", sftp, path.read_text()))
-    bank.desk.engine.dispose()
-    bank.desk = open_desk(open_workspace(bank.folder), bank.time)
+    bank.context.engine.dispose()
+    bank.context = open_context(open_workspace(bank.folder), bank.time)
     bank.record(event("O-1", 1))
     return bank
 
@@ -106,7 +106,7 @@ def test_a_run_fetches_the_answer_over_the_session_that_delivered(bank: Bank, ss
 
 def test_collect_looks_into_both_folders_with_one_login(bank: Bank, sshd: Sshd) -> None:
     """Looking for what is unknown, and for the answers to both reports, takes one session."""
-    bank.desk = replace(bank.desk, answer_wait_seconds=0)
+    bank.context = replace(bank.context, answer_wait_seconds=0)
     bank.run(via="sftp")
     (sshd.box("nodurs", "iz_ajpes") / "odgovor.xml").write_text(ANSWER)
     before = sshd.logins()
@@ -118,7 +118,7 @@ def test_collect_looks_into_both_folders_with_one_login(bank: Bank, sshd: Sshd) 
 
 def test_a_tick_signs_in_once(bank: Bank, sshd: Sshd) -> None:
     """It fetches answers and sends what is due, one after the other, over one session."""
-    bank.desk = replace(bank.desk, answer_wait_seconds=0)
+    bank.context = replace(bank.context, answer_wait_seconds=0)
     bank.run(via="sftp")
     bank.authority.faults.add("soap", "refuse")
     bank.time.pass_by(days=1)
@@ -135,7 +135,7 @@ def test_a_tick_signs_in_once(bank: Bank, sshd: Sshd) -> None:
 
 def test_the_same_bytes_go_again_with_one_login(bank: Bank, sshd: Sshd) -> None:
     """`resubmit --same` looks for strangers' reports first, and sends over the same session."""
-    bank.desk = replace(bank.desk, answer_wait_seconds=0)
+    bank.context = replace(bank.context, answer_wait_seconds=0)
     (sshd.box("nodurs", "v_ajpes")).rmdir()
     submission = bank.run(via="sftp").submission
     assert submission is not None
@@ -149,13 +149,13 @@ def test_the_same_bytes_go_again_with_one_login(bank: Bank, sshd: Sshd) -> None:
 
 def test_a_session_that_breaks_is_opened_again(bank: Bank, sshd: Sshd) -> None:
     """The server ends idle sessions, say, while a large report is built: the run signs in once more."""
-    sent = bank.desk.ways
+    sent = bank.context.ways
 
     def end_sessions(*arguments: object) -> object:
         sshd.kill_sessions()
         return sent(*arguments)  # type: ignore[arg-type]  # passed on as they are
 
-    bank.desk = replace(bank.desk, ways=end_sessions, answer_wait_seconds=0)  # type: ignore[arg-type]  # the same
+    bank.context = replace(bank.context, ways=end_sessions, answer_wait_seconds=0)  # type: ignore[arg-type]  # the same
     before = sshd.logins()
     submission = bank.run(via="sftp").submission
     assert submission is not None

@@ -15,17 +15,17 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.database import running
+from ajpes_reporting.database import lease as leases
 from ajpes_reporting.database.engine import open_engine
-from ajpes_reporting.database.running import alone
+from ajpes_reporting.database.lease import lease
 from ajpes_reporting.domain.errors import Busy, OutcomeUnknown
 from ajpes_reporting.domain.outcomes import Unreachable
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.pipeline.interrupted import answer_name
+from ajpes_reporting.pipeline.operator_actions import resolve
+from ajpes_reporting.pipeline.recover import answer_name
 from ajpes_reporting.pipeline.run import Ending, Result
-from ajpes_reporting.pipeline.settle import resolve
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.conftest import MIGRATED
 from tests.pipeline.conftest import NOV_17, Bank, event
 from tests.pipeline.test_fence import cut_off, state_of
@@ -103,12 +103,12 @@ def reopened() -> Iterator[Reopened]:
     desks = []
 
     def open_again(bank: Bank, **changes: Any) -> Bank:
-        desks.append(replace(open_desk(open_workspace(bank.folder), bank.time), **changes))
+        desks.append(replace(open_context(open_workspace(bank.folder), bank.time), **changes))
         return Bank(bank.folder, desks[-1], bank.time, bank.authority)
 
     yield open_again
-    for desk in desks:
-        desk.engine.dispose()
+    for context in desks:
+        context.engine.dispose()
 
 
 # --- A DBA's limits ---
@@ -134,7 +134,7 @@ def test_a_limit_for_idle_sessions_takes_the_lock_from_no_living_run(
         result = slow.run()
     assert [type(one) for one in found] == [Busy] or isinstance(found[0], Result)
     accepted_once(slow, result)
-    other.desk.engine.dispose()
+    other.context.engine.dispose()
 
 
 @pytest.mark.parametrize("name", ["idle_session_timeout", "statement_timeout", "lock_timeout"])
@@ -143,8 +143,8 @@ def test_the_lock_s_session_knows_no_limit(
 ) -> None:
     """It has nothing to do for hours, by its nature."""
     limit(postgres, database_url, name, "700ms")
-    with alone(engine, PROVIDER) as hold:
-        assert isinstance(hold, running._Session)
+    with lease(engine, PROVIDER) as hold:
+        assert isinstance(hold, leases._Session)
         assert hold._connection.execute(text(f"SHOW {name}")).scalar() == "0"
         time.sleep(1.2)
         assert hold.is_still_ours()
@@ -165,12 +165,12 @@ def test_a_session_that_waits_in_the_pool_is_kept_too(
 def test_a_run_that_is_awake_shows_it_and_is_not_replaced(engine: Engine, database_url: str) -> None:
     """However long the authority takes: what counts is whether the process lives."""
     other = open_engine(database_url)
-    with alone(engine, PROVIDER, longest_seconds=1.0, beat_seconds=0.1) as hold:
+    with lease(engine, PROVIDER, longest_seconds=1.0, beat_seconds=0.1) as hold:
         time.sleep(1.5)
-        with pytest.raises(Busy), alone(other, PROVIDER, longest_seconds=1.0):
+        with pytest.raises(Busy), lease(other, PROVIDER, longest_seconds=1.0):
             pass
         assert hold.is_still_ours()
-    with alone(other, PROVIDER):
+    with lease(other, PROVIDER):
         pass
     other.dispose()
 
@@ -179,7 +179,7 @@ def test_a_lock_that_is_lost_is_noticed_without_being_asked(
     engine: Engine, postgres: Cluster, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At the next sign of life, not at the end of the run."""
-    with alone(engine, PROVIDER, beat_seconds=0.1):
+    with lease(engine, PROVIDER, beat_seconds=0.1):
         end_sessions(postgres, database_url)
         give_up = time.monotonic() + 20
         while "was lost" not in caplog.text:
@@ -191,14 +191,14 @@ def test_a_lost_lock_is_taken_again_if_nobody_has_held_it(
     engine: Engine, postgres: Cluster, database_url: str
 ) -> None:
     """The database has restarted under a run: it goes on as if nothing had been."""
-    with alone(engine, PROVIDER) as hold:
+    with lease(engine, PROVIDER) as hold:
         end_sessions(postgres, database_url)
         assert not hold.is_still_ours()
         assert hold.take_again()
         assert hold.is_still_ours()
-        with pytest.raises(Busy), alone(engine, PROVIDER):
+        with pytest.raises(Busy), lease(engine, PROVIDER):
             pass
-    with alone(engine, PROVIDER):
+    with lease(engine, PROVIDER):
         pass
 
 
@@ -208,9 +208,9 @@ def test_a_lost_lock_that_another_run_had_is_not_taken_again(
 ) -> None:
     """What that one has done this one does not know."""
     other = open_engine(database_url)
-    with alone(engine, PROVIDER) as hold:
+    with lease(engine, PROVIDER) as hold:
         end_sessions(postgres, database_url)
-        with alone(other, PROVIDER):
+        with lease(other, PROVIDER):
             assert not still or not hold.take_again()
         assert not hold.take_again()
         assert not hold.is_still_ours()
@@ -272,7 +272,7 @@ def test_an_answer_that_could_not_be_recorded_is_applied_by_the_next_run(
     result = slow.run()
     assert result.ending is Ending.ALREADY_REPORTED
     accepted_once(slow, result)
-    with slow.desk.engine.connect() as connection:
+    with slow.context.engine.connect() as connection:
         assert len(answers.of_submission(connection, 1)) == 1
 
 
@@ -289,7 +289,7 @@ def cut(bank: Bank, tmp_path: Path) -> tuple[Bank, Path]:
 
 
 def newest(bank: Bank) -> tuple[submissions.Submission, int]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         found = submissions.latest(connection, PROVIDER, "NODURS", NOV_17.key)
         assert found is not None
         return found, submissions.attempts_of(connection, found.id)[-1].id
@@ -300,15 +300,15 @@ def test_an_answer_in_the_archive_settles_what_its_run_could_not(cut: tuple[Bank
     """Whoever comes next finds it, and a person's word to the contrary is not taken."""
     bank, path = cut
     submission, attempt = newest(bank)
-    bank.desk.archive.store(path, answer_name(submission, attempt), bank.time())
+    bank.context.archive.store(path, answer_name(submission, attempt), bank.time())
     if by == "resolve":
         with pytest.raises(Exception, match="is accepted"):
-            resolve(bank.desk, submission.id, "never-arrived", "a colleague")
+            resolve(bank.context, submission.id, "never-arrived", "a colleague")
     else:
         bank.run() if by == "run" else bank.collect()
     assert state_of(bank, submission.id) is State.ACCEPTED
     bank.collect()
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert len(answers.of_submission(connection, submission.id)) == 1
     assert bank.problems() == ()
 
@@ -319,7 +319,7 @@ def test_an_answer_to_another_report_is_not_taken_for_it(cut: tuple[Bank, Path],
     bank, path = cut
     submission, attempt = newest(bank)
     other = {"submission": replace(submission, id=7), "hash": replace(submission, sha256="0" * 64)}
-    bank.desk.archive.store(path, answer_name(other[wrong], attempt), bank.time())
+    bank.context.archive.store(path, answer_name(other[wrong], attempt), bank.time())
     assert bank.run().ending is Ending.MUST_BE_SETTLED
     assert state_of(bank, submission.id) is State.UNKNOWN
 
@@ -328,15 +328,15 @@ def test_a_damaged_file_in_the_archive_settles_nothing_and_stops_nothing(cut: tu
     """The disk gave out together with the database."""
     bank, path = cut
     submission, attempt = newest(bank)
-    stored = bank.desk.archive.store(path, answer_name(submission, attempt), bank.time())
-    kept = bank.desk.archive.root / stored.path
+    stored = bank.context.archive.store(path, answer_name(submission, attempt), bank.time())
+    kept = bank.context.archive.root / stored.path
     kept.write_bytes(kept.read_bytes()[:-9])
     assert bank.run().ending is Ending.MUST_BE_SETTLED
 
 
 def test_an_archive_that_takes_nothing_for_a_while_is_waited_for(slow: Bank) -> None:
     """Its disk is full, or its share is gone; the answer stays in our hands until there is room."""
-    year = slow.desk.archive.root / "2026"
+    year = slow.context.archive.root / "2026"
     aside = year.with_name("aside")
 
     def no_room() -> None:

@@ -40,8 +40,8 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def call(bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """A command at this bank, at its time: exit code, standard output, messages."""
-    monkeypatch.setattr(Session, "desk", lambda _session: bank.desk)
-    monkeypatch.setattr(wiring, "open_desk", lambda _workspace: bank.desk)
+    monkeypatch.setattr(Session, "context", lambda _session: bank.context)
+    monkeypatch.setattr(wiring, "open_context", lambda _workspace: bank.context)
 
     def called(*command: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -53,7 +53,7 @@ def call(bank: Bank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 def listed(bank: Bank, day: Day | None = None) -> dict[str, PendingObligation]:
     """What is pending, by obligation."""
-    with pending(bank.desk) as asked:
+    with pending(bank.context) as asked:
         return {item.obligation: item for item in asked.nodurs(day).obligations()}
 
 
@@ -62,7 +62,7 @@ def reasons(bank: Bank, day: Day | None = None) -> dict[str, list[str]]:
 
 
 def spapp(bank: Bank) -> tuple[NextSpapp, list[Difference]]:
-    with pending(bank.desk) as asked:
+    with pending(bank.context) as asked:
         found = asked.spapp()
         return found, list(found.differences())
 
@@ -70,7 +70,7 @@ def spapp(bank: Bank) -> tuple[NextSpapp, list[Difference]]:
 def built(bank: Bank, folder: Path, day: Day) -> dict[str, list[str]]:
     """The events of the file that `build` writes, by obligation."""
     folder.mkdir()
-    made = rehearse(bank.desk, by_code("NODURS"), day, folder)
+    made = rehearse(bank.context, by_code("NODURS"), day, folder)
     if made is None:
         return {}
     return {
@@ -195,7 +195,7 @@ def test_what_is_listed_is_what_build_writes(bank: Bank, tmp_path: Path) -> None
         event("O-1", 2, recorded=OF_16), event("O-1", 3, recorded=OF_18), event("O-2", 2, recorded=OF_18),
         event("O-3", 1, recorded=OF_17), event("O-4", 1, recorded=OF_18),
     )  # fmt: skip
-    exclude_obligation(bank.desk, "O-3", "a court is asked")
+    exclude_obligation(bank.context, "O-3", "a court is asked")
     for day in (Day(NOV_17.value.replace(day=16)), NOV_17, NOV_18):
         told = {
             name: [one.event_id for one in item.reported_events]
@@ -225,7 +225,7 @@ def test_what_a_cutoff_holds_back_is_listed_as_such(bank: Bank) -> None:
 def test_what_a_person_keeps_out_is_listed_with_the_reason(bank: Bank) -> None:
     """Whoever asks what goes next also learns what does not, and why."""
     bank.record(event("O-1", 1), event("O-2", 1))
-    exclude_obligation(bank.desk, "O-2", "a court is asked")
+    exclude_obligation(bank.context, "O-2", "a court is asked")
     found = listed(bank)
     assert [(name, item.is_in_report) for name, item in found.items()] == [("O-1", True), ("O-2", False)]
     exclusion = found["O-2"].exclusion
@@ -236,11 +236,11 @@ def test_what_a_person_keeps_out_is_listed_with_the_reason(bank: Bank) -> None:
 def test_the_next_report_is_tomorrows_once_todays_is_accepted(bank: Bank) -> None:
     """One report is accepted per day; what comes after it goes with the next."""
     bank.record(event("O-1", 1))
-    with pending(bank.desk) as asked:
+    with pending(bank.context) as asked:
         assert asked.nodurs().period == NOV_17
     accept(bank)
     bank.record(event("O-2", 1, recorded="2026-11-17T16:59:00"))
-    with pending(bank.desk) as asked:
+    with pending(bank.context) as asked:
         assert asked.nodurs().period == NOV_18
     assert reasons(bank) == {"O-2": ["new", "late"]}
 
@@ -275,7 +275,7 @@ def test_the_list_costs_what_has_changed(bank: Bank) -> None:
         if text.startswith("SELECT") and "pending_obligations" in text:
             statements.setdefault(text, parameters)
 
-    with pending(bank.desk) as asked, listening(note):
+    with pending(bank.context) as asked, listening(note):
         assert len(list(asked.nodurs().obligations())) == 2
         assert statements
         for text, parameters in statements.items():
@@ -307,7 +307,7 @@ def busy(bank: Bank) -> Bank:
         event("O-1", 1, amount_cents=123_456), event("O-2", 1, recorded=OF_18),
         event("O-3", 1, name='"=1+1 d.o.o."'),
     )  # fmt: skip
-    exclude_obligation(bank.desk, "O-3", "=why")
+    exclude_obligation(bank.context, "O-3", "=why")
     return bank
 
 
@@ -473,7 +473,7 @@ def test_nobody_waits_for_the_reader_of_the_list(
     from ajpes_reporting.cli import pending as command
 
     def read_slowly(_path: Path) -> None:
-        with writing(busy.desk.engine):
+        with writing(busy.context.engine):
             pass
 
     monkeypatch.setattr(command, "echo_file", read_slowly)

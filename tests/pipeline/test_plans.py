@@ -77,7 +77,7 @@ def test_no_statement_reads_all_of_a_table_that_grows(
     play(bank, tmp_path)
     assert any("answer_rows" in statement for statement in watched)
     assert any("submission_events" in statement for statement in watched)
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         scans = [
             f"{table}: {' '.join(statement.split())}"
             for statement, parameters in watched.items()

@@ -34,7 +34,7 @@ RIGHT = poison.answer(poison.made("2026-11-17T17:31:00"))
 
 def statuses(bank: Bank) -> dict[str, str]:
     """What became of each answer, by its name where it lay."""
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         rows = connection.execute(select(tables.answers.c.remote_name, tables.answers.c.status)).all()
     return {row.remote_name.removeprefix("nodurs/"): row.status for row in rows}
 
@@ -91,9 +91,9 @@ def test_what_breaks_the_schema_counts_whichever_way_it_comes(
         key = deliver(impatient(bank), NOV_17)
         (path := tmp_path / "answer.xml").write_text(content)
         put(bank, "answer.xml", content)
-        (taken,) = bank.collect() if way == "folder" else take_by_hand(bank.desk, [path])
+        (taken,) = bank.collect() if way == "folder" else take_by_hand(bank.context, [path])
         assert taken.status == APPLIED
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         (answer,) = answers.of_submission(connection, key)
         told = chain.told_by(chain.of_submission(connection, key)[-1])
     assert state(bank, key).value == fate
@@ -172,7 +172,7 @@ def test_half_a_refusal_decides_nothing_and_is_told(bank: Bank, tmp_path: Path) 
     """The rest of it may say otherwise; whoever looks at it is told what there is."""
     key = deliver(impatient(bank), NOV_17)
     (path := tmp_path / "half.xml").write_text(poison.answer(rows=poison.row().replace("WRN", "ERR"))[:-10])
-    (taken,) = take_by_hand(bank.desk, [path])
+    (taken,) = take_by_hand(bank.context, [path])
     assert (taken.status, state(bank, key)) == (UNREADABLE, State.DELIVERED)
     assert taken.note.endswith("; what there is of it speaks of errors")
 
@@ -182,16 +182,18 @@ def test_what_lies_stored_today_is_set_aside_by_the_next_run(bank: Bank, tmp_pat
     path = tmp_path / "answer.xml"
     for content in poison.UNREADABLE.values():
         path.write_bytes(poison.as_bytes(content))
-        stored = bank.desk.archive.store(path, path.name, bank.desk.clock())
-        with writing(bank.desk.engine) as connection:
-            answers.store(connection, bank.desk.provider, stored, "sftp", None, None, at=bank.desk.clock())
+        stored = bank.context.archive.store(path, path.name, bank.context.clock())
+        with writing(bank.context.engine) as connection:
+            answers.store(
+                connection, bank.context.provider, stored, "sftp", None, None, at=bank.context.clock()
+            )
     bank.record(event("O-1", 1))
     result = bank.run().submission
     assert result is not None
     assert result.state is State.ACCEPTED
-    with bank.desk.engine.connect() as connection:
-        assert list(answers.waiting(connection, bank.desk.provider)) == []
-        aside = answers.set_aside_answers(connection, bank.desk.provider, 1_000)
+    with bank.context.engine.connect() as connection:
+        assert list(answers.waiting(connection, bank.context.provider)) == []
+        aside = answers.set_aside_answers(connection, bank.context.provider, 1_000)
     assert {row.note for row in aside if not row.note} == set()
     assert bank.problems() == ()
 
@@ -214,12 +216,12 @@ class Poisoned:
 
 def poisoned(bank: Bank, content: str | bytes) -> Bank:
     """The bank, to which this comes as the answer to a SOAP call."""
-    make = bank.desk.carriers
+    make = bank.context.carriers
 
     def carriers(report: str, via: str | None, folder: Path) -> list[Carrier]:
         return [Poisoned(each, content) for each in make(report, via, folder)]
 
-    return replace(bank, desk=replace(bank.desk, carriers=carriers))
+    return replace(bank, context=replace(bank.context, carriers=carriers))
 
 
 def test_an_answer_in_the_call_leaves_its_report_unknown_and_others_free(bank: Bank) -> None:
@@ -244,7 +246,7 @@ def test_nothing_is_held_up_while_an_answer_is_read(bank: Bank, monkeypatch: pyt
     wrote = []
 
     def reading(*given: object) -> door.Reading:
-        with writing(bank.desk.engine) as connection:
+        with writing(bank.context.engine) as connection:
             wrote.append(connection.exec_driver_sql("SELECT 1").scalar())
         return read(*given)  # type: ignore[arg-type]
 
@@ -293,7 +295,7 @@ def test_zeros_before_a_number_are_read(bank: Bank, tmp_path: Path) -> None:
     """A schema bounds the digits that count, and lets as many zeros stand before them as one likes."""
     key = deliver(impatient(bank), NOV_17)
     (path := tmp_path / "a.xml").write_text(RIGHT.replace('iErr="0"', f'iErr="{"0" * 10_000}1"'))
-    assert [one.status for one in take_by_hand(bank.desk, [path])] == [APPLIED]
+    assert [one.status for one in take_by_hand(bank.context, [path])] == [APPLIED]
     assert state(bank, key) is State.REFUSED
 
 
@@ -301,11 +303,13 @@ def test_zeros_before_a_number_are_read(bank: Bank, tmp_path: Path) -> None:
 def test_a_name_that_no_database_takes_stops_nothing(bank: Bank, name: str) -> None:
     """A server may call its files whatever it likes."""
     remote = RemoteAnswer("nodurs", name, 10, 1)
-    stored = bank.desk.archive.store(bank.folder / "ajpes.toml", "answer.xml", bank.desk.clock())
-    with writing(bank.desk.engine) as connection:
-        assert not answers.already_fetched(connection, bank.desk.provider, remote)
-        answers.store(connection, bank.desk.provider, stored, "sftp", remote, None, at=bank.desk.clock())
-        assert answers.already_fetched(connection, bank.desk.provider, remote)
+    stored = bank.context.archive.store(bank.folder / "ajpes.toml", "answer.xml", bank.context.clock())
+    with writing(bank.context.engine) as connection:
+        assert not answers.already_fetched(connection, bank.context.provider, remote)
+        answers.store(
+            connection, bank.context.provider, stored, "sftp", remote, None, at=bank.context.clock()
+        )
+        assert answers.already_fetched(connection, bank.context.provider, remote)
 
 
 @pytest.mark.parametrize(
@@ -321,9 +325,9 @@ def test_a_slip_of_the_hand_is_refused_before_anything_is_stored(
     (right := tmp_path / "right.xml").write_text(RIGHT)
     (slip := tmp_path / "events.csv").write_bytes(content)
     with pytest.raises(UsageError, match=r"events\.csv is not an answer"):
-        take_by_hand(bank.desk, [right, slip])
+        take_by_hand(bank.context, [right, slip])
     assert statuses(bank) == {}
-    assert list(bank.desk.archive.root.rglob("*events.csv*")) == []
+    assert list(bank.context.archive.root.rglob("*events.csv*")) == []
 
 
 def test_whatever_begins_like_an_answer_is_taken_in_by_hand_too(bank: Bank, tmp_path: Path) -> None:
@@ -333,7 +337,7 @@ def test_whatever_begins_like_an_answer_is_taken_in_by_hand_too(bank: Bank, tmp_
     for number, content in enumerate((*(one for one in ALL.values() if _begins(one)), RIGHT)):
         (path := tmp_path / f"{number:03}.xml").write_bytes(poison.as_bytes(content))
         paths.append(path)
-    *bad, good = take_by_hand(bank.desk, paths)
+    *bad, good = take_by_hand(bank.context, paths)
     assert len(bad) > len(ALL) - 8
     assert {one.status for one in bad} == {UNREADABLE, UNMATCHED}
     assert (good.status, state(bank, key)) == (APPLIED, State.ACCEPTED)
@@ -347,25 +351,25 @@ def test_an_answer_that_was_set_aside_is_discarded_by_a_person(bank: Bank, tmp_p
     """The alarm ends, the bytes and the reason stay, and nothing else can be discarded."""
     deliver(impatient(bank), NOV_17)
     (path := tmp_path / "answer.xml").write_text("<BlokOdgovor/>")
-    take_by_hand(bank.desk, [path])
-    settings, provider = AlarmsSection(), bank.desk.provider
+    take_by_hand(bank.context, [path])
+    settings, provider = AlarmsSection(), bank.context.provider
 
     def aside() -> list[str]:
-        with bank.desk.engine.connect() as connection:
-            found = conditions(connection, provider, settings, bank.desk.clock())
+        with bank.context.engine.connect() as connection:
+            found = conditions(connection, provider, settings, bank.context.clock())
             return [alarm.key for alarm in found if alarm.key.startswith("aside")]
 
     assert aside() == ["aside 1"]
-    door.discard(bank.desk, 1, "a slip, Ms Novak")
+    door.discard(bank.context, 1, "a slip, Ms Novak")
     assert aside() == []
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert answers.set_aside_answers(connection, provider, 10) == []
         assert answers.owned(connection, provider, 1).status == DISCARDED
         *_, last = chain.entries(connection)
     assert (last.kind, chain.told_by(last)) == ("answer discarded", {"answer": 1, "note": "a slip, Ms Novak"})
     assert bank.problems() == ()
     path.write_text(RIGHT)
-    take_by_hand(bank.desk, [path])
+    take_by_hand(bank.context, [path])
     for number in (1, 2, 3):
         with pytest.raises(UsageError, match=f"answer {number}|Answer {number}"):
-            door.discard(bank.desk, number, "again")
+            door.discard(bank.context, number, "again")

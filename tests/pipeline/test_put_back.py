@@ -21,11 +21,11 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
+from ajpes_reporting.pipeline.operator_actions import release, resolve
 from ajpes_reporting.pipeline.run import Ending, Result
-from ajpes_reporting.pipeline.settle import release, resolve
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.shipped import sample
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import (
     ANSWER_WAIT_SECONDS,
     NOV_18,
@@ -78,18 +78,18 @@ class Machine:
         self._snapshots = snapshots
 
     def snapshot(self) -> None:
-        self.bank.desk.engine.dispose()
+        self.bank.context.engine.dispose()
         self._snapshots.take()
 
     def put_back(self) -> Bank:
         """The same workspace, a day of nobody's memory later."""
-        self.bank.desk.engine.dispose()
+        self.bank.context.engine.dispose()
         self._snapshots.put_back()
-        desk = replace(
-            open_desk(open_workspace(self.bank.folder), self.bank.time),
+        context = replace(
+            open_context(open_workspace(self.bank.folder), self.bank.time),
             answer_wait_seconds=ANSWER_WAIT_SECONDS,
         )
-        self.bank.desk = desk
+        self.bank.context = context
         return self.bank
 
 
@@ -109,13 +109,13 @@ def machine(
     with ExitStack() as stack:
         stack.callback(snapshots.forget)
         yield Machine(bank, snapshots)
-        bank.desk.engine.dispose()
+        bank.context.engine.dispose()
 
 
 def alarm_kinds(bank: Bank) -> set[str]:
-    with bank.desk.engine.connect() as connection:
-        log = bank.desk.archive.sent_log
-        found = conditions(connection, bank.desk.provider, AlarmsSection(), bank.time(), log)
+    with bank.context.engine.connect() as connection:
+        log = bank.context.archive.sent_log
+        found = conditions(connection, bank.context.provider, AlarmsSection(), bank.time(), log)
         return {alarm.kind for alarm in found}
 
 
@@ -158,7 +158,7 @@ def test_what_a_person_has_released_goes_and_is_not_asked_again(machine: Machine
     bank.authority.faults.add("soap", "drop_request", times=1)
     assert bank.run().submission.state is State.UNKNOWN  # type: ignore[union-attr]
     bank = machine.put_back()
-    release(bank.desk, held(bank.run()), "AJPES has nothing, Ms Novak")
+    release(bank.context, held(bank.run()), "AJPES has nothing, Ms Novak")
     assert "orphan" not in alarm_kinds(bank)
     sent = bank.run()
     assert sent.ending is Ending.SENT
@@ -177,7 +177,7 @@ def test_what_ajpes_has_is_settled_by_a_persons_word(machine: Machine) -> None:
     machine.snapshot()
     bank.run()
     bank = machine.put_back()
-    assert resolve(bank.desk, held(bank.run()), "delivered", "AJPES").state is State.DELIVERED
+    assert resolve(bank.context, held(bank.run()), "delivered", "AJPES").state is State.DELIVERED
     assert "orphan" not in alarm_kinds(bank)
     assert bank.run().ending is Ending.AWAITS_ANSWER
     assert len(bank.authority.book.submissions()) == 1
@@ -231,7 +231,7 @@ def test_a_report_that_the_snapshot_has_half_done_is_unknown(
     assert (result.submission.id, result.submission.state) == (first.id, State.UNKNOWN)
     assert len(bank.authority.book.submissions()) == taken == 1
     assert bank.problems() == ()
-    assert resolve(bank.desk, first.id, "delivered", "AJPES").state is State.DELIVERED
+    assert resolve(bank.context, first.id, "delivered", "AJPES").state is State.DELIVERED
 
 
 def test_an_answer_in_the_archive_is_found_whatever_the_number_of_its_call(machine: Machine) -> None:
@@ -289,7 +289,7 @@ def test_a_file_that_was_archived_and_never_handed_over_holds_nothing(
     with pytest.raises(KeyboardInterrupt):
         bank.run()
     monkeypatch.setattr(submissions, "prepare", real)
-    assert len(list(bank.desk.archive.root.glob("2026/11/NODURS*"))) == 1
+    assert len(list(bank.context.archive.root.glob("2026/11/NODURS*"))) == 1
     assert bank.problems() == ()
     assert bank.run().submission.state is State.ACCEPTED  # type: ignore[union-attr]
     assert bank.problems() == ()
@@ -301,7 +301,7 @@ def test_a_log_of_what_is_sent_that_cannot_be_written_stops_the_hand_over(bank: 
     """What nobody could prove afterwards does not leave."""
     bank.record(event("O-1", 1))
     bank.collect()
-    log = bank.desk.archive.root / "sent.log"
+    log = bank.context.archive.root / "sent.log"
     log.rename(log.with_name("kept"))
     log.mkdir()
     with pytest.raises(AjpesReportingError, match=r"sent\.log.*Nothing was sent"):
@@ -317,8 +317,8 @@ def test_a_workspace_of_an_older_version_goes_on(machine: Machine) -> None:
     bank = machine.bank
     bank.record(event("O-1", 1))
     assert bank.run().submission.state is State.ACCEPTED  # type: ignore[union-attr]
-    (bank.desk.archive.root / "sent.log").unlink()
-    with bank.desk.engine.begin() as connection:
+    (bank.context.archive.root / "sent.log").unlink()
+    with bank.context.engine.begin() as connection:
         connection.execute(text("DELETE FROM chores WHERE name = 'archive'"))
     bank.time.pass_by(days=1)
     bank.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
@@ -330,10 +330,10 @@ def test_a_line_that_was_cut_off_in_the_middle_is_passed_over(bank: Bank) -> Non
     """The power failed while the log was written: nothing had left, and the next line stands alone."""
     bank.record(event("O-1", 1))
     bank.collect()
-    with (bank.desk.archive.root / "sent.log").open("a") as log:
+    with (bank.context.archive.root / "sent.log").open("a") as log:
         log.write('{"submission": 1, "att')
     assert bank.run().submission.state is State.ACCEPTED  # type: ignore[union-attr]
-    assert [line.submission for line in bank.desk.archive.sent_log.since(0)] == [1]
+    assert [line.submission for line in bank.context.archive.sent_log.since(0)] == [1]
     assert bank.problems() == ()
 
 
@@ -342,9 +342,9 @@ def test_a_log_whose_beginning_is_lost_is_begun_again(bank: Bank, damaged: bytes
     """A disk that lost the log's first block must not stop all reporting, nor make the archive a stranger."""
     bank.record(event("O-1", 1))
     bank.run()
-    log = bank.desk.archive.sent_log
+    log = bank.context.archive.sent_log
     number = log.archive()
-    (bank.desk.archive.root / "sent.log").write_bytes(damaged)
+    (bank.context.archive.root / "sent.log").write_bytes(damaged)
     bank.time.pass_by(days=1)
     bank.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
     assert bank.run(period=NOV_18).submission.state is State.ACCEPTED  # type: ignore[union-attr]
@@ -380,7 +380,7 @@ def test_an_answer_to_what_was_still_unknown_settles_the_period(machine: Machine
     assert unknown.state is State.UNKNOWN
     machine.snapshot()
     bank.record(event("O-2", 1), name="more.csv")
-    resolve(bank.desk, unknown.id, "never-arrived", "the wrong colleague said so")
+    resolve(bank.context, unknown.id, "never-arrived", "the wrong colleague said so")
     bank.time.pass_by(minutes=10)
     bank.run(via="soap")
     bank = machine.put_back()
@@ -388,7 +388,7 @@ def test_an_answer_to_what_was_still_unknown_settles_the_period(machine: Machine
     assert "orphan" in alarm_kinds(bank)
     path = bank.folder / "acceptance.xml"
     path.write_text(REFUSAL.replace('iErr="1"', 'iErr="0"'))
-    (taken,) = take_by_hand(bank.desk, [path])
+    (taken,) = take_by_hand(bank.context, [path])
     assert taken.submission is not None
     assert taken.submission.state is State.ACCEPTED
     assert "orphan" not in alarm_kinds(bank)
@@ -417,11 +417,11 @@ class Folder:
 
     def take(self) -> None:
         self._machine.snapshot()
-        shutil.copytree(self._machine.bank.desk.archive.root, self._copy)
+        shutil.copytree(self._machine.bank.context.archive.root, self._copy)
 
     def put_back(self) -> Bank:
-        shutil.rmtree(self._machine.bank.desk.archive.root)
-        shutil.copytree(self._copy, self._machine.bank.desk.archive.root)
+        shutil.rmtree(self._machine.bank.context.archive.root)
+        shutil.copytree(self._copy, self._machine.bank.context.archive.root)
         return self._machine.put_back()
 
 
@@ -450,7 +450,7 @@ def test_what_lies_with_the_authority_holds_the_month(machine: Machine, disk: Fo
     assert "orphan" in alarm_kinds(bank)
     assert any("SPAPP_202610_5860571.xml" in problem for problem in bank.problems())
     assert [one.sha256 for one in bank.authority.book.submissions()] == taken
-    release(bank.desk, key, "AJPES asked for it again")
+    release(bank.context, key, "AJPES asked for it again")
     assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
     assert len(bank.authority.book.submissions()) == 2
     assert bank.problems() == ()
@@ -525,11 +525,11 @@ def refused(bank: Bank) -> int:
     """A report that went by SFTP and was refused; it lies in the folder of what AJPES took."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("sftp", "no_answer", times=1)
-    bank.desk = replace(bank.desk, answer_wait_seconds=0)
+    bank.context = replace(bank.context, answer_wait_seconds=0)
     bank.run(via="sftp")
     path = bank.folder / "refusal.xml"
     path.write_text(REFUSAL)
-    (taken,) = take_by_hand(bank.desk, [path])
+    (taken,) = take_by_hand(bank.context, [path])
     assert taken.submission is not None
     assert taken.submission.state is State.REFUSED
     assert wait_for(bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml")
@@ -587,5 +587,5 @@ def test_folders_that_cannot_be_seen_close_their_own_way_only(machine: Machine) 
 
 def import_months(bank: Bank) -> None:
     import_files(
-        bank.desk, [sample(f"ledger/{name}.csv") for name in ("accounts", "account-months", "postings")]
+        bank.context, [sample(f"ledger/{name}.csv") for name in ("accounts", "account-months", "postings")]
     )

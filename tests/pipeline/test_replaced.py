@@ -19,7 +19,7 @@ from sqlalchemy import text
 from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
-from ajpes_reporting.database.running import alone
+from ajpes_reporting.database.lease import lease
 from ajpes_reporting.deliver.soap import SoapCarrier
 from ajpes_reporting.domain.errors import Replaced, UsageError
 from ajpes_reporting.domain.states import State
@@ -27,13 +27,13 @@ from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.journal.submissions import Submission
 from ajpes_reporting.pipeline import answers as answers_module
 from ajpes_reporting.pipeline import collect as collect_module
-from ajpes_reporting.pipeline import look as look_module
+from ajpes_reporting.pipeline import operator_actions as settle_module
+from ajpes_reporting.pipeline import reconcile as look_module
 from ajpes_reporting.pipeline import recorder as recorder_module
 from ajpes_reporting.pipeline import run as run_module
-from ajpes_reporting.pipeline import settle as settle_module
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import resolve
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
 from tests.conftest import MIGRATED
@@ -71,7 +71,7 @@ class Asleep:
         self._monkeypatch.setattr(owner, name, slept)
 
     def _take_over(self) -> None:
-        with self._bank.desk.engine.connect() as connection:
+        with self._bank.context.engine.connect() as connection:
             ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
             assert connection.execute(text(ended)).scalars().all() == [True]
 
@@ -94,8 +94,8 @@ def sent_into_doubt(bank: Bank) -> Callable[[], None]:
 
 
 def latest(bank: Bank) -> Submission:
-    with bank.desk.engine.connect() as connection:
-        found = submissions.latest(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    with bank.context.engine.connect() as connection:
+        found = submissions.latest(connection, bank.context.provider, "NODURS", "2026-11-17")
     assert found is not None
     return found
 
@@ -161,8 +161,8 @@ def test_a_report_that_is_held_stays_held(
         bank.run()
     assert (latest(bank).state, latest(bank).is_held) == (State.PREPARED, True)
     settings = open_workspace(bank.folder).settings.alarms
-    with bank.desk.engine.connect() as connection:
-        told = list(conditions(connection, bank.desk.provider, settings, bank.time()))
+    with bank.context.engine.connect() as connection:
+        told = list(conditions(connection, bank.context.provider, settings, bank.time()))
     assert [one.key for one in told if one.key.startswith("held")] != []
 
 
@@ -173,7 +173,7 @@ def test_what_was_seen_in_the_folders_is_not_said_of_a_later_attempt(bank: Bank,
     put_report(bank, key, "v_ajpes", name)
 
     def settled_and_sent() -> None:
-        resolve(bank.desk, key, "never-arrived", "AJPES, rightly")
+        resolve(bank.context, key, "never-arrived", "AJPES, rightly")
         bank.authority.faults.clear()
         sent_into_doubt(bank)()
 
@@ -192,12 +192,12 @@ def test_a_word_is_not_taken_for_an_attempt_that_came_after_it(bank: Bank, aslee
     key = number(bank)
 
     def second_clerk() -> None:
-        resolve(bank.desk, key, "never-arrived", "AJPES, rightly")
+        resolve(bank.context, key, "never-arrived", "AJPES, rightly")
         sent_into_doubt(bank)()
 
     asleep.at(settle_module, "_told_by_the_folders", second_clerk, after=True)
     with pytest.raises(Replaced):
-        resolve(bank.desk, key, "never-arrived", "AJPES, rightly")
+        resolve(bank.context, key, "never-arrived", "AJPES, rightly")
     bank.run()
     assert (latest(bank).state, arrived(bank)) == (State.UNKNOWN, 1)
 
@@ -222,7 +222,7 @@ def test_an_answer_is_not_applied_again_to_the_next_report(bank: Bank, asleep: A
         bank.collect()
     second = latest(bank)
     assert (second.id != first.id, second.state) == (True, State.DELIVERED)
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert submissions.get(connection, first.id).state is State.REFUSED
         assert list(answers.of_submission(connection, second.id)) == []
 
@@ -233,7 +233,7 @@ def test_an_acceptance_that_comes_late_counts(bank: Bank, asleep: Asleep) -> Non
 
     def asked_too_early() -> None:
         assert bank.run().ending is Ending.MUST_BE_SETTLED
-        resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
+        resolve(bank.context, latest(bank).id, "never-arrived", "AJPES, too early")
 
     asleep.at(recorder_module.Recorder, "ended", asked_too_early)
     with suppress(Replaced):
@@ -250,8 +250,8 @@ def test_an_acceptance_that_comes_late_stops_an_attempt_that_has_begun(bank: Ban
 
     def asked_too_early_and_begun() -> None:
         assert bank.run().ending is Ending.MUST_BE_SETTLED
-        resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
-        with writing(bank.desk.engine) as connection:
+        resolve(bank.context, latest(bank).id, "never-arrived", "AJPES, too early")
+        with writing(bank.context.engine) as connection:
             submissions.begin_attempt(connection, latest(bank), "soap", at=bank.time())
 
     asleep.at(recorder_module.Recorder, "ended", asked_too_early_and_begun)
@@ -270,7 +270,7 @@ def test_nor_does_it_go_by_the_other_way_then(bank: Bank, monkeypatch: pytest.Mo
 
     def found_to_have_arrived(self: recorder_module.Recorder, *outcome: Any) -> None:
         ended(self, *outcome)
-        with writing(bank.desk.engine) as connection:
+        with writing(bank.context.engine) as connection:
             self.submission = submissions.move(
                 connection, self.submission, State.UNKNOWN, "an earlier call", at=bank.time()
             )
@@ -289,7 +289,7 @@ def test_an_answer_that_cannot_be_used_shows_all_the_same_that_it_arrived(
 
     def asked_too_early() -> None:
         assert bank.run().ending is Ending.MUST_BE_SETTLED
-        resolve(bank.desk, latest(bank).id, "never-arrived", "AJPES, too early")
+        resolve(bank.context, latest(bank).id, "never-arrived", "AJPES, too early")
 
     def unreadable(*_args: object) -> None:
         raise answers_module.AnswerProblem(answers.UNREADABLE, "it is not XML")
@@ -319,10 +319,10 @@ def test_a_run_that_is_replaced_again_and_again_is_told_of(bank: Bank, asleep: A
     """A report that takes longer than a run may last is tried less and less often, and counted."""
     bank.record(event("O-1", 1))
     asleep.at(run_module, "_prepare", lambda: None)
-    ((_duty, done),) = tick([Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))], do)
+    ((_duty, done),) = tick([ProviderSchedule(bank.context, STARTS, Retries(), timedelta(minutes=5))], do)
     assert isinstance(done, Replaced)
-    with bank.desk.engine.connect() as connection:
-        row = due.find(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    with bank.context.engine.connect() as connection:
+        row = due.find(connection, bank.context.provider, "NODURS", "2026-11-17")
     assert row is not None
     assert row.tries == 1
     assert row.next_try_at is not None
@@ -333,15 +333,15 @@ def test_whoever_sleeps_in_a_transaction_holds_up_nobody_for_ever(
     bank: Bank,
 ) -> None:
     """The lock of the run is one thing, the queue of those who write another."""
-    url = bank.desk.engine.url.render_as_string(hide_password=False)
+    url = bank.context.engine.url.render_as_string(hide_password=False)
     sleeper, other = open_engine(url), open_engine(url)
     got_through = threading.Event()
 
     def takes_its_turn() -> None:
-        with alone(other, bank.desk.provider, longest_seconds=0.5), writing(other):
+        with lease(other, bank.context.provider, longest_seconds=0.5), writing(other):
             got_through.set()
 
-    with suppress(Exception), alone(sleeper, bank.desk.provider, 1.0), writing(sleeper) as connection:
+    with suppress(Exception), lease(sleeper, bank.context.provider, 1.0), writing(sleeper) as connection:
         thread = threading.Thread(target=takes_its_turn)
         thread.start()
         thread.join(20)

@@ -26,14 +26,14 @@ from ajpes_reporting.journal import answers, orphans
 from ajpes_reporting.journal.sent_log import HandedOver
 from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import resolve
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.shipped import sample
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import NOV_18, OCTOBER, Bank, Time, event
 from tests.poison import UNREADABLE
 from tests.servers.postgres import Cluster
@@ -97,15 +97,15 @@ def bank(cluster: Cluster, tmp_path: Path, clock: Time, authority: Sandbox) -> I
     folder.mkdir()
     settings = re.sub(r'url = "sqlite:[^"]*"', f'url = "{url(cluster, "ajpes")}"', authority.settings(folder))
     (folder / "ajpes.toml").write_text(settings, encoding="utf-8")
-    bank = Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+    bank = Bank(folder, open_context(open_workspace(folder), clock), clock, authority)
     yield bank
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
 
 
 def test_the_role_does_the_whole_job(bank: Bank) -> None:
     """The rights that are left are enough for everything that a year brings."""
     import_files(
-        bank.desk, [sample(f"ledger/{name}.csv") for name in ("accounts", "account-months", "postings")]
+        bank.context, [sample(f"ledger/{name}.csv") for name in ("accounts", "account-months", "postings")]
     )
     bank.record(event("O-1", 1))
     assert bank.run().submission.state is State.ACCEPTED  # type: ignore[union-attr]
@@ -115,7 +115,7 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
     delivered = bank.run(period=NOV_18, via="sftp").submission
     assert delivered is not None
     assert delivered.state is State.DELIVERED
-    assert resolve(bank.desk, delivered.id, "never-arrived", "asked").state is State.UNREACHABLE
+    assert resolve(bank.context, delivered.id, "never-arrived", "asked").state is State.UNREACHABLE
     assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
     assert bank.collect() == []
     bank.record(
@@ -125,7 +125,9 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
         restate_because="a cent too much",
     )
     bank.record("P-9,010000000100575,2026-10-02,-500", header="posting_id,account,booked_on,amount_cents")
-    duty = Duty(bank.desk, {"NODURS": time(16), "SPAPP": time(9)}, Retries(), timedelta(minutes=5))
+    duty = ProviderSchedule(
+        bank.context, {"NODURS": time(16), "SPAPP": time(9)}, Retries(), timedelta(minutes=5)
+    )
     bank.time.pass_by(days=2)
     list(tick([duty], do))
     assert bank.problems() == ()
@@ -137,22 +139,22 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
 
 def test_the_role_gets_through_a_bad_day(bank: Bank) -> None:
     """Nor does anything that is done when something is wrong ask for more rights."""
-    with writing(bank.desk.engine) as connection:  # the database has served another folder
-        orphans.adopt(connection, bank.desk.provider, bank.desk.archive.sent_log, at=bank.time())
+    with writing(bank.context.engine) as connection:  # the database has served another folder
+        orphans.adopt(connection, bank.context.provider, bank.context.archive.sent_log, at=bank.time())
     bank.record(event("B-1", 1), event("B-2", 1), name="bad.csv")
     commanded(bank, "ledger", "exclude", "B-2", "--reason", "a slip")
     bank.record(event("B-1", 2, name="Kovinarstvo Žagar in sinovi d.o.o."), name="renamed.csv")
     poison = bank.folder / "poison.xml"
     poison.write_text(next(iter(UNREADABLE.values())))  # type: ignore[arg-type]
-    (taken,) = take_by_hand(bank.desk, [poison])
+    (taken,) = take_by_hand(bank.context, [poison])
     assert taken.status == "unreadable"
-    with bank.desk.engine.connect() as connection:
-        number = answers.set_aside_answers(connection, bank.desk.provider, 1)[0].id
+    with bank.context.engine.connect() as connection:
+        number = answers.set_aside_answers(connection, bank.context.provider, 1)[0].id
     commanded(bank, "answers", "discard", str(number), "--reason", "a slip")
     unknown = HandedOver(
         9999, 9999, "NODURS", "2026-11-20", "NODURS_20261120_5860571.xml", "0" * 64, "soap", bank.time()
     )
-    bank.desk.archive.sent_log.append(unknown)
+    bank.context.archive.sent_log.append(unknown)
     bank.time.pass_by(days=3)
     held = bank.run(period=NOV_20)
     assert held.ending is Ending.HELD

@@ -27,15 +27,15 @@ def reported(bank: Bank) -> Bank:
 
 
 def change(bank: Bank, sql: str, **values: str) -> None:
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         connection.execute(text(sql), values)
 
 
 def replace_file(bank: Bank, table: str, column: str = "archive_path") -> None:
     """Puts other bytes into the place of an archived file, well packed."""
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         path = str(connection.scalar(text(f"SELECT {column} FROM {table} LIMIT 1")))
-    target: Path = bank.desk.archive.root / path
+    target: Path = bank.context.archive.root / path
     target.write_bytes(zstandard.compress(OTHER))
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_was_changed_with_its_row_is_found(
 
 def test_an_answer_that_was_removed_is_missed(reported: Bank) -> None:
     """What AJPES said cannot be made to vanish together with its file."""
-    with writing(reported.desk.engine) as connection:
+    with writing(reported.context.engine) as connection:
         for table in ("answer_rows", "answers"):
             unlock(connection, table)
             connection.execute(text(f"DELETE FROM {table}"))

@@ -13,7 +13,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.reports.kind import ReportKind
-from ajpes_reporting.schedule.duty import Chore, Duty
+from ajpes_reporting.schedule.provider_schedule import Chore, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.shipped import sample
@@ -22,8 +22,8 @@ from tests.pipeline.conftest import Bank, event
 STARTS = {"NODURS": time(16), "SPAPP": time(9)}
 
 
-def duties(bank: Bank) -> list[Duty]:
-    return [Duty(bank.desk, STARTS, Retries(), timedelta(minutes=5))]
+def duties(bank: Bank) -> list[ProviderSchedule]:
+    return [ProviderSchedule(bank.context, STARTS, Retries(), timedelta(minutes=5))]
 
 
 def play(bank: Bank) -> list[tuple[str, str, Ending]]:
@@ -36,7 +36,7 @@ def play(bank: Bank) -> list[tuple[str, str, Ending]]:
 
 def import_accounts(bank: Bank) -> None:
     names = ("accounts.csv", "account-months.csv", "postings.csv")
-    import_files(bank.desk, [sample(f"ledger/{name}") for name in names])
+    import_files(bank.context, [sample(f"ledger/{name}") for name in names])
 
 
 def test_nothing_runs_before_its_time(bank: Bank) -> None:
@@ -162,7 +162,7 @@ def test_a_fault_of_ours_stops_neither_other_reports_nor_the_chores(bank: Bank) 
 
     looked: list[str] = []
     chore = Chore("alarms", timedelta(0), lambda: looked.append("looked"))
-    duty = replace(duties(bank)[0], desk=replace(bank.desk, refresh_ledger=refresh), chores=(chore,))
+    duty = replace(duties(bank)[0], context=replace(bank.context, refresh_ledger=refresh), chores=(chore,))
     results = [done for _duty, done in tick([duty], do)]
     assert sorted(type(done).__name__ for done in results) == ["Result", "ZeroDivisionError"]
     assert looked == ["looked"]
@@ -175,7 +175,7 @@ def test_a_database_that_is_away_does_not_keep_another_bank(bank: Bank, tmp_path
     import_accounts(bank)
     bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
     away = open_engine(f"sqlite:///{tmp_path / 'nowhere' / 'ajpes.db'}")
-    broken = replace(duties(bank)[0], desk=replace(bank.desk, engine=away))
+    broken = replace(duties(bank)[0], context=replace(bank.context, engine=away))
     results = [done for _duty, done in tick([broken, *duties(bank)], do)]
     away.dispose()
     assert [type(done).__name__ for done in results] == ["OperationalError", "Result"]

@@ -71,8 +71,10 @@ def test_the_raw_reply_is_seen_with_one_command(bank: Bank, tmp_path: Path, told
     key = unanswered(bank, tmp_path / "page")
     command = program(bank, "show", str(key), "--reply")
     raw = subprocess.run(command, capture_output=True, check=True).stdout
-    (kept,) = bank.desk.archive.root.rglob("reply-to-*.zst")
-    assert raw == b"".join(bank.desk.archive.blocks(kept.relative_to(bank.desk.archive.root).as_posix()))
+    (kept,) = bank.context.archive.root.rglob("reply-to-*.zst")
+    assert raw == b"".join(
+        bank.context.archive.blocks(kept.relative_to(bank.context.archive.root).as_posix())
+    )
     shown = on_a_terminal(command)
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -84,8 +86,8 @@ def test_the_raw_reply_is_seen_with_one_command(bank: Bank, tmp_path: Path, told
     assert (document["size_bytes"], document["attempt"], document["via"]) == (len(raw), 1, "soap")
     assert "Ni na voljo, čšž" in document["text"]
     assert f"show {key} --reply" in told("run", "nodurs", "--date", "2026-11-17")
-    with bank.desk.engine.connect() as connection:
-        found = conditions(connection, bank.desk.provider, AlarmsSection(), bank.desk.clock())
+    with bank.context.engine.connect() as connection:
+        found = conditions(connection, bank.context.provider, AlarmsSection(), bank.context.clock())
         (remedy,) = (alarm.remedy for alarm in found if alarm.key.startswith("unknown"))
     assert remedy.startswith(f"`ajpes-reporting show {key} --reply` shows what came back; ask AJPES")
     assert f"show {key} --reply --attempt 1" in told("show", str(key))

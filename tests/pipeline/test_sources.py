@@ -23,7 +23,7 @@ from ajpes_reporting.queries.pending import pending
 from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selection
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.xmlread import Record
 from tests.pipeline.conftest import HEADER, NOV_17, NOV_18, Bank, Time, event, make_bank
 
@@ -50,7 +50,7 @@ def bank_with_views(
     folder.mkdir()
     bank = make_bank(folder, database_url, clock, authority, f'\n[ledger]\nurl = "sqlite:///{core_system}"\n')
     yield bank
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
 
 
 def enter(core_system: Path, row: str) -> None:
@@ -76,7 +76,7 @@ def test_what_a_banks_views_have_for_the_next_report_is_told_and_not_stored(
 ) -> None:
     """A question finds what a run would find, and changes nothing."""
     enter(core_system, event("O-1", 1))
-    with pending(bank_with_views.desk) as asked:
+    with pending(bank_with_views.context) as asked:
         assert [item.obligation for item in asked.nodurs().obligations()] == ["O-1"]
     assert bank_with_views.pending() == 0
 
@@ -86,7 +86,7 @@ def test_a_dry_run_over_a_banks_views_changes_nothing(
 ) -> None:
     """`build` shows the file; the ledger stays as empty as it was."""
     enter(core_system, event("O-1", 1))
-    built = rehearse(bank_with_views.desk, by_code("NODURS"), NOV_17, tmp_path)
+    built = rehearse(bank_with_views.context, by_code("NODURS"), NOV_17, tmp_path)
     assert built is not None
     assert built.record_count == 1
     assert bank_with_views.pending() == 0
@@ -112,14 +112,14 @@ def test_two_providers_in_one_installation_keep_apart(bank: Bank) -> None:
     bank.record(event("O-1", 1))
     path = bank.folder / "ajpes.toml"
     path.write_text(path.read_text("utf-8").replace("5860571000", "1572814"), "utf-8")
-    other = Bank(bank.folder, open_desk(open_workspace(bank.folder), bank.time), bank.time, bank.authority)
+    other = Bank(bank.folder, open_context(open_workspace(bank.folder), bank.time), bank.time, bank.authority)
     other.record(event("O-1", 1, amount_cents=77_700), event("O-7", 1))
     assert bank.events_sent(bank.run()) == {"O-1": ["1"]}
-    built = rehearse(other.desk, by_code("NODURS"), NOV_17, bank.folder)
+    built = rehearse(other.context, by_code("NODURS"), NOV_17, bank.folder)
     assert built is not None
     assert built.record_count == 2
     assert built.path.name == "NODURS_20261117_1572814.xml"
-    other.desk.engine.dispose()
+    other.context.engine.dispose()
 
 
 TOY_XSD = """<?xml version="1.0"?>
@@ -168,16 +168,16 @@ TOY = ReportKind(
 def test_a_third_report_is_one_kind_and_one_schema(bank: Bank, tmp_path: Path) -> None:
     """The engineer who inherits this adds a report without touching the run."""
     (tmp_path / "toy.xsd").write_text(TOY_XSD, encoding="utf-8")
-    desk = replace(
-        bank.desk,
-        kinds=(*bank.desk.kinds, TOY),
-        schemas=lambda name: tmp_path / name if name == "toy.xsd" else bank.desk.schemas(name),
-        amounts={**bank.desk.amounts, "TOY": "cents"},
+    context = replace(
+        bank.context,
+        kinds=(*bank.context.kinds, TOY),
+        schemas=lambda name: tmp_path / name if name == "toy.xsd" else bank.context.schemas(name),
+        amounts={**bank.context.amounts, "TOY": "cents"},
         answer_wait_seconds=0,
     )
     for name in ("v_ajpes", "iz_ajpes", "accepted"):
         (bank.authority.folder / "toy" / name).mkdir(parents=True)
-    result = run(desk, TOY, NOV_17)
+    result = run(context, TOY, NOV_17)
     assert result.ending is Ending.SENT
     assert result.submission is not None
     assert result.submission.state is State.DELIVERED

@@ -19,7 +19,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.pipeline.collect import collect
 from ajpes_reporting.pipeline.run import Ending, run
 from ajpes_reporting.reports.registry import by_code
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import NOV_17, Bank, event
 from tests.pipeline.test_fence import state_of
 from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
@@ -58,11 +58,11 @@ answer_wait_seconds = 1
     path.write_text(re.sub(r"(?s)\[sftp\].*", sftp, path.read_text()))
     odd.orders.on_close = lambda uploaded: uploaded.unlink()
     bank.authority.faults.add("soap", "refuse")
-    bank.desk.engine.dispose()
-    bank.desk = open_desk(open_workspace(bank.folder), bank.time)
+    bank.context.engine.dispose()
+    bank.context = open_context(open_workspace(bank.folder), bank.time)
     bank.record(event("O-1", 1))
     yield bank
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
 
 
 def uploads(odd: OddSftp) -> int:
@@ -77,8 +77,8 @@ def test_a_swept_upload_is_not_sent_again(swept: Bank, odd: OddSftp, via: str | 
     assert submission.state is State.UNKNOWN
     assert uploads(odd) == 1
     swept.authority.faults.clear()
-    assert run(swept.desk, by_code("NODURS"), NOV_17).ending is Ending.MUST_BE_SETTLED
-    assert collect(swept.desk) == []
+    assert run(swept.context, by_code("NODURS"), NOV_17).ending is Ending.MUST_BE_SETTLED
+    assert collect(swept.context) == []
     assert (uploads(odd), swept.authority.book.submissions()) == (1, [])
 
 
@@ -87,7 +87,7 @@ def test_a_later_acceptance_of_a_swept_upload_counts(swept: Bank, odd: OddSftp) 
     submission = swept.run().submission
     assert submission is not None
     (odd.root / "nodurs/iz_ajpes/odgovor.xml").write_text(ANSWER)
-    (taken,) = collect(swept.desk)
+    (taken,) = collect(swept.context)
     assert taken.submission is not None
     assert taken.submission.state is State.ACCEPTED
     assert swept.pending() == 0
@@ -137,7 +137,7 @@ def test_a_swept_upload_that_lies_in_accepted_under_another_name_is_found(swept:
     odd.orders.on_close = lambda uploaded: uploaded.rename(odd.root / "nodurs/accepted/1700.xml")  # type: ignore[assignment,return-value]
     submission = swept.run().submission
     assert submission is not None
-    collect(swept.desk)
+    collect(swept.context)
     assert state_of(swept, submission.id) is State.DELIVERED
     assert uploads(odd) == 1
 
@@ -149,17 +149,17 @@ def test_a_folder_full_of_known_answers_costs_a_few_questions(swept: Bank, odd: 
         (box / f"{number}.xml").touch()
         os.utime(box / f"{number}.xml", (1, 1))
     known = {
-        "provider": swept.desk.provider, "received_at": swept.time(), "via": "sftp", "remote_size": 0,
+        "provider": swept.context.provider, "received_at": swept.time(), "via": "sftp", "remote_size": 0,
         "remote_modified_at": 1, "archive_path": "x", "size_bytes": 0, "sha256": "0" * 64,
         "status": "applied",
     }  # fmt: skip
-    with swept.desk.engine.begin() as connection:
+    with swept.context.engine.begin() as connection:
         rows = [{**known, "remote_name": f"nodurs/{number}.xml"} for number in range(2_499)]
         connection.execute(insert(answers), rows)
     (box / "7.xml").write_text("changed")
     asked: list[str] = []
-    event_of.listen(swept.desk.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    taken = collect(swept.desk)
+    event_of.listen(swept.context.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    taken = collect(swept.context)
     assert sorted(one.name for one in taken) == ["2499.xml", "7.xml"]
     assert len([one for one in asked if "remote_name IN" in one]) == 3
-    assert collect(swept.desk) == []
+    assert collect(swept.context) == []

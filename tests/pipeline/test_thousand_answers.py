@@ -28,7 +28,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import APPLIED, DUPLICATE, UNMATCHED, UNREADABLE
 from ajpes_reporting.pipeline.collect import take_by_hand
-from ajpes_reporting.pipeline.settle import resolve
+from ajpes_reporting.pipeline.operator_actions import resolve
 from tests.pipeline.conftest import NOV_17, Bank, event
 
 BANK = "5860571000"
@@ -85,11 +85,11 @@ def deliver(bank: Bank, period: Day) -> int:
 
 def impatient(bank: Bank) -> Bank:
     """A bank that does not wait for an answer after it has delivered."""
-    return replace(bank, desk=replace(bank.desk, answer_wait_seconds=0))
+    return replace(bank, context=replace(bank.context, answer_wait_seconds=0))
 
 
 def state(bank: Bank, key: int) -> State:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return submissions.get(connection, key).state
 
 
@@ -176,7 +176,7 @@ def test_answers_in_any_disorder_are_each_stored_once_and_settle_the_right_repor
 
 def everything_is_kept(bank: Bank, box: Box) -> Counter[str]:
     """Each file that ever lay there was stored once, its very bytes, and became what it had to."""
-    with snapshot(bank.desk.engine) as connection:
+    with snapshot(bank.context.engine) as connection:
         rows = connection.execute(select(table).order_by(table.c.id)).all()
         shown = {row.id for row in answers.set_aside_answers(connection, BANK, 10_000)}
     stored = Counter((row.remote_name.removeprefix("nodurs/"), content(bank, row)) for row in rows)
@@ -194,11 +194,11 @@ def everything_is_kept(bank: Bank, box: Box) -> Counter[str]:
 
 
 def content(bank: Bank, row: Row[Any]) -> bytes:
-    return b"".join(bank.desk.archive.blocks(row.archive_path))
+    return b"".join(bank.context.archive.blocks(row.archive_path))
 
 
 def applied_to(bank: Bank, key: int) -> list[bytes]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         rows = answers.of_submission(connection, key)
     return [content(bank, row) for row in rows if row.status == APPLIED]
 
@@ -266,7 +266,7 @@ def test_an_answer_that_fitted_nothing_may_fit_later(bank: Bank, box: Box, tmp_p
     """A person said too early that a report never arrived; its answer is there, and is taken in by hand."""
     bank = impatient(bank)
     key = deliver(bank, NOV_17)
-    resolve(bank.desk, key, "never-arrived", "asked too early")
+    resolve(bank.context, key, "never-arrived", "asked too early")
     accepted = answer(NOV_17.key, bank.time.now + timedelta(minutes=3))
     box.put(b"odgovor.xml", accepted)
     box.put(b"odgovor-copy.xml", accepted)
@@ -276,7 +276,7 @@ def test_an_answer_that_fitted_nothing_may_fit_later(bank: Bank, box: Box, tmp_p
     assert state(bank, key) is State.DELIVERED
     by_hand = tmp_path / "odgovor.xml"
     by_hand.write_bytes(accepted)
-    assert [taken.status for taken in take_by_hand(bank.desk, [by_hand])] == [APPLIED]
+    assert [taken.status for taken in take_by_hand(bank.context, [by_hand])] == [APPLIED]
     assert state(bank, key) is State.ACCEPTED
 
 
@@ -287,7 +287,7 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_time(bank: Bank
     whole = answer(NOV_17.key, bank.time.now, warnings=1)
     path = box.folder / "odgovor.xml"
     path.write_bytes(whole[:-20])
-    (carrier,) = bank.desk.answer_boxes("nodurs")
+    (carrier,) = bank.context.answer_boxes("nodurs")
 
     def grow(_remotes: Sequence[RemoteAnswer]) -> list[RemoteAnswer]:
         path.write_bytes(whole)  # after the folder was listed, before the file is read

@@ -15,7 +15,7 @@ from sqlalchemy import text, update
 
 from ajpes_reporting.database import tables
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.database.running import alone
+from ajpes_reporting.database.lease import lease
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Outcome
 from ajpes_reporting.domain.ports import (
@@ -32,8 +32,8 @@ from ajpes_reporting.domain.ports import (
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.pipeline.collect import fetch, take_by_hand
+from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending, Result
-from ajpes_reporting.pipeline.settle import resolve
 from tests.journal.forging import unlock
 from tests.pipeline.conftest import NOV_18, Bank, event
 
@@ -49,13 +49,13 @@ def number(result: Result) -> int:
 
 
 def tries(bank: Bank, key: int) -> list[tuple[str, str | None]]:
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return [(row.via, row.outcome) for row in submissions.attempts_of(connection, key)]
 
 
 def tamper(bank: Bank, amount_cents: int) -> None:
     """Edits an event behind the program's back, as somebody with the database's password could."""
-    with bank.desk.engine.begin() as connection:
+    with bank.context.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE events DISABLE TRIGGER USER"))
         else:
@@ -188,12 +188,12 @@ def test_a_person_settles_what_no_machine_can(bank: Bank) -> None:
     bank.authority.faults.add("soap", "html", times=1)
     bank.record(event("O-1", 1))
     result = bank.run()
-    settled = resolve(bank.desk, number(result), "never-arrived", "AJPES, Ms Novak, 17:20")
+    settled = resolve(bank.context, number(result), "never-arrived", "AJPES, Ms Novak, 17:20")
     assert settled.state is State.UNREACHABLE
     assert state(bank.resubmit(number(result))) is State.ACCEPTED
     assert len(bank.authority.book.submissions()) == 1
     with pytest.raises(UsageError, match="only what AJPES has not answered"):
-        resolve(bank.desk, number(result), "delivered", "again")
+        resolve(bank.context, number(result), "delivered", "again")
 
 
 def test_an_answer_that_comes_later_settles_an_unknown_outcome(bank: Bank) -> None:
@@ -240,9 +240,9 @@ def test_an_answer_that_fits_nothing_is_kept_and_shown(bank: Bank, content: byte
     (bank.authority.folder / "nodurs" / "iz_ajpes" / "answer.xml").write_bytes(content)
     (taken,) = bank.collect()
     assert taken.status == status
-    with bank.desk.engine.connect() as connection:
-        (kept,) = answers.set_aside_answers(connection, bank.desk.provider, 10)
-    assert b"".join(bank.desk.archive.blocks(kept.archive_path)) == content
+    with bank.context.engine.connect() as connection:
+        (kept,) = answers.set_aside_answers(connection, bank.context.provider, 10)
+    assert b"".join(bank.context.archive.blocks(kept.archive_path)) == content
     assert bank.collect() == []
 
 
@@ -260,7 +260,7 @@ def test_counts_that_disagree_are_shown_and_the_worse_holds(bank: Bank) -> None:
     (taken,) = bank.collect()
     assert taken.submission is not None
     assert taken.submission.state is State.REFUSED
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         (reply,) = answers.of_submission(connection, number(result))
         (row,) = answers.rows_of(connection, reply.id, 10)
     assert "disagree" in reply.note
@@ -270,7 +270,7 @@ def test_counts_that_disagree_are_shown_and_the_worse_holds(bank: Bank) -> None:
 def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
     """With strict checks a warning is an error: nothing leaves this machine."""
     bank.record(event("O-1", 1, change_type="77"))
-    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    strict = Bank(bank.folder, replace(bank.context, strict=True), bank.time, bank.authority)
     result = strict.run()
     assert result.ending is Ending.CHECKS_REFUSED
     assert state(result) is State.PREPARED
@@ -284,10 +284,10 @@ def test_an_answer_whose_file_is_lost_keeps_no_report_from_being_sent(bank: Bank
     """A disk fault takes one answer; the bank goes on reporting, and the audit names the file."""
     bank.record(event("O-1", 1))
     result = bank.run()
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         (reply,) = answers.of_submission(connection, number(result))
         connection.execute(update(tables.answers).values(status="stored"))
-    (bank.desk.archive.root / reply.archive_path).unlink()
+    (bank.context.archive.root / reply.archive_path).unlink()
     bank.time.pass_by(days=1)
     bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"), name="more.csv")
     assert state(bank.run(period=NOV_18)) is State.ACCEPTED
@@ -322,20 +322,21 @@ def test_an_answer_that_two_runs_fetch_is_stored_once(bank: Bank, tmp_path: Path
     bank.authority.faults.add("sftp", "no_answer", times=1)
     result = bank.run(via="sftp")
     put_answer(bank, "2026-11-17T17:00:30")
-    (box,) = bank.desk.answer_boxes("nodurs")
+    (box,) = bank.context.answer_boxes("nodurs")
     (tmp_path / "other").mkdir()
     overtaken = Overtaken(box, lambda: apply_meanwhile(bank, tmp_path / "other"))
     assert (
-        fetch(replace(bank.desk, answer_boxes=lambda _report: [overtaken]), bank.desk.kinds, tmp_path) == []
+        fetch(replace(bank.context, answer_boxes=lambda _report: [overtaken]), bank.context.kinds, tmp_path)
+        == []
     )
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         (reply,) = answers.of_submission(connection, number(result))
     assert reply.status == "applied"
     assert bank.problems() == ()
 
 
 def apply_meanwhile(bank: Bank, folder: Path) -> None:
-    assert [taken.status for taken in fetch(bank.desk, bank.desk.kinds, folder)] == ["applied"]
+    assert [taken.status for taken in fetch(bank.context, bank.context.kinds, folder)] == ["applied"]
 
 
 def test_an_unreachable_report_whose_file_is_lost_is_made_anew(bank: Bank) -> None:
@@ -345,7 +346,7 @@ def test_an_unreachable_report_whose_file_is_lost_is_made_anew(bank: Bank) -> No
     bank.authority.faults.add("sftp", "refuse", times=1)
     first = bank.run().submission
     assert first is not None
-    (bank.desk.archive.root / first.archive_path).unlink()
+    (bank.context.archive.root / first.archive_path).unlink()
     bank.time.pass_by(minutes=5)
     again = bank.run()
     assert (state(again), number(again) > first.id) == (State.ACCEPTED, True)
@@ -361,7 +362,7 @@ def unreached(bank: Bank) -> int:
 
 def begin_attempt(bank: Bank, key: int, via: str, *, handed_over: bool) -> None:
     """What a run leaves behind that is killed before, or after, it has handed the report over."""
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         submission = submissions.get(connection, key)
         attempt = submissions.begin_attempt(connection, submission, via, at=bank.time())
         if handed_over:
@@ -385,7 +386,7 @@ def test_a_run_that_was_cut_off_while_sending_is_unknown(bank: Bank) -> None:
     key = number(bank.run())
     begin_attempt(bank, key, "soap", handed_over=True)
     assert bank.run().ending is Ending.MUST_BE_SETTLED
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert submissions.get(connection, key).state is State.UNKNOWN
 
 
@@ -415,7 +416,7 @@ def test_a_killed_run_never_sends_twice(bank: Bank) -> None:
 def test_two_runs_exclude_each_other(bank: Bank) -> None:
     """A scheduler and a clerk at the same moment: the second is told, and does nothing."""
     bank.record(event("O-1", 1))
-    with alone(bank.desk.engine, bank.desk.provider), pytest.raises(UsageError, match="Another run"):
+    with lease(bank.context.engine, bank.context.provider), pytest.raises(UsageError, match="Another run"):
         bank.run()
     assert state(bank.run()) is State.ACCEPTED
 
@@ -425,16 +426,16 @@ def test_a_missing_section_is_told_before_anything_is_recorded(bank: Bank) -> No
     path = bank.folder / "ajpes.toml"
     path.write_text(path.read_text(encoding="utf-8").split("[soap]")[0], encoding="utf-8")
     from ajpes_reporting.config import open_workspace
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.wiring import open_context
 
-    desk = open_desk(open_workspace(bank.folder), bank.time)
-    bare = Bank(bank.folder, desk, bank.time, bank.authority)
+    context = open_context(open_workspace(bank.folder), bank.time)
+    bare = Bank(bank.folder, context, bank.time, bank.authority)
     bare.record(event("O-1", 1))
     with pytest.raises(ConfigurationError, match=r"\[soap\] or \[sftp\]"):
         bare.run()
-    with desk.engine.connect() as connection:
-        assert submissions.recent(connection, desk.provider, 1) == []
-    desk.engine.dispose()
+    with context.engine.connect() as connection:
+        assert submissions.recent(connection, context.provider, 1) == []
+    context.engine.dispose()
 
 
 def test_a_full_disk_sends_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,9 +487,9 @@ def test_a_refused_day_is_settled_when_a_later_report_brings_all_of_it_home(bank
     assert state(bank.run()) is State.REFUSED
     bank.time.pass_by(days=1)
     assert state(bank.run(period=NOV_18)) is State.ACCEPTED
-    with bank.desk.engine.connect() as connection:
-        assert due.open_periods(connection, bank.desk.provider) == []
-        known = due.find(connection, bank.desk.provider, "NODURS", "2026-11-17")
+    with bank.context.engine.connect() as connection:
+        assert due.open_periods(connection, bank.context.provider) == []
+        known = due.find(connection, bank.context.provider, "NODURS", "2026-11-17")
     assert known is not None
     assert known.settled_as == "reported_later"
 
@@ -499,7 +500,7 @@ def test_a_report_that_never_got_an_answer_can_be_settled_too(bank: Bank) -> Non
     bank.authority.faults.add("sftp", "no_answer", times=1)
     result = bank.run(via="sftp")
     assert state(result) is State.DELIVERED
-    assert resolve(bank.desk, number(result), "never-arrived", "AJPES").state is State.UNREACHABLE
+    assert resolve(bank.context, number(result), "never-arrived", "AJPES").state is State.UNREACHABLE
     assert state(bank.resubmit(number(result), via="soap")) is State.ACCEPTED
 
 
@@ -513,17 +514,17 @@ def test_an_answer_given_by_hand_counts_like_any_other(bank: Bank, tmp_path: Pat
         '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
         ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
     )
-    (taken,) = take_by_hand(bank.desk, [path])
+    (taken,) = take_by_hand(bank.context, [path])
     assert taken.submission is not None
     assert taken.submission.state is State.ACCEPTED
-    (again,) = take_by_hand(bank.desk, [path])
+    (again,) = take_by_hand(bank.context, [path])
     assert again.status == "duplicate"
 
 
 def test_checks_that_refuse_again_make_no_second_submission(bank: Bank) -> None:
     """A scheduler that looks every minute leaves one submission, not one each minute."""
     bank.record(event("O-1", 1, change_type="77"))
-    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    strict = Bank(bank.folder, replace(bank.context, strict=True), bank.time, bank.authority)
     first = strict.run()
     bank.time.pass_by(minutes=1)
     second = strict.run()
@@ -534,7 +535,7 @@ def test_checks_that_refuse_again_make_no_second_submission(bank: Bank) -> None:
 def test_strict_checks_do_not_stumble_over_what_was_taken_back(bank: Bank) -> None:
     """A cancelled event keeps its fault in the history for ever; it must not block its obligation."""
     bank.record(event("O-1", 1, change_type="77"))
-    strict = Bank(bank.folder, replace(bank.desk, strict=True), bank.time, bank.authority)
+    strict = Bank(bank.folder, replace(bank.context, strict=True), bank.time, bank.authority)
     assert strict.run().ending is Ending.CHECKS_REFUSED
     bank.cancel("O-1", "1")
     assert strict.run().ending is Ending.SENT
@@ -561,7 +562,7 @@ def test_folders_that_fail_after_delivery_do_not_undo_it(bank: Bank) -> None:
     """The file is with the authority, then the server goes down: delivered is what is said."""
     bank.record(event("O-1", 1))
     bank.authority.faults.add("sftp", "delay", seconds=3600, times=1)
-    make = bank.desk.carriers
+    make = bank.context.carriers
 
     def leave() -> None:
         bank.authority.faults.add("sftp", "refuse")
@@ -569,8 +570,8 @@ def test_folders_that_fail_after_delivery_do_not_undo_it(bank: Bank) -> None:
     def carriers(report: str, via: str | None, folder: Path) -> list[Carrier]:
         return [Leaving(one, leave) for one in make(report, via, folder)]
 
-    desk = replace(bank.desk, carriers=carriers)
-    result = Bank(bank.folder, desk, bank.time, bank.authority).run(via="sftp")
+    context = replace(bank.context, carriers=carriers)
+    result = Bank(bank.folder, context, bank.time, bank.authority).run(via="sftp")
     assert state(result) is State.DELIVERED
 
 
@@ -579,7 +580,7 @@ def test_a_killed_upload_whose_answer_came_is_settled_by_collect(bank: Bank) -> 
     bank.record(event("O-1", 1))
     bank.authority.faults.add("sftp", "no_answer", times=1)
     key = number(bank.run(via="sftp"))
-    resolve(bank.desk, key, "never-arrived", "to send it again")
+    resolve(bank.context, key, "never-arrived", "to send it again")
     begin_attempt(bank, key, "sftp", handed_over=True)
     put_answer(bank, "2026-11-17T17:00:30")
     (taken,) = bank.collect()
@@ -598,7 +599,7 @@ def test_an_answer_older_than_its_report_is_not_believed(bank: Bank, moment: str
     put_answer(bank, moment)
     (taken,) = bank.collect()
     assert taken.status == "unmatched"
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert submissions.get(connection, number(result)).state is State.DELIVERED
 
 
@@ -623,7 +624,7 @@ def test_a_submission_that_was_overtaken_is_never_sent(bank: Bank) -> None:
     assert old is not None
     bank.record(event("O-2", 1))
     bank.run(via="soap")
-    with writing(bank.desk.engine) as connection, pytest.raises(UsageError, match="superseded"):
+    with writing(bank.context.engine) as connection, pytest.raises(UsageError, match="superseded"):
         submissions.begin_attempt(connection, old, "soap", at=bank.time())
 
 
@@ -638,10 +639,10 @@ def test_what_another_run_has_sent_meanwhile_is_not_begun_again(bank: Bank) -> N
     before = tries(bank, asleep.id)
     with (
         pytest.raises(UsageError, match="unknown by now; it is not sent"),
-        writing(bank.desk.engine) as connection,
+        writing(bank.context.engine) as connection,
     ):
         submissions.begin_attempt(connection, asleep, "soap", at=bank.time())
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         assert submissions.get(connection, asleep.id).state is State.UNKNOWN
     assert tries(bank, asleep.id) == before
 
@@ -650,7 +651,7 @@ def test_a_damaged_record_does_not_keep_reports_from_going(bank: Bank) -> None:
     """Whoever tampers with the audit record is found by `audit verify`; the deadline is kept all the same."""
     key = unreached(bank)
     begin_attempt(bank, key, "soap", handed_over=False)
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         unlock(connection)
         connection.execute(
             update(tables.audit_records)
@@ -663,14 +664,14 @@ def test_a_damaged_record_does_not_keep_reports_from_going(bank: Bank) -> None:
 
 def test_what_a_killed_run_left_behind_is_cleared_away(bank: Bank) -> None:
     """Copies of reports hold names; they do not lie about for ever, and a living run's are left alone."""
-    old, new = bank.desk.scratch / "tmp-old", bank.desk.scratch / "tmp-new"
+    old, new = bank.context.scratch / "tmp-old", bank.context.scratch / "tmp-new"
     for folder in (old, new):
         folder.mkdir(parents=True)
         (folder / "NODURS.xml").write_text("Kovinarstvo Žagar d.o.o.", encoding="utf-8")
     two_days_ago = bank.time().timestamp() - 2 * 86_400
     os.utime(old, (two_days_ago, two_days_ago))
     bank.run()
-    assert [folder.name for folder in bank.desk.scratch.iterdir()] == ["tmp-new"]
+    assert [folder.name for folder in bank.context.scratch.iterdir()] == ["tmp-new"]
 
 
 def put_answer(bank: Bank, moment: str) -> None:

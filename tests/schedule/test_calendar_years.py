@@ -22,11 +22,11 @@ from ajpes_reporting.database.tables import due_reports
 from ajpes_reporting.domain.calendar import LJUBLJANA, nodurs_deadline, spapp_deadline
 from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.journal import due
-from ajpes_reporting.pipeline.desk import Desk
-from ajpes_reporting.schedule.duty import Duty, Job
+from ajpes_reporting.pipeline.context import Context
+from ajpes_reporting.schedule.provider_schedule import Job, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import tick
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import make_workspace
 
 YEARS = range(2020, 2036)
@@ -150,17 +150,17 @@ def test_every_day_is_due_at_six(year: int) -> None:
 class Life:
     """A machine that is up now and then, and what was done on it."""
 
-    desk: Desk
+    context: Context
     dice: random.Random
     now: datetime
 
     def __post_init__(self) -> None:
         self.accepted: Counter[tuple[str, str]] = Counter()
-        desk = replace(self.desk, clock=lambda: self.now)
-        self.duty = Duty(desk, STARTS, Retries(), timedelta(minutes=5))
+        context = replace(self.context, clock=lambda: self.now)
+        self.duty = ProviderSchedule(context, STARTS, Retries(), timedelta(minutes=5))
 
     def tick(self, *, may_fail: bool = True) -> None:
-        def dispatch(_duty: Duty, job: Job) -> None:
+        def dispatch(_duty: ProviderSchedule, job: Job) -> None:
             self._settle(job, may_fail)
 
         for _duty, done in tick([self.duty], dispatch):
@@ -172,7 +172,7 @@ class Life:
         chance = self.dice.random() if may_fail else 1.0
         if chance < 0.1:
             return
-        with writing(self.desk.engine) as connection:
+        with writing(self.context.engine) as connection:
             if chance < 0.2 and job.report == "NODURS":
                 due.settle_as_nothing(connection, BANK, job.report, job.period, at=self.now)
                 return
@@ -185,15 +185,15 @@ class Life:
 
 
 @pytest.fixture
-def desk(engine: Engine, tmp_path: Path) -> Desk:
-    """The desk of a real workspace, over a database with empty tables; nothing is delivered."""
-    made = open_desk(make_workspace(tmp_path / "bank"))
+def context(engine: Engine, tmp_path: Path) -> Context:
+    """The context of a real workspace, over a database with empty tables; nothing is delivered."""
+    made = open_context(make_workspace(tmp_path / "bank"))
     made.engine.dispose()
     return replace(made, engine=engine)
 
 
-def live(desk: Desk, dice: random.Random, first: datetime, last: datetime) -> Life:
-    life = Life(desk, dice, first)
+def live(context: Context, dice: random.Random, first: datetime, last: datetime) -> Life:
+    life = Life(context, dice, first)
     while life.now < last:
         life.tick()
         life.now += life.pause()
@@ -202,19 +202,19 @@ def live(desk: Desk, dice: random.Random, first: datetime, last: datetime) -> Li
     return life
 
 
-def noted(desk: Desk) -> dict[tuple[str, str], tuple[datetime, str | None]]:
-    with snapshot(desk.engine) as connection:
+def noted(context: Context) -> dict[tuple[str, str], tuple[datetime, str | None]]:
+    with snapshot(context.engine) as connection:
         found = connection.execute(select(due_reports)).all()
     table = {(row.report, row.period): (row.deadline, row.settled_as) for row in found}
     assert len(table) == len(found)
     return table
 
 
-def proves(desk: Desk, dice: random.Random, first: datetime, last: datetime) -> int:
+def proves(context: Context, dice: random.Random, first: datetime, last: datetime) -> int:
     """Lives from `first` to `last`; gives the number of periods, each noted, done and settled once."""
     right = expected(first, last)
-    life = live(desk, dice, first, last)
-    table = noted(desk)
+    life = live(context, dice, first, last)
+    table = noted(context)
     assert {key: deadline for key, (deadline, _as) in table.items()} == right
     assert [key for key, (_deadline, settled_as) in table.items() if settled_as is None] == []
     assert max(life.accepted.values()) == 1
@@ -224,31 +224,33 @@ def proves(desk: Desk, dice: random.Random, first: datetime, last: datetime) -> 
 
 
 def test_random_histories_miss_nothing_and_double_nothing(
-    desk: Desk, dice: random.Random, full: bool
+    context: Context, dice: random.Random, full: bool
 ) -> None:
     """Sixteen years of outages; without --full a year and a half of them, from any moment on."""
     days = (YEARS.stop - YEARS.start) * 365 if full else 550
     earliest = datetime(YEARS.start, 1, 1, tzinfo=UTC)
     latest = datetime(YEARS.stop, 1, 1, tzinfo=UTC) - timedelta(days=days)
     first = earliest + dice.random() * (latest - earliest)
-    periods = proves(desk, dice, first, first + timedelta(days=days))
+    periods = proves(context, dice, first, first + timedelta(days=days))
     print(f"{periods} periods from {first:%Y-%m-%d} on, each once")  # noqa: T201
 
 
-def test_a_first_day_on_which_the_machine_goes_down_is_not_missed(desk: Desk, dice: random.Random) -> None:
+def test_a_first_day_on_which_the_machine_goes_down_is_not_missed(
+    context: Context, dice: random.Random
+) -> None:
     """The schedule is started in the morning; the machine is off from noon until the next day."""
-    life = Life(desk, dice, in_ljubljana(date(2026, 11, 17), 10))
+    life = Life(context, dice, in_ljubljana(date(2026, 11, 17), 10))
     life.tick()
     life.now = in_ljubljana(date(2026, 11, 18), 10)
     life.tick(may_fail=False)
     assert life.accepted == {("NODURS", "2026-11-17"): 1}
 
 
-def test_a_day_that_a_clerk_runs_does_not_hide_those_before_it(desk: Desk, dice: random.Random) -> None:
+def test_a_day_that_a_clerk_runs_does_not_hide_those_before_it(context: Context, dice: random.Random) -> None:
     """The schedule was off for three days; a clerk runs the third by hand before it is back."""
-    life = Life(desk, dice, in_ljubljana(date(2026, 11, 17), 17))
+    life = Life(context, dice, in_ljubljana(date(2026, 11, 17), 17))
     life.tick(may_fail=False)
-    with writing(desk.engine) as connection:
+    with writing(context.engine) as connection:
         due.expect(connection, BANK, "NODURS", "2026-11-20", in_ljubljana(date(2026, 11, 20), 18))
     life.now = in_ljubljana(date(2026, 11, 20), 17)
     life.tick(may_fail=False)
@@ -258,14 +260,14 @@ def test_a_day_that_a_clerk_runs_does_not_hide_those_before_it(desk: Desk, dice:
 
 @pytest.mark.parametrize("change", [date(2026, 3, 29), date(2026, 10, 25)], ids=["spring", "autumn"])
 def test_every_quarter_of_an_hour_round_a_change_of_the_clocks(
-    desk: Desk, dice: random.Random, change: date
+    context: Context, dice: random.Random, change: date
 ) -> None:
     """The hour that is skipped, and the one that comes twice, make no day and lose none."""
     first = in_ljubljana(change - 2 * ONE_DAY, 17)
-    life = Life(desk, dice, first)
+    life = Life(context, dice, first)
     while life.now < first + 4 * ONE_DAY:
         life.tick()
         life.now += timedelta(minutes=15)
     life.tick(may_fail=False)
-    assert {key: deadline for key, (deadline, _as) in noted(desk).items()} == expected(first, life.now)
+    assert {key: deadline for key, (deadline, _as) in noted(context).items()} == expected(first, life.now)
     assert max(life.accepted.values()) == 1

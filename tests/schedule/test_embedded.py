@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.schedule.duty import Chore, Duty
 from ajpes_reporting.schedule.embedded import EmbeddedEngine
+from ajpes_reporting.schedule.provider_schedule import Chore, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.tick import Done
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import make_workspace
 
 PAUSE_SECONDS = 0.2
 
 
-def nobody(_duty: Duty, done: Done | Exception) -> None:
+def nobody(_duty: ProviderSchedule, done: Done | Exception) -> None:
     raise AssertionError(done)
 
 
@@ -77,12 +77,12 @@ def test_a_stop_is_heard_between_two_jobs(tmp_path: Path) -> None:
         Chore("first", timedelta(1), fail_as_the_stop_comes),
         Chore("second", timedelta(1), lambda: done.append("second")),
     )
-    desk = open_desk(open_workspace(tmp_path / "ws"))
-    duty = Duty(desk, {}, Retries(60, 900), timedelta(1), chores)
+    context = open_context(open_workspace(tmp_path / "ws"))
+    duty = ProviderSchedule(context, {}, Retries(60, 900), timedelta(1), chores)
     EmbeddedEngine(
         [duty], 60, lambda _duty, error: told.append(str(error)), lambda: done.append("alive")
     ).run(stop)
-    desk.engine.dispose()
+    context.engine.dispose()
     assert (done, told) == (["first"], ["full"])
 
 

@@ -98,7 +98,7 @@ def test_workers_need_their_queue(tmp_path: Path, empty: Engine) -> None:
     installation = open_installation(tmp_path)
     with pytest.raises(ConfigurationError, match="queue") as refused:
         make_engine(installation, lambda _duty, _done: None, lambda: None)
-    installation.duties[0].desk.engine.dispose()
+    installation.duties[0].context.engine.dispose()
     assert "init" in refused.value.remedy
     seen = {item.subject: item.health for item in examine(open_workspace(tmp_path), now)}
     assert seen["queue"] is Health.FAILED
@@ -118,7 +118,7 @@ def test_workspaces_that_share_workers_share_a_database(tmp_path: Path, postgres
         with pytest.raises(ConfigurationError, match="different databases"):
             make_engine(installation, lambda _duty, _done: None, lambda: None)
         for duty in installation.duties:
-            duty.desk.engine.dispose()
+            duty.context.engine.dispose()
 
 
 def _write(folder: Path, number: str, url: str, engine: str = "procrastinate") -> None:

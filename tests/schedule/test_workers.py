@@ -20,11 +20,11 @@ from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.queue import SCHEMA, make_queue
 from ajpes_reporting.schedule.retries import Retries
 from ajpes_reporting.schedule.workers import WorkersEngine
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import complete_workspace
 from tests.conftest import MIGRATED
 from tests.pipeline.conftest import Bank, Time, authority, clock, event, make_bank
@@ -50,7 +50,9 @@ class Office:
 
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
-        self.duty = Duty(bank.desk, {"NODURS": clock_time(16)}, Retries(), timedelta(seconds=1))
+        self.duty = ProviderSchedule(
+            bank.context, {"NODURS": clock_time(16)}, Retries(), timedelta(seconds=1)
+        )
         self.told: list[Result | Exception] = []
         self.beats = 0
 
@@ -72,15 +74,15 @@ class Office:
 
     def queued(self) -> list[tuple[str, str]]:
         query = f"SELECT task_name, status::text FROM {SCHEMA}.procrastinate_jobs WHERE task_name = 'report'"
-        with self.duty.desk.engine.connect() as connection:
+        with self.duty.context.engine.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(text(query))]
 
     def enqueue(self, period: str, *, by_dead_worker: bool = False) -> None:
         """A report in the queue, waiting; or at work with a worker that was killed an hour ago."""
-        with self.duty.desk.engine.begin() as connection:
+        with self.duty.context.engine.begin() as connection:
             connection.execute(text(f"SET LOCAL search_path TO {SCHEMA}"))
             worker = connection.execute(text(DEAD_WORKER)).scalar() if by_dead_worker else None
-            provider = self.duty.desk.provider
+            provider = self.duty.context.provider
             args = {"provider": provider, "report": "NODURS", "period": period}
             values = {
                 "provider": provider,
@@ -90,12 +92,12 @@ class Office:
             }
             connection.execute(text(A_JOB), values)
 
-    def _tell(self, _duty: Duty, done: Result | Exception) -> None:
+    def _tell(self, _duty: ProviderSchedule, done: Result | Exception) -> None:
         self.told.append(done)
 
     def _beat(self) -> None:
         """Asks the database, as the note for the monitoring does."""
-        with self.duty.desk.engine.connect() as connection:
+        with self.duty.context.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
         self.beats += 1
 
@@ -114,9 +116,9 @@ def office(tmp_path: Path, postgres: Cluster, clock: Time, authority: Sandbox) -
     folder.mkdir()
     with postgres.database(template=MIGRATED) as url:
         office = Office(make_bank(folder, url, clock, authority))
-        make_queue(office.duty.desk.engine)
+        make_queue(office.duty.context.engine)
         yield office
-        office.duty.desk.engine.dispose()
+        office.duty.context.engine.dispose()
 
 
 @pytest.fixture
@@ -188,12 +190,12 @@ def test_workers_find_back_to_a_database_that_was_away(
         with office.worker():
             until(lambda: office.beats)
             own_cluster.restart(seconds_down=2)
-            clerk = Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+            clerk = Bank(folder, open_context(open_workspace(folder), clock), clock, authority)
             clerk.record(event("O-1", 1))
-            clerk.desk.engine.dispose()
+            clerk.context.engine.dispose()
             clock.now = clock.now.replace(hour=17)
             until(lambda: Ending.SENT in office.endings())
-        bank.desk.engine.dispose()
+        bank.context.engine.dispose()
 
 
 def test_the_rights_that_the_handbook_gives_are_enough(
@@ -208,21 +210,21 @@ def test_the_rights_that_the_handbook_gives_are_enough(
     own_cluster.execute("CREATE DATABASE ajpes OWNER ajpes_owner TEMPLATE template0")
     owner = own_cluster.url("ajpes").replace("tester@", "ajpes_owner@")
     run_all(own_cluster.url("ajpes"), first)
-    make_bank_with_queue(folder, owner, clock, authority).desk.engine.dispose()
+    make_bank_with_queue(folder, owner, clock, authority).context.engine.dispose()
     run_all(owner, after)
     settings = folder / "ajpes.toml"
     settings.write_text(
         settings.read_text(encoding="utf-8").replace("ajpes_owner@", "ajpes@"), encoding="utf-8"
     )
-    bank = Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+    bank = Bank(folder, open_context(open_workspace(folder), clock), clock, authority)
     office = Office(bank)
     bank.record(event("O-1", 1))
     with office.worker():
         until(lambda: office.told)
     assert office.endings() == [Ending.SENT]
-    with pytest.raises(ProgrammingError, match="must be owner"), bank.desk.engine.begin() as connection:
+    with pytest.raises(ProgrammingError, match="must be owner"), bank.context.engine.begin() as connection:
         connection.execute(text(f"DROP TABLE {SCHEMA}.procrastinate_jobs"))
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
 
 
 def make_bank_with_queue(folder: Path, url: str, clock: Time, authority: Sandbox) -> Bank:
@@ -231,7 +233,7 @@ def make_bank_with_queue(folder: Path, url: str, clock: Time, authority: Sandbox
     engine = '\n[schedule]\nengine = "procrastinate"\n'
     (folder / "ajpes.toml").write_text(settings + engine, encoding="utf-8")
     complete_workspace(folder)
-    return Bank(folder, open_desk(open_workspace(folder), clock), clock, authority)
+    return Bank(folder, open_context(open_workspace(folder), clock), clock, authority)
 
 
 def handbook_statements() -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from ajpes_reporting.schedule.duty import Duty
+from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 from ajpes_reporting.schedule.tick import Done
 from ajpes_reporting.schedule.workers import WorkersEngine
 from ajpes_reporting.unattended import open_installation
@@ -32,7 +32,7 @@ def read_clock(path: Path) -> datetime:
     return datetime.fromisoformat(path.read_text(encoding="ascii"))
 
 
-def tell(_duty: Duty, done: Done | Exception) -> None:
+def tell(_duty: ProviderSchedule, done: Done | Exception) -> None:
     """What was done, one line each, for whoever looks for the reason of a failure."""
     what = repr(done) if isinstance(done, Exception) else f"{done.kind.code} {done.period.key} {done.ending}"
     print(f"{datetime.now():%H:%M:%S.%f} {what}", flush=True)

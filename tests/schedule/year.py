@@ -38,11 +38,11 @@ from ajpes_reporting.journal import submissions
 from ajpes_reporting.journal.submissions import Submission
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.collect import take_by_hand
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import import_files
-from ajpes_reporting.pipeline.settle import DELIVERED, NEVER_ARRIVED, resolve
+from ajpes_reporting.pipeline.operator_actions import DELIVERED, NEVER_ARRIVED, resolve
 from ajpes_reporting.sandbox import Sandbox
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import complete_workspace
 from tests.pipeline.conftest import HEADER, event
 from tests.schedule.worker import read_clock
@@ -137,7 +137,7 @@ class Year:
         self.workers: list[Worker] = []
         self._events = 0
         self._unknown_since: dict[int, float] = {}
-        self.desk = self._make_bank()
+        self.context = self._make_bank()
 
     def begin(self, workers: int) -> None:
         names = [f"worker-{number}" for number in range(1, workers + 1)]
@@ -146,7 +146,7 @@ class Year:
     def end(self) -> None:
         for worker in self.workers:
             worker.close()
-        self.desk.engine.dispose()
+        self.context.engine.dispose()
 
     def live(self, day: date) -> None:
         """One day: facts are recorded, the clock strikes four, and all that is due is settled."""
@@ -171,7 +171,7 @@ class Year:
         """What is wrong, by the authority's book and by our own record; nothing should be."""
         received = Counter((one.report, one.period) for one in self.authority.book.submissions())
         wrong = [f"{key} was received {count} times" for key, count in received.items() if count != 1]
-        with self.desk.engine.connect() as connection:
+        with self.context.engine.connect() as connection:
             rows = connection.execute(select(due_reports).order_by(due_reports.c.deadline)).all()
             recorded = connection.execute(select(func.count()).select_from(events)).scalar()
         wrong += [f"{row.report} {row.period} is not settled" for row in rows if row.settled_as is None]
@@ -182,7 +182,7 @@ class Year:
             wrong.append("the table of due reports does not hold every day once")
         if len(self.authority.book.events()) != recorded:
             wrong.append(f"{len(self.authority.book.events())} of {recorded} events were received")
-        return wrong + list(verify_all(self.desk).problems)
+        return wrong + list(verify_all(self.context).problems)
 
     # --- What happens to the workers ---
 
@@ -253,8 +253,8 @@ class Year:
         if any(worker.is_paused for worker in self.workers):
             self._unknown_since.clear()
             return
-        with self.desk.engine.connect() as connection:
-            unknown = submissions.in_states(connection, self.desk.provider, frozenset({State.UNKNOWN}))
+        with self.context.engine.connect() as connection:
+            unknown = submissions.in_states(connection, self.context.provider, frozenset({State.UNKNOWN}))
         for one in unknown:
             since = self._unknown_since.setdefault(one.id, time.monotonic())
             if one.superseded_by is None and time.monotonic() - since > 1:
@@ -264,12 +264,14 @@ class Year:
         held = [known for known in self.authority.book.submissions(one.report.lower())
                 if known.is_accepted and _same_period(known.period, one.period)]  # fmt: skip
         try:
-            resolve(self.desk, one.id, DELIVERED if held else NEVER_ARRIVED, "the authority's book says so")
+            resolve(
+                self.context, one.id, DELIVERED if held else NEVER_ARRIVED, "the authority's book says so"
+            )
             self.counts.asked[DELIVERED if held else NEVER_ARRIVED] += 1
             if held:
                 answer = self.folder / f"answer-{one.id}.xml"
                 answer.write_bytes(self.authority.book.answer(held[0].id) or b"")
-                take_by_hand(self.desk, [answer])
+                take_by_hand(self.context, [answer])
         except AjpesReportingError:
             return  # a worker is at it, or the folders are away; the person tries again
 
@@ -291,24 +293,24 @@ class Year:
     def _import(self, name: str, lines: list[str]) -> None:
         path = self.folder / name
         path.write_text("\n".join([*lines, ""]), encoding="utf-8")
-        import_files(self.desk, [path])
+        import_files(self.context, [path])
 
     # --- The bank and its clock ---
 
-    def _make_bank(self) -> Desk:
+    def _make_bank(self) -> Context:
         folder = self.folder / "bank"
         folder.mkdir()
         settings = re.sub(r'url = "sqlite:[^"]*"', f'url = "{self.url}"', self.authority.settings(folder))
         settings = _with_engine(settings)
         (folder / "ajpes.toml").write_text(settings, encoding="utf-8")
         complete_workspace(folder)
-        desk = open_desk(open_workspace(folder), self._now)
-        self.desk = desk
+        context = open_context(open_workspace(folder), self._now)
+        self.context = context
         header = "account,holder_tax_number,holder_name,opened_on,closed_on"
         names = [f"{account},50123459,Kovinarstvo Žagar d.o.o.,2015-03-02," for account in ACCOUNTS]
         self._set_clock(datetime(2026, 1, 1, tzinfo=LJUBLJANA))
         self._import("accounts.csv", [header, *names])
-        return desk
+        return context
 
     def _set_clock(self, moment: datetime) -> None:
         new = self.clock.with_suffix(".new")
@@ -319,7 +321,7 @@ class Year:
         return read_clock(self.clock)
 
     def _open(self) -> list[str]:
-        with self.desk.engine.connect() as connection:
+        with self.context.engine.connect() as connection:
             rows = connection.execute(select(due_reports).where(due_reports.c.settled_as.is_(None))).all()
             latest = [submissions.latest(connection, row.provider, row.report, row.period) for row in rows]
         return [
@@ -327,7 +329,7 @@ class Year:
         ]
 
     def _is_settled(self, day: date) -> bool:
-        with self.desk.engine.connect() as connection:
+        with self.context.engine.connect() as connection:
             known = connection.execute(
                 select(due_reports.c.settled_as).where(
                     due_reports.c.report == "NODURS", due_reports.c.period == day.isoformat()

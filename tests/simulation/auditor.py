@@ -19,7 +19,7 @@ from ajpes_reporting.config import open_workspace
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.sandbox import reading
 from ajpes_reporting.sandbox.book import REFUSED
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 
 from .poison import OTHER_ANSWERS
 
@@ -272,11 +272,11 @@ def _not_named(world: World, book: Sequence[Submission], told: Sequence[str]) ->
 
 
 def _verified(world: World) -> Sequence[str]:
-    desk = open_desk(open_workspace(world.bank))
+    context = open_context(open_workspace(world.bank))
     try:
-        return verify_all(desk).problems
+        return verify_all(context).problems
     finally:
-        desk.engine.dispose()
+        context.engine.dispose()
 
 
 def _sha256(content: bytes) -> str:

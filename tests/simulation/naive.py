@@ -12,14 +12,14 @@ from ajpes_reporting.deliver import sftp, soap
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, orphans, submissions
-from ajpes_reporting.pipeline import collect, run, settle
+from ajpes_reporting.pipeline import collect, operator_actions, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _TRIES = 3
 
@@ -48,14 +48,14 @@ def _retry_on_any_error() -> None:
 def _start_again_after_a_crash() -> None:
     """What was being sent when the machine went down counts as not sent."""
 
-    def settle_interrupted(desk: Desk) -> None:
-        with writing(desk.engine) as connection:
-            cut_off = submissions.in_states(connection, desk.provider, frozenset({State.SENDING}))
+    def recover_interrupted(context: Context) -> None:
+        with writing(context.engine) as connection:
+            cut_off = submissions.in_states(connection, context.provider, frozenset({State.SENDING}))
             for submission in cut_off:
-                submissions.move(connection, submission, State.UNREACHABLE, "cut off", at=desk.clock())
+                submissions.move(connection, submission, State.UNREACHABLE, "cut off", at=context.clock())
 
-    for module in (run, collect, settle):
-        module.settle_interrupted = settle_interrupted  # type: ignore[attr-defined]
+    for module in (run, collect, operator_actions):
+        module.recover_interrupted = recover_interrupted  # type: ignore[attr-defined]
 
 
 def _delete_before_storing() -> None:
@@ -127,7 +127,7 @@ def _believe_a_rename() -> None:
 def _take_no_lock() -> None:
     """Two runs at a time are what the database is there for."""
 
-    class Hold:
+    class Lease:
         def is_still_ours(self) -> bool:
             return True
 
@@ -135,10 +135,10 @@ def _take_no_lock() -> None:
             return True
 
     @contextmanager
-    def alone(*_arguments: Any, **_named: Any) -> Iterator[Hold]:
-        yield Hold()
+    def lease(*_arguments: Any, **_named: Any) -> Iterator[Lease]:
+        yield Lease()
 
-    wiring.alone = alone
+    wiring.lease = lease
 
 
 def _trust_the_database_alone() -> None:

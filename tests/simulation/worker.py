@@ -1,4 +1,4 @@
-"""The worker: one process that opens a desk and does what is due, as the schedule would. It may be killed.
+"""The worker: one process that opens a context and does what is due, as the schedule would. It may be killed.
 
 It is forked from a process that has loaded everything already, so that starting one costs little.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ajpes_reporting import wiring
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.database import running
+from ajpes_reporting.database import lease
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import open_duty
 
@@ -28,7 +28,7 @@ from . import faults, naive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
     from .faults import Strike
 
@@ -55,7 +55,7 @@ class Order:
     longest_run_seconds: float = 3600.0
 
 
-def start(order: Order, work: Callable[[Duty], None] | None = None) -> int:
+def start(order: Order, work: Callable[[ProviderSchedule], None] | None = None) -> int:
     """Forks a worker that does `work`, else what is due; gives its process id."""
     if (process := os.fork()) == 0:
         _live(order, work or _tick)
@@ -67,7 +67,7 @@ def rehearse(order: Order) -> None:
     duty = open_duty(open_workspace(order.folder), lambda: order.now.astimezone(UTC))
     for _ in tick([duty], do):
         pass
-    duty.desk.engine.dispose()
+    duty.context.engine.dispose()
 
 
 def wait(process: int) -> str:
@@ -103,7 +103,7 @@ def _told(status: int) -> str:
     return "toils" if os.WTERMSIG(status) == signal.SIGXCPU else "killed"
 
 
-def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
+def _live(order: Order, work: Callable[[ProviderSchedule], None]) -> NoReturn:
     """A worker's whole life. It leaves without the clean-up of the process it was forked from."""
     code = 1
     gc.disable()
@@ -125,18 +125,18 @@ def _live(order: Order, work: Callable[[Duty], None]) -> NoReturn:
         os._exit(code)
 
 
-def _tick(duty: Duty) -> None:
+def _tick(duty: ProviderSchedule) -> None:
     for _duty, done in tick([duty], do):
         told = getattr(done, "ending", None) or repr(done)
-        sys.stderr.write(f"{duty.desk.clock():%H:%M} {told}\n")
+        sys.stderr.write(f"{duty.context.clock():%H:%M} {told}\n")
 
 
 def _hurry(longest_run_seconds: float) -> None:
     """Pauses are for people and for networks; here they would only cost time."""
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
-    running._PATIENCE_SECONDS = _PATIENCE_SECONDS
-    wiring.alone = lambda engine, provider, _setting: running.alone(engine, provider, longest_run_seconds)
+    lease._PATIENCE_SECONDS = _PATIENCE_SECONDS
+    wiring.lease = lambda engine, provider, _setting: lease.lease(engine, provider, longest_run_seconds)
 
 
 def _redirect(path: Path) -> None:

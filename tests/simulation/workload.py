@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.pipeline.collect import take_by_hand
 from ajpes_reporting.pipeline.facts import import_files
-from ajpes_reporting.pipeline.settle import release, resolve, resubmit
+from ajpes_reporting.pipeline.operator_actions import release, resolve, resubmit
 
 if TYPE_CHECKING:
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
     from .world import World
 
@@ -68,19 +68,19 @@ def attend(world: World, rng: random.Random) -> int:
         elif row.held_because is not None and row.released_at is None:
             asked += _let_go_or_tell(world, row)
         elif row.state == "refused":
-            _do(world, lambda duty, key=row.id: resubmit(duty.desk, key, same=True))
+            _do(world, lambda duty, key=row.id: resubmit(duty.context, key, same=True))
     return asked
 
 
 def _settle(world: World, row: Any, rng: random.Random) -> int:
     held = [one for one in world.book.submissions() if one.period == row.period]
     if not held:
-        _do(world, lambda duty: resolve(duty.desk, row.id, "never-arrived", "AJPES has no trace of it"))
+        _do(world, lambda duty: resolve(duty.context, row.id, "never-arrived", "AJPES has no trace of it"))
         return 1
     if held[-1].answered_at is not None and held[-1].via == "sftp":
         return 0  # its answer lies in the folder; the next tick fetches it
     if row.state == "unknown" and rng.random() < 0.5:
-        _do(world, lambda duty: resolve(duty.desk, row.id, "delivered", "AJPES has it"))
+        _do(world, lambda duty: resolve(duty.context, row.id, "delivered", "AJPES has it"))
     _take_letter(world, world.book.answer(held[-1].id) or b"")
     return 1
 
@@ -89,9 +89,9 @@ def _let_go_or_tell(world: World, row: Any) -> int:
     """A report that is held is let go, unless AJPES has it already."""
     has_it = [one for one in world.book.submissions() if one.period == row.period and one.is_accepted]
     if not has_it:
-        _do(world, lambda duty: release(duty.desk, row.id, "AJPES has no trace of it"))
+        _do(world, lambda duty: release(duty.context, row.id, "AJPES has no trace of it"))
         return 1
-    _do(world, lambda duty: resolve(duty.desk, row.id, "delivered", "AJPES has it"))
+    _do(world, lambda duty: resolve(duty.context, row.id, "delivered", "AJPES has it"))
     _take_letter(world, world.book.answer(has_it[-1].id) or b"")
     return 1
 
@@ -100,7 +100,7 @@ def _take_letter(world: World, answer: bytes) -> None:
     """AJPES has written its answer once more, in a letter."""
     path = world.folder / "letter.xml"
     path.write_bytes(answer)
-    _do(world, lambda duty: take_by_hand(duty.desk, [path]))
+    _do(world, lambda duty: take_by_hand(duty.context, [path]))
 
 
 def _do(world: World, work: Any) -> None:
@@ -108,8 +108,8 @@ def _do(world: World, work: Any) -> None:
     world.act(work)
 
 
-def _import(duty: Duty, path: Any) -> None:
-    import_files(duty.desk, [path])
+def _import(duty: ProviderSchedule, path: Any) -> None:
+    import_files(duty.context, [path])
 
 
 def _obligation(name: str, day: str, rng: random.Random) -> list[str]:

@@ -23,7 +23,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.sandbox.book import Book
 from ajpes_reporting.sandbox.faults import Faults
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 
 from . import worker
 from .snapshots import Rows, plain
@@ -33,7 +33,7 @@ from .workload import HEADER, first_day
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ajpes_reporting.schedule.duty import Duty
+    from ajpes_reporting.schedule.provider_schedule import ProviderSchedule
 
     from .authority import Authority
     from .faults import Strike
@@ -92,8 +92,8 @@ class World:
         """Has a worker do what is due; says how it ended."""
         return worker.wait(self.start(strike))
 
-    def act(self, work: Callable[[Duty], None]) -> str:
-        """Has somebody do something at the bank's desk; nothing happens to them."""
+    def act(self, work: Callable[[ProviderSchedule], None]) -> str:
+        """Has somebody do something at the bank's context; nothing happens to them."""
         return worker.wait(worker.start(Order(self.bank, self.now), work))
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
@@ -194,10 +194,10 @@ class Ledger:
             '[provider]\nregistration_number = "5860571000"\nname = "Banka Vzorec d.d."\n'
             f'account_prefixes = ["01"]\n[database]\nurl = "{self._url}"\n'
         )
-        desk = open_desk(open_workspace(folder), lambda: _BEGINNING)
+        context = open_context(open_workspace(folder), lambda: _BEGINNING)
         (folder / "rows.csv").write_text("\n".join([HEADER, *self.rows, ""]), encoding="utf-8")
-        import_files(desk, [folder / "rows.csv"])
-        desk.engine.dispose()
+        import_files(context, [folder / "rows.csv"])
+        context.engine.dispose()
         if self._url.startswith("sqlite"):
             with closing(sqlite3.connect(str(make_url(self._url).database))) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

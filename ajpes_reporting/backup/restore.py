@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from ajpes_reporting.backup.database_copy import load, require_empty
+from ajpes_reporting.backup.files import copy_durably, sha256_of, write_durably
+from ajpes_reporting.backup.manifest import Manifest, read_manifest
 from ajpes_reporting.config import SETTINGS_FILE, DatabaseSection, Workspace, read_settings
 from ajpes_reporting.database.engine import open_engine, snapshot, writing
 from ajpes_reporting.database.tables import audit_records, due_reports
@@ -21,11 +24,8 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationErro
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal import orphans, restored
 from ajpes_reporting.journal.archive import Archive
-from ajpes_reporting.keeping.database_copy import load, require_empty
-from ajpes_reporting.keeping.files import copy_durably, sha256_of, write_durably
-from ajpes_reporting.keeping.manifest import Manifest, read_manifest
 from ajpes_reporting.pipeline.audit import verify_kept, verify_record
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from ajpes_reporting.workspace import make_folder
 
 if TYPE_CHECKING:
@@ -172,11 +172,11 @@ def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clo
     if manifest.revision < HEAD:
         upgrade(engine)
     _begin_log(engine, manifest.provider, Archive(workspace.archive), clock)
-    desk = open_desk(workspace, clock)
+    context = open_context(workspace, clock)
     try:
-        wrong = [problem for problem in verify_kept(desk).problems if problem not in manifest.problems]
+        wrong = [problem for problem in verify_kept(context).problems if problem not in manifest.problems]
     finally:
-        desk.engine.dispose()
+        context.engine.dispose()
     if wrong:
         raise _not_usable(workspace, wrong[0])
 

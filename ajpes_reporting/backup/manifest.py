@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from ajpes_reporting.backup.files import sha256_of_bytes, write_durably
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.keeping.files import sha256_of_bytes, write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -38,7 +38,7 @@ def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
     Raises what went wrong with the blocks, or with a taker; the others are stopped by `CutOff`.
     """
     lines = [_Line() for _taker in takers]
-    with ThreadPoolExecutor(len(takers), thread_name_prefix="abreast") as threads:
+    with ThreadPoolExecutor(len(takers), thread_name_prefix="tee") as threads:
         try:
             made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
             _hand_out(blocks, lines)

@@ -18,17 +18,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, select
 
 from ajpes_reporting import __version__
-from ajpes_reporting.config import SETTINGS_FILE
-from ajpes_reporting.database.engine import snapshot
-from ajpes_reporting.database.tables import audit_records, metadata
-from ajpes_reporting.database.upgrade import HEAD
-from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
-from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.journal import purged
-from ajpes_reporting.journal.archive import Archive
-from ajpes_reporting.keeping.database_copy import dump
-from ajpes_reporting.keeping.files import PART, copy_durably, sha256_of
-from ajpes_reporting.keeping.manifest import (
+from ajpes_reporting.backup.database_copy import dump
+from ajpes_reporting.backup.files import PART, copy_durably, sha256_of
+from ajpes_reporting.backup.manifest import (
     ArchiveFile,
     Database,
     Manifest,
@@ -37,6 +29,14 @@ from ajpes_reporting.keeping.manifest import (
     is_archive_path,
     write_manifest,
 )
+from ajpes_reporting.config import SETTINGS_FILE
+from ajpes_reporting.database.engine import snapshot
+from ajpes_reporting.database.tables import audit_records, metadata
+from ajpes_reporting.database.upgrade import HEAD
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
+from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.journal import purged
+from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import AuditReport, damage, verify_record
 from ajpes_reporting.private import make_folder
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.journal.purged import ArchivedFile
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _OURS = re.compile(r"(database|settings)-[0-9TZ]+-[0-9a-f]{8}(\.part|-journal|-wal|-shm)*")
 
@@ -70,7 +70,7 @@ class _Facts:
     gone: frozenset[str]
 
 
-def back_up(workspace: Workspace, desk: Desk, folder: Path, progress: Progress = no_progress) -> Backup:
+def back_up(workspace: Workspace, context: Context, folder: Path, progress: Progress = no_progress) -> Backup:
     """Makes or renews the backup in `folder`. Others may write and run meanwhile.
 
     Raises `UsageError` if something else is in the folder, `Busy` if another backup goes there, or
@@ -78,8 +78,8 @@ def back_up(workspace: Workspace, desk: Desk, folder: Path, progress: Progress =
     The backup that was there before is then as it was.
     """
     try:
-        with _alone_in(_ready(workspace, folder)), desk.archive.nothing_removed():
-            return _back_up(workspace, desk, folder, progress)
+        with _alone_in(_ready(workspace, folder)), context.archive.nothing_removed():
+            return _back_up(workspace, context, folder, progress)
     except OSError as error:
         raise AjpesReportingError(
             f"The backup could not be written into {folder}: {error.strerror}. It is not complete; one that "
@@ -88,22 +88,22 @@ def back_up(workspace: Workspace, desk: Desk, folder: Path, progress: Progress =
         ) from error
 
 
-def _back_up(workspace: Workspace, desk: Desk, folder: Path, progress: Progress) -> Backup:
+def _back_up(workspace: Workspace, context: Context, folder: Path, progress: Progress) -> Backup:
     before = find_manifest(folder)
-    made_at = desk.clock().astimezone(UTC)
+    made_at = context.clock().astimezone(UTC)
     mark = f"{made_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     database, settings = f"database-{mark}", f"settings-{mark}"
-    with snapshot(desk.engine) as connection:
-        facts = _facts(connection, desk.provider)
+    with snapshot(context.engine) as connection:
+        facts = _facts(connection, context.provider)
         if before is not None:
-            _refuse_another(connection, desk.provider, before, folder)
+            _refuse_another(connection, context.provider, before, folder)
         dump(connection, folder / database)
-    archive, copied, damaged = _copy_archive(desk.archive, Archive(folder / "archive"), facts, progress)
+    archive, copied, damaged = _copy_archive(context.archive, Archive(folder / "archive"), facts, progress)
     manifest = Manifest(
-        format=1, program=__version__, revision=HEAD, provider=desk.provider, made_at=made_at,
+        format=1, program=__version__, revision=HEAD, provider=context.provider, made_at=made_at,
         seal=facts.record.head, entries=facts.record.entries, counts=facts.counts,
         database=Database(
-            kind="postgresql" if desk.engine.dialect.name == "postgresql" else "sqlite",
+            kind="postgresql" if context.engine.dialect.name == "postgresql" else "sqlite",
             name=database, sha256=sha256_of(folder / database),
         ),
         settings=SettingsFile(name=settings, sha256=copy_durably(workspace.settings_file, folder / settings)),

@@ -26,10 +26,10 @@ from ajpes_reporting.journal.archive import Archive, Stored
 from ajpes_reporting.journal.submissions import get
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.collect import take_by_hand
-from ajpes_reporting.pipeline.desk import Desk
+from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.purge import end_of_keeping, purge, would_purge
 from ajpes_reporting.unattended import open_duty
-from tests.keeping.conftest import ajpes
+from tests.backup.conftest import ajpes
 from tests.pipeline.conftest import Bank, event, make_bank
 
 KEEP = 24
@@ -37,7 +37,7 @@ KEEP = 24
 
 def files(bank: Bank) -> set[str]:
     """What lies in the archive."""
-    root = bank.desk.archive.root
+    root = bank.context.archive.root
     return {path.relative_to(root).as_posix() for path in root.glob("2*/*/*")}
 
 
@@ -59,16 +59,16 @@ def test_after_its_time_every_file_of_a_report_goes_and_the_record_stays_whole(b
     key = reported(bank)
     assert len(files(bank)) >= 2
     years_pass(bank)
-    named = {file.path for file in would_purge(bank.desk, KEEP).files}
+    named = {file.path for file in would_purge(bank.context, KEEP).files}
     assert named == files(bank)
-    assert {file.path for file in purge(bank.desk, KEEP).files} == named
+    assert {file.path for file in purge(bank.context, KEEP).files} == named
     assert files(bank) == set()
     assert bank.problems() == ()
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         told = [entry.body for entry in chain.of_submission(connection, key) if entry.kind == "purged"]
         submission = get(connection, key)
     assert any(submission.archive_path in body and submission.sha256 in body for body in told)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
 
 
 def test_the_day_before_its_time_nothing_goes(bank: Bank) -> None:
@@ -76,10 +76,10 @@ def test_the_day_before_its_time_nothing_goes(bank: Bank) -> None:
     reported(bank)
     kept = files(bank)
     bank.time.now = datetime(2028, 11, 17, 23, 59, tzinfo=LJUBLJANA)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
     assert files(bank) == kept
     bank.time.now = datetime(2028, 11, 18, 0, 1, tzinfo=LJUBLJANA)
-    assert len(purge(bank.desk, KEEP).files) == len(kept)
+    assert len(purge(bank.context, KEEP).files) == len(kept)
 
 
 @pytest.mark.parametrize("fault", ["no_answer", "refuse"])
@@ -90,7 +90,7 @@ def test_a_period_that_is_open_is_kept_for_ever(bank: Bank, fault: str) -> None:
     result = bank.run(via="sftp")
     assert result.submission is not None
     years_pass(bank, 4000)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
     assert bank.problems() == ()
 
 
@@ -98,10 +98,10 @@ def test_a_period_that_is_open_is_kept_for_ever(bank: Bank, fault: str) -> None:
 def test_a_settled_period_with_something_unsettled_in_it_is_kept(bank: Bank, state: State) -> None:
     """Whatever the period counts as: a report whose fate is not known is evidence."""
     key = reported(bank)
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         connection.execute(update(submissions).where(submissions.c.id == key).values(state=state.value))
     years_pass(bank)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
 
 
 def test_a_file_sent_twice_stays_until_the_younger_report_is_over(bank: Bank) -> None:
@@ -117,9 +117,9 @@ def test_a_file_sent_twice_stays_until_the_younger_report_is_over(bank: Bank) ->
     assert second.archive_path == first.archive_path
     assert second.state is State.ACCEPTED
     years_pass(bank, 100)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
     years_pass(bank, 700)
-    purge(bank.desk, KEEP)
+    purge(bank.context, KEEP)
     assert files(bank) == set()
     assert bank.problems() == ()
 
@@ -128,11 +128,11 @@ def test_a_file_that_something_younger_shares_stays(bank: Bank) -> None:
     """Two rows of the journal speak of one file: the younger one decides."""
     key = reported(bank)
     years_pass(bank)
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         old = get(connection, key)
         shared = Stored(old.archive_path, old.size_bytes, old.sha256)
         journal_answers.store(connection, old.provider, shared, "hand", None, None, at=bank.time())
-    gone = {file.path for file in purge(bank.desk, KEEP).files}
+    gone = {file.path for file in purge(bank.context, KEEP).files}
     assert gone
     assert old.archive_path not in gone
     assert bank.problems() == ()
@@ -149,17 +149,17 @@ def test_an_answer_that_fits_nothing_goes_too_but_not_while_something_waits(
     bank.time.pass_by(hours=1)
     stray = tmp_path / "stray.xml"
     stray.write_text("<BlokOdgovor/>")
-    take_by_hand(bank.desk, [stray])
+    take_by_hand(bank.context, [stray])
     years_pass(bank)
-    assert purge(bank.desk, KEEP).files == ()
+    assert purge(bank.context, KEEP).files == ()
     answer = tmp_path / "answer.xml"
     answer.write_text(
         '<BlokOdgovor><Ident iErr="0" iWrn="0" maticnaPonudnika="5860571000"'
         ' datumPriprave="2026-11-17T17:00:30+01:00" datumPodatkov="2026-11-17"/></BlokOdgovor>'
     )
-    (taken,) = take_by_hand(bank.desk, [answer])
+    (taken,) = take_by_hand(bank.context, [answer])
     assert taken.submission is not None
-    assert [file.owner for file in purge(bank.desk, KEEP).files] == ["answer 1"]
+    assert [file.owner for file in purge(bank.context, KEEP).files] == ["answer 1"]
     assert bank.problems() == ()
 
 
@@ -168,12 +168,12 @@ def test_a_purge_that_was_cut_off_is_finished_by_the_next(bank: Bank) -> None:
     reported(bank)
     years_pass(bank)
     before = files(bank)
-    with writing(bank.desk.engine) as connection:
-        over = purged.over(connection, bank.desk.provider, bank.time())
-        purged.note(connection, bank.desk.provider, over, at=bank.time())
+    with writing(bank.context.engine) as connection:
+        over = purged.over(connection, bank.context.provider, bank.time())
+        purged.note(connection, bank.context.provider, over, at=bank.time())
     assert len(bank.problems()) == len(before)
     assert all("is still there" in problem for problem in bank.problems())
-    assert purge(bank.desk, KEEP).leftovers == len(before)
+    assert purge(bank.context, KEEP).leftovers == len(before)
     assert files(bank) == set()
     assert bank.problems() == ()
 
@@ -192,17 +192,17 @@ def test_nothing_is_removed_before_it_is_on_the_record(bank: Bank) -> None:
 
     purging: list[bool] = []
     with pytest.raises(RuntimeError):
-        purge(replace(bank.desk, clock=broken_clock), KEEP)
+        purge(replace(bank.context, clock=broken_clock), KEEP)
     assert files(bank) == before
     assert bank.problems() == ()
 
 
 def forge(bank: Bank, change: str, path: str, sha256: str) -> None:
     """What somebody might do who can write into the database, but not into the past of the record."""
-    provider, at = bank.desk.provider, bank.time()
+    provider, at = bank.context.provider, bank.time()
     row = {"provider": provider, "path": path, "sha256": sha256, "purged_at": at}
     body = {"path": path, "sha256": sha256}
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         if change in ("row", "other hash"):
             connection.execute(insert(purged_files).values(row))
         if change == "other hash":
@@ -226,9 +226,9 @@ def forge(bank: Bank, change: str, path: str, sha256: str) -> None:
 def test_a_file_that_is_gone_without_its_record_is_named(bank: Bank, change: str, words: str) -> None:
     """A report that somebody made disappear cannot pass for one whose time was over."""
     key = reported(bank)
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         submission = get(connection, key)
-    bank.desk.archive.remove(submission.archive_path)
+    bank.context.archive.remove(submission.archive_path)
     forge(bank, change, submission.archive_path, submission.sha256)
     assert any(words in problem and submission.archive_path in problem for problem in bank.problems())
 
@@ -241,31 +241,31 @@ def test_the_archive_of_another_provider_is_not_looked_for_here(
     folder = tmp_path / "other"
     folder.mkdir()
     other = make_bank(folder, database_url, bank.time, bank.authority)
-    desk = replace(other.desk, provider="1572814000", archive=Archive(tmp_path / "other-archive"))
-    assert verify_all(desk).problems == ()
-    assert verify_all(desk).files == 0
+    context = replace(other.context, provider="1572814000", archive=Archive(tmp_path / "other-archive"))
+    assert verify_all(context).problems == ()
+    assert verify_all(context).files == 0
     years_pass(bank)
-    assert purge(desk, KEEP).files == ()
+    assert purge(context, KEEP).files == ()
     assert len(files(bank)) >= 2
-    other.desk.engine.dispose()
+    other.context.engine.dispose()
 
 
 def test_a_backup_at_work_keeps_a_purge_waiting(bank: Bank) -> None:
     """No file disappears between the copy of the database and the copy of the archive."""
     reported(bank)
     years_pass(bank)
-    archive = bank.desk.archive
+    archive = bank.context.archive
     with archive.nothing_removed(), archive.nothing_removed(), pytest.raises(Busy, match="by a backup"):
-        purge(bank.desk, KEEP)
+        purge(bank.context, KEEP)
     assert bank.problems() == ()
-    assert purge(bank.desk, KEEP).files
+    assert purge(bank.context, KEEP).files
 
 
 def test_show_says_calmly_that_a_file_was_removed(bank: Bank, tmp_path: Path) -> None:
     """Nobody takes a file whose time was over for one that was lost."""
     key = reported(bank)
     years_pass(bank)
-    purge(bank.desk, KEEP)
+    purge(bank.context, KEEP)
     assert "removed on 2028-11-26, when its time was over" in ajpes("-w", bank.folder, "show", str(key))
     target = tmp_path / "report.xml"
     told = ajpes("-w", bank.folder, "show", str(key), "--file", target, code=2)
@@ -280,9 +280,9 @@ def test_the_same_bytes_are_not_sent_again_when_they_are_gone(bank: Bank) -> Non
     bank.record(event("O-1", 1))
     refused = bank.run().submission
     assert refused is not None
-    with writing(bank.desk.engine) as connection:
-        over = list(purged.archived_files(connection, bank.desk.provider))
-        purged.note(connection, bank.desk.provider, over, at=bank.time())
+    with writing(bank.context.engine) as connection:
+        over = list(purged.archived_files(connection, bank.context.provider))
+        purged.note(connection, bank.context.provider, over, at=bank.time())
     with pytest.raises(UsageError, match="was removed on 2026-11-17"):
         bank.resubmit(refused.id, same=True)
 
@@ -296,7 +296,7 @@ def test_the_schedule_purges_once_a_day(bank: Bank) -> None:
     assert chore.every == timedelta(days=1)
     chore.do()
     assert files(bank) == set()
-    duty.desk.engine.dispose()
+    duty.context.engine.dispose()
 
 
 def test_the_command_changes_nothing_on_trial_and_nothing_too_early(bank: Bank) -> None:
@@ -368,28 +368,28 @@ PERIODS = st.lists(
 class Scene:
     """A journal filled with made-up rows, and for each file the moments for which it is kept."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self.must_stay: dict[str, str] = {}
 
     def file(self) -> Any:
-        source = self.desk.archive.root.parent / "source.xml"
+        source = self.context.archive.root.parent / "source.xml"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text("<Nodurs/>")
-        return self.desk.archive.store(source, "f.xml", datetime(2026, 1, 1, tzinfo=UTC))
+        return self.context.archive.store(source, "f.xml", datetime(2026, 1, 1, tzinfo=UTC))
 
     def fill(self, periods: list[dict[str, Any]], now: datetime, months: int) -> None:
         first = date(2024, 1, 1)
-        with self.desk.engine.begin() as connection:
+        with self.context.engine.begin() as connection:
             for number, period in enumerate(periods):
                 self._period(connection, (first + timedelta(days=number)).isoformat(), period, now, months)
 
     def _period(self, connection: Any, key: str, period: dict[str, Any], now: datetime, months: int) -> None:
         made, moments, settled = [], [], period["settled"]
         is_open = settled is None
-        due.expect(connection, self.desk.provider, "NODURS", key, datetime(2024, 1, 1, tzinfo=UTC))
+        due.expect(connection, self.context.provider, "NODURS", key, datetime(2024, 1, 1, tzinfo=UTC))
         if settled is not None:
-            due.settle(connection, self.desk.provider, "NODURS", key, "accepted", None, at=settled)
+            due.settle(connection, self.context.provider, "NODURS", key, "accepted", None, at=settled)
             moments.append(settled)
         for report in period["reports"]:
             stored = made[0] if report["same_file"] and made else self.file()
@@ -398,7 +398,7 @@ class Scene:
             is_open |= report["state"] in (State.SENDING, State.DELIVERED, State.UNKNOWN)
             submission = connection.execute(
                 insert(submissions).values(
-                    provider=self.desk.provider, report="NODURS", period=key, state=report["state"].value,
+                    provider=self.context.provider, report="NODURS", period=key, state=report["state"].value,
                     prepared_at=report["prepared"], file_name="f", archive_path=stored.path, size_bytes=1,
                     sha256=stored.sha256, content_sha256="c", record_count=1, totals="{}",
                 ).returning(submissions.c.id)
@@ -421,8 +421,9 @@ class Scene:
                 is_open |= status == "stored"
                 connection.execute(
                     insert(answers).values(
-                        provider=self.desk.provider, submission=submission, received_at=received, via="sftp",
-                        remote_name="n", remote_size=1, remote_modified_at=1, archive_path=answer.path,
+                        provider=self.context.provider, submission=submission, received_at=received,
+                        via="sftp", remote_name="n", remote_size=1, remote_modified_at=1,
+                        archive_path=answer.path,
                         size_bytes=1, sha256=answer.sha256, status=status,
                     )
                 )  # fmt: skip
@@ -443,15 +444,17 @@ def test_what_must_be_kept_is_kept_and_readable(
     source.close()
     target.close()
     engine = open_engine(f"sqlite:///{folder / 'a.db'}")
-    desk: Any = type("BareDesk", (), {})()
-    desk.engine, desk.archive, desk.provider = engine, Archive(folder / "archive"), "5860571000"
-    desk.clock = lambda: now
-    scene = Scene(desk)
+    context: Any = type("BareDesk", (), {})()
+    context.engine, context.archive, context.provider = engine, Archive(folder / "archive"), "5860571000"
+    context.clock = lambda: now
+    scene = Scene(context)
     scene.fill(periods, now, months)
-    removed = {file.path for file in purge(desk, months).files}
+    removed = {file.path for file in purge(context, months).files}
     assert removed & set(scene.must_stay) == set()
-    assert [path for path, sha256 in scene.must_stay.items() if not desk.archive.intact(path, sha256)] == []
-    assert all(not desk.archive.has(path) for path in removed)
+    assert [
+        path for path, sha256 in scene.must_stay.items() if not context.archive.intact(path, sha256)
+    ] == []
+    assert all(not context.archive.has(path) for path in removed)
     engine.dispose()
 
 
@@ -459,6 +462,6 @@ def test_triggers_keep_the_note_of_a_purge(bank: Bank) -> None:
     """Whoever wants a file back in the books cannot take the note away."""
     reported(bank)
     years_pass(bank)
-    purge(bank.desk, KEEP)
-    with pytest.raises(Exception, match="append-only"), writing(bank.desk.engine) as connection:
+    purge(bank.context, KEEP)
+    with pytest.raises(Exception, match="append-only"), writing(bank.context.engine) as connection:
         connection.execute(delete(purged_files))

@@ -11,9 +11,9 @@ from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.orphans import Orphan
+from ajpes_reporting.pipeline.operator_actions import release, resolve
 from ajpes_reporting.pipeline.run import Ending
-from ajpes_reporting.pipeline.settle import release, resolve
-from tests.keeping.conftest import Vault
+from tests.backup.conftest import Vault
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 
 
@@ -36,7 +36,7 @@ def test_what_went_out_after_the_backup_is_not_sent_again(vault: Vault) -> None:
     assert again.run(period=NOV_18).ending is Ending.SENT
     assert again.pending() == 0
     assert again.problems() == ()
-    again.desk.engine.dispose()
+    again.context.engine.dispose()
 
 
 def test_a_restored_archive_goes_on_under_its_number(vault: Vault) -> None:
@@ -49,11 +49,11 @@ def test_a_restored_archive_goes_on_under_its_number(vault: Vault) -> None:
     bank.time.pass_by(days=1)
     again.record(event("O-2", 1, recorded="2026-11-18T08:00:00"), name="more.csv")
     assert again.run(period=NOV_18).submission.state is State.ACCEPTED  # type: ignore[union-attr]
-    logs = [one.desk.archive.sent_log for one in (bank, again)]
+    logs = [one.context.archive.sent_log for one in (bank, again)]
     assert logs[0].archive() == logs[1].archive() is not None
     assert [[line.period for line in log.since(0)] for log in logs] == [["2026-11-17"], ["2026-11-18"]]
     assert again.problems() == ()
-    again.desk.engine.dispose()
+    again.context.engine.dispose()
 
 
 def test_a_backup_taken_while_a_report_is_missing_is_restored(vault: Vault) -> None:
@@ -63,14 +63,14 @@ def test_a_backup_taken_while_a_report_is_missing_is_restored(vault: Vault) -> N
     missing = Orphan(
         "NODURS", "2026-11-17", "NODURS_20261117_5860571.xml", "in accepted", "600 bytes", bank.time()
     )
-    with writing(bank.desk.engine) as connection:
-        orphans.take_down(connection, bank.desk.provider, missing, 0, at=bank.time())
+    with writing(bank.context.engine) as connection:
+        orphans.take_down(connection, bank.context.provider, missing, 0, at=bank.time())
     assert bank.problems() != ()
     vault.back_up()
     again = vault.restore()
     assert again.problems() == bank.problems()
     assert again.run().ending is Ending.HELD
-    again.desk.engine.dispose()
+    again.context.engine.dispose()
 
 
 def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) -> None:
@@ -89,13 +89,13 @@ def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) ->
     assert bank.authority.book.submissions() == []
     assert held.submission is not None
     bank.time.pass_by(minutes=1)
-    release(again.desk, held.submission.id, "AJPES has nothing")
+    release(again.context, held.submission.id, "AJPES has nothing")
     sent = again.run(period=NOV_17).submission
     assert sent is not None
     assert (sent.id, sent.state) == (held.submission.id, State.ACCEPTED)
     assert len(bank.authority.book.submissions()) == 1
     assert again.problems() == ()
-    again.desk.engine.dispose()
+    again.context.engine.dispose()
 
 
 def test_the_same_bytes_are_not_resent_past_a_restoration(vault: Vault) -> None:
@@ -108,10 +108,10 @@ def test_the_same_bytes_are_not_resent_past_a_restoration(vault: Vault) -> None:
     assert unknown.state is State.UNKNOWN
     vault.back_up()
     again = vault.restore()
-    bold = Bank(again.folder, replace(again.desk, resend_after_unknown=True), bank.time, bank.authority)
+    bold = Bank(again.folder, replace(again.context, resend_after_unknown=True), bank.time, bank.authority)
     assert bold.run().ending is Ending.MUST_BE_SETTLED
     assert bank.authority.book.submissions() == []
-    again.desk.engine.dispose()
+    again.context.engine.dispose()
 
 
 def test_what_had_gone_out_is_settled_by_a_persons_word(vault: Vault) -> None:
@@ -123,9 +123,9 @@ def test_what_had_gone_out_is_settled_by_a_persons_word(vault: Vault) -> None:
     held = again.run().submission
     assert held is not None
     with pytest.raises(UsageError, match="is held, and was not sent"):
-        resolve(again.desk, held.id, "never-arrived", "AJPES")
-    assert resolve(again.desk, held.id, "delivered", "AJPES, by telephone").state is State.DELIVERED
+        resolve(again.context, held.id, "never-arrived", "AJPES")
+    assert resolve(again.context, held.id, "delivered", "AJPES, by telephone").state is State.DELIVERED
     assert again.run().ending is Ending.AWAITS_ANSWER
     assert bank.authority.book.submissions() == []
     assert again.problems() == ()
-    again.desk.engine.dispose()
+    again.context.engine.dispose()

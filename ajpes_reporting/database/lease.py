@@ -83,7 +83,7 @@ def lock_key(provider: str, purpose: Purpose) -> dict[str, int]:
     return {"ours": purpose.value + beyond, "provider": within}
 
 
-class Hold(Protocol):
+class Lease(Protocol):
     """The lock of a provider, while it is held."""
 
     def is_still_ours(self) -> bool:
@@ -96,13 +96,13 @@ class Hold(Protocol):
 
 
 @contextmanager
-def alone(
+def lease(
     engine: Engine,
     provider: str,
     longest_seconds: float = LONGEST_RUN_SECONDS,
     purpose: Purpose = Purpose.RUN,
     beat_seconds: float = BEAT_SECONDS,
-) -> Iterator[Hold]:
+) -> Iterator[Lease]:
     """Holds the provider's lock for that purpose. Raises `Busy` if somebody else holds it.
 
     Whoever shows no sign of life for `longest_seconds` has lost it, and writes nothing any more. A process
@@ -215,7 +215,7 @@ def _lock_connection(engine: Engine) -> Connection:
 @contextmanager
 def _alone_on_postgresql(
     engine: Engine, provider: str, longest_seconds: float, purpose: Purpose, beat_seconds: float
-) -> Iterator[Hold]:
+) -> Iterator[Lease]:
     session = _Session(engine, provider, purpose, longest_seconds)
     beating = threading.Thread(
         target=session.beat, args=(beat_seconds,), name="sign of life of a run", daemon=True
@@ -266,7 +266,7 @@ class _File:
 
 
 @contextmanager
-def _alone_on_this_machine(engine: Engine, provider: str, purpose: Purpose) -> Iterator[Hold]:
+def _alone_on_this_machine(engine: Engine, provider: str, purpose: Purpose) -> Iterator[Lease]:
     mark = "" if purpose is Purpose.RUN else f".{purpose.name.lower()}"
     path = Path(f"{Path(engine.url.database or 'ajpes').resolve()}.{provider}{mark}.lock")
     with open_private(path, "w") as file:  # whoever may read it may take the lock

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.keeping.conftest import URL, ajpes
+from tests.backup.conftest import URL, ajpes
 from tests.pipeline.conftest import HEADER, Bank, event
 from tests.servers.postgres import Cluster
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from ajpes_reporting.backup.make import Backup, back_up
+from ajpes_reporting.backup.restore import restore
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.keeping.backup import Backup, back_up
-from ajpes_reporting.keeping.restore import restore
-from ajpes_reporting.wiring import open_desk
+from ajpes_reporting.wiring import open_context
 from tests.pipeline.conftest import Bank, authority, bank, clock
 
 __all__ = ["authority", "bank", "clock"]
@@ -42,14 +42,14 @@ class Vault:
     environment: pytest.MonkeyPatch
 
     def back_up(self, folder: Path | None = None) -> Backup:
-        return back_up(open_workspace(self.bank.folder), self.bank.desk, folder or self.folder)
+        return back_up(open_workspace(self.bank.folder), self.bank.context, folder or self.folder)
 
     def restore(self, name: str = "restored", folder: Path | None = None) -> Bank:
         """The bank as it comes back on another machine, with a database of its own."""
         target = self.folder.parent / name
         self.environment.setenv(URL, self.empty_database())
         restore(folder or self.folder, target, self.bank.time)
-        return Bank(target, open_desk(open_workspace(target), self.bank.time), self.bank.time,
+        return Bank(target, open_context(open_workspace(target), self.bank.time), self.bank.time,
                     self.bank.authority)  # fmt: skip
 
 

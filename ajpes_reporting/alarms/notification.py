@@ -34,7 +34,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Bulletin:
+class Notification:
     """Everything a channel is told at one time, for one provider."""
 
     provider: str
@@ -64,7 +64,7 @@ class Bulletin:
 class Channel(Protocol):
     """A way to tell a person."""
 
-    def tell(self, bulletin: Bulletin) -> str:
+    def tell(self, notification: Notification) -> str:
         """Tells all of it, and returns in words who has taken it.
 
         Raises `AlarmNotTold` or `ConfigurationError`, neither of them with a secret in it.
@@ -72,10 +72,10 @@ class Channel(Protocol):
         ...
 
 
-def trial(provider: str, at: datetime) -> Bulletin:
-    """A bulletin to try a channel with."""
+def trial(provider: str, at: datetime) -> Notification:
+    """A notification to try a channel with."""
     alarm = Alarm("test", Severity.WARNING, "This is a test. Nothing is wrong.", "nothing")
-    return Bulletin(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
+    return Notification(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
 
 
 _HEADINGS = {Occasion.RAISED: "", Occasion.REMINDED: "Still: ", Occasion.CLEARED: "Over: "}

@@ -35,7 +35,7 @@ class _Line(ssl.SSLSocket):
             raise Untrusted(error, _shown(self)) from error
 
 
-def trusting(server_ca: Path | None, setting: str) -> ssl.SSLContext:
+def tls_context(server_ca: Path | None, setting: str) -> ssl.SSLContext:
     """TLS 1.2 or newer, with the server's certificate and name checked.
 
     `server_ca` holds the only ones we trust; without it the issuers of the system are trusted.

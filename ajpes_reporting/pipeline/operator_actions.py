@@ -19,16 +19,16 @@ from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline import answers
 from ajpes_reporting.pipeline.collect import apply_waiting
-from ajpes_reporting.pipeline.interrupted import settle_interrupted
-from ajpes_reporting.pipeline.look import look_for
 from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
+from ajpes_reporting.pipeline.reconcile import reconcile
+from ajpes_reporting.pipeline.recover import recover_interrupted
 from ajpes_reporting.pipeline.run import Ending, Result, run, send
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.answers import Taken
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,12 @@ _OPEN = frozenset({State.REFUSED, State.UNREACHABLE, State.PREPARED})
 
 
 def resubmit(
-    desk: Desk, key: int, via: str | None = None, *, same: bool = False, progress: Progress = no_progress
+    context: Context,
+    key: int,
+    via: str | None = None,
+    *,
+    same: bool = False,
+    progress: Progress = no_progress,
 ) -> Result:
     """Sends a period again: rebuilt from the ledger as it stands now, or the very same bytes.
 
@@ -46,69 +51,71 @@ def resubmit(
     Raises `UsageError` if the submission is not open for that, `OutcomeUnknown` if it must be
     settled first.
     """
-    submission = _find(desk, key)
-    kind = kind_of(desk, submission)
+    submission = _find(context, key)
+    kind = kind_of(context, submission)
     period = period_of(kind, submission)
-    if is_moved := _is_moved(desk, kind, submission, period):
+    if is_moved := _is_moved(context, kind, submission, period):
         _refuse_same(submission, same=same)
     else:
         _refuse_closed(submission)
-    _refuse_settled(desk, submission)
-    _refuse_purged(desk, submission, same=same)
-    _refuse_uncertain(desk, submission, period, same=same)
-    _refuse_excluded(desk, submission, same=same)
+    _refuse_settled(context, submission)
+    _refuse_purged(context, submission, same=same)
+    _refuse_uncertain(context, submission, period, same=same)
+    _refuse_excluded(context, submission, same=same)
     if is_moved:
-        _note_again(desk, submission)
+        _note_again(context, submission)
     if not same:
-        return run(desk, kind, period, via, progress, as_it_stands=True)
-    return _send_same(desk, kind, period, submission, via, progress)
+        return run(context, kind, period, via, progress, as_it_stands=True)
+    return _send_same(context, kind, period, submission, via, progress)
 
 
-def resolve(desk: Desk, key: int, outcome: str, reason: str) -> Submission:
+def resolve(context: Context, key: int, outcome: str, reason: str) -> Submission:
     """Settles an unknown outcome by a person's word, with the reason, in the audit record.
 
     Raises `UsageError` if there is nothing to settle, also when the authority's folders tell.
     """
-    with desk.exclusive(), desk.working_folder() as folder:
-        settle_interrupted(desk)
-        apply_waiting(desk, folder)
+    with context.exclusive(), context.working_folder() as folder:
+        recover_interrupted(context)
+        apply_waiting(context, folder)
         to = State.DELIVERED if outcome == DELIVERED else State.UNREACHABLE
-        if (told := _told_by_the_folders(desk, key)) is not None:
+        if (told := _told_by_the_folders(context, key)) is not None:
             return _agreeing(told, to)
-        with writing(desk.engine) as connection:
-            submission = submissions.owned(connection, desk.provider, key)
+        with writing(context.engine) as connection:
+            submission = submissions.owned(connection, context.provider, key)
             _refuse_unsettleable(submission, to)
-            due.try_now(connection, desk.provider)
-            return submissions.move(connection, submission, to, f"a person's word: {reason}", at=desk.clock())
+            due.try_now(connection, context.provider)
+            return submissions.move(
+                connection, submission, to, f"a person's word: {reason}", at=context.clock()
+            )
 
 
-def assign(desk: Desk, answer: int, key: int, reason: str) -> Taken:
+def assign(context: Context, answer: int, key: int, reason: str) -> Taken:
     """Applies an answer that was set aside to the submission a person names, with the reason, on the record.
 
     Raises `UsageError` if it cannot belong to that one; nothing is changed then.
     """
-    with desk.exclusive(), desk.working_folder() as folder:
-        settle_interrupted(desk)
-        apply_waiting(desk, folder)
-        return answers.assign(desk, answer, key, reason, folder)
+    with context.exclusive(), context.working_folder() as folder:
+        recover_interrupted(context)
+        apply_waiting(context, folder)
+        return answers.assign(context, answer, key, reason, folder)
 
 
-def release(desk: Desk, key: int, reason: str) -> Submission:
+def release(context: Context, key: int, reason: str) -> Submission:
     """Lets a report go that was held for a person, with the reason, in the audit record.
 
     Raises `UsageError` if it is not held.
     """
-    with writing(desk.engine) as connection:
-        submission = submissions.owned(connection, desk.provider, key)
+    with writing(context.engine) as connection:
+        submission = submissions.owned(connection, context.provider, key)
         if not submission.is_held or submission.superseded_by is not None:
             raise UsageError(f"Submission {key} is not held.", f"see `ajpes-reporting show {key}`")
-        due.try_now(connection, desk.provider)
-        return submissions.release(connection, submission, f"a person's word: {reason}", at=desk.clock())
+        due.try_now(connection, context.provider)
+        return submissions.release(connection, submission, f"a person's word: {reason}", at=context.clock())
 
 
-def kind_of(desk: Desk, submission: Submission) -> ReportKind:
+def kind_of(context: Context, submission: Submission) -> ReportKind:
     """The kind of report a submission is."""
-    return next(kind for kind in desk.kinds if kind.code == submission.report)
+    return next(kind for kind in context.kinds if kind.code == submission.report)
 
 
 def period_of(kind: ReportKind, submission: Submission) -> Period:
@@ -116,16 +123,16 @@ def period_of(kind: ReportKind, submission: Submission) -> Period:
     return kind.parse_period(submission.period)
 
 
-def _told_by_the_folders(desk: Desk, key: int) -> Submission | None:
+def _told_by_the_folders(context: Context, key: int) -> Submission | None:
     """What the folders make of an unknown submission; nothing if they do not tell."""
-    submission = _find(desk, key)
+    submission = _find(context, key)
     if submission.state is not State.UNKNOWN:
         return None
     try:
-        look_for(desk, submission)
+        reconcile(context, submission)
     except (NotDelivered, ConfigurationError) as error:
         _log.warning("The authority's folders were not seen: %s", error.message)
-    submission = _find(desk, key)
+    submission = _find(context, key)
     return None if submission.state is State.UNKNOWN else submission
 
 
@@ -162,32 +169,37 @@ def _agreeing(told: Submission, to: State) -> Submission:
 
 
 def _send_same(
-    desk: Desk, kind: ReportKind, period: Period, submission: Submission, via: str | None, progress: Progress
+    context: Context,
+    kind: ReportKind,
+    period: Period,
+    submission: Submission,
+    via: str | None,
+    progress: Progress,
 ) -> Result:
-    with desk.exclusive() as hold, kept_connections(), desk.working_folder() as folder:
-        carriers = desk.carriers(kind.name, via, folder)
-        settle_interrupted(desk)
-        apply_waiting(desk, folder)
-        submission = _find(desk, submission.id)
+    with context.exclusive() as hold, kept_connections(), context.working_folder() as folder:
+        carriers = context.carriers(kind.name, via, folder)
+        recover_interrupted(context)
+        apply_waiting(context, folder)
+        submission = _find(context, submission.id)
         # Asked before, and again now that nobody else is at work.
         _refuse_closed(submission)
-        _refuse_settled(desk, submission)
+        _refuse_settled(context, submission)
         carriers = look_for_orphans(
-            desk, kind, period, submission, carriers, folder, decided_until=submission.id
+            context, kind, period, submission, carriers, folder, decided_until=submission.id
         )
-        _refuse_uncertain(desk, submission, period, same=True)
-        _refuse_excluded(desk, submission, same=True)
-        _refuse_own_errors(desk, submission)
+        _refuse_uncertain(context, submission, period, same=True)
+        _refuse_excluded(context, submission, same=True)
+        _refuse_own_errors(context, submission)
         path = folder / submission.file_name
-        desk.archive.extract(submission.archive_path, path)
+        context.archive.extract(submission.archive_path, path)
         if submission.state is State.REFUSED:
-            submission = _again(desk, submission)
-        send(desk, kind, submission, path, carriers, folder, hold, progress)
-        deadline = kind.deadline(period, desk.extra_days_off)
-        return Result(Ending.SENT, kind, period, deadline, _find(desk, submission.id))
+            submission = _again(context, submission)
+        send(context, kind, submission, path, carriers, folder, hold, progress)
+        deadline = kind.deadline(period, context.extra_days_off)
+        return Result(Ending.SENT, kind, period, deadline, _find(context, submission.id))
 
 
-def _again(desk: Desk, refused: Submission) -> Submission:
+def _again(context: Context, refused: Submission) -> Submission:
     """A new submission of the same bytes; the refused one stays as it is."""
     draft = Draft(
         provider=refused.provider, report=refused.report, period=refused.period,
@@ -195,9 +207,9 @@ def _again(desk: Desk, refused: Submission) -> Submission:
         stored=Stored(refused.archive_path, refused.size_bytes, refused.sha256),
         content_sha256=refused.content_sha256, record_count=refused.record_count, totals=refused.totals,
     )  # fmt: skip
-    with writing(desk.engine) as connection:
+    with writing(context.engine) as connection:
         events = submissions.events_of(refused.id)
-        return submissions.prepare(connection, draft, (), events, at=desk.clock())
+        return submissions.prepare(connection, draft, (), events, at=context.clock())
 
 
 def _refuse_closed(submission: Submission) -> None:
@@ -217,10 +229,10 @@ def _refuse_closed(submission: Submission) -> None:
         raise UsageError(f"Submission {number} is {submission.state.label}; there is nothing to send again.")
 
 
-def _is_moved(desk: Desk, kind: ReportKind, submission: Submission, period: Period) -> bool:
+def _is_moved(context: Context, kind: ReportKind, submission: Submission, period: Period) -> bool:
     """Whether it is what AJPES accepted, and the ledger says something else by now."""
-    with desk.engine.connect() as connection:
-        return accepted_otherwise(connection, desk, kind, period) == submission.id
+    with context.engine.connect() as connection:
+        return accepted_otherwise(connection, context, kind, period) == submission.id
 
 
 def _refuse_same(submission: Submission, *, same: bool) -> None:
@@ -231,18 +243,18 @@ def _refuse_same(submission: Submission, *, same: bool) -> None:
         )
 
 
-def _note_again(desk: Desk, submission: Submission) -> None:
+def _note_again(context: Context, submission: Submission) -> None:
     body = {"why": "the figures have moved since it was accepted", "period": submission.period}
-    with writing(desk.engine) as connection:
+    with writing(context.engine) as connection:
         chain.append(
-            connection, at=desk.clock(), provider=desk.provider, kind=chain.SENT_AGAIN, body=body,
+            connection, at=context.clock(), provider=context.provider, kind=chain.SENT_AGAIN, body=body,
             submission=submission.id,
         )  # fmt: skip
 
 
-def _refuse_settled(desk: Desk, submission: Submission) -> None:
+def _refuse_settled(context: Context, submission: Submission) -> None:
     """A later report has brought all of it home; the same bytes would be old history."""
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         known = due.find(connection, submission.provider, submission.report, submission.period)
     if known is not None and known.settled_as == due.REPORTED_LATER:
         raise UsageError(
@@ -251,8 +263,8 @@ def _refuse_settled(desk: Desk, submission: Submission) -> None:
         )
 
 
-def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
-    with desk.engine.connect() as connection:
+def _refuse_purged(context: Context, submission: Submission, *, same: bool) -> None:
+    with context.engine.connect() as connection:
         purged_at = purged.times(connection, submission.provider).get(submission.archive_path)
     if same and purged_at is not None:
         raise UsageError(
@@ -261,10 +273,10 @@ def _refuse_purged(desk: Desk, submission: Submission, *, same: bool) -> None:
         )
 
 
-def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, same: bool) -> None:
+def _refuse_uncertain(context: Context, submission: Submission, period: Period, *, same: bool) -> None:
     """A run holds what a restored journal cannot know; the same bytes must not slip past it."""
     report = submission.report
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         # Of one that was refused it is certain; but another one may have taken its place.
         doubt = (
             reason_for_orphan(connection, submission.provider, report, period.key)
@@ -278,10 +290,10 @@ def _refuse_uncertain(desk: Desk, submission: Submission, period: Period, *, sam
         )
 
 
-def _refuse_excluded(desk: Desk, submission: Submission, *, same: bool) -> None:
+def _refuse_excluded(context: Context, submission: Submission, *, same: bool) -> None:
     """What a person keeps out by now does not go with old bytes either."""
-    with desk.engine.connect() as connection:
-        obligation = reports_excluded(connection, desk.provider, submission.id)
+    with context.engine.connect() as connection:
+        obligation = reports_excluded(connection, context.provider, submission.id)
     if same and obligation is not None:
         raise UsageError(
             f"Submission {submission.id} reports {record_name(obligation)}, which is kept out by now.",
@@ -289,8 +301,8 @@ def _refuse_excluded(desk: Desk, submission: Submission, *, same: bool) -> None:
         )
 
 
-def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
-    with desk.engine.connect() as connection:
+def _refuse_own_errors(context: Context, submission: Submission) -> None:
+    with context.engine.connect() as connection:
         findings = submissions.findings_of(connection, submission.id)
     if submission.is_held:
         raise UsageError(
@@ -304,6 +316,6 @@ def _refuse_own_errors(desk: Desk, submission: Submission) -> None:
         )
 
 
-def _find(desk: Desk, key: int) -> Submission:
-    with desk.engine.connect() as connection:
-        return submissions.owned(connection, desk.provider, key)
+def _find(context: Context, key: int) -> Submission:
+    with context.engine.connect() as connection:
+        return submissions.owned(connection, context.provider, key)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, exists, insert, or_, select, update
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.alarms.bulletin import Message, Occasion
+from ajpes_reporting.alarms.notification import Message, Occasion
 from ajpes_reporting.database.tables import alarm_messages, alarms
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import time, timedelta
 
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.schedule.retries import Retries
 
 
@@ -35,15 +35,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """One provider's desk, which reports it owes and when they are started, in Ljubljana.
+class ProviderSchedule:
+    """One provider's context, which reports it owes and when they are started, in Ljubljana.
 
     `starts` is by code of the report; one that is not in it is not owed. A daily report starts on
     its day; a monthly one on the working day before it is due, when the month's figures are there.
     `answers_every` is how often the authority's folders are looked into while an answer is awaited.
     """
 
-    desk: Desk
+    context: Context
     starts: Mapping[str, time]
     retries: Retries
     answers_every: timedelta

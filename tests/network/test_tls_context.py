@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from ajpes_reporting.network.tls_context import tls_context
 from ajpes_reporting.network.trouble import connection_trouble
-from ajpes_reporting.network.trust import trusting
 from tests.servers.https import HttpsServer
 
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ def handshake(
     files = folder / "server.pem", folder / "ca.pem"
     files[0].write_bytes(server.pem + b"".join(each.pem for each in chain) + server.key_pem)
     files[1].write_bytes(b"".join(each.pem for each in trusted))
-    context = trusting(files[1], "soap.server_ca")
+    context = tls_context(files[1], "soap.server_ca")
     with HttpsServer(str(files[0]), None, lambda visit: visit.send(b"x")) as running:
         try:
             with (

@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.ports import AnswerBox
     from ajpes_reporting.journal.submissions import Submission
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
 
 _log = logging.getLogger(__name__)
 
 
-def look_for_unknown(desk: Desk) -> None:
+def look_for_unknown(context: Context) -> None:
     """Looks for every submission of which nobody knows whether it arrived.
 
     Raises `NotDelivered` if the folders cannot be reached.
     """
-    with desk.engine.connect() as connection:
-        unknown = submissions.in_states(connection, desk.provider, frozenset({State.UNKNOWN}))
+    with context.engine.connect() as connection:
+        unknown = submissions.in_states(connection, context.provider, frozenset({State.UNKNOWN}))
     for submission in unknown:
-        look_for(desk, submission)
+        reconcile(context, submission)
 
 
-def look_for(desk: Desk, submission: Submission) -> None:
+def reconcile(context: Context, submission: Submission) -> None:
     """Settles what the folders tell of one submission. Raises `NotDelivered` if none can be reached."""
-    parcel = parcel_of(desk, submission)
-    boxes = desk.answer_boxes(parcel.report)
+    parcel = parcel_of(context, submission)
+    boxes = context.answer_boxes(parcel.report)
     if not boxes:
         return
-    with desk.engine.connect() as connection:
+    with context.engine.connect() as connection:
         last = submissions.attempts_of(connection, submission.id)[-1]
         has_twin = submissions.has_earlier_twin(connection, submission)
         in_doubt = submissions.sent_in_doubt(connection, submission)
     sighting = _look_into(boxes, parcel, last.via, last.handed_over_as or "")
-    _settle(desk, submission, sighting, has_twin, in_doubt)
+    _settle(context, submission, sighting, has_twin, in_doubt)
 
 
 def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: str) -> Sighting:
@@ -66,7 +66,9 @@ def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: s
     return Sighting(place, any(one.was_waiting for one in seen))
 
 
-def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool) -> None:
+def _settle(
+    context: Context, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool
+) -> None:
     to, why = None, ""
     if sighting.place and not has_twin:  # of the twin nobody could tell it apart
         to, why = State.DELIVERED, f"it lies in {sighting.place}"
@@ -76,15 +78,15 @@ def _settle(desk: Desk, submission: Submission, sighting: Sighting, has_twin: bo
         to, why = State.UNREACHABLE, "it still waited for its final name, and was taken back"
     if to is None or to is submission.state:
         return
-    with writing(desk.engine) as connection:
-        submissions.move(connection, submission, to, why, at=desk.clock())
+    with writing(context.engine) as connection:
+        submissions.move(connection, submission, to, why, at=context.clock())
 
 
-def parcel_of(desk: Desk, submission: Submission) -> Parcel:
+def parcel_of(context: Context, submission: Submission) -> Parcel:
     """The parcel as far as looking for it goes: its name, its size and its hash."""
-    kind = next(kind for kind in desk.kinds if kind.code == submission.report)
+    kind = next(kind for kind in context.kinds if kind.code == submission.report)
     return Parcel(
-        desk.archive.root / submission.archive_path,
+        context.archive.root / submission.archive_path,
         submission.file_name,
         kind.name,
         submission.size_bytes,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.build import Built
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
 _COMPARED_WITH = 20
@@ -27,26 +27,32 @@ _NEVER_TOO_MANY = 1_000
 _ABOUT = 1.1  # what a person has let go may grow by so much until it is sent
 
 
-def reason_to_hold(connection: Connection, desk: Desk, kind: ReportKind, built: Built) -> str | None:
+def reason_to_hold(connection: Connection, context: Context, kind: ReportKind, built: Built) -> str | None:
     """Why this report is held for a person's release; nothing if it may go."""
     period, count = built.request.period, built.record_count
-    doubt = reason_to_doubt(connection, desk.provider, kind.code, period)
-    reasons = (doubt, built.to_be_released, None if doubt else _volume(connection, desk, kind, period, count))
+    doubt = reason_to_doubt(connection, context.provider, kind.code, period)
+    reasons = (
+        doubt,
+        built.to_be_released,
+        None if doubt else _volume(connection, context, kind, period, count),
+    )
     return "; ".join(filter(None, reasons)) or None
 
 
 def _volume(
-    connection: Connection, desk: Desk, kind: ReportKind, period: Period, record_count: int
+    connection: Connection, context: Context, kind: ReportKind, period: Period, record_count: int
 ) -> str | None:
-    released = submissions.released_count(connection, desk.provider, kind.code, period.key)
+    released = submissions.released_count(connection, context.provider, kind.code, period.key)
     if released is not None and released / _ABOUT <= record_count <= released * _ABOUT:
         return None
-    return _unusual_volume(connection, desk, kind, record_count)
+    return _unusual_volume(connection, context, kind, record_count)
 
 
-def _unusual_volume(connection: Connection, desk: Desk, kind: ReportKind, record_count: int) -> str | None:
-    factor = desk.volume_factors.get(kind.code)
-    counts = submissions.usual_counts(connection, desk.provider, kind.code, _COMPARED_WITH)
+def _unusual_volume(
+    connection: Connection, context: Context, kind: ReportKind, record_count: int
+) -> str | None:
+    factor = context.volume_factors.get(kind.code)
+    counts = submissions.usual_counts(connection, context.provider, kind.code, _COMPARED_WITH)
     if not factor or len(counts) < _TOO_FEW_TO_COMPARE:
         return None
     usual = median(counts)

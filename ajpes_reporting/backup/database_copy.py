@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, inspect, text
 
+from ajpes_reporting.backup.files import copy_durably, put_in_place
 from ajpes_reporting.database.engine import address
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
-from ajpes_reporting.keeping.files import copy_durably, put_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, make_url, select, update
 
+from ajpes_reporting.backup.database_copy import dump, load
+from ajpes_reporting.backup.files import sha256_of
+from ajpes_reporting.backup.make import back_up
+from ajpes_reporting.backup.manifest import MANIFEST, ArchiveFile, Manifest, read_manifest, write_manifest
+from ajpes_reporting.backup.restore import restore
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, snapshot, writing
 from ajpes_reporting.database.tables import events, submissions
@@ -28,14 +33,9 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chain
 from ajpes_reporting.journal.restored import reason_after_restore, restored_span
 from ajpes_reporting.journal.submissions import recent
-from ajpes_reporting.keeping.backup import back_up
-from ajpes_reporting.keeping.database_copy import dump, load
-from ajpes_reporting.keeping.files import sha256_of
-from ajpes_reporting.keeping.manifest import MANIFEST, ArchiveFile, Manifest, read_manifest, write_manifest
-from ajpes_reporting.keeping.restore import restore
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.pipeline.run import Ending
-from tests.keeping.conftest import URL, Vault, ajpes
+from tests.backup.conftest import URL, Vault, ajpes
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event, make_bank
 from tests.servers.postgres import Cluster
 
@@ -57,7 +57,7 @@ def tables(bank: Bank) -> dict[str, list[Any]]:
     """Every row there is, but those of the audit record."""
     from ajpes_reporting.database.tables import metadata
 
-    with bank.desk.engine.connect() as connection:
+    with bank.context.engine.connect() as connection:
         return {
             name: sorted(map(repr, connection.execute(select(table)).all()))
             for name, table in metadata.tables.items()
@@ -66,12 +66,12 @@ def tables(bank: Bank) -> dict[str, list[Any]]:
 
 
 def archived(bank: Bank) -> dict[str, str]:
-    root = bank.desk.archive.root
+    root = bank.context.archive.root
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in root.glob("2*/*/*")}
 
 
 def closed(bank: Bank) -> Bank:
-    bank.desk.engine.dispose()
+    bank.context.engine.dispose()
     return bank
 
 
@@ -92,10 +92,10 @@ def test_what_is_restored_is_what_was_backed_up(vault: Vault) -> None:
     assert len(backup.manifest.archive) == len(files) >= 2
     assert (again.folder / "ajpes.toml").read_bytes() == (bank.folder / "ajpes.toml").read_bytes()
     assert again.problems() == ()
-    with again.desk.engine.connect() as connection:
+    with again.context.engine.connect() as connection:
         *_, sealed, restored = chain.entries(connection)
     assert (sealed.hash, sealed.seq) == (backup.manifest.seal, backup.manifest.entries)
-    assert (restored.kind, restored.provider) == ("restored", bank.desk.provider)
+    assert (restored.kind, restored.provider) == ("restored", bank.context.provider)
     assert json.loads(restored.body)["seal"] == backup.manifest.seal
     closed(again)
 
@@ -105,7 +105,7 @@ def test_a_restored_database_still_keeps_its_facts(vault: Vault) -> None:
     report(vault.bank)
     vault.back_up()
     again = vault.restore()
-    with pytest.raises(Exception, match="append-only"), again.desk.engine.begin() as connection:
+    with pytest.raises(Exception, match="append-only"), again.context.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE events SET amount_cents = 1")
     again.record(event("O-2", 1))
     assert again.pending() == 1
@@ -146,7 +146,7 @@ def test_a_second_backup_copies_only_what_is_new(vault: Vault) -> None:
 def test_files_in_the_making_are_not_backed_up(vault: Vault) -> None:
     """archive/work holds what a run is just writing; nobody needs it back."""
     report(vault.bank)
-    work = vault.bank.desk.scratch / "tmp-run"
+    work = vault.bank.context.scratch / "tmp-run"
     work.mkdir(parents=True)
     (work / "NODURS.xml").write_text("half")
     vault.back_up()
@@ -158,7 +158,7 @@ def test_what_was_purged_leaves_the_backup_too(vault: Vault) -> None:
     report(vault.bank)
     vault.back_up()
     vault.bank.time.pass_by(days=740)
-    purge(vault.bank.desk, 24)
+    purge(vault.bank.context, 24)
     backup = vault.back_up()
     assert backup.manifest.archive == ()
     assert list(vault.folder.glob("archive/*/*/*")) == []
@@ -179,8 +179,8 @@ def test_what_may_have_been_sent_in_between_waits_for_a_person(vault: Vault) -> 
     report(bank)
     bank.time.now = datetime(2026, 11, 19, 9, 0, tzinfo=LJUBLJANA)
     again = vault.restore()
-    with again.desk.engine.connect() as connection:
-        provider = again.desk.provider
+    with again.context.engine.connect() as connection:
+        provider = again.context.provider
         assert recent(connection, provider, 5) == []
         assert restored_span(connection, provider) == (taken_at, bank.time())
         assert restored_span(connection, "1572814000") is None
@@ -203,21 +203,21 @@ def test_what_a_person_released_since_waits_no_longer(vault: Vault) -> None:
     bank.time.pass_by(days=1)
     again = vault.restore()
     hold(again)
-    with writing(again.desk.engine) as connection:
-        assert reason_after_restore(connection, again.desk.provider, NOV_17) is not None
+    with writing(again.context.engine) as connection:
+        assert reason_after_restore(connection, again.context.provider, NOV_17) is not None
         # By a clock that is behind that of the restoring machine.
         connection.execute(update(submissions).values(released_at=bank.time() - timedelta(hours=1)))
-        assert reason_after_restore(connection, again.desk.provider, NOV_17) is None
-        assert reason_after_restore(connection, again.desk.provider, NOV_18) is not None
+        assert reason_after_restore(connection, again.context.provider, NOV_17) is None
+        assert reason_after_restore(connection, again.context.provider, NOV_18) is not None
     closed(again)
 
 
 def test_a_journal_that_was_never_restored_holds_nothing(bank: Bank) -> None:
     """Only a restoration makes a report wait."""
     report(bank)
-    with bank.desk.engine.connect() as connection:
-        assert restored_span(connection, bank.desk.provider) is None
-        assert reason_after_restore(connection, bank.desk.provider, NOV_17) is None
+    with bank.context.engine.connect() as connection:
+        assert restored_span(connection, bank.context.provider) is None
+        assert reason_after_restore(connection, bank.context.provider, NOV_17) is None
 
 
 def test_an_answer_that_came_after_the_backup_is_fetched_again(vault: Vault) -> None:
@@ -255,8 +255,8 @@ def test_an_answer_to_what_the_restored_journal_never_sent_is_kept(vault: Vault)
     again = vault.restore()
     (taken,) = again.collect()
     assert (taken.status, taken.submission) == ("unmatched", None)
-    with again.desk.engine.connect() as connection:
-        assert len(answers.set_aside_answers(connection, again.desk.provider, 5)) == 1
+    with again.context.engine.connect() as connection:
+        assert len(answers.set_aside_answers(connection, again.context.provider, 5)) == 1
     closed(again)
 
 
@@ -267,14 +267,14 @@ def test_a_second_restoration_holds_again(vault: Vault) -> None:
     again = vault.restore()
     hold(again)
     bank.time.pass_by(days=1)
-    with writing(again.desk.engine) as connection:
+    with writing(again.context.engine) as connection:
         connection.execute(update(submissions).values(released_at=bank.time()))
-    back_up(open_workspace(again.folder), again.desk, vault.folder)
+    back_up(open_workspace(again.folder), again.context, vault.folder)
     bank.time.pass_by(days=1)
     third = vault.restore("third")
-    with third.desk.engine.connect() as connection:
-        assert reason_after_restore(connection, third.desk.provider, NOV_17) is not None
-        span = restored_span(connection, third.desk.provider)
+    with third.context.engine.connect() as connection:
+        assert reason_after_restore(connection, third.context.provider, NOV_17) is not None
+        span = restored_span(connection, third.context.provider)
     assert span == (bank.time() - timedelta(days=1), bank.time())
     closed(again)
     closed(third)
@@ -291,19 +291,19 @@ _AT_WORK = """
     from ajpes_reporting.pipeline.facts import import_files
     from ajpes_reporting.pipeline.run import run
     from ajpes_reporting.reports.registry import by_code
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.wiring import open_context
     from tests.pipeline.conftest import HEADER, event
 
     folder, start = Path(sys.argv[1]), datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
     for number in itertools.count():
         now = start + timedelta(days=number)
-        desk = open_desk(open_workspace(folder), lambda: now)
+        context = open_context(open_workspace(folder), lambda: now)
         rows = folder / "at-work.csv"
         name = f"O-{number}"
         rows.write_text(HEADER + chr(10) + event(name, 1, recorded=f"{now:%Y-%m-%dT08:00:00}") + chr(10))
-        import_files(desk, [rows])
-        result = run(desk, by_code("NODURS"), Day(now.date()))
-        desk.engine.dispose()
+        import_files(context, [rows])
+        result = run(context, by_code("NODURS"), Day(now.date()))
+        context.engine.dispose()
         print(number, result.ending, flush=True)
 """
 
@@ -321,7 +321,7 @@ def test_a_backup_taken_while_another_process_writes_and_runs_is_whole(vault: Va
                 while int((told := worker.stdout.readline()).split()[0]) < begun:
                     assert "sent" in told
                 seals.append(vault.back_up().manifest.seal)
-                with vault.bank.desk.engine.connect() as connection:
+                with vault.bank.context.engine.connect() as connection:
                     begun = connection.scalar(select(func.count()).select_from(submissions)) or 0
                 if number % 2:
                     again = vault.restore(f"restored-{number}")
@@ -338,7 +338,7 @@ def test_a_copy_holds_what_its_transaction_sees_and_nothing_younger(vault: Vault
     bank = vault.bank
     bank.record(event("O-1", 1))
     copy = vault.folder.parent / "copy"
-    with snapshot(bank.desk.engine) as connection:
+    with snapshot(bank.context.engine) as connection:
         connection.execute(select(events)).all()
         bank.record(event("O-2", 1))
         dump(connection, copy)
@@ -354,13 +354,13 @@ _BACKING_UP = """
     import sys
     from pathlib import Path
     from ajpes_reporting.config import open_workspace
-    from ajpes_reporting.keeping.backup import back_up
-    from ajpes_reporting.wiring import open_desk
+    from ajpes_reporting.backup.make import back_up
+    from ajpes_reporting.wiring import open_context
 
     workspace = open_workspace(Path(sys.argv[1]))
-    desk = open_desk(workspace)
+    context = open_context(workspace)
     print("ready", flush=True)
-    back_up(workspace, desk, Path(sys.argv[2]))
+    back_up(workspace, context, Path(sys.argv[2]))
     print("done", flush=True)
 """
 
@@ -368,11 +368,11 @@ _BACKING_UP = """
 def fill_archive(bank: Bank, count: int) -> None:
     """Answers that fit nothing: many files that the journal knows."""
     source = bank.folder / "stray.xml"
-    with writing(bank.desk.engine) as connection:
+    with writing(bank.context.engine) as connection:
         for number in range(count):
             source.write_text(f"<stray number='{number}'/>")
-            stored = bank.desk.archive.store(source, "stray.xml", bank.time())
-            answers.store(connection, bank.desk.provider, stored, "hand", None, None, at=bank.time())
+            stored = bank.context.archive.store(source, "stray.xml", bank.time())
+            answers.store(connection, bank.context.provider, stored, "hand", None, None, at=bank.time())
 
 
 def test_a_backup_killed_at_any_moment_is_completed_by_the_next(vault: Vault) -> None:
@@ -430,9 +430,11 @@ def test_a_full_disk_leaves_the_backup_before_as_it_was(vault: Vault, room: int)
     before = vault.back_up().manifest
     noise = vault.bank.folder / "noise.xml"
     noise.write_bytes(random.Random(1).randbytes(200_000))
-    with writing(vault.bank.desk.engine) as connection:
-        stored = vault.bank.desk.archive.store(noise, "noise.xml", vault.bank.time())
-        answers.store(connection, vault.bank.desk.provider, stored, "hand", None, None, at=vault.bank.time())
+    with writing(vault.bank.context.engine) as connection:
+        stored = vault.bank.context.archive.store(noise, "noise.xml", vault.bank.time())
+        answers.store(
+            connection, vault.bank.context.provider, stored, "hand", None, None, at=vault.bank.time()
+        )
     program = [
         sys.executable,
         "-c",
@@ -600,7 +602,7 @@ def test_a_file_damaged_in_the_workspace_keeps_its_good_copy(vault: Vault) -> No
     """The disk of the workspace rots: the backup still has the file, and goes on being made."""
     report(vault.bank)
     kept = vault.back_up().manifest.archive[0]
-    flip(vault.bank.desk.archive.root / kept.path, 3)
+    flip(vault.bank.context.archive.root / kept.path, 3)
     assert len(vault.bank.problems()) == 1
     again = vault.back_up()
     assert again.manifest.problems == ()
@@ -613,7 +615,7 @@ def test_a_file_damaged_in_the_workspace_keeps_its_good_copy(vault: Vault) -> No
 def test_a_file_that_is_lost_already_is_named_and_the_rest_is_saved(vault: Vault) -> None:
     """A workspace with one bad file is backed up all the same, and can be restored as it was."""
     report(vault.bank)
-    path = next(vault.bank.desk.archive.root.glob("2*/*/*"))
+    path = next(vault.bank.context.archive.root.glob("2*/*/*"))
     path.unlink()
     told = ajpes("-w", vault.bank.folder, "backup", vault.folder, code=1)
     assert "is complete" in told
@@ -642,7 +644,7 @@ def test_a_good_backup_is_not_overwritten_with_another_record(vault: Vault) -> N
     other.mkdir()
     bank = make_bank(other, f"sqlite:///{other / 'other.db'}", vault.bank.time, vault.bank.authority)
     with pytest.raises(UsageError, match="of another audit record"):
-        back_up(open_workspace(other), bank.desk, vault.folder)
+        back_up(open_workspace(other), bank.context, vault.folder)
     assert read_manifest(vault.folder) == before
     closed(bank)
 
@@ -666,7 +668,7 @@ def test_nothing_that_exists_is_overwritten_by_a_restoration(vault: Vault) -> No
 
 def test_a_backup_does_not_go_where_a_workspace_is(vault: Vault) -> None:
     """Two words in the wrong order do no harm."""
-    for folder in (vault.bank.folder, vault.bank.desk.archive.root / "backup"):
+    for folder in (vault.bank.folder, vault.bank.context.archive.root / "backup"):
         with pytest.raises(UsageError, match="Nothing was done"):
             vault.back_up(folder)
 
@@ -712,7 +714,7 @@ def test_the_password_is_never_on_a_command_line(
         watched(name, tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with postgres.database() as empty:
-        for url, act in ((str(bank.desk.engine.url), "backup"), (empty, "restore")):
+        for url, act in ((str(bank.context.engine.url), "backup"), (empty, "restore")):
             secret = make_url(url).set(password="Zelo$krivno").render_as_string(hide_password=False)
             monkeypatch.setenv(URL, secret + "?application_name=ajpes")
             if act == "backup":
@@ -733,7 +735,7 @@ def test_a_missing_pg_dump_is_told_with_the_package_that_has_it(
     """An administrator learns what to install, before anything is written."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError, match="pg_dump is not installed") as told:
-        back_up(open_workspace(bank.folder), bank.desk, tmp_path / "backup")
+        back_up(open_workspace(bank.folder), bank.context, tmp_path / "backup")
     assert "postgresql-client" in told.value.remedy
     assert not (tmp_path / "backup" / MANIFEST).exists()
 

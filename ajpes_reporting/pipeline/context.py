@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ajpes_reporting.database.running import Hold
+    from ajpes_reporting.database.lease import Lease
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
@@ -29,8 +29,8 @@ _LONGER_THAN_ANY_RUN_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """One provider's desk: its ledger and journal, its archive, its ways to the authority.
+class Context:
+    """One provider's context: its ledger and journal, its archive, its ways to the authority.
 
     `carriers` makes the ways that are set up for a report, "nodurs", or the one that is named, and is given
     a folder for what comes back; it raises `UsageError` if the report does not go that way, and
@@ -59,7 +59,7 @@ class Desk:
     answer_boxes: Callable[[str], Sequence[AnswerBox]]
     answer_wait_seconds: float
     refresh_ledger: Callable[[Connection, ReportKind, str], None]
-    exclusive: Callable[[], AbstractContextManager[Hold]]
+    exclusive: Callable[[], AbstractContextManager[Lease]]
     volume_factors: Mapping[str, float]
     debtor_names: DebtorNames = "as_recorded"
     resend_after_unknown: bool = False

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ajpes_reporting.database.running import Hold
-    from ajpes_reporting.pipeline.desk import Desk
+    from ajpes_reporting.database.lease import Lease
+    from ajpes_reporting.pipeline.context import Context
 
 _TICKS_MISSED = 3
 
 
-class Pulse:
+class Heartbeat:
     """Knows the last tick that got through, and the runs that are at work.
 
     `every_seconds` is the pause between two ticks, `longest_run_seconds` how long one run may last;
@@ -46,15 +46,15 @@ class Pulse:
         with self._lock:
             self._stirred_at, self._worked_since_stir = self._seconds(), 0.0
 
-    def watch(self, desk: Desk) -> Desk:
-        """The same desk; each run at it is known here while it lasts."""
+    def watch(self, context: Context) -> Context:
+        """The same context; each run at it is known here while it lasts."""
 
         @contextmanager
-        def exclusive() -> Iterator[Hold]:
-            with desk.exclusive() as hold, self._at_work():
+        def exclusive() -> Iterator[Lease]:
+            with context.exclusive() as hold, self._at_work():
                 yield hold
 
-        return replace(desk, exclusive=exclusive)
+        return replace(context, exclusive=exclusive)
 
     def complaint(self) -> str:
         """Why the schedule is not well; empty if it is. Time spent in runs does not count as silence."""
