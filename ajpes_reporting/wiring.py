@@ -287,48 +287,48 @@ def eplacila_client(workspace: Workspace, clock: Clock = now, *, patient: bool =
 
     One that is not `patient` asks once, for a minute at most: somebody, or a report, waits for it.
     """
-    from ajpes_reporting.eplacila.client import Client, Habits
-    from ajpes_reporting.eplacila.wire import Times, Wire
+    from ajpes_reporting.eplacila.client import Client, ClientOptions
+    from ajpes_reporting.eplacila.transport import SignedTransport, Timeouts
     from ajpes_reporting.network.tls_context import tls_context
 
     settings = eplacila_section(workspace)
     credentials = _credentials(workspace, settings)
     context = tls_context(_path(workspace, settings.server_ca), "eplacila.server_ca")
-    times = Times(
+    timeouts = Timeouts(
         settings.connect_timeout_seconds, settings.operation_timeout_seconds, settings.call_timeout_seconds
     )
-    habits = Habits(
+    options = ClientOptions(
         init_path=settings.init_path,
         answers_are_signed=settings.answers_are_signed,
         largest_statement=settings.max_statement_bytes,
     )
     if not patient:
-        times = replace(times, call=min(times.call, _IMPATIENT_SECONDS))
-        habits = replace(habits, pauses=())
+        timeouts = replace(timeouts, call=min(timeouts.call, _IMPATIENT_SECONDS))
+        options = replace(options, pauses=())
     proxy = settings.outgoing_proxy("eplacila", workspace.path, workspace.secret)
-    wire = Wire(settings.base_url, credentials, context, clock, times, proxy)
-    return Client(wire, credentials, eplacila_verifier(workspace), settings.base_url, habits)
+    transport = SignedTransport(settings.base_url, credentials, context, clock, timeouts, proxy)
+    return Client(transport, credentials, eplacila_verifier(workspace), settings.base_url, options)
 
 
 def eplacila_payments(
     workspace: Workspace, clock: Clock = now, on_change: OnChange | None = None
 ) -> Payments:
     """The payments of the workspace's e-service, with their book. Raises `ConfigurationError`."""
-    from ajpes_reporting.eplacila.payments import Payments, no_work
+    from ajpes_reporting.eplacila.payments import Payments, ignore_change
 
     engine = open_engine(workspace.database_url())
     require_current(engine)
     provider = workspace.settings.provider.registration_number
-    return Payments(eplacila_client(workspace, clock), engine, provider, clock, on_change or no_work)
+    return Payments(eplacila_client(workspace, clock), engine, provider, clock, on_change or ignore_change)
 
 
 def eplacila_receiver(workspace: Workspace, payments: Payments | None = None) -> Starlette:
     """The receiver of UJP's notices, an ASGI application. Raises `ConfigurationError`."""
-    from ajpes_reporting.eplacila.notices import Window
+    from ajpes_reporting.eplacila.notices import TimeWindow
     from ajpes_reporting.eplacila.receiver import receiver
 
     settings = eplacila_section(workspace)
-    window = Window(
+    window = TimeWindow(
         timedelta(seconds=settings.notice_age_seconds), timedelta(seconds=settings.clock_tolerance_seconds)
     )
     payments = payments or eplacila_payments(workspace)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.eplacila.answers import State
-    from ajpes_reporting.eplacila.book import Entry
     from ajpes_reporting.eplacila.payments import Payments
     from ajpes_reporting.eplacila.statements import Payment, StatementKind
+    from ajpes_reporting.eplacila.store import StoredPayment
 
 _MOST_ROWS = 200
 
@@ -191,7 +191,7 @@ def statement(
 def listen(session: Session) -> None:
     """Takes the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
     from ajpes_reporting import logs
-    from ajpes_reporting.eplacila.server import served
+    from ajpes_reporting.eplacila.server import serving
     from ajpes_reporting.wiring import eplacila_receiver, eplacila_section
 
     workspace = session.workspace()
@@ -201,7 +201,7 @@ def listen(session: Session) -> None:
     certificate, key = (
         workspace.path(text) if text else None for text in (settings.listen_certificate, settings.listen_key)
     )
-    with served(eplacila_receiver(workspace), settings.listen, certificate, key) as (host, port):
+    with serving(eplacila_receiver(workspace), settings.listen, certificate, key) as (host, port):
         session.emit(
             {"host": host, "port": port},
             lambda: echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
@@ -209,14 +209,14 @@ def listen(session: Session) -> None:
         wait_for_the_end("No more notices are taken.")
 
 
-def _asked(payments: Payments, transaction: str | None, order_id: str | None) -> tuple[Entry, str]:
-    from ajpes_reporting.eplacila import book
+def _asked(payments: Payments, transaction: str | None, order_id: str | None) -> tuple[StoredPayment, str]:
+    from ajpes_reporting.eplacila import store
 
     client = payments.client
     found = client.status_of_order(order_id or "") if transaction is None else client.status(transaction)
-    payments.store(found)
+    payments.record(found)
     with payments.engine.connect() as connection:
-        entry = book.by_order(connection, payments.provider, found.order_id)
+        entry = store.by_order(connection, payments.provider, found.order_id)
     if entry is None:
         raise UsageError(
             f"The payment {found.state.label}.", "ask again later; it may not have come to UJP yet"
@@ -224,7 +224,7 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
     return entry, _contradiction(entry, found.state)
 
 
-def _contradiction(entry: Entry, told: State) -> str:
+def _contradiction(entry: StoredPayment, told: State) -> str:
     """What UJP must not say any more (section 6.5.3.1) is passed over, but not in silence."""
     if told is entry.state:
         return ""
@@ -341,7 +341,7 @@ def _payment_row(payment: Payment) -> list[str]:
     ]  # fmt: skip
 
 
-def _entry_row(entry: Entry, trouble: str) -> list[str]:
+def _entry_row(entry: StoredPayment, trouble: str) -> list[str]:
     return [
         entry.order_id,
         entry.transaction_id or "none yet",
@@ -352,7 +352,7 @@ def _entry_row(entry: Entry, trouble: str) -> list[str]:
     ]
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: StoredPayment) -> str:
     """A payment of another amount than was ordered is no payment of that order."""
     if entry.is_of_another_amount:
         return f"{entry.state.label}, not as ordered"
@@ -361,7 +361,7 @@ def _state(entry: Entry) -> str:
     return entry.state.label
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def _entry_json(entry: StoredPayment) -> dict[str, Any]:
     return {
         "order_id": entry.order_id, "transaction_id": entry.transaction_id, "state": int(entry.state),
         "meaning": entry.state.label, "is_final": entry.state.is_final, "ordered_cents": entry.ordered_cents,
@@ -380,11 +380,11 @@ def _periods(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    from ajpes_reporting.eplacila.reading import read_json_as_it_stands
+    from ajpes_reporting.eplacila.reading import read_json_verbatim
 
     try:
         with click.open_file(str(file), "rb") as source:
-            return read_json_as_it_stands(source.read())
+            return read_json_verbatim(source.read())
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "name a file with one order") from None
     except ValueError as error:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ajpes_reporting.domain.periods import Month
-    from ajpes_reporting.eplacila.answers import Started
-    from ajpes_reporting.eplacila.book import Entry
-    from ajpes_reporting.sandbox.eplacila import Till
+    from ajpes_reporting.eplacila.answers import StartedPayment
+    from ajpes_reporting.eplacila.store import StoredPayment
+    from ajpes_reporting.sandbox.eplacila import Simulator
 
 _ACCOUNT = "010000000100575"
 _CENTS = 4_960  # SPAPP has whole euros, and these are rounded up
@@ -40,16 +40,16 @@ def command(session: Session, directory: Path, by_hand: bool) -> None:
     stands in the statement, is pulled into the ledger and raises the account's credit turnover in
     SPAPP.
     """
-    import reportlab  # noqa: F401 - the till needs it for its first receipt; it is told now if it is missing
+    import reportlab  # noqa: F401 - the simulator needs it for its first receipt; it is told now if it is missing
 
     from ajpes_reporting.sandbox import SandboxError
-    from ajpes_reporting.sandbox.eplacila import Till
+    from ajpes_reporting.sandbox.eplacila import Simulator
     from ajpes_reporting.workspace import make_workspace
 
     make_workspace(directory)
     try:
-        with Till(directory / "till") as till:
-            Demo(session, directory, till).play(by_hand=by_hand)
+        with Simulator(directory / "till") as simulator:
+            Demo(session, directory, simulator).play(by_hand=by_hand)
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
 
@@ -57,22 +57,22 @@ def command(session: Session, directory: Path, by_hand: bool) -> None:
 class Demo:
     """The story, one step after the other; every step is what a command does, too."""
 
-    def __init__(self, session: Session, directory: Path, till: Till) -> None:
+    def __init__(self, session: Session, directory: Path, simulator: Simulator) -> None:
         from ajpes_reporting.config import open_workspace
         from ajpes_reporting.wiring import eplacila_payments, open_context
 
         self._session = session
         self._directory = directory
-        self._till = till
+        self._simulator = simulator
         with (directory / "ajpes.toml").open("a", encoding="utf-8") as file:
-            file.write(f'\n{till.settings()}account = "{_ACCOUNT}"\n')
+            file.write(f'\n{simulator.settings()}account = "{_ACCOUNT}"\n')
         self._workspace = open_workspace(directory)
         self._desk = open_context(self._workspace)
         self._payments = eplacila_payments(self._workspace)
 
     def play(self, *, by_hand: bool) -> None:
         """Plays all of it. Raises `AjpesReportingError` if a step does not end as it must."""
-        self._say(f"A bank in {self._directory}, and UJP e-plačila at {self._till.url}")
+        self._say(f"A bank in {self._directory}, and UJP e-plačila at {self._simulator.url}")
         self._import()
         with self._listening() as port:
             started = self._begin(port)
@@ -99,19 +99,19 @@ class Demo:
 
     @contextmanager
     def _listening(self) -> Iterator[int]:
-        from ajpes_reporting.eplacila.server import served
+        from ajpes_reporting.eplacila.server import serving
         from ajpes_reporting.wiring import eplacila_receiver
 
         app = eplacila_receiver(self._workspace, self._payments)
-        with served(app, "127.0.0.1:0") as (_host, port):
+        with serving(app, "127.0.0.1:0") as (_host, port):
             self._say(f"2. eplacila listen: notices are taken on port {port}")
             yield port
 
-    def _begin(self, port: int) -> Started:
+    def _begin(self, port: int) -> StartedPayment:
         from ajpes_reporting.eplacila.order import read_order
         from ajpes_reporting.wiring import eplacila_recipient, eplacila_section
 
-        site, page = f"http://127.0.0.1:{port}", f"{self._till.url}/nadzor"
+        site, page = f"http://127.0.0.1:{port}", f"{self._simulator.url}/nadzor"
         order = read_order(
             {
                 "id": f"demo-{time.time_ns()}", "maticna": eplacila_recipient(self._workspace),
@@ -125,25 +125,25 @@ class Demo:
         self._say(f"3. eplacila init: {format_decimal(order.total_cents)} EUR, {started.transaction_id}")
         return started
 
-    def _pay(self, started: Started, *, by_hand: bool) -> None:
+    def _pay(self, started: StartedPayment, *, by_hand: bool) -> None:
         from ajpes_reporting.sandbox.eplacila import Outcome
 
         if by_hand:
             self._session.say(f"4. Pay at {started.pay_url}, by card; you have ten minutes")
             return
-        self._till.payments.choose(started.transaction_id, "VISA")
-        self._till.payments.report(started.transaction_id, Outcome.PAID)
+        self._simulator.payments.choose(started.transaction_id, "VISA")
+        self._simulator.payments.report(started.transaction_id, Outcome.PAID)
         self._say("4. the customer pays by card")
 
-    def _told(self, started: Started, seconds: float) -> Entry | None:
+    def _told(self, started: StartedPayment, seconds: float) -> StoredPayment | None:
         """What a notice has brought into the book; None if it was not paid."""
-        from ajpes_reporting.eplacila import book
+        from ajpes_reporting.eplacila import store
         from ajpes_reporting.eplacila.answers import State
 
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with self._desk.engine.connect() as connection:
-                entry = book.by_transaction(connection, self._desk.provider, started.transaction_id)
+                entry = store.by_transaction(connection, self._desk.provider, started.transaction_id)
             if entry and entry.state is State.PAID:
                 self._say("5. a signed notice has come; UJP was asked, and the book says: paid")
                 return entry
@@ -152,14 +152,14 @@ class Demo:
             time.sleep(_PAUSE_SECONDS)
         return None
 
-    def _confirm(self, entry: Entry) -> None:
+    def _confirm(self, entry: StoredPayment) -> None:
         status = self._payments.client.status_of_order(entry.order_id)
         if (status.state, status.amount_cents) != (entry.state, _CENTS):
             raise _failed(f"by its status it is {status.state.label}")
         amount = format_decimal(status.amount_cents)
         self._say(f"6. eplacila status: {status.state.label}, {amount} EUR by {status.method}")
 
-    def _pull(self, entry: Entry) -> tuple[int, int]:
+    def _pull(self, entry: StoredPayment) -> tuple[int, int]:
         """From the statement into the ledger; the credit turnover in SPAPP before and after, in euros."""
         from ajpes_reporting.domain.periods import Month
         from ajpes_reporting.pipeline.pull import pull_period

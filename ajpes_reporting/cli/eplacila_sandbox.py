@@ -13,7 +13,7 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from ajpes_reporting.sandbox.eplacila import Till
+    from ajpes_reporting.sandbox.eplacila import Simulator
 
 
 @click.command("sandbox", short_help="A UJP e-plačila of your own, on loopback.")
@@ -33,39 +33,39 @@ def command(session: Session, directory: Path, port: int, like: str) -> None:
     The interface, the payment pages, signed webhooks, with credentials and keys it makes itself. It
     prints the section of ajpes.toml that leads to it.
     """
-    import reportlab  # noqa: F401 - the till needs it for its first receipt; it is told now if it is missing
+    import reportlab  # noqa: F401 - the simulator needs it for its first receipt; it is told now if it is missing
 
     from ajpes_reporting.sandbox import SandboxError
-    from ajpes_reporting.sandbox.eplacila import Rules, Till
+    from ajpes_reporting.sandbox.eplacila import Rules, Simulator
 
     rules = Rules(like="tables" if like == "tables" else "samples")
     try:
-        with Till(directory, port=port, rules=rules) as till:
-            session.emit(_document(till), lambda: _show(till))
-            wait_for_the_end("The till has stopped.")
+        with Simulator(directory, port=port, rules=rules) as simulator:
+            session.emit(_document(simulator), lambda: _show(simulator))
+            wait_for_the_end("The simulator has stopped.")
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
 
 
-def _document(till: Till) -> dict[str, object]:
-    credentials = till.credentials()
+def _document(simulator: Simulator) -> dict[str, object]:
+    credentials = simulator.credentials()
     return {
-        "base_url": till.url,
+        "base_url": simulator.url,
         "ids": credentials.service.ids,
         "registration_number": credentials.service.registration_number,
         "api_key_file": credentials.api_key_file,
         "shared_secret_file": credentials.secret_file,
-        "public_key": till.public_key,
-        "settings": till.settings(),
+        "public_key": simulator.public_key,
+        "settings": simulator.settings(),
     }
 
 
-def _show(till: Till) -> None:
-    echo(f"e-plačila is at work in {till.directory}, on this machine only:")
-    echo(f"  payments  {till.url}/nadzor")
-    echo(f"  OpenAPI   {till.url}/swagger.json")
-    echo(f"  faults    {till.faults.path}")
-    echo("Put this into ajpes.toml; Ctrl-C stops the till.")
+def _show(simulator: Simulator) -> None:
+    echo(f"e-plačila is at work in {simulator.directory}, on this machine only:")
+    echo(f"  payments  {simulator.url}/nadzor")
+    echo(f"  OpenAPI   {simulator.url}/swagger.json")
+    echo(f"  faults    {simulator.faults.path}")
+    echo("Put this into ajpes.toml; Ctrl-C stops the simulator.")
     echo()
-    for line in till.settings().splitlines():
+    for line in simulator.settings().splitlines():
         echo(line)

@@ -47,7 +47,7 @@ def command(
     from ajpes_reporting.workspace import make_folder
 
     if lists_styles:
-        _list_styles(session, {one.name: one.plays for one in STYLES})
+        _list_styles(session, {one.name: one.description for one in STYLES})
         return
     if directory is None:
         raise UsageError("No folder is named.", "name one: `ajpes-reporting sandbox DIR`")

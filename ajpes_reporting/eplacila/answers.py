@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from ajpes_reporting.eplacila.errors import AnswerUnusable
-from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told
+from ajpes_reporting.eplacila.reading import Cents, Moment, Number, ReceivedModel, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ _LABELS = {
 }
 
 
-class Health(Told):
+class Health(ReceivedModel):
     """Whether UJP e-plačila work, when the e-service was paid last, and when UJP signed that."""
 
     status: Annotated[int, Number]
@@ -70,7 +70,7 @@ class Health(Told):
         return self.status == 0
 
 
-class Started(Told):
+class StartedPayment(ReceivedModel):
     """A payment that UJP holds: send the payer to `pay_url`."""
 
     transaction_id: str = Field(alias="transactionid", min_length=1, max_length=100)
@@ -81,7 +81,7 @@ class Started(Told):
     told_at: Moment = None
 
 
-class PaymentStatus(Told):
+class PaymentStatus(ReceivedModel):
     """What has become of a payment; amounts in cents.
 
     `told_at` is when UJP signed it, None if it did not.
@@ -116,7 +116,7 @@ class Receipt:
     content: bytes
 
 
-Answer = TypeVar("Answer", bound=Told)
+Answer = TypeVar("Answer", bound=ReceivedModel)
 
 
 def read_answer(kind: type[Answer], document: Mapping[str, Any]) -> Answer:

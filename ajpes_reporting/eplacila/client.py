@@ -19,7 +19,7 @@ from ajpes_reporting.eplacila import periods
 from ajpes_reporting.eplacila.answers import (
     Health,
     PaymentStatus,
-    Started,
+    StartedPayment,
     State,
     read_answer,
     read_receipt,
@@ -34,11 +34,11 @@ from ajpes_reporting.eplacila.errors import (
     TooManyRequests,
     refusal,
 )
-from ajpes_reporting.eplacila.order import order_document, require_sound
+from ajpes_reporting.eplacila.order import order_document, require_valid
 from ajpes_reporting.eplacila.reading import read_json
-from ajpes_reporting.eplacila.signing import read_seal
-from ajpes_reporting.eplacila.statements import payments_in_json, seal_of_statement, unpack_file
-from ajpes_reporting.eplacila.wire import Lost, NothingSent, Reply, path_of
+from ajpes_reporting.eplacila.signing import read_signature
+from ajpes_reporting.eplacila.statements import payments_in_json, signature_of_statement, unpack_file
+from ajpes_reporting.eplacila.transport import Lost, NothingSent, Reply, path_of
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.eplacila.answers import Receipt, ReceiptKind
     from ajpes_reporting.eplacila.order import Order
-    from ajpes_reporting.eplacila.signing import Credentials, Seal, Verifier
+    from ajpes_reporting.eplacila.signing import Credentials, Signature, Verifier
     from ajpes_reporting.eplacila.statements import Payment, StatementKind
-    from ajpes_reporting.eplacila.wire import Wire
+    from ajpes_reporting.eplacila.transport import SignedTransport
 
-    Told = TypeVar("Told", PaymentStatus, Started)
+    Answer = TypeVar("Answer", PaymentStatus, StartedPayment)
 
 InitPath = Literal["/transaction/init", "/transaction/transaction/init"]
 
@@ -65,7 +65,7 @@ _PAUSES = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class ClientOptions:
     """What the document leaves open, or says in two ways.
 
     `answers_are_signed`: an answer without a signature is refused; one with a wrong one always is.
@@ -88,40 +88,40 @@ class Client:
 
     def __init__(
         self,
-        wire: Wire,
+        transport: SignedTransport,
         credentials: Credentials,
         verifier: Verifier,
         entry: str,
-        habits: Habits | None = None,
+        options: ClientOptions | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._wire = wire
+        self._transport = transport
         self._credentials = credentials
         self._verifier = verifier
         self._entry = f"{entry.rstrip('/')}/{_ENTRY}"
-        self._habits = habits or Habits()
+        self._options = options or ClientOptions()
         self._sleep = sleep
 
     def health(self) -> Health:
         """Whether UJP e-plačila work, and when the e-service was paid last (section 6.5.1)."""
         document = self._document(("health",))
-        seal = self._verify(document)
+        signature = self._verify(document)
         found = read_answer(Health, document)
-        return found.model_copy(update={"told_at": seal.moment if seal else None})
+        return found.model_copy(update={"told_at": signature.moment if signature else None})
 
-    def init(self, order: Order) -> Started:
+    def init(self, order: Order) -> StartedPayment:
         """Begins a payment (section 6.5.2), once: send the payer to its `pay_url`.
 
         Raises `ChecksRefused` if the document forbids the order; nothing was sent then. Raises
         `PaymentUnknown` if nobody knows whether UJP holds the payment: ask `status_of_order` later.
         """
-        require_sound(order)
+        require_valid(order)
         document = order_document(order, self._credentials.ids)
-        path = self._habits.init_path.removeprefix("/")
+        path = self._options.init_path.removeprefix("/")
         body = BytesIO()
         try:
-            self._sent(lambda: self._wire.post(path, document, _emptied(body), _LARGEST_ANSWER), body)
-            started = self._told(Started, _json(body))
+            self._sent(lambda: self._transport.post(path, document, _emptied(body), _LARGEST_ANSWER), body)
+            started = self._told(StartedPayment, _json(body))
             if started.order_id != order.id:
                 raise AnswerUnusable("it is about another order")
         except (Lost, ServiceFailed, AnswerUnusable) as error:
@@ -208,7 +208,7 @@ class Client:
         self, provider: str, first: date, last: date, choice: Mapping[str, str]
     ) -> Iterator[Payment]:
         with self._spooled(path_of("izpiski", provider), {**_days(first, last), **choice}) as body:
-            self._verify(seal_of_statement(body))
+            self._verify(signature_of_statement(body))
             body.seek(0)
             yield from payments_in_json(body)
 
@@ -216,21 +216,21 @@ class Client:
     def _spooled(self, path: str, query: Mapping[str, str]) -> Iterator[BinaryIO]:
         """An answer of any length, whole, in a file that is gone afterwards."""
         with TemporaryFile() as body:
-            limit = self._habits.largest_statement
-            self._asked(lambda: self._wire.get(path, query, _emptied(body), limit), body)
+            limit = self._options.largest_statement
+            self._asked(lambda: self._transport.get(path, query, _emptied(body), limit), body)
             body.seek(0)
             yield body
 
     def _document(self, parts: Sequence[str], limit: int = _LARGEST_ANSWER) -> dict[str, Any]:
         body = BytesIO()
         path = path_of(*parts)
-        self._asked(lambda: self._wire.get(path, {}, _emptied(body), limit), body)
+        self._asked(lambda: self._transport.get(path, {}, _emptied(body), limit), body)
         return _json(body)
 
     def _asked(self, call: Callable[[], Reply], body: BinaryIO) -> None:
         """A question: asking once more changes nothing."""
         reason: Exception | None = None
-        for pause in (0.0, *self._habits.pauses):
+        for pause in (0.0, *self._options.pauses):
             self._wait(pause)
             try:
                 return self._once(call, body)
@@ -241,7 +241,7 @@ class Client:
     def _sent(self, call: Callable[[], Reply], body: BinaryIO) -> None:
         """Something that must not be done twice: tried again only when nothing was done, for certain."""
         reason: Exception | None = None
-        for pause in (0.0, *self._habits.pauses):
+        for pause in (0.0, *self._options.pauses):
             self._wait(pause)
             try:
                 return self._once(call, body)
@@ -261,22 +261,22 @@ class Client:
         if not reply.is_success:
             raise AnswerUnusable(f"HTTP {reply.status} is none of the answers that the document knows")
 
-    def held(self, order_id: str) -> Started | None:
+    def find_started(self, order_id: str) -> StartedPayment | None:
         """The payment that UJP holds for an order; None while it does not exist. Raises `NotFound`, too."""
         found = self.status_of_order(order_id)
         if found.state is State.MISSING:
             return None
-        return Started(
+        return StartedPayment(
             transactionid=found.transaction_id, id=found.order_id, ids=found.ids, status=found.state,
             responseurl=f"{self._entry}{found.transaction_id}", told_at=found.told_at,
         )  # fmt: skip
 
-    def _settled(self, order: Order, lost: Exception) -> Started:
+    def _settled(self, order: Order, lost: Exception) -> StartedPayment:
         """The payment that UJP holds although its answer was lost (section 6.5.3.2)."""
-        for pause in self._habits.pauses:
+        for pause in self._options.pauses:
             self._wait(pause)
             try:
-                found = self.held(order.id)
+                found = self.find_started(order.id)
             except (NotFound, NotAnswered, ServiceFailed, TooManyRequests, AnswerUnusable):
                 continue
             if found is not None:
@@ -287,20 +287,20 @@ class Client:
             "do not begin another payment for the same basket before that",
         )
 
-    def _told(self, kind: type[Told], document: Mapping[str, Any]) -> Told:
+    def _told(self, kind: type[Answer], document: Mapping[str, Any]) -> Answer:
         """An answer about a payment of ours, signed."""
         found = read_answer(kind, document)
-        seal = self._verify(document, found.transaction_id)
+        signature = self._verify(document, found.transaction_id)
         if found.ids != self._credentials.ids:
             raise AnswerUnusable("it is about another e-service")
-        return found.model_copy(update={"told_at": seal.moment if seal else None})
+        return found.model_copy(update={"told_at": signature.moment if signature else None})
 
-    def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Seal | None:
-        if document.get("auth") is None and not self._habits.answers_are_signed:
+    def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Signature | None:
+        if document.get("auth") is None and not self._options.answers_are_signed:
             return None
-        seal = read_seal(document)
-        self._verifier.verify(seal, transaction_id)
-        return seal
+        signature = read_signature(document)
+        self._verifier.verify(signature, transaction_id)
+        return signature
 
 
 def _emptied(body: BinaryIO) -> BinaryIO:

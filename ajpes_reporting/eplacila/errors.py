@@ -9,14 +9,14 @@ RefusedByUjp                   4  UJP understood and said no
 ├── WrongNonce                 4  code 3
 ├── AccessDenied               4  code 4
 ├── NotFound                   4  code 10
-├── RequestRefused             4  code -99, with a fault for each field that is wrong
+├── RequestRefused             4  code -99, with a field error for each field that is wrong
 ├── WrongHttpMethod            4  HTTP 405
 ├── TooManyRequests            4  HTTP 429; nothing was done
 └── ServiceFailed              4  HTTP 5xx; it may have been done
 NotAnswered                    5  UJP was not reached, or did not answer; asking has changed nothing
 PaymentUnknown                 6  nobody knows whether UJP holds the payment
 AnswerUnusable                 1  an answer that is not what the document says
-└── NotBelieved                1  not signed by UJP
+└── NotAuthentic                1  not signed by UJP
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HIDDEN = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """What UJP holds against one field of a request; `code` is None for one nobody has documented."""
 
     field: str
@@ -66,19 +66,21 @@ class RefusedByUjp(RefusedByAuthority):
         status: int,
         words: str = "",
         trace_id: str = "",
-        faults: Sequence[Fault] = (),
+        field_errors: Sequence[FieldError] = (),
     ) -> None:
         self.code = code
         self.status = status
         self.words = words
         self.trace_id = trace_id
-        self.faults = tuple(faults)
-        super().__init__(self._told(), self.remedy_in_words, [str(fault) for fault in self.faults])
+        self.field_errors = tuple(field_errors)
+        super().__init__(
+            self._told(), self.remedy_in_words, [str(field_error) for field_error in self.field_errors]
+        )
 
     def _told(self) -> str:
         number = f"code {self.code.number}, " if self.code else ""
         meaning = self.code.english if self.code else _phrase(self.status)
-        if self.faults:  # -99 stands for anything; these say what it is
+        if self.field_errors:  # -99 stands for anything; these say what it is
             meaning = "the request is not valid"
         trace = f" Trace {self.trace_id}." if self.trace_id else ""
         words = _quoted(self.words)
@@ -118,7 +120,7 @@ class NotFound(RefusedByUjp):
 
 
 class RequestRefused(RefusedByUjp):
-    """Code -99; `faults` tell which field is wrong."""
+    """Code -99; `field_errors` tell which field is wrong."""
 
     remedy_in_words = "correct these fields and send it again"
 
@@ -160,7 +162,7 @@ class AnswerUnusable(AjpesReportingError):
         self.reason = reason
 
 
-class NotBelieved(AnswerUnusable):
+class NotAuthentic(AnswerUnusable):
     """An answer or a notice that UJP has not signed."""
 
 
@@ -170,12 +172,12 @@ def refusal(status: int, content: bytes, api_key: str) -> RefusedByUjp:
         document = read_json(content)
     except ValueError:
         document = {}
-    faults = [_fault(item, api_key) for item in _objects(document.get("validationerrors"))]
+    field_errors = [_field_error(item, api_key) for item in _objects(document.get("validationerrors"))]
     code = code_of(document.get("errorcode"))
     messages = document.get("messages")
     words = "; ".join(map(str, messages)) if isinstance(messages, list) else ""
     trace = _clean(document.get("traceid"), api_key)
-    return _kind(code, status)(code, status, _clean(words, api_key), trace, faults)
+    return _kind(code, status)(code, status, _clean(words, api_key), trace, field_errors)
 
 
 _BY_CODE: dict[Code | None, type[RefusedByUjp]] = {
@@ -202,9 +204,9 @@ def _kind(code: Code | None, status: int) -> type[RefusedByUjp]:
     return _BY_CODE.get(code) or _BY_STATUS.get(status, RefusedByUjp)
 
 
-def _fault(item: Mapping[str, Any], api_key: str) -> Fault:
+def _field_error(item: Mapping[str, Any], api_key: str) -> FieldError:
     number = str(item.get("errorcode") or "").strip()
-    return Fault(
+    return FieldError(
         _clean(item.get("identifier"), api_key),
         code_of(number),
         _clean(number, api_key),

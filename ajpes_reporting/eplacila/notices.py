@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.reading import read_integer, read_json
-from ajpes_reporting.eplacila.signing import Seal, read_seal
+from ajpes_reporting.eplacila.signing import Signature, read_signature
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -27,34 +27,34 @@ class Notice:
     """Something has happened to a payment. `claimed_state` is for the record only."""
 
     transaction_id: str
-    seal: Seal
+    signature: Signature
     claimed_state: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeWindow:
     """How old a notice may be, and how far from the future it may come."""
 
     age: timedelta
     tolerance: timedelta
 
 
-def read_notice(content: bytes, verifier: Verifier, window: Window, now: datetime) -> Notice:
-    """A notice that UJP has signed, and not too long ago. Raises `NotBelieved`."""
+def read_notice(content: bytes, verifier: Verifier, window: TimeWindow, now: datetime) -> Notice:
+    """A notice that UJP has signed, and not too long ago. Raises `NotAuthentic`."""
     try:
         document = read_json(content)
     except ValueError:
-        raise NotBelieved("it is no JSON document") from None
+        raise NotAuthentic("it is no JSON document") from None
     transaction = document.get("transactionid")
     if not isinstance(transaction, str) or not 0 < len(transaction) <= _LONGEST_TRANSACTION:
-        raise NotBelieved("it names no transaction")
+        raise NotAuthentic("it names no transaction")
     if not (transaction.isascii() and transaction.isprintable()):
-        raise NotBelieved("it names no transaction")
-    seal = read_seal(document)
-    verifier.verify(seal, transaction)
-    if not now - window.age <= seal.moment <= now + window.tolerance:
-        raise NotBelieved("it is too old, or from the future")
-    return Notice(transaction, seal, _claimed(document.get("status")))
+        raise NotAuthentic("it names no transaction")
+    signature = read_signature(document)
+    verifier.verify(signature, transaction)
+    if not now - window.age <= signature.moment <= now + window.tolerance:
+        raise NotAuthentic("it is too old, or from the future")
+    return Notice(transaction, signature, _claimed(document.get("status")))
 
 
 def _claimed(value: object) -> int | None:

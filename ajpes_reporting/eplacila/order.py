@@ -17,8 +17,8 @@ from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.eplacila.codes import Code
-from ajpes_reporting.eplacila.links import read_link
 from ajpes_reporting.eplacila.reading import Number, Text, read_cents, read_decimal
+from ajpes_reporting.eplacila.urls import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _methods(value: object) -> object:
     return () if value is None else value
 
 
-class _Sent(BaseModel):
+class SentModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True,
         hide_input_in_errors=True,
@@ -61,7 +61,7 @@ class _Sent(BaseModel):
 _Decimal = Annotated[Decimal, BeforeValidator(read_decimal)]
 
 
-class Item(_Sent):
+class Item(SentModel):
     """One line of an order. `vat_percent` is None for what is free of VAT."""
 
     quantity: _Decimal = Field(default=Decimal(1), alias="kolicina")
@@ -88,7 +88,7 @@ class Item(_Sent):
         return _EXACT.multiply(self.quantity, self.price_cents)
 
 
-class Buyer(_Sent):
+class Buyer(SentModel):
     """Who pays; only for the invoice, and all of it may be left out."""
 
     number: Text = Field(default="", alias="sifraKupca")
@@ -103,7 +103,7 @@ class Buyer(_Sent):
     country: Text = Field(default="", alias="drzava")
 
 
-class Order(_Sent):
+class Order(SentModel):
     """A locked basket. `id` must be one that nobody can guess and that was never used before."""
 
     id: Text = ""
@@ -155,9 +155,9 @@ def read_order(document: dict[str, Any], ids: int) -> Order:
     return order
 
 
-def require_sound(order: Order) -> None:
+def require_valid(order: Order) -> None:
     """Raises `ChecksRefused` with everything the document forbids about this order."""
-    if findings := list(faults_of(order)):
+    if findings := list(check_order(order)):
         raise _refused(findings, order.id)
 
 
@@ -171,26 +171,26 @@ def order_document(order: Order, ids: int) -> dict[str, Any]:
     return document
 
 
-def faults_of(order: Order) -> Iterator[Finding]:
+def check_order(order: Order) -> Iterator[Finding]:
     """Everything the document forbids (sections 6.3.4 and 6.5.2), under the code UJP would answer with."""
-    yield from _identifier_faults(order)
+    yield from _identifier_findings(order)
     for name in ("success_url", "failure_url", "callback_url"):
-        yield from _link_faults(order, name)
-    yield from _choice_faults(order)
-    yield from _account_faults(order)
+        yield from _link_findings(order, name)
+    yield from _choice_findings(order)
+    yield from _account_findings(order)
     if not order.items:
         yield _finding(order, "postavka", Code.NO_ITEMS, "it is empty")
-    item_faults = [
-        found for number, item in enumerate(order.items, 1) for found in _item_faults(order, number, item)
+    item_findings = [
+        found for number, item in enumerate(order.items, 1) for found in _item_findings(order, number, item)
     ]
-    yield from item_faults
-    if not item_faults:
-        yield from _rounding_faults(order)
+    yield from item_findings
+    if not item_findings:
+        yield from _rounding_findings(order)
     if order.buyer and order.buyer.country and not _COUNTRY.fullmatch(order.buyer.country):
         yield _finding(order, "kupec.drzava", Code.WRONG_LENGTH, "it is not two capital letters, such as SI")
 
 
-def _identifier_faults(order: Order) -> Iterator[Finding]:
+def _identifier_findings(order: Order) -> Iterator[Finding]:
     if not order.id.strip():
         yield _finding(order, "id", Code.EMPTY, "it is empty")
     elif len(order.id) > _LONGEST_ID:
@@ -207,17 +207,17 @@ def _identifier_faults(order: Order) -> Iterator[Finding]:
         yield _finding(order, "opisPlacila", Code.TOO_LONG, wrong)
 
 
-def _link_faults(order: Order, name: str) -> Iterator[Finding]:
+def _link_findings(order: Order, name: str) -> Iterator[Finding]:
     link, field = getattr(order, name), Order.model_fields[name].alias or name
     if not link:
         yield _finding(order, field, Code.EMPTY, "it is empty")
     elif len(link) > _LONGEST_LINK:
         yield _finding(order, field, Code.TOO_LONG, f"it is longer than {_LONGEST_LINK} characters")
-    elif not _is_link(link):
+    elif not _is_valid_url(link):
         yield _finding(order, field, Code.BAD_LINK, "it is not an address that begins with https://")
 
 
-def _choice_faults(order: Order) -> Iterator[Finding]:
+def _choice_findings(order: Order) -> Iterator[Finding]:
     if order.currency != CURRENCY:
         yield _finding(order, "isoValuta", Code.CURRENCY, f"only {CURRENCY} is taken")
     if unknown := [method for method in order.methods if method not in METHODS]:
@@ -228,7 +228,7 @@ def _choice_faults(order: Order) -> Iterator[Finding]:
         yield _finding(order, "tipRacuna", Code.BAD_NUMBER, f"it is none of {', '.join(ACCOUNT_KINDS)}")
 
 
-def _account_faults(order: Order) -> Iterator[Finding]:
+def _account_findings(order: Order) -> Iterator[Finding]:
     account = order.credit_account
     if account and not (account.startswith("SI") and " " not in account and iban.is_valid(account)):
         yield _finding(order, "racunDobro", Code.OTHER, "it is no whole Slovenian IBAN without spaces")
@@ -243,7 +243,7 @@ def _content_fits(content: str) -> bool:
     return len(content) - hyphens <= _MOST_DIGITS and hyphens <= _MOST_HYPHENS
 
 
-def _item_faults(order: Order, number: int, item: Item) -> Iterator[Finding]:
+def _item_findings(order: Order, number: int, item: Item) -> Iterator[Finding]:
     """With no price and no quantity below zero, no total is (code 212)."""
     place = f"postavka {number}"
     for field, value in (("kolicina", item.quantity), ("cena", Decimal(item.price_cents))):
@@ -262,7 +262,7 @@ def _item_faults(order: Order, number: int, item: Item) -> Iterator[Finding]:
         yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
 
 
-def _rounding_faults(order: Order) -> Iterator[Finding]:
+def _rounding_findings(order: Order) -> Iterator[Finding]:
     """The document does not say where UJP rounds; an order must cost the same either way.
 
     Otherwise it might be paid with another amount than was ordered here.
@@ -291,10 +291,10 @@ def _whole_cents(amount: Decimal) -> int:
     return int(amount.quantize(Decimal(1), ROUND_HALF_UP, _EXACT))
 
 
-def _is_link(text: str) -> bool:
+def _is_valid_url(text: str) -> bool:
     """UJP calls and redirects over https (section 2.1); to this machine itself, for trials, also without."""
     try:
-        read_link(text)
+        parse_url(text)
     except ValueError:
         return False
     return True

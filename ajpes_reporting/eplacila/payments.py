@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import (
     AccessDenied,
@@ -19,7 +19,7 @@ from ajpes_reporting.eplacila.errors import (
     RefusedByUjp,
     RequestRefused,
 )
-from ajpes_reporting.eplacila.order import require_sound
+from ajpes_reporting.eplacila.order import require_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.domain.ports import Clock
-    from ajpes_reporting.eplacila.answers import PaymentStatus, Started
-    from ajpes_reporting.eplacila.book import Change, Entry
+    from ajpes_reporting.eplacila.answers import PaymentStatus, StartedPayment
     from ajpes_reporting.eplacila.client import Client
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
+    from ajpes_reporting.eplacila.store import Change, StoredPayment
 
 _SURELY_LOST = timedelta(days=1)
 """No init is on its way for so long, and UJP gives a payment up after ten minutes (section 3.4.3)."""
@@ -39,7 +39,7 @@ _SURELY_LOST = timedelta(days=1)
 OnChange = Callable[["Connection", "Change"], None]
 
 
-def no_work(_connection: Connection, _change: Change) -> None:
+def ignore_change(_connection: Connection, _change: Change) -> None:
     """A change that nobody waits for."""
 
 
@@ -55,31 +55,31 @@ class Payments:
     engine: Engine
     provider: str
     clock: Clock
-    on_change: OnChange = no_work
+    on_change: OnChange = ignore_change
 
-    def begin(self, order: Order) -> Started:
+    def begin(self, order: Order) -> StartedPayment:
         """Begins a payment. Raises what `Client.init` does, and `UsageError` for an order that has begun.
 
         After `PaymentUnknown` the same order may be given again: UJP is asked for it first.
         """
-        require_sound(order)
+        require_valid(order)
         was_lost = self._is_waiting(order)
-        started = self._held(order.id) if was_lost else None
+        started = self._find_started(order.id) if was_lost else None
         if started is None:
             started = self._init(order, forget=not was_lost)
         with writing(self.engine) as connection:
-            book.began(connection, self.provider, started, self.clock())
+            store.mark_started(connection, self.provider, started, self.clock())
         if started.state is not State.RUNNING:
-            self.store(self.client.status(started.transaction_id))
+            self.record(self.client.status(started.transaction_id))
         return started
 
-    def find(self, order_id: str) -> Entry | None:
+    def find(self, order_id: str) -> StoredPayment | None:
         """The payment of an order in the book; unless it is paid it is asked for first, if UJP answers.
 
         One that is paid is asked for now and then, for what was reversed.
         """
         with self.engine.connect() as connection:
-            entry = book.by_order(connection, self.provider, order_id)
+            entry = store.by_order(connection, self.provider, order_id)
         if entry is None or not entry.is_worth_asking(self.clock()):
             return entry
         try:
@@ -88,21 +88,21 @@ class Payments:
             return entry
         return change.entry if change else entry
 
-    def refresh(self, entry: Entry) -> Change | None:
+    def refresh(self, entry: StoredPayment) -> Change | None:
         """Asks UJP for a payment and stores the answer. Raises what `Client.status` does."""
         status = (
             self.client.status(entry.transaction_id)
             if entry.transaction_id
             else self.client.status_of_order(entry.order_id)
         )
-        return self.store(status)
+        return self.record(status)
 
     def refresh_open(
         self, *, though_asked_lately: bool = False
-    ) -> Iterator[tuple[Entry, AjpesReportingError | None]]:
+    ) -> Iterator[tuple[StoredPayment, AjpesReportingError | None]]:
         """Asks for the payments that may still change, one after the other, longest unasked first.
 
-        Those under way each time; those that are over after growing pauses, for `book.ASKED_FOR`. With
+        Those under way each time; those that are over after growing pauses, for `store.ASKED_FOR`. With
         `though_asked_lately`: every one that may still become paid, for a person who wants to know now.
 
         One that cannot be told of does not hide the others. A payment that UJP does not know a day
@@ -111,9 +111,9 @@ class Payments:
         """
         with self.engine.connect() as connection:
             if though_asked_lately:
-                waiting = book.open_payments(connection, self.provider)
+                waiting = store.open_payments(connection, self.provider)
             else:
-                waiting = book.due_payments(connection, self.provider, self.clock())
+                waiting = store.due_payments(connection, self.provider, self.clock())
         for entry in waiting:
             try:
                 change = self.refresh(entry)
@@ -121,37 +121,37 @@ class Payments:
             except (NotFound, AccessDenied, RequestRefused, AnswerUnusable) as error:
                 with writing(self.engine) as connection:
                     if isinstance(error, NotFound) and self._never_began(entry):
-                        book.forget(connection, self.provider, entry.order_id)
+                        store.remove_unstarted(connection, self.provider, entry.order_id)
                     else:
-                        book.ask_later(connection, entry, self.clock())
+                        store.schedule_question(connection, entry, self.clock())
                 yield entry, error
 
-    def _never_began(self, entry: Entry) -> bool:
+    def _never_began(self, entry: StoredPayment) -> bool:
         return entry.transaction_id is None and self.clock() - entry.told_at > _SURELY_LOST
 
-    def store(self, status: PaymentStatus) -> Change | None:
+    def record(self, status: PaymentStatus) -> Change | None:
         """Stores what UJP answered; None if it changes nothing."""
         with writing(self.engine) as connection:
             return self._apply(connection, status)
 
-    def take(self, notice: Notice) -> Change | None:
+    def receive(self, notice: Notice) -> Change | None:
         """Asks UJP about what a notice tells of, and stores notice and answer together.
 
         A notice that was taken before changes nothing. Raises what `Client.status` does; nothing
         is stored then, and UJP sends the notice again.
         """
         with self.engine.connect() as connection:
-            if book.is_noted(connection, self.provider, notice):
+            if store.has_notice(connection, self.provider, notice):
                 return None
         status = self.client.status(notice.transaction_id)
         with writing(self.engine) as connection:
-            if book.is_noted(connection, self.provider, notice):  # meanwhile, by another one
+            if store.has_notice(connection, self.provider, notice):  # meanwhile, by another one
                 return None
-            book.note(connection, self.provider, notice, self.clock())
+            store.add_notice(connection, self.provider, notice, self.clock())
             return self._apply(connection, status)
 
     def _apply(self, connection: Connection, status: PaymentStatus) -> Change | None:
-        change = book.apply(connection, self.provider, status, self.clock())
+        change = store.apply_status(connection, self.provider, status, self.clock())
         if change is not None:
             self.on_change(connection, change)
         return change
@@ -159,9 +159,9 @@ class Payments:
     def _is_waiting(self, order: Order) -> bool:
         """Whether a payment of this order was begun and lost from sight; otherwise it is expected now."""
         with writing(self.engine) as connection:
-            entry = book.by_order(connection, self.provider, order.id)
+            entry = store.by_order(connection, self.provider, order.id)
             if entry is None:
-                book.expect(connection, self.provider, order, self.clock())
+                store.add_expected(connection, self.provider, order, self.clock())
                 return False
             if entry.transaction_id is not None:
                 also = "" if entry.state.is_over else "lead the payer to it again, or "
@@ -169,22 +169,22 @@ class Payments:
                     f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
                     f"{also}begin an order with another id",
                 )
-            book.still_expect(connection, entry, self.clock())
+            store.renew_expected(connection, entry, self.clock())
             return True
 
-    def _held(self, order_id: str) -> Started | None:
+    def _find_started(self, order_id: str) -> StartedPayment | None:
         """The payment that UJP holds after all."""
         try:
-            return self.client.held(order_id)
+            return self.client.find_started(order_id)
         except NotFound:
             return None
 
-    def _init(self, order: Order, *, forget: bool) -> Started:
+    def _init(self, order: Order, *, forget: bool) -> StartedPayment:
         """Begins it at UJP. With `forget`, a payment that provably never began leaves no trace."""
         try:
             return self.client.init(order)
         except (NotAnswered, RefusedByUjp):
             if forget:
                 with writing(self.engine) as connection:
-                    book.forget(connection, self.provider, order.id)
+                    store.remove_unstarted(connection, self.provider, order.id)
             raise

@@ -33,21 +33,21 @@ def read_json(content: bytes | str) -> dict[str, Any]:
 
     Raises ValueError if it is none, or if a name comes twice: which of the two was meant, nobody knows.
     """
-    return _read(content, _folded)
+    return _read(content, _lowercase_names_once)
 
 
-def read_json_as_it_stands(content: bytes | str) -> dict[str, Any]:
+def read_json_verbatim(content: bytes | str) -> dict[str, Any]:
     """The same with names as they are written. Raises ValueError."""
     return _read(content, _once)
 
 
-def folded(value: Any) -> Any:
+def with_lowercase_names(value: Any) -> Any:
     """A value of JSON with every name in lower case. Raises ValueError as `read_json` does."""
     if isinstance(value, dict):
-        return _folded([(key, folded(item)) for key, item in value.items()])
+        return _lowercase_names_once([(key, with_lowercase_names(item)) for key, item in value.items()])
     if isinstance(value, Decimal):
         return _bounded(value)
-    return [folded(item) for item in value] if isinstance(value, list) else value
+    return [with_lowercase_names(item) for item in value] if isinstance(value, list) else value
 
 
 def read_moment(value: object) -> datetime:
@@ -126,7 +126,7 @@ Cents = Annotated[int, _or(read_cents, 0)]
 Moment = Annotated[datetime | None, _or(read_moment, None)]
 
 
-class Told(BaseModel):
+class ReceivedModel(BaseModel):
     """Something UJP tells. Fields nobody has announced are passed over."""
 
     model_config = ConfigDict(
@@ -163,7 +163,7 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _lowercase_names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return _once([(name.casefold(), value) for name, value in pairs])
 
 

@@ -18,12 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.notices import read_notice
 from ajpes_reporting.logs import Sparing
 
 if TYPE_CHECKING:
-    from ajpes_reporting.eplacila.notices import Window
+    from ajpes_reporting.eplacila.notices import TimeWindow
     from ajpes_reporting.eplacila.payments import Payments
     from ajpes_reporting.eplacila.signing import Verifier
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 _log.addFilter(Sparing(_log))  # anybody may send what is no notice
 
 _READING_SECONDS = 15
-_TAKEN, _NOT_BELIEVED, _TOO_LONG, _TOO_SLOW, _LATER = 200, 403, 413, 408, 503
+_TAKEN, _NOT_AUTHENTIC, _TOO_LONG, _TOO_SLOW, _LATER = 200, 403, 413, 408, 503
 
 
 class _TooLong(Exception):
@@ -39,7 +39,7 @@ class _TooLong(Exception):
 
 
 def receiver(
-    payments: Payments, verifier: Verifier, window: Window, largest_bytes: int = 65_536
+    payments: Payments, verifier: Verifier, window: TimeWindow, largest_bytes: int = 65_536
 ) -> Starlette:
     """Takes notices by POST at any path: the signature says whose they are, not the address."""
 
@@ -56,11 +56,11 @@ def receiver(
     def _take(content: bytes) -> int:
         try:
             notice = read_notice(content, verifier, window, payments.clock())
-        except NotBelieved as error:
+        except NotAuthentic as error:
             _log.warning("A notice of UJP was not believed: %s.", error.reason)
-            return _NOT_BELIEVED
+            return _NOT_AUTHENTIC
         try:
-            change = payments.take(notice)
+            change = payments.receive(notice)
         except (AjpesReportingError, SQLAlchemyError) as error:
             _log.error("A notice of UJP is not taken yet: %s.", type(error).__name__)
             return _LATER

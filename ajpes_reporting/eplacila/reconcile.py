@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ajpes_reporting.eplacila.answers import PaymentStatus
-    from ajpes_reporting.eplacila.book import Entry
     from ajpes_reporting.eplacila.payments import Payments
     from ajpes_reporting.eplacila.statements import Payment
+    from ajpes_reporting.eplacila.store import StoredPayment
 
 _AT_A_TIME = 500
 
@@ -65,48 +65,48 @@ def reconcile(
                 yield Reconciled(payment)
 
 
-def deny(payment: Payment, field: str, wrong: str, remedy: str) -> Finding:
+def payment_finding(payment: Payment, field: str, wrong: str, remedy: str) -> Finding:
     """What speaks against a payment of a statement."""
     return Finding(
         Severity.ERROR, f"payment {payment.eplacila_id[:40]}", field, f"eplacila.{field}", wrong, remedy
     )
 
 
-def _known(engine: Engine, provider: str, statement: Sequence[Payment]) -> dict[str, Entry]:
+def _known(engine: Engine, provider: str, statement: Sequence[Payment]) -> dict[str, StoredPayment]:
     """The payments of a statement that stand in the book, by both of their identifiers."""
     orders = {payment.order_id for payment in statement} - {""}
     transactions = {payment.eplacila_id for payment in statement}
     with engine.connect() as connection:
-        found = book.named(connection, provider, orders, transactions)
+        found = store.by_identifiers(connection, provider, orders, transactions)
     by_transaction = {entry.transaction_id: entry for entry in found if entry.transaction_id}
     return by_transaction | {entry.order_id: entry for entry in found}
 
 
-def _unasked(payment: Payment, entry: Entry) -> Finding:
-    return deny(
+def _unasked(payment: Payment, entry: StoredPayment) -> Finding:
+    return payment_finding(
         payment, "status", f"the statement says that it is paid, the book of web payments that it is "
         f"{entry.state.label}, {format_decimal(entry.amount_cents)} EUR",
         "fill in [eplacila], so that UJP can be asked which of them is right, and pull again",
     )  # fmt: skip
 
 
-def _tells_the_same(entry: Entry, payment: Payment) -> bool:
+def _tells_the_same(entry: StoredPayment, payment: Payment) -> bool:
     """A statement may be older than the book; what was reversed only grows."""
     is_same_money = entry.amount_cents == payment.amount_cents
     return entry.state is State.PAID and is_same_money and entry.reversed_cents >= payment.reversed_cents
 
 
-def _asked(payments: Payments, payment: Payment, entry: Entry | None) -> Reconciled:
+def _asked(payments: Payments, payment: Payment, entry: StoredPayment | None) -> Reconciled:
     """The payment as UJP tells of it when it is asked for by itself; the book follows."""
     client = payments.client
     status = (
         client.status_of_order(payment.order_id) if payment.order_id else client.status(payment.eplacila_id)
     )
     if entry is not None:
-        payments.store(status)
+        payments.record(status)
     if wrong := _disagreement(payment, status):
         remedy = "pull again; if UJP still says both, ask UJP"
-        return Reconciled(payment, status, deny(payment, "status", wrong, remedy))
+        return Reconciled(payment, status, payment_finding(payment, "status", wrong, remedy))
     return Reconciled(payment, status)
 
 

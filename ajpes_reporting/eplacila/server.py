@@ -36,7 +36,7 @@ _PAUSE_SECONDS = 1.0
 
 
 @contextmanager
-def served(
+def serving(
     app: Starlette, listen: str, certificate: Path | None = None, key: Path | None = None
 ) -> Iterator[tuple[str, int]]:
     """Answers at `listen`, "HOST:PORT", as long as the block lasts; gives the address.

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.reading import read_moment
 from ajpes_reporting.network.pem import straightened
 
@@ -56,32 +56,32 @@ def authorization(credentials: Credentials, url: str, nonce: str, at: datetime) 
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Signature:
     """The section `auth` of an answer or a notice; `timestamp` is the text as it stands there."""
 
     nonce: str
     timestamp: str
-    signature: bytes
+    value: bytes
 
     @property
     def moment(self) -> datetime:
         return read_moment(self.timestamp)
 
 
-def read_seal(document: Mapping[str, Any]) -> Seal:
-    """The seal of a document whose names are in lower case. Raises `NotBelieved` if it has none."""
+def read_signature(document: Mapping[str, Any]) -> Signature:
+    """The signature of a document whose names are in lower case. Raises `NotAuthentic` if it has none."""
     auth = document.get("auth")
     if not isinstance(auth, dict):
-        raise NotBelieved("it is not signed")
+        raise NotAuthentic("it is not signed")
     nonce, timestamp = str(auth.get("nonce")), str(auth.get("timestamp"))
     try:
         if not _NONCE.fullmatch(nonce) or not _TIMESTAMP.fullmatch(timestamp):
             raise ValueError
-        seal = Seal(nonce, timestamp, base64.b64decode(str(auth.get("signature")), validate=True))
+        signature = Signature(nonce, timestamp, base64.b64decode(str(auth.get("signature")), validate=True))
         read_moment(timestamp)
     except ValueError:
-        raise NotBelieved("its signature is not written as one") from None
-    return seal
+        raise NotAuthentic("its signature is not written as one") from None
+    return signature
 
 
 class Verifier:
@@ -91,13 +91,13 @@ class Verifier:
         self._public_key = public_key
         self._api_key = api_key
 
-    def verify(self, seal: Seal, transaction_id: str = "") -> None:
-        """Raises `NotBelieved` unless UJP made this seal for this transaction, or for none."""
-        signed = f"{self._api_key}{seal.nonce}{seal.timestamp}{transaction_id}".encode()
+    def verify(self, signature: Signature, transaction_id: str = "") -> None:
+        """Raises `NotAuthentic` unless UJP made this signature for this transaction, or for none."""
+        signed = f"{self._api_key}{signature.nonce}{signature.timestamp}{transaction_id}".encode()
         try:
-            self._public_key.verify(seal.signature, signed, padding.PKCS1v15(), SHA256())
+            self._public_key.verify(signature.value, signed, padding.PKCS1v15(), SHA256())
         except InvalidSignature:
-            raise NotBelieved("its signature is not that of UJP") from None
+            raise NotAuthentic("its signature is not that of UJP") from None
 
 
 def read_public_key(content: bytes) -> RSAPublicKey:

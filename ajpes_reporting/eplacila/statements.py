@@ -18,7 +18,15 @@ from ajpes_reporting import xmlread
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import AnswerUnusable
-from ajpes_reporting.eplacila.reading import Cents, Moment, Number, Text, Told, folded, read_json
+from ajpes_reporting.eplacila.reading import (
+    Cents,
+    Moment,
+    Number,
+    ReceivedModel,
+    Text,
+    read_json,
+    with_lowercase_names,
+)
 from ajpes_reporting.jsonread import Guarded
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ _LISTS = ("postavka",)
 _NOT_READ = (ijson.JSONError, ValueError, ArithmeticError)  # the last for a number beyond all measure
 
 
-class PaidItem(Told):
+class PaidItem(ReceivedModel):
     """One line of the invoice of a payment."""
 
     description: Text = Field(default="", alias="opis")
@@ -57,7 +65,7 @@ class PaidItem(Told):
     reference: Text = Field(default="", alias="sklicpostavke")
 
 
-class Invoice(Told):
+class Invoice(ReceivedModel):
     """The invoice of a payment; who paid it is left out on purpose."""
 
     number: Text = Field(default="", alias="stevilkaracuna")
@@ -66,7 +74,7 @@ class Invoice(Told):
     items: tuple[PaidItem, ...] = Field(default=(), alias="postavka")
 
 
-class Payment(Told):
+class Payment(ReceivedModel):
     """One payment of a statement; amounts in cents.
 
     `account` and `reversed_cents` are not among the documented fields; they are taken where they come.
@@ -152,11 +160,11 @@ def payments_in_xml(path: Path) -> Iterator[Payment]:
         raise AnswerUnusable(f"it is not whole XML (after payment {number}): {error.message}") from None
 
 
-def seal_of_statement(source: BinaryIO) -> dict[str, Any]:
+def signature_of_statement(source: BinaryIO) -> dict[str, Any]:
     """The section `auth` of an answer with payments, as a document of its own. Raises `AnswerUnusable`."""
     try:
         found = list(ijson.items(Guarded(source), "auth"))
-        return {"auth": folded(found[0])} if len(found) == 1 else {}
+        return {"auth": with_lowercase_names(found[0])} if len(found) == 1 else {}
     except _NOT_READ:
         raise AnswerUnusable("it is not whole JSON") from None
 
@@ -234,7 +242,7 @@ def _place_of_payments(source: BinaryIO) -> str:
 
 def _payment(document: object, number: int) -> Payment:
     try:
-        return Payment.model_validate(folded(document))
+        return Payment.model_validate(with_lowercase_names(document))
     except ValidationError as error:
         fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
         raise AnswerUnusable(

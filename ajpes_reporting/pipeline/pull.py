@@ -19,8 +19,8 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import postings
 from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.eplacila.paid_payments import PaidPayment, paid_in_file, paid_in_period
 from ajpes_reporting.eplacila.payments import Payments
-from ajpes_reporting.eplacila.takings import Taking, takings_of_file, takings_of_period
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger.findings import MOST, Source
 from ajpes_reporting.ledger.intake import take_in
@@ -66,15 +66,15 @@ def pull_period(
     ask_each: bool,
     progress: Progress = no_progress,
 ) -> Pulled:
-    """Takes the payments of a period into the ledger; see `takings_of_period`.
+    """Takes the payments of a period into the ledger; see `paid_in_period`.
 
     `progress` is told payments. Raises what that does, and `LedgerRefused` with its findings; then
     nothing was stored.
     """
     payments = Payments(client, context.engine, context.provider, context.clock)
-    takings = takings_of_period(payments, recipient, first, last, account, ask_each=ask_each)
+    paid = paid_in_period(payments, recipient, first, last, account, ask_each=ask_each)
     origin = {"eplacila": recipient, "from": first.isoformat(), "to": last.isoformat()}
-    return _pull(context, f"The statement from {first} to {last}", origin, takings, progress)
+    return _pull(context, f"The statement from {first} to {last}", origin, paid, progress)
 
 
 def pull_file(
@@ -85,14 +85,14 @@ def pull_file(
     progress: Progress = no_progress,
     client: Client | None = None,
 ) -> Pulled:
-    """Takes a statement at hand into the ledger; see `takings_of_file`.
+    """Takes a statement at hand into the ledger; see `paid_in_file`.
 
     `client` asks UJP for what the book of web payments tells otherwise; without it that is refused.
     Raises `UsageError`, `LedgerRefused` as above, and what `Client.status` does.
     """
     payments = Payments(client, context.engine, context.provider, context.clock) if client else None
-    takings = takings_of_file(context.engine, context.provider, path, account, recipient, payments)
-    return _pull(context, path.name, {"file": path.name}, takings, progress)
+    paid = paid_in_file(context.engine, context.provider, path, account, recipient, payments)
+    return _pull(context, path.name, {"file": path.name}, paid, progress)
 
 
 def posting_id(payment_id: str, part: str) -> str:
@@ -108,15 +108,15 @@ def _pull(
     context: Context,
     source: str,
     origin: dict[str, Any],
-    takings: Iterable[Taking | Finding],
+    paid: Iterable[PaidPayment | Finding],
     progress: Progress,
 ) -> Pulled:
     findings: list[Finding] = []
-    right = _right(takings, findings, progress)
+    right = _right(paid, findings, progress)
     with (
         _put_aside(map(_texts, right)) as aside,
         writing(context.engine) as connection,
-        _put_aside(_rows(connection, context.provider, map(_taking, aside))) as rows,
+        _put_aside(_rows(connection, context.provider, map(_paid_payment, aside))) as rows,
     ):
         last = newest(connection, postings)
         lines: Iterator[Line | Finding] = itertools.chain(
@@ -138,14 +138,14 @@ def _note(context: Context, connection: Connection, origin: dict[str, Any], take
 
 
 def _right(
-    takings: Iterable[Taking | Finding], findings: list[Finding], progress: Progress
-) -> Iterator[Taking]:
+    paid: Iterable[PaidPayment | Finding], findings: list[Finding], progress: Progress
+) -> Iterator[PaidPayment]:
     """The payments as they come; findings apart, and no more than anybody reads."""
-    for number, taking in enumerate(takings, 1):
-        if not isinstance(taking, Finding):
-            yield taking
+    for number, payment in enumerate(paid, 1):
+        if not isinstance(payment, Finding):
+            yield payment
         else:
-            findings.append(taking)
+            findings.append(payment)
             if len(findings) >= MOST:
                 break
         if number % _ROWS_AT_A_TIME == 0:
@@ -161,33 +161,33 @@ def _put_aside(rows: Iterable[Sequence[str]]) -> Iterator[Iterator[list[str]]]:
         yield csv.reader(file)
 
 
-def _texts(taking: Taking) -> tuple[str, ...]:
-    reversed_on = taking.reversed_on.isoformat() if taking.reversed_on else ""
+def _texts(payment: PaidPayment) -> tuple[str, ...]:
+    reversed_on = payment.reversed_on.isoformat() if payment.reversed_on else ""
     return (
-        taking.payment_id, taking.account, taking.paid_on.isoformat(), str(taking.amount_cents),
-        str(taking.reversed_cents), reversed_on,
+        payment.payment_id, payment.account, payment.paid_on.isoformat(), str(payment.amount_cents),
+        str(payment.reversed_cents), reversed_on,
     )  # fmt: skip
 
 
-def _taking(texts: list[str]) -> Taking:
+def _paid_payment(texts: list[str]) -> PaidPayment:
     payment_id, account, paid_on, amount, reversed_amount, reversed_on = texts
-    return Taking(
+    return PaidPayment(
         payment_id, account, date.fromisoformat(paid_on), int(amount), int(reversed_amount),
         date.fromisoformat(reversed_on) if reversed_on else None,
     )  # fmt: skip
 
 
-def _rows(connection: Connection, provider: str, takings: Iterable[Taking]) -> Iterator[tuple[str, ...]]:
+def _rows(connection: Connection, provider: str, paid: Iterable[PaidPayment]) -> Iterator[tuple[str, ...]]:
     """The postings of all payments, as rows of the ledger's input."""
-    for taking in takings:
-        paid_on, amount = taking.paid_on.isoformat(), str(taking.amount_cents)
-        yield posting_id(taking.payment_id, "p"), taking.account, paid_on, amount
-        if taking.reversed_on:
-            yield from _reversal(connection, provider, taking, taking.reversed_on)
+    for payment in paid:
+        paid_on, amount = payment.paid_on.isoformat(), str(payment.amount_cents)
+        yield posting_id(payment.payment_id, "p"), payment.account, paid_on, amount
+        if payment.reversed_on:
+            yield from _reversal(connection, provider, payment, payment.reversed_on)
 
 
 def _reversal(
-    connection: Connection, provider: str, taking: Taking, reversed_on: date
+    connection: Connection, provider: str, payment: PaidPayment, reversed_on: date
 ) -> Iterator[tuple[str, ...]]:
     """A debit of what was paid back and is not booked yet.
 
@@ -195,11 +195,11 @@ def _reversal(
     statement from before the last step brings nothing.
     """
     booked, step = 0, 1
-    while (amount := posted_cents(connection, provider, _step(taking, step))) is not None:
+    while (amount := posted_cents(connection, provider, _step(payment, step))) is not None:
         booked, step = booked - amount, step + 1
-    if (cents := taking.reversed_cents - booked) > 0:
-        yield _step(taking, step), taking.account, reversed_on.isoformat(), str(-cents)
+    if (cents := payment.reversed_cents - booked) > 0:
+        yield _step(payment, step), payment.account, reversed_on.isoformat(), str(-cents)
 
 
-def _step(taking: Taking, step: int) -> str:
-    return posting_id(taking.payment_id, f"r{step}")
+def _step(payment: PaidPayment, step: int) -> str:
+    return posting_id(payment.payment_id, f"r{step}")

@@ -7,72 +7,72 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from .judge import ERROR, WARNING
+from .validation import ERROR, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from .judge import Complaint, Judgement
+    from .validation import Finding, ValidationResult
 
 _LONGEST_TEXT = 500
 # What cannot be said: XML has no place for control characters.
 _UNSPEAKABLE = {code: "?" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
-def blok_odgovor(judgement: Judgement, now: datetime) -> bytes:
+def blok_odgovor(result: ValidationResult, now: datetime) -> bytes:
     """The answer to a NODURS report; where its date could not be read, the present day stands in."""
-    period = judgement.period or now.date().isoformat()
-    records = ((_blok_attributes(one), one) for one in judgement.complaints)
-    return _answer("BlokOdgovor", {"datumPodatkov": period}, judgement, now, records)
+    period = result.period or now.date().isoformat()
+    records = ((_blok_attributes(one), one) for one in result.findings)
+    return _answer("BlokOdgovor", {"datumPodatkov": period}, result, now, records)
 
 
-def ps_odgovor(judgement: Judgement, now: datetime) -> bytes:
+def ps_odgovor(result: ValidationResult, now: datetime) -> bytes:
     """The answer to a SPAPP report."""
-    period = judgement.period or now.strftime("%Y%m")
-    records = (({"racun": one.account}, one) for one in judgement.complaints)
-    return _answer("PsOdgovor", {"mesecPodatkov": period}, judgement, now, records)
+    period = result.period or now.strftime("%Y%m")
+    records = (({"racun": one.account}, one) for one in result.findings)
+    return _answer("PsOdgovor", {"mesecPodatkov": period}, result, now, records)
 
 
-def count(judgement: Judgement, severity: str) -> int:
-    return sum(one.severity == severity for one in judgement.complaints)
+def count(result: ValidationResult, severity: str) -> int:
+    return sum(one.severity == severity for one in result.findings)
 
 
 def _answer(
     root: str,
     period: dict[str, str],
-    judgement: Judgement,
+    result: ValidationResult,
     now: datetime,
-    records: Iterable[tuple[dict[str, str | None], Complaint]],
+    records: Iterable[tuple[dict[str, str | None], Finding]],
 ) -> bytes:
     whole = io.BytesIO()
     ident = {
-        "iErr": str(count(judgement, ERROR)),
-        "maticnaPonudnika": judgement.provider,
+        "iErr": str(count(result, ERROR)),
+        "maticnaPonudnika": result.provider,
         "datumPriprave": now.isoformat(timespec="seconds"),
-        "iWrn": str(count(judgement, WARNING)),
+        "iWrn": str(count(result, WARNING)),
         **period,
     }
     with etree.xmlfile(whole, encoding="UTF-8") as file:
         file.write_declaration()
         with file.element(root):
             file.write("\n  ", etree.Element("Ident", ident))
-            for number, (attributes, complaint) in enumerate(records, start=1):
-                file.write("\n  ", _napaka(number, attributes, complaint))
+            for number, (attributes, finding) in enumerate(records, start=1):
+                file.write("\n  ", _napaka(number, attributes, finding))
             file.write("\n")
     return whole.getvalue()
 
 
-def _napaka(number: int, attributes: dict[str, str | None], complaint: Complaint) -> etree._Element:
+def _napaka(number: int, attributes: dict[str, str | None], finding: Finding) -> etree._Element:
     element = etree.Element(
         "Napaka", {name: value for name, value in attributes.items() if value is not None}
     )
     element.set("id", str(number))
-    element.set("vrsta", complaint.severity)
-    text = complaint.text.translate(_UNSPEAKABLE)
+    element.set("vrsta", finding.severity)
+    text = finding.text.translate(_UNSPEAKABLE)
     etree.SubElement(element, "Opis").text = text[:_LONGEST_TEXT]
     return element
 
 
-def _blok_attributes(complaint: Complaint) -> dict[str, str | None]:
-    return {"refId": complaint.cancels, "blokId": complaint.obligation, "dogId": complaint.event}
+def _blok_attributes(finding: Finding) -> dict[str, str | None]:
+    return {"refId": finding.cancels, "blokId": finding.obligation, "dogId": finding.event}

@@ -8,16 +8,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from .book import Book
 from .clients import Client, Clients, Provider
-from .desk import Desk, Rules
 from .errors import SandboxError
-from .faults import Faults
-from .folders import Clerk, Folders
+from .faults import FaultInjector
+from .folders import FolderProcessor, Folders
+from .intake import Intake, IntakeRules
 from .keys import open_client_keys, open_keys
 from .schemas import load_schemas
 from .sftp import SftpServer
-from .soap import Counter, SoapServer
+from .soap import SoapServer, SoapService
+from .store import Store
 from .styles import style_of
 from .workspace import FolderLock, Ports, remember_ports, remembered_ports, settings, style_settings
 
@@ -80,18 +80,18 @@ class Sandbox:
             [self._client(one, open_client_keys(keys.folder, one.registration_number, one.username))
              for one in providers] or [self._client(only, keys)]
         )  # fmt: skip
-        self.book = Book(self.directory / "book.sqlite")
+        self.store = Store(self.directory / "book.sqlite")
         for client in self.clients:
-            self.book.register(client.provider.registration_number, client.provider.name)
-        self.faults = Faults(self.directory / "faults.json", self.style.habit)
-        self._rules = Rules(nodurs_amounts, spapp_amounts, largest_bytes)
+            self.store.register(client.provider.registration_number, client.provider.name)
+        self.faults = FaultInjector(self.directory / "faults.json", self.style.quirks)
+        self._rules = IntakeRules(nodurs_amounts, spapp_amounts, largest_bytes)
         schemas = load_schemas(self.style.binding.version.namespace)
-        self._desk = Desk(self.book, schemas, self._rules, self.style, clock)
+        self._intake = Intake(self.store, schemas, self._rules, self.style, clock)
         self._poll_seconds = poll_seconds
         kept = remembered_ports(self._ports_file)
         self._sftp = SftpServer(self.clients, keys.ssh_host_key, self.faults, sftp_port or kept.sftp)
         self._soap = self._make_soap(soap_port or kept.soap)
-        self._clerk = self._make_clerk()
+        self._processor = self._make_processor()
         self._lock = FolderLock(self.directory / "lock")
 
     @property
@@ -144,13 +144,13 @@ class Sandbox:
 
     def stop(self) -> None:
         self._soap.stop()
-        self._clerk.stop()
+        self._processor.stop()
         self._sftp.stop()
         self._lock.release()
 
     def process_now(self) -> None:
         """Processes every file that waits in the folders and puts out every answer that is due."""
-        self._clerk.make_round()
+        self._processor.run_once()
 
     def settings(self, folder: Path, registration_number: str = "") -> str:
         """The text of an `ajpes.toml` for this sandbox that is to lie in `folder`, of the first provider or
@@ -187,29 +187,29 @@ class Sandbox:
     def _ports_file(self) -> Path:
         return self.directory / "sandbox.json"
 
-    def _make_clerk(self) -> Clerk:
-        return Clerk(
+    def _make_processor(self) -> FolderProcessor:
+        return FolderProcessor(
             self.clients,
-            self._desk,
-            self.book,
+            self._intake,
+            self.store,
             self.faults,
             is_open=self._sftp.is_being_written,
-            told_at=self._desk.now,
+            told_at=self._intake.now,
         )
 
     def _make_soap(self, port: int) -> SoapServer:
-        counter = Counter(self._desk, self.clients, self.style)
-        return SoapServer(counter, self.keys, self.faults, self.directory / "spool", port)
+        service = SoapService(self._intake, self.clients, self.style)
+        return SoapServer(service, self.keys, self.faults, self.directory / "spool", port)
 
     def _start_all(self) -> None:
         """First what was interrupted is finished, before anything new can come in."""
         for client in self.clients:
             client.folders.make()
-        self._clerk.finish_interrupted()
+        self._processor.finish_interrupted()
         self._sftp.start()
         self._soap.start()
         self._write_wsdl()
-        self._clerk.start(self._poll_seconds)
+        self._processor.start(self._poll_seconds)
 
     def _client(self, provider: Provider, keys: Keys) -> Client:
         return Client(provider, keys, Folders(self.directory / "folders" / provider.registration_number))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import SandboxError
-from .judge import is_same_provider
+from .validation import is_same_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

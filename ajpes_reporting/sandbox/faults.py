@@ -1,7 +1,7 @@
 """What a sandbox is told to do badly, so that a client can be tried against a bad day.
 
 The faults stand in one JSON file, read anew at each request: a person at another terminal edits
-it, a test uses `Faults.add`. An entry is
+it, a test uses `FaultInjector.add`. An entry is
 
     {"channel": "soap", "kind": "slow", "seconds": 30, "times": 1}
 
@@ -50,8 +50,8 @@ Without `times` it holds until it is removed. The first entry that fits is playe
           truncated     half of it, as if it were whole
           lose          never sends it
 
-`path` is relative to the folder in which the file of faults lies. What an authority's style has as the
-habit of its exchange server are kinds of sftp that hold all the time, after those in the file.
+`path` is relative to the folder in which the file of faults lies. The quirks of a style's exchange
+server are kinds of sftp that hold all the time, after those in the file.
 
 `processed` says whether the submission is taken and judged before the fault is played; html,
 fault, redirect and error stand for somebody in front, and by default it is not.
@@ -91,7 +91,7 @@ BEFORE, AFTER, INSTEAD = "before", "after", "instead"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One thing to do badly; which fields count depends on `kind`, see the module."""
 
     channel: str
@@ -121,21 +121,21 @@ class Fault:
         return self.kind not in _IN_FRONT if self.processed is None else self.processed
 
 
-class Faults:
+class FaultInjector:
     """The faults in one file. `played` is the history, oldest first, of this process.
 
-    `habit` are kinds on the channel sftp that hold all the time, and are no faults of any day.
+    `quirks` are kinds on the channel sftp that hold all the time.
     """
 
-    def __init__(self, path: Path, habit: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, quirks: Iterable[str] = ()) -> None:
         self.path = path
-        self._habit = [Fault("sftp", kind) for kind in habit]
+        self._quirks = [InjectedFault("sftp", kind) for kind in quirks]
         self._lock = threading.Lock()
-        self.played: list[Fault] = []
+        self.played: list[InjectedFault] = []
 
     def add(self, channel: str, kind: str, **details: Any) -> None:
         """Adds a fault after those that are there. Raises `ValueError` for one that does not exist."""
-        fault = Fault(channel, kind, **details)
+        fault = InjectedFault(channel, kind, **details)
         with self._lock:
             self._store([*self._load(), fault])
 
@@ -143,7 +143,7 @@ class Faults:
         with self._lock:
             self.path.unlink(missing_ok=True)
 
-    def take(self, channel: str, *kinds: str) -> Fault | None:
+    def take(self, channel: str, *kinds: str) -> InjectedFault | None:
         """The first fault of one of these kinds, counted down; None on a good day."""
         with self._lock:
             faults = self._load()
@@ -152,9 +152,9 @@ class Faults:
                 self.played.append(fault)
                 self._count_down(faults, fault)
                 return fault
-            return next((one for one in self._habit if one.channel == channel and one.kind in kinds), None)
+            return next((one for one in self._quirks if one.channel == channel and one.kind in kinds), None)
 
-    def other_answer(self, fault: Fault) -> bytes:
+    def other_answer(self, fault: InjectedFault) -> bytes:
         """The bytes that a fault puts in the place of an answer; none if its file is not there."""
         try:
             return (self.path.parent / fault.path).read_bytes()
@@ -162,16 +162,16 @@ class Faults:
             _log.warning("the other answer %s cannot be read: %s", fault.path, reason)
             return b""
 
-    def _count_down(self, faults: list[Fault], fault: Fault) -> None:
+    def _count_down(self, faults: list[InjectedFault], fault: InjectedFault) -> None:
         if fault.times is None:
             return
         at = faults.index(fault)
         faults[at : at + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
         self._store(faults)
 
-    def _load(self) -> list[Fault]:
+    def _load(self) -> list[InjectedFault]:
         try:
-            return [Fault(**entry) for entry in json.loads(self.path.read_bytes())]
+            return [InjectedFault(**entry) for entry in json.loads(self.path.read_bytes())]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as reason:
@@ -179,7 +179,7 @@ class Faults:
             _log.warning("%s is not understood, no fault is played: %s", self.path.name, reason)
             return []
 
-    def _store(self, faults: list[Fault]) -> None:
+    def _store(self, faults: list[InjectedFault]) -> None:
         whole = self.path.with_suffix(".new")
         whole.write_text(json.dumps([_written(fault) for fault in faults], indent=2))
         whole.replace(self.path)
@@ -194,6 +194,6 @@ def _check_style(names: str) -> None:
         raise ValueError(error.message) from None
 
 
-def _written(fault: Fault) -> dict[str, Any]:
-    defaults = {field.name: field.default for field in fields(Fault)}
+def _written(fault: InjectedFault) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(InjectedFault)}
     return {name: value for name, value in asdict(fault).items() if value != defaults[name]}

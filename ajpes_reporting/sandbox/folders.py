@@ -23,10 +23,10 @@ from .faults import AFTER, INSTEAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .book import Book, Submission
     from .clients import Client, Clients
-    from .desk import Desk
-    from .faults import Fault, Faults
+    from .faults import FaultInjector, InjectedFault
+    from .intake import Intake
+    from .store import Store, Submission
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Folders:
             target.rename(_free_name(target))
         return path.rename(target)
 
-    def put_out(self, report: str, name: str, answer: bytes) -> None:
+    def publish_answer(self, report: str, name: str, answer: bytes) -> None:
         """Puts an answer out, as a whole or not at all."""
         unfinished = self.root.parent / f"{name}.new"
         unfinished.write_bytes(answer)
@@ -136,7 +136,7 @@ def _free_name(path: Path) -> Path:
     return free
 
 
-class Clerk:
+class FolderProcessor:
     """Empties `v_ajpes` and fills `iz_ajpes`, again and again in a thread of its own.
 
     `is_open` tells of a path whether somebody is still writing there over SFTP.
@@ -145,15 +145,15 @@ class Clerk:
     def __init__(
         self,
         clients: Clients,
-        desk: Desk,
-        book: Book,
-        faults: Faults,
+        intake: Intake,
+        store: Store,
+        faults: FaultInjector,
         is_open: Callable[[Path], bool],
         told_at: Callable[[], str],
     ) -> None:
         self._clients = clients
-        self._desk = desk
-        self._book = book
+        self._intake = intake
+        self._store = store
         self._faults = faults
         self._is_open = is_open
         self._told_at = told_at
@@ -166,7 +166,7 @@ class Clerk:
         """Makes a round every so many seconds; None leaves the rounds to the caller."""
         if seconds is not None:
             self._stopping.clear()
-            self._thread = threading.Thread(target=self._work, args=(seconds,), name="sandbox folders")
+            self._thread = threading.Thread(target=self._run, args=(seconds,), name="sandbox folders")
             self._thread.start()
 
     def stop(self) -> None:
@@ -177,8 +177,8 @@ class Clerk:
 
     def finish_interrupted(self) -> None:
         """Settles what the last run left half done; nothing new may come in meanwhile."""
-        self._book.give_up_interrupted()
-        for one in self._book.unjudged():
+        self._store.mark_interrupted()
+        for one in self._store.unvalidated():
             client = self._clients.by_number(one.provider)
             if client is not None:
                 self._finish(one, client)
@@ -188,38 +188,38 @@ class Clerk:
         accepted = client.folders.accepted(one.report) / name
         if (client.folders.incoming(one.report) / name).exists() or not accepted.exists():
             # It was entered, but not moved: the next round takes it as if for the first time.
-            self._book.forget(one.id)
+            self._store.remove(one.id)
         else:
-            self._judge(one.id, client, accepted, one.report)
+            self._validate(one.id, client, accepted, one.report)
 
-    def make_round(self) -> None:
+    def run_once(self) -> None:
         """Processes every file that waits, and puts out every answer that is due."""
         with self._rounds:
             for client in self._clients:
                 for report, path in client.folders.waiting():
                     if not self._is_open(path) and not self._was_copied(path):
                         self._process(client, report, path)
-            self._put_out_answers()
+            self._publish_due_answers()
 
-    def _work(self, seconds: float) -> None:
+    def _run(self, seconds: float) -> None:
         while not self._stopping.wait(seconds):
             try:
-                self.make_round()
+                self.run_once()
             except Exception:
                 # One bad round must not end the authority's day; the next one tries again.
                 _log.exception("a round of the folders failed")
 
     def _process(self, client: Client, report: str, path: Path) -> None:
-        submission = self._desk.take(
+        submission = self._intake.receive(
             path, provider=client.provider, report=report, via="sftp", file_name=path.name
         )
         try:
             accepted = self._accept(client.folders, report, path)
         except FileNotFoundError:
             # Whoever put it there has taken it back at the last moment.
-            self._book.forget(submission)
+            self._store.remove(submission)
         else:
-            self._judge(submission, client, accepted, report)
+            self._validate(submission, client, accepted, report)
             if client.folders.is_out_of_sight(accepted):
                 accepted.unlink()
 
@@ -235,32 +235,32 @@ class Clerk:
     def _was_copied(self, path: Path) -> bool:
         return bool(self._left) and _identity(path) in self._left
 
-    def _judge(self, submission: int, client: Client, path: Path, report: str) -> None:
+    def _validate(self, submission: int, client: Client, path: Path, report: str) -> None:
         name = parts_of(report, path.name)
         if name is None:
             raise AssertionError("only files with such a name are taken")
         fault = self._faults.take("sftp", "delay", "no_answer", "other_answer")
         other = fault if fault is not None and fault.kind == "other_answer" else None
         if other is not None and other.place != AFTER:
-            self._put_out_other(client, report, f"Drugo_{submission:04d}.xml", other)
+            self._publish_other_answer(client, report, f"Drugo_{submission:04d}.xml", other)
         number = client.provider.registration_number
-        self._desk.judge_file(submission, number, path, report, name, _answer_due(fault))
+        self._intake.validate_file(submission, number, path, report, name, _answer_due(fault))
         if other is not None and other.place == AFTER:
-            self._put_out_answers()
-            self._put_out_other(client, report, f"Pozno_{submission:04d}.xml", other)
+            self._publish_due_answers()
+            self._publish_other_answer(client, report, f"Pozno_{submission:04d}.xml", other)
 
-    def _put_out_other(self, client: Client, report: str, name: str, fault: Fault) -> None:
-        client.folders.put_out(report, name, self._faults.other_answer(fault))
+    def _publish_other_answer(self, client: Client, report: str, name: str, fault: InjectedFault) -> None:
+        client.folders.publish_answer(report, name, self._faults.other_answer(fault))
 
-    def _put_out_answers(self) -> None:
-        for row in self._book.answers_due(time.time()):
+    def _publish_due_answers(self) -> None:
+        for row in self._store.answers_due(time.time()):
             client = self._clients.by_number(row["provider"])
             if client is not None:
-                client.folders.put_out(row["report"], row["answer_name"], row["answer"])
-                self._book.note_answered(row["id"], self._told_at())
+                client.folders.publish_answer(row["report"], row["answer_name"], row["answer"])
+                self._store.mark_answered(row["id"], self._told_at())
 
 
-def _answer_due(fault: Fault | None) -> float | None:
+def _answer_due(fault: InjectedFault | None) -> float | None:
     # The machine's own time: a delay is a matter of the network, not of the calendar.
     if fault is None:
         return time.time()

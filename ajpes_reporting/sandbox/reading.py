@@ -38,14 +38,14 @@ class Outline:
     root: str = ""
     operation: str = ""
     credentials: list[str] = field(default_factory=list)
-    places: list[tuple[str, ...]] = field(default_factory=list)
+    report_paths: list[tuple[str, ...]] = field(default_factory=list)
     start: int = 0
     end: int = 0
 
     @property
-    def has_one_report_in_place(self) -> bool:
+    def has_exactly_one_report(self) -> bool:
         """One Nodurs, and it stands in Body/BlokPodOddaj/Blok of a message that fits its schema."""
-        return [tuple(map(_local, place)) for place in self.places] == [(*_BLOK, "Nodurs")]
+        return [tuple(map(_local, place)) for place in self.report_paths] == [(*_BLOK, "Nodurs")]
 
 
 class Header(NamedTuple):
@@ -101,15 +101,15 @@ class MonthRecord(NamedTuple):
 
 def outline(path: Path) -> Outline:
     """Reads the document from end to end. Raises `UnreadableError` for broken XML and any DOCTYPE."""
-    surveyor = _Surveyor()
+    reader = _OutlineReader()
     try:
         with path.open("rb") as file:
-            surveyor.parser.ParseFile(file)
+            reader.parser.ParseFile(file)
     except expat.ExpatError as reason:
         raise UnreadableError(f"Podatki niso veljaven dokument XML: {reason}.") from None
     except (ValueError, LookupError):
         raise UnreadableError("Podatki niso veljaven dokument XML: neznano kodiranje znakov.") from None
-    return surveyor.found
+    return reader.found
 
 
 def content_sha256(path: Path, found: Outline) -> str:
@@ -133,7 +133,7 @@ def schema_errors(path: Path, schema: etree.XMLSchema) -> list[str]:
 
     Raises `UnreadableError` for what expat lets pass and libxml2 does not, such as endless nesting.
     """
-    target: Any = _Nobody()  # lxml calls only the handlers that are there
+    target: Any = _DiscardingTarget()  # lxml calls only the handlers that are there
     parser = etree.XMLParser(schema=schema, target=target, resolve_entities=False, no_network=True)
     try:
         with path.open("rb") as file:
@@ -212,14 +212,14 @@ def _name_of(element: Any) -> str | None:
     return name
 
 
-class _Nobody:
+class _DiscardingTarget:
     """A parser target that keeps nothing."""
 
     def close(self) -> None:
         return None
 
 
-class _Surveyor:
+class _OutlineReader:
     """Notes where the report and the credentials are, and turns away a DOCTYPE."""
 
     def __init__(self) -> None:
@@ -245,7 +245,7 @@ class _Surveyor:
         if len(self._path) == 3 and _local(self._path[1]) == "Body" and not self.found.operation:
             self.found.operation = tag
         if tag in _REPORTS:
-            self.found.places.append(tuple(self._path))
+            self.found.report_paths.append(tuple(self._path))
             self.found.start = self.parser.CurrentByteIndex
         if len(self._path) <= 4 and tuple(map(_local, self._path)) in _IDENTS:
             self._ident_depth = len(self._path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from .clients import Clients
-    from .faults import Fault, Faults
+    from .faults import FaultInjector, InjectedFault
 
 LOOPBACK = "127.0.0.1"
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class SftpServer:
     `port` is 0 for a free one; after `start` it is the one that was found.
     """
 
-    def __init__(self, clients: Clients, host_key: Path, faults: Faults, port: int) -> None:
+    def __init__(self, clients: Clients, host_key: Path, faults: FaultInjector, port: int) -> None:
         self.clients = clients
         self.host_key = host_key
         self.faults = faults
@@ -166,12 +166,12 @@ class _Session(asyncssh.SFTPServer):
         if fault is not None and fault.kind == "silent":
             await asyncio.Event().wait()
         local = self.map_path(path).decode()
-        # Noted first: the clerk must not see the name before he can know that it is open.
+        # Noted first: the processor must not see the name before he can know that it is open.
         self._server.being_written[local] += 1
         return self._note_opened(local, path, pflags, attrs, fault)
 
     def _note_opened(
-        self, local: str, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs, fault: Fault | None
+        self, local: str, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs, fault: InjectedFault | None
     ) -> object:
         try:
             file = super().open(path, pflags, attrs)
@@ -222,7 +222,7 @@ class _Session(asyncssh.SFTPServer):
             return
         self._need_right("no_rename")
         new = os.fsdecode(self.map_path(newpath))
-        # As long as it may be swept away, the clerk must not take it the usual way.
+        # As long as it may be swept away, the processor must not take it the usual way.
         self._server.being_written[new] += 1
         try:
             rename_without_overwriting(self.map_path(oldpath), os.fsencode(new))

@@ -21,7 +21,7 @@ from .reading import UnreadableError
 from .schemas import SERVICE
 from .sftp import LOOPBACK, port_taken
 from .styles import Reply, call_schema, style_of
-from .styles.carriage import broken_mime
+from .styles.encoding import broken_mime
 from .styles.result import contradiction, service_error
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
 
     from .clients import Client, Clients
-    from .desk import Desk
-    from .faults import Fault, Faults
+    from .faults import FaultInjector, InjectedFault
+    from .intake import Intake
     from .keys import Keys
     from .reading import Outline
     from .styles import Style
@@ -46,7 +46,7 @@ _LONGEST_LINE = 1 << 16
 _PAGE = b"<!DOCTYPE html><html><body><h1>Storitev trenutno ni na voljo</h1></body></html>"
 
 
-class FaultError(Exception):
+class SoapFaultError(Exception):
     """A call that gets a SOAP fault. `code` is Client or Server."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -74,18 +74,18 @@ class Request:
     certificate: bytes
 
 
-class Counter:
+class SoapService:
     """Answers calls of BlokPodOddaj."""
 
-    def __init__(self, desk: Desk, clients: Clients, style: Style) -> None:
+    def __init__(self, intake: Intake, clients: Clients, style: Style) -> None:
         self.style = style
-        self._desk = desk
+        self._intake = intake
         self._clients = clients
         self._schema = call_schema(style)
 
     @property
     def largest_bytes(self) -> int:
-        return self._desk.rules.largest_bytes
+        return self._intake.rules.largest_bytes
 
     def takes(self, content_type: str) -> bool:
         """Whether a body of this type may be a message at all."""
@@ -96,7 +96,7 @@ class Counter:
         style = style or self.style
         try:
             return style.reply(self._result(call, style))
-        except FaultError as fault:
+        except SoapFaultError as fault:
             return style.fault(fault.code, fault.text)
 
     def _result(self, call: Request, style: Style) -> bytes:
@@ -106,27 +106,27 @@ class Counter:
             self._check_call(found, call)
         except UnreadableError as reason:
             if client is not None:
-                taken = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
-                self._desk.turn_away(taken)
-            raise FaultError("Client", str(reason)) from None
+                taken = self._intake.receive(call.path, provider=client.provider, report="nodurs", via="soap")
+                self._intake.reject_unreadable(taken)
+            raise SoapFaultError("Client", str(reason)) from None
         known = client is not None and self._is_who_it_says(client, found, call.authorization)
         if client is None or not known:
-            return self._turn_away(style, 1, "Identifikacija uporabnika ni uspela.")
-        if style.turns_away:
-            return self._turn_away(style, 12, "Oddaja podatkov je mogoča samo v času obratovanja storitve.")
-        submission = self._desk.take(call.path, provider=client.provider, report="nodurs", via="soap")
-        answer = self._desk.judge_message(submission, client.provider, call.path, found)
+            return self._reject(style, 1, "Identifikacija uporabnika ni uspela.")
+        if style.rejects_all:
+            return self._reject(style, 12, "Oddaja podatkov je mogoča samo v času obratovanja storitve.")
+        submission = self._intake.receive(call.path, provider=client.provider, report="nodurs", via="soap")
+        answer = self._intake.validate_message(submission, client.provider, call.path, found)
         return style.deviation(answer).partition(b"?>")[2].strip()
 
     def _check_call(self, found: Outline, call: Request) -> None:
         soap, service = self.style.binding.version.namespace, f"{{{SERVICE}}}BlokPodOddaj"
         if found.root != f"{{{soap}}}Envelope" or found.operation != service:
-            raise FaultError("Client", "Sporočilo ni klic metode BlokPodOddaj.")
+            raise SoapFaultError("Client", "Sporočilo ni klic metode BlokPodOddaj.")
         action = self.style.binding.version.action(call.action, call.content_type)
         if not self.style.action.fits(action):
-            raise FaultError("Client", "Glava SOAPAction ne označuje metode BlokPodOddaj.")
+            raise SoapFaultError("Client", "Glava SOAPAction ne označuje metode BlokPodOddaj.")
         if errors := reading.schema_errors(call.path, self._schema):
-            raise FaultError("Client", f"Klic ne ustreza opisu storitve (WSDL): {errors[0]}")
+            raise SoapFaultError("Client", f"Klic ne ustreza opisu storitve (WSDL): {errors[0]}")
 
     def _is_who_it_says(self, client: Client, found: Outline, authorization: str) -> bool:
         """Ident() is registration number, user name and password; the last two may come by HTTP Basic."""
@@ -135,19 +135,21 @@ class Counter:
         username, password = _basic(authorization) or (*rest, "", "")[:2]
         return client.knows(password) and client.is_named(number, username)
 
-    def _turn_away(self, style: Style, number: int, text: str) -> bytes:
+    def _reject(self, style: Style, number: int, text: str) -> bytes:
         """A service of this style says it in Ident, any other by a fault."""
-        if not style.turns_away:
-            raise FaultError("Client", text)
-        return service_error(number, text, self._desk.now())
+        if not style.rejects_all:
+            raise SoapFaultError("Client", text)
+        return service_error(number, text, self._intake.now())
 
 
 class SoapServer:
     """The HTTPS server and its thread. `port` is 0 for a free one, until `start`."""
 
-    def __init__(self, counter: Counter, keys: Keys, faults: Faults, spool: Path, port: int) -> None:
+    def __init__(
+        self, service: SoapService, keys: Keys, faults: FaultInjector, spool: Path, port: int
+    ) -> None:
         self.port = port
-        self._counter = counter
+        self._service = service
         self._keys = keys
         self._faults = faults
         self._spool = spool
@@ -164,7 +166,7 @@ class SoapServer:
         shutil.rmtree(self._spool, ignore_errors=True)
         self._spool.mkdir(mode=0o700)
         try:
-            self._server = _Server(self.port, _tls(self._keys), self._counter, self._faults, self._spool)
+            self._server = _Server(self.port, _tls(self._keys), self._service, self._faults, self._spool)
         except OSError as reason:
             raise port_taken("SOAP", self.port, reason) from None
         self.port = self._server.server_address[1]
@@ -210,9 +212,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
 
-    def __init__(self, port: int, tls: ssl.SSLContext, counter: Counter, faults: Faults, spool: Path) -> None:
+    def __init__(
+        self, port: int, tls: ssl.SSLContext, service: SoapService, faults: FaultInjector, spool: Path
+    ) -> None:
         super().__init__((LOOPBACK, port), _Call)
-        self.counter = counter
+        self.service = service
         self.faults = faults
         self.spool = spool
         self.url = ""
@@ -273,7 +277,7 @@ class _Call(BaseHTTPRequestHandler):
 
     def _description(self, query: str) -> bytes | None:
         """The WSDL, or a schema that it imports."""
-        style = self.server.counter.style
+        style = self.server.service.style
         if query.lower() == "wsdl":
             return style.wsdl(self.server.url, _IMPORTED)
         return style.imported(_IMPORTED).get(dict(parse_qsl(query)).get("xsd", ""))
@@ -283,7 +287,7 @@ class _Call(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.path.partition("?")[0] != PATH:
             self._refuse(404)
-        elif not self.server.counter.takes(self.headers.get("Content-Type", "")):
+        elif not self.server.service.takes(self.headers.get("Content-Type", "")):
             self._refuse(415)
         else:
             self._receive()
@@ -294,7 +298,7 @@ class _Call(BaseHTTPRequestHandler):
     def _receive(self) -> None:
         try:
             with tempfile.NamedTemporaryFile(dir=self.server.spool) as body:
-                for block in _at_most(self.server.counter.largest_bytes, self._blocks()):
+                for block in _at_most(self.server.service.largest_bytes, self._blocks()):
                     body.write(block)
                 body.flush()
                 self._reply(Path(body.name))
@@ -323,26 +327,26 @@ class _Call(BaseHTTPRequestHandler):
             reply = self._answer(body, fault) if fault.is_after_processing else Reply(200, _XML, b"")
             self._play(fault, reply)
 
-    def _answer(self, body: Path, fault: Fault | None = None) -> Reply:
+    def _answer(self, body: Path, fault: InjectedFault | None = None) -> Reply:
         names = ("Content-Type", "SOAPAction", "Authorization")
         content_type, action, authorization = (self.headers.get(name, "") for name in names)
         certificate = self.request.getpeercert(binary_form=True) or b""
         call = Request(body, content_type, action, authorization, certificate)
-        return self.server.counter.answer(call, self._style(fault) if fault is not None else None)
+        return self.server.service.answer(call, self._style(fault) if fault is not None else None)
 
-    def _style(self, fault: Fault) -> Style:
+    def _style(self, fault: InjectedFault) -> Style:
         """How the reply is spoken on a bad day; what is asked for in a call stays."""
-        own = self.server.counter.style
+        own = self.server.service.style
         match fault.kind:
             case "style":
                 return own.speaking_as(style_of(fault.style.split()))
             case "broken_mime":
-                return replace(own, carriage=broken_mime)
+                return replace(own, encoding=broken_mime)
             case "contradiction":
                 return replace(own, result=contradiction(own.result))
         return own
 
-    def _play(self, fault: Fault, reply: Reply) -> None:
+    def _play(self, fault: InjectedFault, reply: Reply) -> None:
         status = fault.status or 200
         match fault.kind:
             case "drop_answer":
@@ -353,7 +357,7 @@ class _Call(BaseHTTPRequestHandler):
             case "html":
                 self._send(Reply(status, _HTML, _PAGE))
             case "fault":
-                self._send(self.server.counter.style.fault(fault.code, "Napaka pri obdelavi."))
+                self._send(self.server.service.style.fault(fault.code, "Napaka pri obdelavi."))
             case "empty":
                 self._send(Reply(status, _XML, b""))
             case "truncated":
@@ -365,11 +369,11 @@ class _Call(BaseHTTPRequestHandler):
             case "other_answer":
                 self.server.stopping.wait(fault.seconds or 0)
                 other = self.server.faults.other_answer(fault)
-                self._send(self.server.counter.style.reply_with(other))
+                self._send(self.server.service.style.reply_with(other))
             case "style" | "broken_mime" | "contradiction":
                 self._send(reply)
 
-    def _redirect(self, fault: Fault) -> None:
+    def _redirect(self, fault: InjectedFault) -> None:
         self.send_response(fault.status or 307)
         self.send_header("Location", fault.location or self.server.url)
         self.send_header("Content-Length", "0")
@@ -403,7 +407,7 @@ class _Call(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return _chunks(self.rfile)
         size = _number(self.headers.get("Content-Length", ""), 10)
-        if size > self.server.counter.largest_bytes:
+        if size > self.server.service.largest_bytes:
             raise BodyError(413)
         return _exactly(self.rfile, size)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .clients import Client
-    from .desk import Rules
+    from .intake import IntakeRules
     from .styles import Style
 
 
@@ -77,7 +77,7 @@ def style_settings(style: Style, wsdl: Path, folder: Path) -> dict[str, str]:
 
 
 def settings(
-    folder: Path, client: Client, rules: Rules, url: str, ports: Ports, of_style: dict[str, str]
+    folder: Path, client: Client, rules: IntakeRules, url: str, ports: Ports, of_style: dict[str, str]
 ) -> str:
     """The text of an `ajpes.toml` that lies in `folder`; keys inside the folder by their relative path."""
     provider, keys, text = client.provider, client.keys, _text

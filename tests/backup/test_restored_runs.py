@@ -31,7 +31,7 @@ def test_what_went_out_after_the_backup_is_not_sent_again(vault: Vault) -> None:
     assert held.submission is not None
     assert "restored" in str(held.submission.held_because)
     assert again.run().ending is Ending.HELD
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     bank.time.pass_by(days=1)
     assert again.run(period=NOV_18).ending is Ending.SENT
     assert again.pending() == 0
@@ -86,14 +86,14 @@ def test_what_was_waiting_at_the_backup_may_have_gone_out_since(vault: Vault) ->
     again = vault.restore()
     held = again.run()
     assert held.ending is Ending.HELD
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     assert held.submission is not None
     bank.time.pass_by(minutes=1)
     release(again.context, held.submission.id, "AJPES has nothing")
     sent = again.run(period=NOV_17).submission
     assert sent is not None
     assert (sent.id, sent.state) == (held.submission.id, State.ACCEPTED)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert again.problems() == ()
     again.context.engine.dispose()
 
@@ -110,7 +110,7 @@ def test_the_same_bytes_are_not_resent_past_a_restoration(vault: Vault) -> None:
     again = vault.restore()
     bold = Bank(again.folder, replace(again.context, resend_after_unknown=True), bank.time, bank.authority)
     assert bold.run().ending is Ending.MUST_BE_SETTLED
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     again.context.engine.dispose()
 
 
@@ -126,6 +126,6 @@ def test_what_had_gone_out_is_settled_by_a_persons_word(vault: Vault) -> None:
         resolve(again.context, held.id, "never-arrived", "AJPES")
     assert resolve(again.context, held.id, "delivered", "AJPES, by telephone").state is State.DELIVERED
     assert again.run().ending is Ending.AWAITS_ANSWER
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     assert again.problems() == ()
     again.context.engine.dispose()

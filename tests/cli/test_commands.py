@@ -249,7 +249,7 @@ def test_a_wrong_host_key_is_named_and_nothing_is_sent(
     capsys.readouterr()
     assert run(["-w", str(bank), "run", "spapp", "--month", "202610"]) == 5
     assert capsys.readouterr().out.count("SHA256:") >= 2
-    assert authority.book.submissions() == []
+    assert authority.store.submissions() == []
 
 
 def test_the_schedule_runs_what_is_due_once(bank: Path, authority: Sandbox) -> None:
@@ -259,10 +259,10 @@ def test_the_schedule_runs_what_is_due_once(bank: Path, authority: Sandbox) -> N
         path.read_text("utf-8") + "\n[schedule]\nnodurs_start = 00:00:00\nspapp_start = 00:00:00\n", "utf-8"
     )
     assert run(["-w", str(bank), "tick"]) == 0
-    sent = [one.report for one in authority.book.submissions()]
+    sent = [one.report for one in authority.store.submissions()]
     assert sent.count("nodurs") == 1
     assert run(["-w", str(bank), "tick"]) == 0
-    assert [one.report for one in authority.book.submissions()] == sent
+    assert [one.report for one in authority.store.submissions()] == sent
 
 
 def test_an_answer_with_a_namespace_is_checked_by_its_local_names(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def _mind_ctrl_c() -> None:
 
 def test_two_tills_in_one_folder(tmp_path: Path) -> None:
     """The second says that there is one, in words."""
-    from ajpes_reporting.sandbox.eplacila import Till
+    from ajpes_reporting.sandbox.eplacila import Simulator
 
-    with Till(tmp_path, poll_seconds=None):
+    with Simulator(tmp_path, poll_seconds=None):
         command = [sys.executable, "-m", "ajpes_reporting", "eplacila", "sandbox", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -88,7 +88,7 @@ def test_a_file_of_the_till_that_is_none_is_named(tmp_path: Path, name: str, con
 
 
 def test_a_port_that_is_taken_is_told_with_the_way_out(tmp_path: Path) -> None:
-    """The till has no settings but its own."""
+    """The simulator has no settings but its own."""
     with socket.create_server(("127.0.0.1", 0)) as line:
         port = str(line.getsockname()[1])
         command = [

@@ -20,7 +20,9 @@ def test_the_styles_are_listed_with_what_each_plays(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == [one.name for one in STYLES]
     assert run(["--json", "sandbox", "--styles"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"name": one.name, "plays": one.plays} for one in STYLES]
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": one.name, "plays": one.description} for one in STYLES
+    ]
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_nothing_that_may_have_arrived_goes_again(rest: RestAuthority, bank: Ban
     assert (code, "resolve 1" in said) == (6, True)
     assert call("run", "nodurs", "--date", "2026-11-17")[0] == 6
     assert attempts(bank) == [("rest", "unknown")]
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
 
 
 def test_what_its_box_tells_settles_what_was_unknown(rest: RestAuthority, bank: Bank, call: Call) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ajpes_reporting.eplacila.client import Client, Habits
+from ajpes_reporting.eplacila.client import Client, ClientOptions
 from ajpes_reporting.eplacila.order import Item, Order
 from ajpes_reporting.eplacila.signing import Credentials, Verifier, read_public_key
-from ajpes_reporting.eplacila.wire import Times, Wire
+from ajpes_reporting.eplacila.transport import SignedTransport, Timeouts
 from ajpes_reporting.network.line import Proxy
 from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import Keys, keys
@@ -109,21 +109,23 @@ class Ujp:
 
     def client(
         self,
-        times: Times | None = None,
+        times: Timeouts | None = None,
         base_url: str | None = None,
         proxy: Proxy | None = None,
-        **habits: Any,
+        **options: Any,
     ) -> Client:
         url = base_url or self.base_url
-        wire = Wire(
+        transport = SignedTransport(
             url,
             credentials(),
             tls_context(self.ca, "eplacila.server_ca"),
             lambda: NOW,
-            times or Times(20, 20, 60),
+            times or Timeouts(20, 20, 60),
             proxy,
         )
-        return Client(wire, credentials(), verifier(self.signer), url, Habits(**habits), self.slept.append)
+        return Client(
+            transport, credentials(), verifier(self.signer), url, ClientOptions(**options), self.slept.append
+        )
 
     def paths(self) -> list[str]:
         """What was asked, without what stands before it in each address."""

@@ -14,11 +14,11 @@ import pytest
 from lxml import etree
 
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.book import Entry
 from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.statements import payments_in
+from ajpes_reporting.eplacila.store import StoredPayment
 from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.pull import pull_file, pull_period
 from ajpes_reporting.sandbox.eplacila.payments import Outcome
@@ -26,8 +26,8 @@ from tests.eplacila.conftest import NOW, ORDER_ID, TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import call, workspace
 from tests.eplacila.test_pull import MILL, context, payment, posted, pull, statement, street
 from tests.eplacila.test_receiver import Shop, shop
+from tests.eplacila.test_simulator import RECIPIENT, TODAY, Street
 from tests.eplacila.test_statements import PAYMENT, STATEMENT, XML
-from tests.eplacila.test_till import RECIPIENT, TODAY, Street
 from tests.eplacila.test_unattended import QUARTER, begin, once, state
 from tests.servers.https import Request
 
@@ -36,15 +36,15 @@ __all__ = ["call", "context", "shop", "street", "workspace"]
 HOUR = timedelta(hours=1)
 
 
-def tell(shop: Shop, told: int) -> Entry:
+def tell(shop: Shop, told: int) -> StoredPayment:
     """UJP has this state now, and the book learns of it; no notice is sent."""
     shop.state = told
     payments = shop.payments()
-    payments.store(payments.client.status(TRANSACTION))
+    payments.record(payments.client.status(TRANSACTION))
     return known(shop)
 
 
-def known(shop: Shop) -> Entry:
+def known(shop: Shop) -> StoredPayment:
     entry = shop.entry()
     assert entry
     return entry
@@ -175,18 +175,18 @@ def abandoned_then_paid(context: Context, street: Street) -> tuple[Payments, str
     """A payment that the book knows as abandoned; at UJP it is paid meanwhile, and no notice came."""
     payments = Payments(street.client(), context.engine, context.provider, street.clock)
     transaction = payments.begin(street.order()).transaction_id
-    assert street.till.payments.choose(transaction, "VISA")
+    assert street.simulator.payments.choose(transaction, "VISA")
     street.now += timedelta(minutes=11)
-    street.till.payments.abandon_idle()
-    payments.store(payments.client.status(transaction))
+    street.simulator.payments.abandon_idle()
+    payments.record(payments.client.status(transaction))
     assert entry_of(context, transaction).state is State.ABANDONED
-    assert street.till.payments.report(transaction, Outcome.PAID)
+    assert street.simulator.payments.report(transaction, Outcome.PAID)
     return payments, transaction
 
 
-def entry_of(context: Context, transaction: str) -> Entry:
+def entry_of(context: Context, transaction: str) -> StoredPayment:
     with context.engine.connect() as connection:
-        found = book.by_transaction(connection, context.provider, transaction)
+        found = store.by_transaction(connection, context.provider, transaction)
     assert found
     return found
 
@@ -207,7 +207,7 @@ def test_a_pull_tells_the_book_of_reversals(context: Context, street: Street) ->
     _payments, transaction = abandoned_then_paid(context, street)
     pull(context, street)
     street.now += timedelta(seconds=2)
-    assert street.till.payments.reverse(transaction, 221)
+    assert street.simulator.payments.reverse(transaction, 221)
     pull(context, street)
     assert [cents for _name, _account, _day, cents in posted(context)] == [1221, -221]
     assert entry_of(context, transaction).reversed_cents == 221
@@ -237,7 +237,7 @@ def test_what_ujp_itself_denies_is_not_booked_and_not_stored(context: Context, u
     payments = Payments(ujp.client(), context.engine, context.provider, lambda: NOW)
     told = {"id": PAYMENT["id"], "znesek": 0, "epsid": PAYMENT["idEplacil"]}
     with _answering(ujp, lambda: ujp.status(1, **told)):
-        payments.store(ujp.client().status(TRANSACTION))
+        payments.record(ujp.client().status(TRANSACTION))
         for ask_each in (True, False):
             with pytest.raises(LedgerRefused) as refused:
                 pull_period(context, ujp.client(), RECIPIENT, TODAY, TODAY, MILL, ask_each=ask_each)

@@ -22,8 +22,8 @@ from ajpes_reporting.eplacila.errors import (
     AccessDenied,
     AnswerUnusable,
     NotAnswered,
+    NotAuthentic,
     NotAuthorised,
-    NotBelieved,
     NotFound,
     PaymentUnknown,
     RefusedByUjp,
@@ -34,7 +34,7 @@ from ajpes_reporting.eplacila.errors import (
     WrongNonce,
     WrongTime,
 )
-from ajpes_reporting.eplacila.wire import Times
+from ajpes_reporting.eplacila.transport import Timeouts
 from ajpes_reporting.network.line import Proxy
 from tests.eplacila.conftest import (
     API_KEY,
@@ -127,7 +127,7 @@ def test_a_status_is_read_as_the_document_shows_one(ujp: Ujp) -> None:
 def test_what_stands_in_an_identifier_leads_to_no_other_address(ujp: Ujp) -> None:
     """A transaction identifier may come from a stranger's address line."""
     ujp.answer = lambda _request: as_json(ujp.status(transactionId="../x?y#z"))
-    with pytest.raises(NotBelieved):
+    with pytest.raises(NotAuthentic):
         ujp.client().status("../x?y#z")
     assert ujp.paths() == ["GET /transaction/status/..%2Fx%3Fy%23z"]
 
@@ -201,7 +201,7 @@ def test_every_code_of_a_field_is_told_apart(ujp: Ujp, number: int) -> None:
     ujp.answer = lambda _request: as_json(answer, "400 Bad Request")
     with pytest.raises(RequestRefused) as caught:
         ujp.client().init(order())
-    (found,) = caught.value.faults
+    (found,) = caught.value.field_errors
     assert (found.field, found.code, found.number) == ("maticna", Code(found.code), str(number))
     assert found.code.english in caught.value.message
     assert found.code.english != found.code.slovene
@@ -291,11 +291,11 @@ def test_an_answer_about_another_payment_is_not_used(ujp: Ujp, signer: Signer) -
 def test_an_answer_that_ujp_has_not_signed_is_not_believed(ujp: Ujp, forger: Signer) -> None:
     """A wrong signature never is; a missing one only where the settings say so."""
     ujp.answer = lambda _request: as_json(ujp.status(auth=forger.auth(TRANSACTION)))
-    for habits in ({}, {"answers_are_signed": False}):
-        with pytest.raises(NotBelieved):
-            ujp.client(**habits).status(TRANSACTION)
+    for options in ({}, {"answers_are_signed": False}):
+        with pytest.raises(NotAuthentic):
+            ujp.client(**options).status(TRANSACTION)
     ujp.answer = lambda _request: as_json(ujp.status(auth=None))
-    with pytest.raises(NotBelieved):
+    with pytest.raises(NotAuthentic):
         ujp.client().status(TRANSACTION)
     assert ujp.client(answers_are_signed=False).status(TRANSACTION).state is State.PAID
 
@@ -383,7 +383,7 @@ def test_an_order_id_that_is_taken_is_a_refusal_and_nothing_else(ujp: Ujp) -> No
     )
     with pytest.raises(RequestRefused) as caught:
         ujp.client().init(order())
-    assert [fault.code for fault in caught.value.faults] == [Code.ORDER_USED]
+    assert [field_error.code for field_error in caught.value.field_errors] == [Code.ORDER_USED]
     assert len(ujp.requests) == 1
 
 
@@ -432,7 +432,7 @@ def test_a_server_that_drips_is_left(ujp: Ujp) -> None:
 
     ujp.answer = drip
     with pytest.raises(NotAnswered, match="in time"):
-        ujp.client(Times(2, 2, 0.5), pauses=()).health()
+        ujp.client(Timeouts(2, 2, 0.5), pauses=()).health()
 
 
 def test_an_answer_without_end_is_cut(ujp: Ujp) -> None:

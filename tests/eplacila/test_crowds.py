@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ajpes_reporting.eplacila import server
-from ajpes_reporting.eplacila.server import served
+from ajpes_reporting.eplacila.server import serving
 from ajpes_reporting.logs import Sparing
 from ajpes_reporting.network.places import Places
 from tests.eplacila.test_receiver import Shop, shop
@@ -76,7 +76,7 @@ def crowd(stack: ExitStack, address: tuple[str, int], data: bytes, count: int = 
 @pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.2"])
 def test_a_crowd_of_half_open_calls_keeps_no_notice_out(data: bytes, own: str) -> None:
     """More of them than there are places; from the same address, as behind a proxy, and from another."""
-    with served(APP, "127.0.0.1:0") as address, ExitStack() as stack:
+    with serving(APP, "127.0.0.1:0") as address, ExitStack() as stack:
         crowd(stack, address, data)
         url = f"http://127.0.0.1:{address[1]}/notices"
         assert [post(url, own) for _ in range(5)] == [200] * 5
@@ -88,7 +88,7 @@ def test_a_crowd_that_never_shakes_hands_keeps_no_notice_out(
 ) -> None:
     """With a certificate of our own; a handshake that never comes takes no more than its place."""
     certificate, key, context = secured
-    with served(APP, "127.0.0.1:0", certificate, key) as address, ExitStack() as stack:
+    with serving(APP, "127.0.0.1:0", certificate, key) as address, ExitStack() as stack:
         crowd(stack, address, b"")
         crowd(stack, address, b"\x16\x03\x01\x02")
         url = f"https://127.0.0.1:{address[1]}/notices"
@@ -97,7 +97,7 @@ def test_a_crowd_that_never_shakes_hands_keeps_no_notice_out(
 
 def test_new_half_open_calls_without_end_keep_no_notice_out() -> None:
     """Hundreds a second, for as long as the notices come; some send a letter now and then."""
-    with served(APP, "127.0.0.1:0") as address, _attack(address):
+    with serving(APP, "127.0.0.1:0") as address, _attack(address):
         url = f"http://127.0.0.1:{address[1]}/notices"
         for _ in range(10):
             assert post(url, "127.0.0.1") == 200
@@ -144,7 +144,7 @@ def test_a_call_that_is_being_answered_is_not_cut_off_for_others() -> None:
 
     app = Starlette(routes=[Route("/slow", slow, methods=["POST"])])
     found: list[int] = []
-    with served(app, "127.0.0.1:0") as address, ExitStack() as stack:
+    with serving(app, "127.0.0.1:0") as address, ExitStack() as stack:
         url = f"http://127.0.0.1:{address[1]}/slow"
         caller = threading.Thread(target=lambda: found.append(post(url)))
         caller.start()
@@ -161,7 +161,7 @@ def test_whoever_says_nothing_is_left_in_the_end(
     """Also when nobody else wants the place: before and after a handshake."""
     monkeypatch.setattr(server, "_SILENCE_SECONDS", 1)
     certificate, key, context = secured
-    with served(APP, "127.0.0.1:0", certificate, key) as address:
+    with serving(APP, "127.0.0.1:0", certificate, key) as address:
         with socket.create_connection(address, timeout=30) as line:
             assert line.recv(1) == b""
         with (

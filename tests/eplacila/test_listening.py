@@ -24,7 +24,7 @@ from starlette.routing import Route
 from ajpes_reporting import shipped
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.eplacila import server
-from ajpes_reporting.eplacila.server import served
+from ajpes_reporting.eplacila.server import serving
 from ajpes_reporting.network.address import parse_address
 from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import Keys
@@ -105,17 +105,17 @@ def test_the_shop_sells_a_ticket(ujp: Ujp, workspace: Path) -> None:
 
 def test_nobody_listens_to_the_world_without_a_certificate(ujp: Ujp, keys: object, tmp_path: Path) -> None:
     """UJP calls over https; a wrong certificate is named."""
-    with pytest.raises(ConfigurationError, match="listen_certificate"), served(Starlette(), "0.0.0.0:0"):
+    with pytest.raises(ConfigurationError, match="listen_certificate"), serving(Starlette(), "0.0.0.0:0"):
         pass
     with (
         pytest.raises(ConfigurationError, match="cannot be read"),
-        served(Starlette(), "0.0.0.0:0", ujp.signer.public),
+        serving(Starlette(), "0.0.0.0:0", ujp.signer.public),
     ):
         pass
     with (
-        served(Starlette(), "127.0.0.1:0") as (host, port),
+        serving(Starlette(), "127.0.0.1:0") as (host, port),
         pytest.raises(ConfigurationError, match="does not give"),
-        served(Starlette(), f"{host}:{port}"),
+        serving(Starlette(), f"{host}:{port}"),
     ):
         pass
     with pytest.raises(ConfigurationError, match=r"eplacila\.listen"):
@@ -135,7 +135,7 @@ def test_a_certificate_that_windows_saved_is_shown(
     certificate.write_text(pem[cut:] if in_two else pem, encoding)
     app = Starlette(routes=[Route("/", lambda _request: Response("here"))])
     with (
-        served(app, "127.0.0.1:0", certificate, key if in_two else None) as (_host, port),
+        serving(app, "127.0.0.1:0", certificate, key if in_two else None) as (_host, port),
         httpx.Client(verify=tls_context(keys.ca, "x"), trust_env=False, timeout=30) as client,
     ):
         assert client.get(f"https://127.0.0.1:{port}/").text == "here"
@@ -145,7 +145,7 @@ def test_those_who_never_ask_do_not_keep_ujp_out(monkeypatch: pytest.MonkeyPatch
     """As many connections as there are places: some silent, some with half a question."""
     monkeypatch.setattr(server, "_SILENCE_SECONDS", 1)
     app = Starlette(routes=[Route("/", lambda _request: Response(), methods=["POST"])])
-    with served(app, "127.0.0.1:0") as address, ExitStack() as idle:
+    with serving(app, "127.0.0.1:0") as address, ExitStack() as idle:
         for number in range(64):
             line = idle.enter_context(socket.create_connection(address))
             line.sendall(b"POST / HTTP/1.1\r\nHost:" if number % 2 else b"")

@@ -17,10 +17,10 @@ from ajpes_reporting.eplacila.order import (
     METHODS,
     Buyer,
     Item,
-    faults_of,
+    check_order,
     order_document,
     read_order,
-    require_sound,
+    require_valid,
 )
 from tests.eplacila.conftest import IDS, order
 
@@ -44,7 +44,7 @@ def test_the_example_of_the_document_is_in_order_and_is_written_as_it_was() -> N
     """What it leaves empty is left out; `tipRacuna` is text by the table and a number by the example."""
     example = json.loads(EXAMPLE)
     found = read_order(example, IDS)
-    require_sound(found)
+    require_valid(found)
     assert found.total_cents == 100
     expected = {key: value for key, value in example.items() if value is not None} | {"tipRacuna": "1"}
     (item,) = expected["postavka"]
@@ -79,7 +79,7 @@ def test_what_the_document_forbids_is_found_before_anything_is_sent(
     change: dict[str, Any], code: int
 ) -> None:
     """Under the code that UJP itself would answer with."""
-    assert [finding.rule for finding in faults_of(order(**change))] == [f"eplacila.{code}"]
+    assert [finding.rule for finding in check_order(order(**change))] == [f"eplacila.{code}"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_the_document_forbids_is_found_before_anything_is_sent(
 )  # fmt: skip
 def test_what_the_document_allows_is_not_found_fault_with(change: dict[str, Any]) -> None:
     """Up to the last allowed character."""
-    assert list(faults_of(order(**change))) == []
+    assert list(check_order(order(**change))) == []
 
 
 NO_NUMBERS = (
@@ -168,7 +168,7 @@ def test_an_order_that_may_be_rounded_in_two_ways_is_not_sent(
     pairs: list[tuple[str, int]], each: str, once: str
 ) -> None:
     """The payer might be asked for another amount, and the shop would not count it as paid."""
-    (finding,) = faults_of(order(items=lines(*pairs)))
+    (finding,) = check_order(order(items=lines(*pairs)))
     assert (finding.rule, finding.field) == ("eplacila.rounding", "postavka")
     assert f"{each} EUR" in finding.message
     assert f"{once} EUR" in finding.message
@@ -177,7 +177,7 @@ def test_an_order_that_may_be_rounded_in_two_ways_is_not_sent(
     assert len(finding.message) < 500
     assert "whole cents" in finding.remedy
     with pytest.raises(ChecksRefused, match="nothing left this machine"):
-        require_sound(order(items=lines(*pairs)))
+        require_valid(order(items=lines(*pairs)))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_an_order_that_may_be_rounded_in_two_ways_is_not_sent(
 )
 def test_an_order_that_costs_the_same_either_way_is_sent(pairs: list[tuple[str, int]]) -> None:
     """Fractions of a cent do no harm where they make no difference."""
-    assert list(faults_of(order(items=lines(*pairs)))) == []
+    assert list(check_order(order(items=lines(*pairs)))) == []
 
 
 _CENTS = st.integers(0, 10**9 - 1)
@@ -198,7 +198,7 @@ def test_what_is_sent_costs_the_same_however_ujp_rounds(pairs: list[tuple[Decima
     """Reckoned once more with fractions; nothing else is refused."""
     exact = [Fraction(quantity) * cents for quantity, cents in pairs]
     each, once = sum(map(half_up, exact)), half_up(sum(exact, Fraction()))
-    found = list(faults_of(order(items=tuple(Item(quantity=q, price_cents=c) for q, c in pairs))))
+    found = list(check_order(order(items=tuple(Item(quantity=q, price_cents=c) for q, c in pairs))))
     assert [finding.rule for finding in found] == ([] if each == once else ["eplacila.rounding"])
 
 

@@ -25,13 +25,13 @@ from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.pipeline.pull import Pulled, posting_id, pull_file, pull_period
-from ajpes_reporting.sandbox.eplacila import Rules, Till
+from ajpes_reporting.sandbox.eplacila import Rules, Simulator
 from ajpes_reporting.shipped import sample
 from ajpes_reporting.wiring import open_context
 from tests.eplacila.conftest import TRANSACTION, Ujp, as_json
 from tests.eplacila.test_commands import call, workspace
+from tests.eplacila.test_simulator import RECIPIENT, TODAY, Street
 from tests.eplacila.test_statements import PAYMENT, STATEMENT
-from tests.eplacila.test_till import RECIPIENT, TODAY, Street
 from tests.sandbox.eplacila.long_statement import payments
 from tests.servers.https import Request
 
@@ -103,12 +103,12 @@ def paid(street: Street, way: str = "VISA") -> str:
 def test_what_was_paid_goes_in_once(context: Context, street: Street) -> None:
     """At once or with delay; not what failed, waits or was given up. Again, and nothing is new."""
     card, client = paid(street), street.client()
-    street.till.payments.choose(client.init(street.order()).transaction_id, "VISA")
+    street.simulator.payments.choose(client.init(street.order()).transaction_id, "VISA")
     waiting, later = (client.init(street.order(methods=("QR koda",))).transaction_id for _ in range(2))
     for transaction in (waiting, later):
-        assert street.till.payments.choose(transaction, "QR koda")
-        assert street.till.payments.conclude(transaction)
-    assert street.till.payments.confirm(later)
+        assert street.simulator.payments.choose(transaction, "QR koda")
+        assert street.simulator.payments.conclude(transaction)
+    assert street.simulator.payments.confirm(later)
     found = pull(context, street)
     assert posted(context) == [(f"{name}-p", MILL, "2026-11-17", 1221) for name in (card, later)]
     assert (found.rows_read, found.rows_new) == (2, 2)
@@ -120,7 +120,7 @@ def test_what_was_paid_goes_in_once(context: Context, street: Street) -> None:
     again = pull(context, street)
     assert (again.rows_read, again.rows_new, again.rows_known, again.turnover) == (2, 0, 2, ())
     assert len(imports(context)) == 1
-    assert street.till.payments.confirm(waiting)
+    assert street.simulator.payments.confirm(waiting)
     assert pull(context, street).rows_new == 1
     assert verify_all(context).problems == ()
 
@@ -128,11 +128,11 @@ def test_what_was_paid_goes_in_once(context: Context, street: Street) -> None:
 def test_each_reversal_is_a_debit_of_its_day(context: Context, street: Street, tmp_path: Path) -> None:
     """UJP tells only the sum; a second reversal does not change the first, nor an old statement either."""
     transaction = paid(street)
-    assert street.till.payments.reverse(transaction, 221)
+    assert street.simulator.payments.reverse(transaction, 221)
     pull(context, street)
     street.now += timedelta(days=1)
-    assert street.till.payments.reverse(transaction, 1)
-    assert street.till.payments.reverse(transaction, 299)
+    assert street.simulator.payments.reverse(transaction, 1)
+    assert street.simulator.payments.reverse(transaction, 299)
     found = pull(context, street)
     first = [(f"{transaction}-p", MILL, "2026-11-17", 1221), (f"{transaction}-r1", MILL, "2026-11-17", -221)]
     assert posted(context) == [*first, (f"{transaction}-r2", MILL, "2026-11-18", -300)]
@@ -349,7 +349,7 @@ def test_a_setting_that_is_no_account_is_named(workspace: Path, call: Any) -> No
 
 
 def test_memory_does_not_grow_with_the_statement(tmp_path: Path, engine: Engine) -> None:
-    """A hundred thousand payments of a till, by a program of its own; all of them are in the ledger.
+    """A hundred thousand payments of a simulator, by a program of its own; all of them are in the ledger.
 
     SQLite fills its caches of pages with the larger one, 8 MiB and what the temporary tables have.
     """
@@ -362,12 +362,14 @@ def _peak(folder: Path, engine: Engine, count: int) -> int:
     folder.mkdir()
     context = _desk(folder, engine.url.render_as_string(hide_password=False))
     now = int(datetime.now(UTC).timestamp())
-    with Till(folder / "till", poll_seconds=None, rules=Rules(reversals_in_statements=True)) as till:
-        till.book.enter(
+    with Simulator(
+        folder / "till", poll_seconds=None, rules=Rules(reversals_in_statements=True)
+    ) as simulator:
+        simulator.store.enter(
             replace(one, transaction_id=f"{count}-{one.transaction_id[8:]}") for one in payments(count, now)
         )
         with (folder / "ajpes.toml").open("a", encoding="utf-8") as file:
-            file.write(f'{till.settings()}account = "{MILL}"\nreversals = "statement"\n')
+            file.write(f'{simulator.settings()}account = "{MILL}"\nreversals = "statement"\n')
         days = ("--from", str(date.today() - timedelta(1)), "--to", str(date.today() + timedelta(1)))
         command = [sys.executable, "-m", "tests.eplacila.long_pull", "-w", str(folder), *days, "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

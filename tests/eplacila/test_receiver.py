@@ -18,9 +18,8 @@ from sqlalchemy import Connection, Engine, func, select
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import eplacila_notices
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.book import Change
 from ajpes_reporting.eplacila.errors import (
     AnswerUnusable,
     NotAuthorised,
@@ -28,11 +27,12 @@ from ajpes_reporting.eplacila.errors import (
     PaymentUnknown,
     RequestRefused,
 )
-from ajpes_reporting.eplacila.notices import Window
+from ajpes_reporting.eplacila.notices import TimeWindow
 from ajpes_reporting.eplacila.order import Order
 from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.receiver import receiver
-from ajpes_reporting.eplacila.server import served
+from ajpes_reporting.eplacila.server import serving
+from ajpes_reporting.eplacila.store import Change
 from tests.eplacila.conftest import IDS, NOW, ORDER_ID, TRANSACTION, Signer, Ujp, as_json, order, verifier
 from tests.servers.https import Request
 
@@ -90,15 +90,15 @@ class Shop:
         address = f"http://127.0.0.1:{self.port}/orders/123/webhook"
         return httpx.post(address, content=content, trust_env=False, timeout=30).status_code
 
-    def entry(self) -> book.Entry | None:
+    def entry(self) -> store.StoredPayment | None:
         with self.engine.connect() as connection:
-            return book.by_transaction(connection, PROVIDER, self.transaction)
+            return store.by_transaction(connection, PROVIDER, self.transaction)
 
     def states(self) -> list[State]:
         entry = self.entry()
         assert entry
         with self.engine.connect() as connection:
-            return book.states_of(connection, entry)
+            return store.states_of(connection, entry)
 
     def notices(self) -> int:
         with self.engine.connect() as connection:
@@ -111,8 +111,8 @@ class Shop:
 def shop(ujp: Ujp, engine: Engine) -> Iterator[Shop]:
     found = Shop(ujp, engine)
     ujp.answer = found.answer
-    app = receiver(found.payments(), verifier(ujp.signer), Window(AGE, TOLERANCE), LARGEST)
-    with served(app, "127.0.0.1:0") as (_host, found.port):
+    app = receiver(found.payments(), verifier(ujp.signer), TimeWindow(AGE, TOLERANCE), LARGEST)
+    with serving(app, "127.0.0.1:0") as (_host, found.port):
         yield found
 
 
@@ -275,7 +275,7 @@ def test_a_final_state_stays_but_what_was_abandoned_may_be_paid(
     payments = shop.payments()
     for state in course:
         shop.state = state
-        payments.store(payments.client.status(TRANSACTION))
+        payments.record(payments.client.status(TRANSACTION))
     assert shop.states() == states
     assert sum(change.makes_it_paid for change in shop.changes) == states.count(0)
 
@@ -285,20 +285,20 @@ def test_an_answer_that_was_overtaken_is_passed_over(shop: Shop) -> None:
     payments = shop.payments()
     older = payments.client.status(TRANSACTION)
     shop.state = 6
-    payments.store(payments.client.status(TRANSACTION))
-    assert payments.store(older) is None
+    payments.record(payments.client.status(TRANSACTION))
+    assert payments.record(older) is None
     assert shop.states() == [State.AWAITING_CONFIRMATION]
 
 
 def test_an_answer_that_changes_nothing_still_overtakes_older_ones(shop: Shop) -> None:
     """Three questions; the one in the middle comes to be stored last."""
     payments = shop.payments()
-    payments.store(payments.client.status(TRANSACTION))
+    payments.record(payments.client.status(TRANSACTION))
     shop.state = 4
     overtaken = payments.client.status(TRANSACTION)
     shop.state = 3
-    assert payments.store(payments.client.status(TRANSACTION)) is None
-    assert payments.store(overtaken) is None
+    assert payments.record(payments.client.status(TRANSACTION)) is None
+    assert payments.record(overtaken) is None
     assert shop.states() == [State.RUNNING]
 
 
@@ -306,12 +306,12 @@ def test_a_reversal_is_stored_and_the_payment_stays_paid(shop: Shop) -> None:
     """`znesekStornacij` comes after state 0."""
     shop.state = 0
     payments = shop.payments()
-    payments.store(payments.client.status(TRANSACTION))
+    payments.record(payments.client.status(TRANSACTION))
     shop.ujp.answer = lambda _request: as_json(
         shop.ujp.status(0, znesek=12.23, znesekStornacij="2,23",
                         auth=shop.ujp.signer.auth(TRANSACTION, time=str(int(NOW.timestamp()) + 99)))
     )  # fmt: skip
-    change = payments.store(payments.client.status(TRANSACTION))
+    change = payments.record(payments.client.status(TRANSACTION))
     assert change
     assert (change.entry.reversed_cents, change.makes_it_paid) == (223, False)
     assert shop.states() == [State.PAID]
@@ -405,7 +405,7 @@ def test_a_payment_is_in_the_book_before_it_is_at_ujp(shop: Shop) -> None:
     with pytest.raises(PaymentUnknown):
         payments.begin(order())
     with shop.engine.connect() as connection:
-        (entry,) = book.open_payments(connection, PROVIDER)
+        (entry,) = store.open_payments(connection, PROVIDER)
     assert (entry.order_id, entry.transaction_id, entry.ordered_cents) == (ORDER_ID, None, 1223)
     shop.is_away, shop.state = False, 0
     change = payments.refresh(entry)
@@ -433,7 +433,7 @@ def test_a_payment_that_ujp_refused_leaves_no_trace(shop: Shop) -> None:
     with pytest.raises(RequestRefused):
         shop.payments().begin(order())
     with shop.engine.connect() as connection:
-        assert book.by_order(connection, PROVIDER, ORDER_ID) is None
+        assert store.by_order(connection, PROVIDER, ORDER_ID) is None
 
 
 def test_a_notice_may_overtake_the_answer_to_the_init(shop: Shop) -> None:
@@ -459,7 +459,7 @@ def test_all_that_is_open_is_asked_for_and_one_does_not_hide_another(shop: Shop)
     payments = shop.payments()
     expect(shop, order(id="unheard-of"))
     shop.state = 6
-    payments.store(payments.client.status(TRANSACTION))
+    payments.record(payments.client.status(TRANSACTION))
     shop.state = 0
     truth = shop.ujp.answer
     for troubled in (NOT_FOUND, as_json({"status": "x"})):
@@ -475,7 +475,7 @@ def test_all_that_is_open_is_asked_for_and_one_does_not_hide_another(shop: Shop)
 def test_a_round_asks_for_those_it_has_not_heard_of_longest(shop: Shop) -> None:
     """However many there are, each has its turn."""
     payments = shop.payments()
-    payments.store(payments.client.status(TRANSACTION))
+    payments.record(payments.client.status(TRANSACTION))
     shop.now += timedelta(minutes=1)
     expect(shop, order(id="later"))
     for asked in (ORDER_ID, "later"):
@@ -511,4 +511,4 @@ def test_a_payment_that_never_began_is_forgotten_in_the_end(shop: Shop) -> None:
 def expect(shop: Shop, wanted: Order) -> None:
     """A payment that is in the book, and whose init was lost."""
     with writing(shop.engine) as connection:
-        book.expect(connection, PROVIDER, wanted, shop.now)
+        store.add_expected(connection, PROVIDER, wanted, shop.now)

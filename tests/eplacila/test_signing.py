@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ajpes_reporting.eplacila.errors import NotBelieved
+from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.signing import (
     Credentials,
-    Seal,
+    Signature,
     authorization,
     make_nonce,
     read_public_key,
-    read_seal,
+    read_signature,
 )
 from tests.eplacila.conftest import API_KEY, IDS, SECRET, TRANSACTION, Signer, credentials, verifier
 
@@ -58,7 +58,7 @@ def test_neither_key_nor_secret_is_ever_shown() -> None:
 )
 def test_a_signature_of_ujp_holds_whichever_way_it_writes_the_time(signer: Signer, time: Any) -> None:
     """The document says seconds since 1970, and its examples say ISO 8601 with seven decimals."""
-    verifier(signer).verify(read_seal({"auth": signer.auth(TRANSACTION, time=time)}), TRANSACTION)
+    verifier(signer).verify(read_signature({"auth": signer.auth(TRANSACTION, time=time)}), TRANSACTION)
 
 
 def test_the_key_is_taken_as_ujp_sends_it(signer: Signer) -> None:
@@ -78,19 +78,19 @@ def test_a_key_that_is_none_is_refused(content: bytes) -> None:
 
 def test_nothing_but_the_very_text_that_was_signed_holds(signer: Signer, forger: Signer) -> None:
     """Another payment, another time, another nonce, another key, another signer."""
-    seal = read_seal({"auth": signer.auth(TRANSACTION)})
+    signature = read_signature({"auth": signer.auth(TRANSACTION)})
     ujp = verifier(signer)
-    ujp.verify(seal, TRANSACTION)
+    ujp.verify(signature, TRANSACTION)
     others = (
-        (seal, TRANSACTION[:-1] + "0"),
-        (seal, ""),
-        (Seal(seal.nonce, str(int(seal.timestamp) + 1), seal.signature), TRANSACTION),
-        (Seal("AAAAAAAAAAA", seal.timestamp, seal.signature), TRANSACTION),
-        (read_seal({"auth": signer.auth(TRANSACTION, key="0" * 32)}), TRANSACTION),
-        (read_seal({"auth": forger.auth(TRANSACTION)}), TRANSACTION),
+        (signature, TRANSACTION[:-1] + "0"),
+        (signature, ""),
+        (Signature(signature.nonce, str(int(signature.timestamp) + 1), signature.value), TRANSACTION),
+        (Signature("AAAAAAAAAAA", signature.timestamp, signature.value), TRANSACTION),
+        (read_signature({"auth": signer.auth(TRANSACTION, key="0" * 32)}), TRANSACTION),
+        (read_signature({"auth": forger.auth(TRANSACTION)}), TRANSACTION),
     )
     for other, transaction in others:
-        with pytest.raises(NotBelieved):
+        with pytest.raises(NotAuthentic):
             ujp.verify(other, transaction)
 
 
@@ -108,5 +108,5 @@ def test_nothing_but_the_very_text_that_was_signed_holds(signer: Signer, forger:
 )  # fmt: skip
 def test_what_is_no_seal_is_not_believed(auth: Any) -> None:
     """In words, whatever stands there; the signed text has no separators, so the shapes are strict."""
-    with pytest.raises(NotBelieved):
-        read_seal({"auth": auth})
+    with pytest.raises(NotAuthentic):
+        read_signature({"auth": auth})

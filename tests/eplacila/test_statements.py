@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.eplacila.errors import AnswerUnusable, NotBelieved
+from ajpes_reporting.eplacila.errors import AnswerUnusable, NotAuthentic
 from ajpes_reporting.eplacila.periods import epoch, split
 from ajpes_reporting.eplacila.statements import payments_in, payments_in_json, unpack_file
 from tests.eplacila.conftest import Signer, Ujp, as_json
@@ -148,7 +148,7 @@ def test_a_statement_that_ujp_has_not_signed_is_not_read(ujp: Ujp, forger: Signe
     """Before the first payment is given out."""
     for auth in (forger.auth(), None):
         ujp.answer = lambda _request, auth=auth: as_json({"izpisek": STATEMENT, "auth": auth})
-        with pytest.raises(NotBelieved):
+        with pytest.raises(NotAuthentic):
             next(ujp.client().payments(PROVIDER, date(2024, 1, 1), date(2024, 1, 1)))
 
 
@@ -174,7 +174,7 @@ def test_a_statement_file_is_unpacked_beside_nothing_else(
     assert path.startswith(f"GET /izpiskidata/{kind}/{PROVIDER}?datumOd=")
     assert path.endswith("&ns=true" if kind == "xml" else "&zakasnjenaPlacila=false")
     ujp.answer = lambda _request: as_json({"izpisek": packed, "auth": signer.auth("other")})
-    with pytest.raises(NotBelieved):
+    with pytest.raises(NotAuthentic):
         ujp.client().statement_file(kind, target, PROVIDER, date(2024, 1, 1), date(2024, 1, 31))
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 

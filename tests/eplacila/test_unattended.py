@@ -13,7 +13,7 @@ import trustme
 
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.doctor import Diagnosis, Health, examine
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.schedule.tick import do, tick
 from ajpes_reporting.unattended import open_duty
@@ -30,7 +30,7 @@ QUARTER = timedelta(minutes=15)
 def state(folder: Path) -> State:
     context = open_context(open_workspace(folder))
     with context.engine.connect() as connection:
-        entry = book.by_order(connection, context.provider, ORDER_ID)
+        entry = store.by_order(connection, context.provider, ORDER_ID)
     context.engine.dispose()
     assert entry
     return entry.state

@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.sandbox.eplacila import Till
+from ajpes_reporting.sandbox.eplacila import Simulator
 from ajpes_reporting.shipped import sample
 from tests.eplacila.test_listening import process
 from tests.servers.chromium import browser, find_chromium
@@ -46,10 +46,10 @@ def test_a_payment_in_a_browser_raises_the_turnover_of_its_account(tmp_path: Pat
     if program is None:
         pytest.skip("install chromium")
     bank = tmp_path / "bank"
-    with Till(tmp_path / "till") as till, ShopSite() as site:
+    with Simulator(tmp_path / "till") as simulator, ShopSite() as site:
         ours(bank, "init", str(bank))
         with (bank / "ajpes.toml").open("a", encoding="utf-8") as file:
-            file.write(f'\n{till.settings()}account = "SI56{ACCOUNT}"\n')
+            file.write(f'\n{simulator.settings()}account = "SI56{ACCOUNT}"\n')
         ours(bank, "ledger", "import", str(sample("ledger/accounts.csv")))
         with process("-m", "ajpes_reporting", "-w", str(bank), "eplacila", "listen") as listening:
             assert listening.stdout
@@ -70,7 +70,7 @@ def test_a_payment_in_a_browser_raises_the_turnover_of_its_account(tmp_path: Pat
                 page.get_by_role("button", name="Nadaljuj").click()
                 page.get_by_role("button", name="Plačaj 49,60 EUR").click()
                 assert page.inner_text("body") == "shop /uspesno"
-            _await_answer(till, begun["transaction_id"])
+            _await_answer(simulator, begun["transaction_id"])
             listening.send_signal(signal.SIGTERM)
             assert listening.stderr
             assert "A payment is paid." in listening.stderr.read()
@@ -129,10 +129,10 @@ def test_the_demo_lets_a_person_pay(tmp_path: Path, button: str, code: int, said
     assert said in told
 
 
-def _await_answer(till: Till, transaction: str) -> None:
+def _await_answer(simulator: Simulator, transaction: str) -> None:
     """Until the receiver has answered that it has the notice."""
     for _ in range(600):
-        if any("200" in (notice.answer or "") for notice in till.book.notices(transaction)):
+        if any("200" in (notice.answer or "") for notice in simulator.store.notices(transaction)):
             return
         time.sleep(0.1)
     pytest.fail("no notice was taken")

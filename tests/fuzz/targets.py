@@ -30,7 +30,7 @@ from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
 from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.outcomes import Delivered
-from ajpes_reporting.eplacila.notices import Window
+from ajpes_reporting.eplacila.notices import TimeWindow
 from ajpes_reporting.eplacila.receiver import receiver
 from ajpes_reporting.eplacila.signing import Verifier
 from ajpes_reporting.journal import answers, submissions
@@ -267,7 +267,7 @@ class Notices:
         self._document = {
             "transactionId": transaction, "ids": 143, "id": "4585", "status": 0, "auth": auth,
         }  # fmt: skip
-        window = Window(timedelta(days=1), timedelta(minutes=5))
+        window = TimeWindow(timedelta(days=1), timedelta(minutes=5))
         self._application = receiver(_Taking(), verifier, window)  # type: ignore[arg-type]
 
     def document(self, dice: random.Random) -> bytes:

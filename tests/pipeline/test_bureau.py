@@ -91,9 +91,9 @@ def test_each_provider_reports_its_own(
     assert told(duties) == [("5860571000", Ending.SENT), ("1572814000", Ending.SENT)]
     assert told(duties) == []
     for number, authority in enumerate(authorities.values(), 1):
-        (submission,) = authority.book.submissions()
+        (submission,) = authority.store.submissions()
         assert submission.is_accepted
-        (sent,) = authority.book.events("O-1")
+        (sent,) = authority.store.events("O-1")
         assert sent["amount_cents"] == number * 100
     assert [verify_all(duty.context).problems for duty in duties] == [(), ()]
 

@@ -200,7 +200,7 @@ def test_when_our_own_certificate_closes_soap_the_report_goes_by_sftp(bank: Bank
     (closed, sent) = attempts(bank, submission.id)
     assert (closed[:2], sent[:2]) == (("soap", "unreachable"), ("sftp", "delivered"))
     assert reason in closed[2]
-    assert [one.via for one in bank.authority.book.submissions()] == ["sftp"]
+    assert [one.via for one in bank.authority.store.submissions()] == ["sftp"]
     (told,) = detours(bank)
     assert "sftp" in told
     assert closed[2] in told
@@ -267,7 +267,7 @@ def test_the_one_way_that_was_asked_for_is_told_as_a_wrong_setting(
     bank.record(event("O-1", 1))
     with pytest.raises(ConfigurationError, match="gone"):
         bank.run(via=via)
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
 
 
 def test_a_monthly_report_has_no_other_way(bank: Bank) -> None:

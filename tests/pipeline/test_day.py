@@ -29,8 +29,8 @@ def test_a_ledger_becomes_an_accepted_daily_report(bank: Bank) -> None:
     assert result.ending is Ending.SENT
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
-    assert [(one.via, one.verdict) for one in bank.authority.book.submissions()] == [("soap", "accepted")]
-    assert [(row["obligation_id"], row["event_id"]) for row in bank.authority.book.events()] == [
+    assert [(one.via, one.verdict) for one in bank.authority.store.submissions()] == [("soap", "accepted")]
+    assert [(row["obligation_id"], row["event_id"]) for row in bank.authority.store.events()] == [
         ("O-1", "1"), ("O-1", "2"), ("O-2", "1"),
     ]  # fmt: skip
     assert bank.pending() == 0
@@ -86,7 +86,7 @@ def test_a_day_without_changes_is_recorded_and_nothing_is_sent(bank: Bank) -> No
     """An auditor can tell a quiet day from a forgotten one."""
     result = bank.run()
     assert result.ending is Ending.NOTHING_TO_REPORT
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     with bank.context.engine.connect() as connection:
         known = due.find(connection, bank.context.provider, "NODURS", "2026-11-17")
     assert known is not None
@@ -106,7 +106,7 @@ def test_a_period_is_reported_once(bank: Bank) -> None:
     bank.run()
     bank.record(event("O-1", 2, recorded="2026-11-17T16:00:00"))
     assert bank.run().ending is Ending.ALREADY_REPORTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert bank.pending() == 1
 
 
@@ -125,12 +125,12 @@ def test_the_monthly_report_goes_by_sftp_and_is_accepted(bank: Bank) -> None:
     result = bank.run("SPAPP", OCTOBER)
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
-    (received,) = bank.authority.book.submissions("spapp")
+    (received,) = bank.authority.store.submissions("spapp")
     assert received.via == "sftp"
     # Worked by hand from samples/ledger; the same figures as in samples/reports.
     assert [
         (row["account"], row["credit_cents"], row["debit_cents"], row["balance_cents"])
-        for row in bank.authority.book.monthly_accounts("202610")
+        for row in bank.authority.store.monthly_accounts("202610")
     ] == [
         ("010000000100187", 250000, 100100, 1150000),
         ("010000000100284", 0, 0, 0),

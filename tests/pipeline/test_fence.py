@@ -108,7 +108,7 @@ def test_a_run_that_lost_its_lock_hands_nothing_over(bank: Bank, via: str) -> No
     assert result.submission is not None
     assert result.submission.state is State.UNREACHABLE
     bank.authority.process_now()
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     assert list((bank.authority.folder / "nodurs" / "v_ajpes").iterdir()) == []
     result = bank.run(via=via)
     assert result.submission is not None
@@ -134,7 +134,7 @@ def test_a_submission_that_was_settled_meanwhile_is_not_handed_over(bank: Bank) 
 
     context = replace(bank.context, exclusive=sleepy)
     Bank(bank.folder, context, bank.time, bank.authority).run(via="soap")
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     assert bank.problems() == ()
 
 
@@ -199,7 +199,7 @@ def test_what_lies_in_the_folders_has_arrived(bank: Bank, folder: str) -> None:
     assert bank.run(via="sftp").ending is Ending.AWAITS_ANSWER
     assert state_of(bank, key) is State.DELIVERED
     bank.authority.process_now()
-    assert len(bank.authority.book.submissions()) == (1 if folder == "v_ajpes" else 0)
+    assert len(bank.authority.store.submissions()) == (1 if folder == "v_ajpes" else 0)
     assert bank.problems() == ()
 
 
@@ -211,7 +211,7 @@ def test_a_file_that_still_waits_for_its_name_is_taken_back_and_sent(bank: Bank)
     assert not waiting.exists()
     assert result.submission is not None
     assert (result.submission.id, result.submission.state) == (key, State.ACCEPTED)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert "taken back" in str(attempt_story(bank, key))
 
 
@@ -219,7 +219,7 @@ def test_where_the_folders_tell_nothing_a_person_decides(bank: Bank) -> None:
     """It may have been taken and lost: only the authority knows."""
     key = cut_off(bank, "sftp", "gone.part")
     assert bank.run(via="sftp").ending is Ending.MUST_BE_SETTLED
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     resolve(bank.context, key, "never-arrived", "AJPES on the phone")
     result = bank.run(via="sftp")
     assert result.submission is not None
@@ -263,7 +263,7 @@ def test_the_same_bytes_go_again_only_where_the_settings_say_so(bank: Bank) -> N
     again = bold.run().submission
     assert again is not None
     assert (again.id, again.sha256, again.state) == (first.id, first.sha256, State.ACCEPTED)
-    assert {one.via for one in bank.authority.book.submissions()} == {"soap"}
+    assert {one.via for one in bank.authority.store.submissions()} == {"soap"}
     assert bank.problems() == ()
 
 
@@ -279,7 +279,7 @@ def test_a_resend_that_never_left_leaves_the_doubt_of_the_first_call(bank: Bank)
     assert after.state is State.UNKNOWN
     bank.record(event("O-2", 1), name="more.csv")
     bold.run()
-    assert len({one.sha256 for one in bank.authority.book.submissions()}) == 1
+    assert len({one.sha256 for one in bank.authority.store.submissions()}) == 1
     assert bank.problems() == ()
 
 
@@ -317,7 +317,7 @@ def test_what_came_home_while_a_clerk_waited_is_not_sent_again(bank: Bank) -> No
     slow = Bank(bank.folder, replace(bank.context, exclusive=waited), bank.time, bank.authority)
     with pytest.raises(UsageError, match="accepted with submission"):
         slow.resubmit(yesterday.id, same=True)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_a_late_outcome_is_put_on_record_and_changes_nothing(bank: Bank) -> None:
@@ -358,13 +358,13 @@ def test_an_unusual_volume_waits_for_a_person(bank: Bank, clock: Time) -> None:
     rows = [event(f"X-{number}", 1, recorded=f"{moment:%Y-%m-%dT%H:%M:%S}") for number in range(1_001)]
     bank.record(*rows, name="many.csv")
     day = type(NOV_17)(moment.date())
-    before = len(bank.authority.book.submissions())
+    before = len(bank.authority.store.submissions())
     held = bank.run(period=day)
     assert (held.ending, bank.run(period=day).ending) == (Ending.HELD, Ending.HELD)
     assert held.submission is not None
     assert held.submission.held_because is not None
     assert "1,001 records" in held.submission.held_because
-    assert len(bank.authority.book.submissions()) == before
+    assert len(bank.authority.store.submissions()) == before
     release(bank.context, held.submission.id, "it is the migration")
     with pytest.raises(UsageError, match="not held"):
         release(bank.context, held.submission.id, "twice")

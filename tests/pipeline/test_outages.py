@@ -93,7 +93,7 @@ def while_it_waits(bank: Bank, what: Callable[[], object]) -> Iterator[None]:
 def accepted_once(bank: Bank, result: Result) -> None:
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert bank.problems() == ()
 
 
@@ -256,7 +256,7 @@ def test_after_an_outage_the_report_still_goes_by_the_other_way(
     )
     result = bank.run()
     accepted_once(bank, result)
-    assert [one.via for one in bank.authority.book.submissions()] == ["sftp"]
+    assert [one.via for one in bank.authority.store.submissions()] == ["sftp"]
 
 
 def test_an_answer_that_could_not_be_recorded_is_applied_by_the_next_run(

@@ -235,7 +235,7 @@ def test_an_answer_in_the_call_leaves_its_report_unknown_and_others_free(bank: B
         days.append(result.state)
         bank.time.pass_by(days=1)
     assert days == [State.UNKNOWN] * len(ALL)
-    assert len(bank.authority.book.submissions()) == len(ALL)
+    assert len(bank.authority.store.submissions()) == len(ALL)
     assert bank.problems() == ()
 
 

@@ -144,10 +144,10 @@ def test_what_left_since_the_snapshot_is_not_sent_again(machine: Machine, via: s
     assert "2026-11-17 17:00" in reason
     assert held(bank.run(via=via)) == key
     assert {"orphan", "held"} <= alarm_kinds(bank)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     with pytest.raises(OutcomeUnknown):
         bank.resubmit(key, same=True)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_what_a_person_has_released_goes_and_is_not_asked_again(machine: Machine) -> None:
@@ -180,7 +180,7 @@ def test_what_ajpes_has_is_settled_by_a_persons_word(machine: Machine) -> None:
     assert resolve(bank.context, held(bank.run()), "delivered", "AJPES").state is State.DELIVERED
     assert "orphan" not in alarm_kinds(bank)
     assert bank.run().ending is Ending.AWAITS_ANSWER
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert bank.problems() == ()
 
 
@@ -223,13 +223,13 @@ def test_a_report_that_the_snapshot_has_half_done_is_unknown(
     first = bank.run().submission
     assert first is not None
     assert first.state is State.UNKNOWN
-    taken = len(bank.authority.book.submissions())
+    taken = len(bank.authority.store.submissions())
     bank = machine.put_back()
     result = bank.run()
     assert result.ending is Ending.MUST_BE_SETTLED
     assert result.submission is not None
     assert (result.submission.id, result.submission.state) == (first.id, State.UNKNOWN)
-    assert len(bank.authority.book.submissions()) == taken == 1
+    assert len(bank.authority.store.submissions()) == taken == 1
     assert bank.problems() == ()
     assert resolve(bank.context, first.id, "delivered", "AJPES").state is State.DELIVERED
 
@@ -245,7 +245,7 @@ def test_an_answer_in_the_archive_is_found_whatever_the_number_of_its_call(machi
     assert bank.run(via="soap").submission.state is State.ACCEPTED  # type: ignore[union-attr]
     bank = machine.put_back()
     assert bank.run(via="soap").ending is Ending.ALREADY_REPORTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert bank.pending() == 0
     assert bank.problems() == ()
 
@@ -269,7 +269,7 @@ def test_a_report_over_sftp_that_the_snapshot_has_half_done_settles_itself(
     assert bank.run(via="sftp").submission.state is State.ACCEPTED  # type: ignore[union-attr]
     bank = machine.put_back()
     assert bank.run().ending is Ending.ALREADY_REPORTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     assert bank.pending() == 0
     assert bank.problems() == ()
 
@@ -306,7 +306,7 @@ def test_a_log_of_what_is_sent_that_cannot_be_written_stops_the_hand_over(bank: 
     log.mkdir()
     with pytest.raises(AjpesReportingError, match=r"sent\.log.*Nothing was sent"):
         bank.run(via=via)
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     log.rmdir()
     log.with_name("kept").rename(log)
     assert bank.run(via=via).submission.state is State.ACCEPTED  # type: ignore[union-attr]
@@ -439,7 +439,7 @@ def test_what_lies_with_the_authority_holds_the_month(machine: Machine, disk: Fo
     if not answer:
         machine.bank.authority.faults.add("sftp", "no_answer", times=1)
     machine.bank.run("SPAPP", OCTOBER)
-    taken = [one.sha256 for one in machine.bank.authority.book.submissions()]
+    taken = [one.sha256 for one in machine.bank.authority.store.submissions()]
     assert len(taken) == 1
     bank = disk.put_back()
     bank.time.pass_by(minutes=1)  # else the very same bytes would be made again
@@ -449,10 +449,10 @@ def test_what_lies_with_the_authority_holds_the_month(machine: Machine, disk: Fo
     assert held(bank.run("SPAPP", OCTOBER)) == key
     assert "orphan" in alarm_kinds(bank)
     assert any("SPAPP_202610_5860571.xml" in problem for problem in bank.problems())
-    assert [one.sha256 for one in bank.authority.book.submissions()] == taken
+    assert [one.sha256 for one in bank.authority.store.submissions()] == taken
     release(bank.context, key, "AJPES asked for it again")
     assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
-    assert len(bank.authority.book.submissions()) == 2
+    assert len(bank.authority.store.submissions()) == 2
     assert bank.problems() == ()
 
 
@@ -469,7 +469,7 @@ def test_a_day_that_went_the_other_way_is_seen_after_a_sleep(machine: Machine, d
     bank = disk.put_back()
     bank.time.pass_by(minutes=1)
     held(bank.run(period=NOV_18))
-    assert len(bank.authority.book.submissions()) == 2
+    assert len(bank.authority.store.submissions()) == 2
 
 
 def test_an_answer_to_what_was_never_sent_holds_the_period(machine: Machine, disk: Folder) -> None:
@@ -486,7 +486,7 @@ def test_an_answer_to_what_was_never_sent_holds_the_period(machine: Machine, dis
     result = bank.run()
     held(result)
     assert "answered by AJPES (answer 1)" in str(result.submission.held_because)  # type: ignore[union-attr]
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_a_large_report_is_not_sent_without_having_looked(machine: Machine, disk: Folder) -> None:
@@ -499,7 +499,7 @@ def test_a_large_report_is_not_sent_without_having_looked(machine: Machine, disk
     bank = disk.put_back()
     bank.time.pass_by(minutes=1)
     held(bank.run())
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_an_answer_that_nobody_has_fetched_holds_the_period(machine: Machine, disk: Folder) -> None:
@@ -511,7 +511,7 @@ def test_an_answer_that_nobody_has_fetched_holds_the_period(machine: Machine, di
     (bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml").unlink()
     bank.time.pass_by(minutes=1)
     held(bank.run(via="sftp"))
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 REFUSAL = (
@@ -563,12 +563,12 @@ def test_the_bytes_of_a_refused_report_do_not_follow_one_that_is_unknown(bank: B
     """AJPES may have taken the correction, which the journal has lost: what it replaced does not go again."""
     path = bank.authority.folders.root / "nodurs/accepted/NODURS_20261117_5860571.xml"
     path.write_bytes(path.read_bytes() + b"\n")
-    sent = len(bank.authority.book.submissions())
+    sent = len(bank.authority.store.submissions())
     for _ in range(2):
         with pytest.raises(OutcomeUnknown, match="NODURS for 17 November 2026 may have gone out"):
             bank.resubmit(refused, same=True, via="sftp")
     held(bank.run(via="sftp"))
-    assert len(bank.authority.book.submissions()) == sent
+    assert len(bank.authority.store.submissions()) == sent
 
 
 def test_folders_that_cannot_be_seen_close_their_own_way_only(machine: Machine) -> None:
@@ -579,7 +579,7 @@ def test_folders_that_cannot_be_seen_close_their_own_way_only(machine: Machine) 
     first = bank.run(via="sftp").submission
     assert first is not None
     assert first.state is State.UNREACHABLE
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     bank.time.pass_by(hours=1)
     bank.authority.faults.add("sftp", "refuse", times=1)
     assert bank.run(via="soap").submission.state is State.ACCEPTED  # type: ignore[union-attr]

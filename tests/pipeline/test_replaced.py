@@ -102,7 +102,7 @@ def latest(bank: Bank) -> Submission:
 
 def arrived(bank: Bank) -> int:
     bank.authority.process_now()
-    return len(bank.authority.book.submissions())
+    return len(bank.authority.store.submissions())
 
 
 STEPS = {

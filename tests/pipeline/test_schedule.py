@@ -62,7 +62,7 @@ def test_what_was_missed_is_caught_up_oldest_first_each_day_once(bank: Bank) -> 
         ("NODURS", "2026-11-19", Ending.SENT),
         ("NODURS", "2026-11-20", Ending.NOTHING_TO_REPORT),
     ]
-    assert len(bank.authority.book.submissions("nodurs")) == 2
+    assert len(bank.authority.store.submissions("nodurs")) == 2
 
 
 def test_a_quiet_day_stays_open_until_it_is_due(bank: Bank) -> None:
@@ -129,7 +129,7 @@ def test_while_nothing_is_reached_the_pauses_grow(bank: Bank) -> None:
     bank.authority.faults.clear()
     bank.time.pass_by(minutes=15)
     assert ("NODURS", "2026-11-17", Ending.SENT) in play(bank)
-    assert len(bank.authority.book.submissions("nodurs")) == 1
+    assert len(bank.authority.store.submissions("nodurs")) == 1
 
 
 def test_a_correction_is_tried_at_once(bank: Bank) -> None:
@@ -166,7 +166,7 @@ def test_a_fault_of_ours_stops_neither_other_reports_nor_the_chores(bank: Bank) 
     results = [done for _duty, done in tick([duty], do)]
     assert sorted(type(done).__name__ for done in results) == ["Result", "ZeroDivisionError"]
     assert looked == ["looked"]
-    assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]
+    assert [one.report for one in bank.authority.store.submissions()] == ["nodurs"]
     assert [done for _duty, done in tick([duty], do)] == []  # put off
 
 
@@ -179,7 +179,7 @@ def test_a_database_that_is_away_does_not_keep_another_bank(bank: Bank, tmp_path
     results = [done for _duty, done in tick([broken, *duties(bank)], do)]
     away.dispose()
     assert [type(done).__name__ for done in results] == ["OperationalError", "Result"]
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> None:
@@ -200,4 +200,4 @@ def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:
     bank.record(event("O-1", 1, recorded="2026-11-05T10:00:00"))
     results = [done for _duty, done in tick(duties(bank), do)]
     assert {type(result) for result in results} == {ChecksRefused, Result}
-    assert [one.report for one in bank.authority.book.submissions()] == ["nodurs"]
+    assert [one.report for one in bank.authority.store.submissions()] == ["nodurs"]

@@ -104,7 +104,7 @@ def test_history_edited_in_a_banks_views_is_found_before_anything_is_sent(
     with pytest.raises(LedgerRefused) as refused:
         bank_with_views.run(period=NOV_18)
     assert refused.value.findings[0].record == "O-1 / event 1"
-    assert len(bank_with_views.authority.book.submissions()) == 1
+    assert len(bank_with_views.authority.store.submissions()) == 1
 
 
 def test_two_providers_in_one_installation_keep_apart(bank: Bank) -> None:

@@ -79,7 +79,7 @@ def test_a_swept_upload_is_not_sent_again(swept: Bank, odd: OddSftp, via: str | 
     swept.authority.faults.clear()
     assert run(swept.context, by_code("NODURS"), NOV_17).ending is Ending.MUST_BE_SETTLED
     assert collect(swept.context) == []
-    assert (uploads(odd), swept.authority.book.submissions()) == (1, [])
+    assert (uploads(odd), swept.authority.store.submissions()) == (1, [])
 
 
 def test_a_later_acceptance_of_a_swept_upload_counts(swept: Bank, odd: OddSftp) -> None:

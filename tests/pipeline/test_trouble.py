@@ -102,10 +102,10 @@ def test_a_refused_report_is_not_sent_again_unchanged(bank: Bank) -> None:
     again = bank.run(period=NOV_18)
     assert again.ending is Ending.NEEDS_CORRECTION
     assert number(again) == number(refused)
-    assert len(bank.authority.book.submissions()) == 2
+    assert len(bank.authority.store.submissions()) == 2
     same = bank.resubmit(number(refused), same=True)
     assert state(same) is State.REFUSED
-    assert len(bank.authority.book.submissions()) == 3
+    assert len(bank.authority.store.submissions()) == 3
 
 
 def test_one_wrong_event_refuses_the_whole_report_and_nothing_counts_as_reported(bank: Bank) -> None:
@@ -136,7 +136,7 @@ def test_when_soap_refuses_connections_the_report_goes_by_sftp(bank: Bank) -> No
     result = bank.run()
     assert state(result) is State.ACCEPTED
     assert tries(bank, number(result)) == [("soap", "unreachable"), ("sftp", "delivered")]
-    assert [one.via for one in bank.authority.book.submissions()] == ["sftp"]
+    assert [one.via for one in bank.authority.store.submissions()] == ["sftp"]
 
 
 def test_when_nothing_is_reached_the_report_is_provably_not_sent(bank: Bank) -> None:
@@ -146,10 +146,10 @@ def test_when_nothing_is_reached_the_report_is_provably_not_sent(bank: Bank) -> 
     bank.record(event("O-1", 1))
     result = bank.run()
     assert state(result) is State.UNREACHABLE
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     bank.authority.faults.clear()
     assert state(bank.run()) is State.ACCEPTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop_answer", "empty", "truncated"])
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_unknown_and_never_sent_again(bank: Bank, fault: str) -
     assert bank.run().ending is Ending.MUST_BE_SETTLED
     with pytest.raises(OutcomeUnknown, match="may have arrived"):
         bank.resubmit(number(result))
-    assert [one.via for one in bank.authority.book.submissions()] == ["soap"]
+    assert [one.via for one in bank.authority.store.submissions()] == ["soap"]
 
 
 @pytest.mark.parametrize("fault", ["html", "redirect", "fault"])
@@ -191,7 +191,7 @@ def test_a_person_settles_what_no_machine_can(bank: Bank) -> None:
     settled = resolve(bank.context, number(result), "never-arrived", "AJPES, Ms Novak, 17:20")
     assert settled.state is State.UNREACHABLE
     assert state(bank.resubmit(number(result))) is State.ACCEPTED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
     with pytest.raises(UsageError, match="only what AJPES has not answered"):
         resolve(bank.context, number(result), "delivered", "again")
 
@@ -274,7 +274,7 @@ def test_own_errors_keep_a_report_from_being_sent(bank: Bank) -> None:
     result = strict.run()
     assert result.ending is Ending.CHECKS_REFUSED
     assert state(result) is State.PREPARED
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     with pytest.raises(UsageError, match="held back by our own checks"):
         strict.resubmit(number(result), same=True)
     assert state(bank.run()) is State.ACCEPTED_WITH_WARNINGS
@@ -375,7 +375,7 @@ def test_a_run_that_was_cut_off_before_the_hand_over_is_run_again(bank: Bank) ->
     begin_attempt(bank, key, "soap", handed_over=False)
     result = bank.run()
     assert (number(result), state(result)) == (key, State.ACCEPTED)
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_a_run_that_was_cut_off_while_sending_is_unknown(bank: Bank) -> None:
@@ -406,11 +406,11 @@ def test_a_killed_run_never_sends_twice(bank: Bank) -> None:
         "2026-11-17",
     ]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: bool(bank.authority.book.submissions()))
+    wait_until(lambda: bool(bank.authority.store.submissions()))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert bank.run().ending is Ending.MUST_BE_SETTLED
-    assert len(bank.authority.book.submissions()) == 1
+    assert len(bank.authority.store.submissions()) == 1
 
 
 def test_two_runs_exclude_each_other(bank: Bank) -> None:
@@ -448,7 +448,7 @@ def test_a_full_disk_sends_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(AjpesReportingError, match="could not be archived"):
         bank.run()
-    assert bank.authority.book.submissions() == []
+    assert bank.authority.store.submissions() == []
     blocked.unlink()
     assert state(bank.run()) is State.ACCEPTED
 

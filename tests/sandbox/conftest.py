@@ -92,7 +92,7 @@ def ident(answer: etree._Element) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.attrib.items()}
 
 
-def complaints(answer: etree._Element, kind: str) -> list[tuple[str | None, str | None, str]]:
+def findings(answer: etree._Element, kind: str) -> list[tuple[str | None, str | None, str]]:
     """Obligation or account, event, and text of each ERR or WRN."""
     found = [
         (one.get("blokId") or one.get("racun"), one.get("dogId"), one.findtext("Opis") or "")

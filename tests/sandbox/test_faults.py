@@ -37,7 +37,7 @@ def call(sandbox: Sandbox, client: httpx.Client) -> httpx.Response:
 
 
 def received(sandbox: Sandbox) -> int:
-    return len(sandbox.book.submissions())
+    return len(sandbox.store.submissions())
 
 
 def test_refused_connections_bring_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -64,8 +64,8 @@ def test_a_dropped_answer_leaves_the_report_accepted(sandbox: Sandbox, client: h
     sandbox.faults.add("soap", "drop_answer", times=1)
     with pytest.raises(httpx.RemoteProtocolError):
         call(sandbox, client)
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
-    assert b"BlokOdgovor" in (sandbox.book.answer(1) or b"")
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
+    assert b"BlokOdgovor" in (sandbox.store.answer(1) or b"")
 
 
 def test_a_slow_answer_comes_after_its_seconds(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -200,7 +200,7 @@ def test_half_a_file_under_the_final_name_is_taken_and_refused(sandbox: Sandbox)
     end = time.monotonic() + 10
     while received(sandbox) == 0 and time.monotonic() < end:
         sandbox.process_now()
-    assert [found.verdict for found in sandbox.book.submissions()] == ["refused"]
+    assert [found.verdict for found in sandbox.store.submissions()] == ["refused"]
 
 
 def test_sftp_falls_silent(sandbox: Sandbox) -> None:
@@ -240,8 +240,8 @@ def test_an_answer_never_comes(sandbox: Sandbox) -> None:
     sandbox.process_now()
     sandbox.process_now()
     assert answers(sandbox, "nodurs") == set()
-    assert sandbox.book.submissions()[0].answered_at is None
-    assert b'iErr="0"' in (sandbox.book.answer(1) or b"")
+    assert sandbox.store.submissions()[0].answered_at is None
+    assert b'iErr="0"' in (sandbox.store.answer(1) or b"")
 
 
 @pytest.mark.parametrize("shown", [False, True])
@@ -253,7 +253,7 @@ def test_an_upload_is_swept_away_before_it_has_its_name(sandbox: Sandbox, shown:
         sandbox.process_now()
         assert session.listdir(INCOMING) == []
         assert session.listdir("nodurs/accepted") == ([NAME] if shown else [])
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
     assert len(answers(sandbox, "nodurs")) == 1
 
 
@@ -326,7 +326,7 @@ def test_another_answer_is_put_out(sandbox: Sandbox, place: str, names: list[str
     found = sorted(answers(sandbox, "nodurs"))
     assert [path.name for path in found] == names
     assert b"\xff<" in [path.read_bytes() for path in found]
-    assert b'iErr="0"' in (sandbox.book.answer(1) or b"")
+    assert b'iErr="0"' in (sandbox.store.answer(1) or b"")
 
 
 def test_a_call_has_another_result(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -356,7 +356,7 @@ def test_a_reply_can_be_in_another_style_for_once(
     assert part in response.content
     assert response.headers["content-type"].startswith("multipart" if "mime" in style else "text/xml")
     assert b"<BlokOdgovor xmlns=" in call(sandbox, client).content
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"] * 2
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"] * 2
     with pytest.raises(ValueError, match="nonsense"):
         sandbox.faults.add("soap", "style", style="nonsense")
 
@@ -365,7 +365,7 @@ def test_a_service_error_for_once_takes_nothing(sandbox: Sandbox, client: httpx.
     """A bank that reports out of hours: it may send the same report again later."""
     sandbox.faults.add("soap", "style", style="service-error", times=1)
     assert b"idNapake=" in call(sandbox, client).content
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_a_reply_can_contradict_itself(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -381,7 +381,7 @@ def test_a_reply_in_mime_can_break_off(sandbox: Sandbox, client: httpx.Client) -
     response = call(sandbox, client)
     assert response.headers["content-type"].startswith("multipart/related")
     assert b"</soap:Envelope>" not in response.content
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
 
 
 RIGHTS = [

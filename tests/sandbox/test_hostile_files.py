@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ajpes_reporting.sandbox import Sandbox
-from tests.sandbox.conftest import SCHEMAS, Deliver, answers, complaints, ident
+from tests.sandbox.conftest import SCHEMAS, Deliver, answers, findings, ident
 from tests.sandbox.letters import debtor, event, nodurs, obligation, one
 
 if TYPE_CHECKING:
@@ -48,21 +48,21 @@ def test_what_is_no_report_is_refused_with_a_reason(
 ) -> None:
     """The operator: every file gets an answer in the right form, about the period in its name."""
     answer = put("NODURS_20261117_5860571.xml", content)
-    assert said in complaints(answer, "ERR")[0][2]
+    assert said in findings(answer, "ERR")[0][2]
     about = ident(answer)
     assert (about["maticnaPonudnika"], about["datumPodatkov"]) == ("5860571000", "2026-11-17")
-    assert sandbox.book.events() == []
+    assert sandbox.store.events() == []
 
 
 def test_a_report_in_utf_16_is_read(deliver: Deliver, put: Callable[[str, bytes], etree._Element]) -> None:
     """Banks that follow the printed sample to the letter."""
     whole = '<?xml version="1.0" encoding="utf-16"?>' + GOOD
-    assert complaints(put("NODURS_20261117_5860571.xml", whole.encode("utf-16")), "ERR") == []
+    assert findings(put("NODURS_20261117_5860571.xml", whole.encode("utf-16")), "ERR") == []
 
 
 def test_seven_digits_mean_the_main_unit(deliver: Deliver) -> None:
     """Banks that write their registration number short."""
-    assert complaints(deliver(GOOD.replace("5860571000", "5860571")), "ERR") == []
+    assert findings(deliver(GOOD.replace("5860571000", "5860571")), "ERR") == []
 
 
 def test_a_file_named_for_another_provider_is_refused(
@@ -70,7 +70,7 @@ def test_a_file_named_for_another_provider_is_refused(
 ) -> None:
     """The operator: name and content must agree."""
     answer = put("NODURS_20261117_1572814.xml", GOOD)
-    assert "v imenu datoteke (1572814)" in complaints(answer, "ERR")[0][2]
+    assert "v imenu datoteke (1572814)" in findings(answer, "ERR")[0][2]
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_files_with_other_names_are_left_alone(sandbox: Sandbox, name: str) -> N
     path.write_text(GOOD)
     sandbox.process_now()
     assert path.exists()
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_texts_of_answers_have_at_most_500_characters(deliver: Deliver) -> None:
     """Clients with a column of that width (section 4.1.1, row 11)."""
     answer = deliver(GOOD.replace('dSpre="2026-11-17"', f'dSpre="{"x" * 3000}"'))
-    assert len(complaints(answer, "ERR")[0][2]) == 500
+    assert len(findings(answer, "ERR")[0][2]) == 500
 
 
 def test_xmllint_finds_the_answer_valid(sandbox: Sandbox, deliver: Deliver) -> None:
@@ -109,7 +109,7 @@ def test_too_large_a_file_is_refused(tmp_path: Path) -> None:
     with Sandbox(tmp_path / "ajpes", largest_bytes=100, poll_seconds=None) as sandbox:
         (sandbox.folder / "nodurs" / "v_ajpes" / "NODURS_20261117_5860571.xml").write_text(GOOD)
         sandbox.process_now()
-        assert sandbox.book.submissions()[0].verdict == "refused"
+        assert sandbox.store.submissions()[0].verdict == "refused"
 
 
 def test_a_large_report_needs_little_memory(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ from pathlib import Path
 from ajpes_reporting.sandbox import Sandbox
 with Sandbox(Path({str(folder)!r}), poll_seconds=None) as sandbox:
     sandbox.process_now()
-    assert sandbox.book.submissions()[0].verdict == "accepted", sandbox.book.submissions()
+    assert sandbox.store.submissions()[0].verdict == "accepted", sandbox.store.submissions()
 status = Path("/proc/self/status").read_text()
 print(status.partition("VmHWM:")[2].split()[0])
 """

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from ajpes_reporting.sandbox import Sandbox, SandboxError
-from tests.sandbox.conftest import SCHEMAS, answers, complaints, letter, tls, validated
+from tests.sandbox.conftest import SCHEMAS, answers, findings, letter, tls, validated
 from tests.sandbox.letters import debtor, event, nodurs, obligation, one
 from tests.sandbox.test_sftp import INCOMING, NAME, connect, place, wait_until
 
@@ -38,11 +38,11 @@ def test_keys_ports_and_book_outlive_a_restart(tmp_path: Path) -> None:
     with Sandbox(tmp_path / "ajpes", poll_seconds=None) as sandbox:
         assert sandbox.settings(tmp_path) == before
         assert sandbox.keys.client_certificate.read_bytes() == certificate
-        assert len(sandbox.book.events()) == 1
+        assert len(sandbox.store.events()) == 1
         with httpx.Client(verify=tls(sandbox), trust_env=False) as client:
             client.post(sandbox.soap_url, content=letter(sandbox, GOOD))
         connect(sandbox).close()
-        assert len(sandbox.book.submissions()) == 2
+        assert len(sandbox.store.submissions()) == 2
 
 
 def test_the_same_sandbox_can_be_stopped_and_started(sandbox: Sandbox) -> None:
@@ -128,10 +128,10 @@ def test_a_kill_while_judging_a_file_loses_and_doubles_nothing(tmp_path: Path) -
     with Sandbox(folder, poll_seconds=None) as sandbox:
         sandbox.process_now()
         sandbox.process_now()
-        assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
-        assert len(sandbox.book.events()) == EVENTS
+        assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
+        assert len(sandbox.store.events()) == EVENTS
         (answer,) = answers(sandbox, "nodurs")
-        assert complaints(validated(answer.read_bytes()), "ERR") == []
+        assert findings(validated(answer.read_bytes()), "ERR") == []
 
 
 def test_a_kill_while_judging_a_message_keeps_nothing_of_it(tmp_path: Path) -> None:
@@ -149,12 +149,12 @@ def test_a_kill_while_judging_a_message_keeps_nothing_of_it(tmp_path: Path) -> N
              sandbox.keys.client_certificate, "--key", sandbox.keys.client_key,
              "--data-binary", f"@{body}", url],
         ) as call:  # fmt: skip
-            wait_until(lambda: len(sandbox.book.submissions()) == 1)
+            wait_until(lambda: len(sandbox.store.submissions()) == 1)
             process.kill()
             call.wait()
     with Sandbox(folder, poll_seconds=None) as sandbox:
-        assert [found.verdict for found in sandbox.book.submissions()] == ["interrupted"]
-        assert (sandbox.book.obligations(), sandbox.book.events()) == ([], [])
+        assert [found.verdict for found in sandbox.store.submissions()] == ["interrupted"]
+        assert (sandbox.store.obligations(), sandbox.store.events()) == ([], [])
         assert list((folder / "spool").iterdir()) == []
 
 
@@ -162,14 +162,14 @@ def test_an_entry_without_its_move_is_taken_as_if_for_the_first_time(sandbox: Sa
     """The bank: a kill between the entry and the move must not count the file twice."""
     path = sandbox.folder / INCOMING / NAME
     path.write_text(GOOD)
-    sandbox.book.take(
+    sandbox.store.add(
         provider="5860571000", report="nodurs", via="sftp", file_name=NAME,
         received_at="", size_bytes=1, sha256="",
     )  # fmt: skip
     sandbox.stop()
     sandbox.start()
     sandbox.process_now()
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
 
 
 @contextmanager

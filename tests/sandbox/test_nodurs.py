@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox.conftest import Deliver, complaints, ident
+from tests.sandbox.conftest import Deliver, findings, ident
 from tests.sandbox.letters import OTHER_ACCOUNT, cancellation, debtor, event, nodurs, obligation, one
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_a_report_without_fault_is_accepted(sandbox: Sandbox, deliver: Deliver) 
         "iWrn": "0",
         "datumPodatkov": "2026-11-17",
     }
-    assert [(row["event_id"], row["amount_cents"]) for row in sandbox.book.events("O-1")] == [
+    assert [(row["event_id"], row["amount_cents"]) for row in sandbox.store.events("O-1")] == [
         ("1", 10000),
         ("2", 2550),
     ]
@@ -34,7 +34,7 @@ def test_every_attribute_of_an_event_is_kept(sandbox: Sandbox, deliver: Deliver)
     upnik = '<Upnik rn="DE89370400440532013000"><Naziv>Gläubiger &amp; Co</Naziv></Upnik>'
     # Model 12, 1234: 4*2 + 3*3 + 2*4 + 1*5 = 30, 30 mod 11 = 8, 11 - 8 = 3.
     deliver(one(event("1", 7, upnik, model="12", sklic="12343", prior="2"), count=1, total=7))
-    (row,) = sandbox.book.events()
+    (row,) = sandbox.store.events()
     assert dict(row) == {
         "provider": "5860571000",
         "obligation_id": "O-1",
@@ -64,8 +64,10 @@ def test_obligations_of_several_debtors_and_accounts_are_told_apart(
         f'<Tr rn="{OTHER_ACCOUNT}"><!-- x -->{obligation("O-4", event("1"))}</Tr></Dolznik>'
     )
     answer = deliver(nodurs(first, accounts, count=4, total=40000))
-    assert complaints(answer, "ERR") == []
-    found = {row["obligation_id"]: (row["debtor_name"], row["account"]) for row in sandbox.book.obligations()}
+    assert findings(answer, "ERR") == []
+    found = {
+        row["obligation_id"]: (row["debtor_name"], row["account"]) for row in sandbox.store.obligations()
+    }
     assert found == {
         "O-1": ("PRVI", "011006030000086"),
         "O-2": ("PRVI", "011006030000086"),
@@ -77,7 +79,7 @@ def test_obligations_of_several_debtors_and_accounts_are_told_apart(
 def test_cancellations_count_in_both_totals(deliver: Deliver) -> None:
     """The bank: rows 2 and 3 speak of all rows, and a storno is one."""
     answer = deliver(one(event("1"), cancellation("2", "1"), count=2, total=20000))
-    assert complaints(answer, "ERR") == []
+    assert findings(answer, "ERR") == []
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,10 @@ def test_counts_totals_and_formats_that_do_not_fit_refuse_the_report(
 ) -> None:
     """The bank: a factor of 100 or a lost row must not slip through."""
     answer = deliver(one(*events, count=count, total=total))
-    ((record, _, text),) = complaints(answer, "ERR")
+    ((record, _, text),) = findings(answer, "ERR")
     assert record is None
     assert said in text
-    assert sandbox.book.events() == []
+    assert sandbox.store.events() == []
 
 
 @pytest.mark.parametrize(
@@ -120,22 +122,22 @@ def test_a_wrong_cancellation_refuses_the_report(
 ) -> None:
     """The audit trail of section 2.2, which hangs on cancellations alone."""
     answer = deliver(one(*events, count=len(events), total=total))
-    ((record, culprit, text),) = complaints(answer, "ERR")
+    ((record, culprit, text),) = findings(answer, "ERR")
     assert (record, culprit) == ("O-1", wrong)
     assert said in text
-    assert sandbox.book.events() == []
+    assert sandbox.store.events() == []
 
 
 def test_an_event_id_may_stand_under_two_obligations(deliver: Deliver) -> None:
     """Banks that number events anew in each obligation (row 12)."""
     blocks = obligation("O-1", event("1")), obligation("O-2", event("1"))
-    assert complaints(deliver(nodurs(debtor(*blocks), count=2, total=20000)), "ERR") == []
+    assert findings(deliver(nodurs(debtor(*blocks), count=2, total=20000)), "ERR") == []
 
 
 def test_an_obligation_id_that_comes_twice_refuses_the_report(deliver: Deliver) -> None:
     """The bank: of two histories of one obligation, one would be lost (row 10)."""
     blocks = debtor(obligation("O-1", event("1"))), debtor(obligation("O-1", event("2")), tax="12345687")
-    ((record, _, text),) = complaints(deliver(nodurs(*blocks, count=2, total=20000)), "ERR")
+    ((record, _, text),) = findings(deliver(nodurs(*blocks, count=2, total=20000)), "ERR")
     assert record == "O-1"
     assert "ponovi" in text
 
@@ -152,26 +154,26 @@ class TestHistory:
     def test_the_same_history_and_a_new_event_are_accepted(self, sandbox: Sandbox, deliver: Deliver) -> None:
         """The bank on day two."""
         answer = deliver(one(*self.OLD, event("3", 1), count=3, total=10501))
-        assert complaints(answer, "ERR") == []
-        assert [row["submission"] for row in sandbox.book.events()] == [1, 1, 2]
+        assert findings(answer, "ERR") == []
+        assert [row["submission"] for row in sandbox.store.events()] == [1, 1, 2]
 
     def test_the_same_file_again_is_accepted_and_counted_again(
         self, sandbox: Sandbox, deliver: Deliver
     ) -> None:
         """An auditor who looks for what was sent twice."""
         deliver(one(*self.OLD, count=2, total=10500))
-        first, second = sandbox.book.submissions("nodurs")
+        first, second = sandbox.store.submissions("nodurs")
         assert (first.sha256, first.content_sha256) == (second.sha256, second.content_sha256)
         assert second.verdict == "accepted"
-        assert len(sandbox.book.events()) == 2
+        assert len(sandbox.store.events()) == 2
 
     def test_a_missing_event_is_refused(self, sandbox: Sandbox, deliver: Deliver) -> None:
         """The audit trail: nothing disappears."""
         answer = deliver(one(self.OLD[0], event("3", 1), count=2, total=10001))
-        assert complaints(answer, "ERR") == [
+        assert findings(answer, "ERR") == [
             ("O-1", "2", "Dogodek, ki je bil že sprejet, v zgodovini blokade manjka.")
         ]
-        assert [row["event_id"] for row in sandbox.book.events()] == ["1", "2"]
+        assert [row["event_id"] for row in sandbox.store.events()] == ["1", "2"]
 
     @pytest.mark.parametrize(
         ("changed", "total", "attribute"),
@@ -194,7 +196,7 @@ class TestHistory:
     ) -> None:
         """The audit trail: a correction is never an edit."""
         answer = deliver(one(event("1", **changed), self.OLD[1], count=2, total=total))
-        ((record, culprit, text),) = complaints(answer, "ERR")
+        ((record, culprit, text),) = findings(answer, "ERR")
         assert (record, culprit) == ("O-1", "1")
         assert f"spremenjen ({attribute})" in text
 
@@ -209,19 +211,19 @@ class TestHistory:
         self, deliver: Deliver, other: dict[str, str], attribute: str
     ) -> None:
         """The debtor: an obligation does not move to somebody else."""
-        ((_, _, text),) = complaints(deliver(one(*self.OLD, count=2, total=10500, **other)), "ERR")
+        ((_, _, text),) = findings(deliver(one(*self.OLD, count=2, total=10500, **other)), "ERR")
         assert text == f"Podatki že sprejete blokade so spremenjeni: {attribute}."
 
     def test_a_debtor_may_be_renamed(self, sandbox: Sandbox, deliver: Deliver) -> None:
         """The company that changed its name: its obligations are the same."""
         answer = deliver(one(*self.OLD, event("3"), count=3, total=20500, name="DRUGI"))
-        assert complaints(answer, "ERR") == []
-        assert [row["debtor_name"] for row in sandbox.book.obligations()] == ["DRUGI"]
+        assert findings(answer, "ERR") == []
+        assert [row["debtor_name"] for row in sandbox.store.obligations()] == ["DRUGI"]
 
     def test_another_issuer_is_refused(self, deliver: Deliver) -> None:
         """The debtor: a tax debt does not become a court's."""
         answer = deliver(nodurs(debtor(obligation("O-1", *self.OLD, issuer=2)), count=2, total=10500))
-        assert "Blok/izdajatelj" in complaints(answer, "ERR")[0][2]
+        assert "Blok/izdajatelj" in findings(answer, "ERR")[0][2]
 
     def test_a_correction_by_cancellation_and_new_event_is_accepted(
         self, sandbox: Sandbox, deliver: Deliver
@@ -229,21 +231,21 @@ class TestHistory:
         """The clerk who made a mistake: the prescribed way is open."""
         correction = cancellation("3", "2", 500), event("4", 600)
         answer = deliver(one(*self.OLD, *correction, count=4, total=11600))
-        assert complaints(answer, "ERR") == []
-        assert [row["cancels"] for row in sandbox.book.events()] == [None, None, "2", None]
+        assert findings(answer, "ERR") == []
+        assert [row["cancels"] for row in sandbox.store.events()] == [None, None, "2", None]
 
     def test_an_untouched_obligation_need_not_come_again(self, deliver: Deliver) -> None:
         """The bank: only changed obligations are sent."""
         answer = deliver(nodurs(debtor(obligation("O-2", event("1"))), count=1, total=10000))
-        assert complaints(answer, "ERR") == []
+        assert findings(answer, "ERR") == []
 
 
 def test_nothing_of_a_refused_report_is_kept(sandbox: Sandbox, deliver: Deliver) -> None:
     """The bank: one ERR refuses everything, also the obligations without fault."""
     blocks = obligation("O-1", event("1")), obligation("O-2", event("1"), event("1"))
     deliver(nodurs(debtor(*blocks), count=3, total=30000))
-    assert (sandbox.book.obligations(), sandbox.book.events()) == ([], [])
-    assert [one.verdict for one in sandbox.book.submissions()] == ["refused"]
+    assert (sandbox.store.obligations(), sandbox.store.events()) == ([], [])
+    assert [one.verdict for one in sandbox.store.submissions()] == ["refused"]
 
 
 @pytest.mark.parametrize(
@@ -265,12 +267,12 @@ def test_doubts_are_warnings_and_the_report_is_accepted(
 ) -> None:
     """The bank: the instruction's own samples fail several check digits."""
     answer = deliver(report)
-    assert complaints(answer, "ERR") == []
-    ((record, _, text),) = complaints(answer, "WRN")
+    assert findings(answer, "ERR") == []
+    ((record, _, text),) = findings(answer, "WRN")
     assert record == "O-1"
     assert said in text
-    assert sandbox.book.submissions()[0].verdict == "accepted_with_warnings"
-    assert len(sandbox.book.events()) == 1
+    assert sandbox.store.submissions()[0].verdict == "accepted_with_warnings"
+    assert len(sandbox.store.events()) == 1
 
 
 # Worked by hand: 123 gives 3*2 + 2*3 + 1*4 = 16, 16 mod 11 = 5, 11 - 5 = 6, so 1236 is right;
@@ -311,4 +313,4 @@ def test_reference_models_have_their_control_digits(
 ) -> None:
     """The bank, which would drown in warnings that are none."""
     answer = deliver(one(event("1", model=model, sklic=reference), count=1, total=10000))
-    assert len(complaints(answer, "WRN")) == (0 if right else 1)
+    assert len(findings(answer, "WRN")) == (0 if right else 1)

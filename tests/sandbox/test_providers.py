@@ -68,7 +68,7 @@ def test_each_reports_by_soap_into_a_ledger_of_its_own(
     """A bureau's banks: an obligation's id is unique within one provider only."""
     for client in clients:
         assert 'iErr="0"' in call(sandbox, client, client, report(client.provider))
-    amounts = {(row["provider"], row["obligation_id"]): row["amount_cents"] for row in sandbox.book.events()}
+    amounts = {(row["provider"], row["obligation_id"]): row["amount_cents"] for row in sandbox.store.events()}
     assert amounts == {("5860571000", "O-1"): 10000, ("1572814000", "O-1"): 20000}
 
 
@@ -77,7 +77,7 @@ def test_a_certificate_a_name_or_a_password_of_one_never_acts_for_another(
 ) -> None:
     """Each bank: what another one holds opens nothing of its own."""
     a, b = clients
-    before = len(sandbox.book.submissions())
+    before = len(sandbox.store.submissions())
     for by, said_by, password in [
         (a, b, None),
         (b, a, None),
@@ -85,7 +85,7 @@ def test_a_certificate_a_name_or_a_password_of_one_never_acts_for_another(
         (b, a, b.keys.soap_password.read_text()),
     ]:
         assert "Identifikacija" in call(sandbox, by, said_by, report(said_by.provider), password)
-    assert len(sandbox.book.submissions()) == before
+    assert len(sandbox.store.submissions()) == before
 
 
 def test_a_report_of_one_that_another_sends_is_refused(
@@ -93,13 +93,13 @@ def test_a_report_of_one_that_another_sends_is_refused(
 ) -> None:
     """Each bank: its obligations are changed by nobody else, by neither way."""
     a, b = clients
-    events = [tuple(row) for row in sandbox.book.events()]
+    events = [tuple(row) for row in sandbox.store.events()]
     assert "ni številka ponudnika, ki podatke oddaja" in call(sandbox, b, b, report(A))
     (b.folders.incoming("nodurs") / NAME_A).write_text(report(A))
     sandbox.process_now()
-    last = sandbox.book.submissions()[-1]
+    last = sandbox.store.submissions()[-1]
     assert (last.provider, last.verdict) == ("1572814000", "refused")
-    assert [tuple(row) for row in sandbox.book.events()] == events
+    assert [tuple(row) for row in sandbox.store.events()] == events
     assert list(a.folders.outgoing("nodurs").iterdir()) == []
 
 
@@ -137,13 +137,13 @@ def test_a_restart_finishes_what_each_had_under_way(tmp_path: Path) -> None:
         first = {client.provider: client.certificate for client in sandbox.clients}
         for client, name in zip(sandbox.clients, (NAME_A, NAME_B), strict=True):
             number = client.provider.registration_number
-            sandbox.book.take(provider=number, report="nodurs", via="sftp", file_name=name, received_at="",
+            sandbox.store.add(provider=number, report="nodurs", via="sftp", file_name=name, received_at="",
                               size_bytes=1, sha256="")  # fmt: skip
             (client.folders.accepted("nodurs") / name).write_text(report(client.provider))
     with Sandbox(tmp_path / "ajpes", providers=providers, poll_seconds=None) as sandbox:
         assert {client.provider: client.certificate for client in sandbox.clients} == first
         sandbox.process_now()
-        found = [(one.provider, one.verdict) for one in sandbox.book.submissions()]
+        found = [(one.provider, one.verdict) for one in sandbox.store.submissions()]
         assert found == [("5860571000", "accepted"), ("1572814000", "accepted")]
         assert [len(list(each.folders.outgoing("nodurs").iterdir())) for each in sandbox.clients] == [1, 1]
 

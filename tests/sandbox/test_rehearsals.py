@@ -22,9 +22,9 @@ HEADER = (
 EVENT = "O-1,2,12345678,Mizarstvo Češnja s.p.,010000000100284,1,,01,2026-11-17,10000,2026-11-17T08:00:00,3\n"
 # What is special about a reply is tried with a refusal, below.
 BY_SOAP = [
-    one.name for one in STYLES if not {"habit", "result", "deviation", "carriage"} & one.changes.keys()
+    one.name for one in STYLES if not {"quirks", "result", "deviation", "encoding"} & one.changes.keys()
 ]
-BY_SFTP = [one.name for one in STYLES if "habit" in one.changes]
+BY_SFTP = [one.name for one in STYLES if "quirks" in one.changes]
 REPLIES = [
     "asmx", "typed", "text", "cdata", "json", "loose", "mime", "windows-1250", "false-declaration", "bom",
     "crlf", "nul", "typed loose mime", "json windows-1250",
@@ -74,11 +74,11 @@ def test_the_first_report_is_accepted_by_settings_alone(
         code, document = told(capsys, bank, "run", "nodurs", "--via", "soap")
         state = document["submission"]["state"]
         if style == "service-error":
-            assert (code, state, authority.book.submissions()) == (4, "refused", [])
+            assert (code, state, authority.store.submissions()) == (4, "refused", [])
             assert "v času obratovanja" in json.dumps(document, ensure_ascii=False)
         else:
             assert (code, state) == (0, "accepted_with_warnings"), document
-            assert [row["amount_cents"] for row in authority.book.events()] == [10000]
+            assert [row["amount_cents"] for row in authority.store.events()] == [10000]
 
 
 @pytest.mark.parametrize("style", REPLIES)
@@ -97,7 +97,7 @@ def test_a_refusal_is_read_with_its_reason(
         words = json.dumps(shown, ensure_ascii=False)
         assert "Zneski v datoteki niso v evrih z dvema decimalnima mestoma" in words
         assert "Kontrolna številka davčne številke dolžnika ni pravilna" in words
-        assert authority.book.events() == []
+        assert authority.store.events() == []
 
 
 @pytest.mark.parametrize("style", BY_SFTP)
@@ -112,7 +112,7 @@ def test_an_exchange_server_with_habits_gets_the_report_once(
         told(capsys, bank, "collect")
         _, shown = told(capsys, bank, "show", "1")
         assert shown["state"] == "accepted_with_warnings", shown
-        assert len(authority.book.submissions()) == 1
+        assert len(authority.store.submissions()) == 1
 
 
 def test_two_banks_rehearse_at_one_authority(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,9 +127,9 @@ def test_two_banks_rehearse_at_one_authority(tmp_path: Path, capsys: pytest.Capt
             assert authority.write_settings(tmp_path / number / "ajpes.toml", number)
             record(tmp_path / number)
             assert told(capsys, tmp_path / number, "run", "nodurs", "--via", via)[0] == 0
-        assert [(one.provider, one.via) for one in authority.book.submissions()] == [
+        assert [(one.provider, one.via) for one in authority.store.submissions()] == [
             ("5860571000", "soap"), ("1572814000", "sftp"),
         ]  # fmt: skip
-        assert {one.verdict for one in authority.book.submissions()} == {"accepted_with_warnings"}
+        assert {one.verdict for one in authority.store.submissions()} == {"accepted_with_warnings"}
     (tmp_path / "ajpes.toml").write_text('workspaces = ["5860571000", "1572814000"]\n')
     assert len(open_workspaces(tmp_path)) == 2

@@ -13,7 +13,7 @@ import paramiko
 import pytest
 
 from ajpes_reporting.sandbox import Sandbox
-from tests.sandbox.conftest import answers, complaints, validated
+from tests.sandbox.conftest import answers, findings, validated
 from tests.sandbox.letters import event, one, row, spapp
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_a_report_is_taken_judged_and_answered(sandbox: Sandbox, session: parami
     (answer,) = session.listdir("nodurs/iz_ajpes")
     assert answer == "Odgovor_20261117_170501_0001.xml"
     with session.open(f"nodurs/iz_ajpes/{answer}") as file:
-        assert complaints(validated(file.read()), "ERR") == []
+        assert findings(validated(file.read()), "ERR") == []
 
 
 def test_a_monthly_report_is_answered_in_its_own_folder(
@@ -105,10 +105,10 @@ def test_a_file_that_is_still_written_is_not_taken(sandbox: Sandbox, session: pa
     with session.open(f"{INCOMING}/{NAME}", "w") as file:
         file.write(GOOD[:100])
         sandbox.process_now()
-        assert sandbox.book.submissions() == []
+        assert sandbox.store.submissions() == []
         file.write(GOOD[100:])
     sandbox.process_now()
-    assert [found.verdict for found in sandbox.book.submissions()] == ["accepted"]
+    assert [found.verdict for found in sandbox.store.submissions()] == ["accepted"]
 
 
 def test_two_files_of_one_name_are_both_kept(sandbox: Sandbox, session: paramiko.SFTPClient) -> None:
@@ -178,7 +178,7 @@ def test_openssh_delivers_and_fetches(sandbox: Sandbox, tmp_path: Path) -> None:
     got = batch(f"get nodurs/iz_ajpes/* {tmp_path}/")
     assert got.returncode == 0, got.stderr
     (answer,) = tmp_path.glob("Odgovor_*")
-    assert complaints(validated(answer.read_bytes()), "ERR") == []
+    assert findings(validated(answer.read_bytes()), "ERR") == []
 
 
 def place(content: str, path: Path) -> None:

@@ -15,7 +15,7 @@ import zeep
 from lxml import etree
 
 from ajpes_reporting.sandbox import Sandbox
-from tests.sandbox.conftest import complaints, letter, tls, validated
+from tests.sandbox.conftest import findings, letter, tls, validated
 from tests.sandbox.letters import SERVICE, SOAP, cancellation, event, message, one
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ def test_zeep_reports_by_the_shipped_wsdl(sandbox: Sandbox) -> None:
             Blok={"_value_1": etree.fromstring(GOOD)},
             Ident={"string": ["5860571000", "banka", sandbox.keys.soap_password.read_text()]},
         )
-    assert complaints(validated(etree.tostring(answer)), "ERR") == []
-    assert [(found.via, found.verdict) for found in sandbox.book.submissions()] == [("soap", "accepted")]
+    assert findings(validated(etree.tostring(answer)), "ERR") == []
+    assert [(found.via, found.verdict) for found in sandbox.store.submissions()] == [("soap", "accepted")]
 
 
 def test_the_book_knows_the_bytes_of_the_report(sandbox: Sandbox, client: httpx.Client) -> None:
     """An auditor, who looks for exactly what was sent, by whichever way."""
     body = letter(sandbox, GOOD)
     client.post(sandbox.soap_url, content=body)
-    (found,) = sandbox.book.submissions()
+    (found,) = sandbox.store.submissions()
     assert found.sha256 == hashlib.sha256(body).hexdigest()
     assert found.content_sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
     assert found.size_bytes == len(body)
@@ -71,7 +71,7 @@ def test_the_same_report_by_both_ways_has_one_content(sandbox: Sandbox, client: 
     file = sandbox.folder / "nodurs" / "v_ajpes" / "NODURS_20261117_5860571.xml"
     file.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{GOOD}\n')
     sandbox.process_now()
-    over_soap, over_sftp = sandbox.book.submissions()
+    over_soap, over_sftp = sandbox.store.submissions()
     assert over_soap.content_sha256 == over_sftp.content_sha256
     assert (over_soap.via, over_sftp.via) == ("soap", "sftp")
 
@@ -83,11 +83,11 @@ def test_a_tampered_history_is_refused_and_a_correction_goes_through(
     client.post(sandbox.soap_url, content=letter(sandbox, GOOD))
     tampered = letter(sandbox, one(event("1", 9000), count=1, total=9000))
     answer = result(client.post(sandbox.soap_url, content=tampered))
-    assert "No/znesek" in complaints(answer, "ERR")[0][2]
+    assert "No/znesek" in findings(answer, "ERR")[0][2]
     events = event("1"), cancellation("2", "1"), event("3", 9000)
     correction = letter(sandbox, one(*events, count=3, total=29000))
-    assert complaints(result(client.post(sandbox.soap_url, content=correction)), "ERR") == []
-    verdicts = [found.verdict for found in sandbox.book.submissions()]
+    assert findings(result(client.post(sandbox.soap_url, content=correction)), "ERR") == []
+    verdicts = [found.verdict for found in sandbox.store.submissions()]
     assert verdicts == ["accepted", "refused", "accepted"]
 
 
@@ -96,7 +96,7 @@ def test_a_client_without_certificate_is_turned_away(sandbox: Sandbox) -> None:
     bare = tls(sandbox, with_certificate=False)
     with httpx.Client(verify=bare, trust_env=False) as client, pytest.raises(httpx.TransportError):
         client.post(sandbox.soap_url, content=letter(sandbox, GOOD))
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_the_pkcs12_bundle_holds_the_same_client(sandbox: Sandbox) -> None:
@@ -126,14 +126,14 @@ def test_wrong_credentials_get_a_fault_and_nothing_is_entered(
     password = sandbox.keys.soap_password.read_text()
     body = message(GOOD, *(password if text is None else text for text in ident))
     assert fault(client.post(sandbox.soap_url, content=body)).startswith("soap:Client: Identifikacija")
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_basic_authentication_is_the_alternative(sandbox: Sandbox, client: httpx.Client) -> None:
     """Banks that agree with AJPES on HTTP Basic."""
     login = ("banka", sandbox.keys.soap_password.read_text())
     answer = result(client.post(sandbox.soap_url, content=message(GOOD, "5860571000"), auth=login))
-    assert complaints(answer, "ERR") == []
+    assert findings(answer, "ERR") == []
     wrong = client.post(sandbox.soap_url, content=message(GOOD, "5860571000"), auth=("banka", "x"))
     assert fault(wrong).startswith("soap:Client")
 
@@ -156,8 +156,8 @@ def test_what_is_no_call_gets_a_fault(sandbox: Sandbox, client: httpx.Client, bo
 def test_a_broken_message_is_entered_as_unreadable(sandbox: Sandbox, client: httpx.Client) -> None:
     """An auditor: it did arrive, but nothing was taken."""
     fault(client.post(sandbox.soap_url, content=letter(sandbox, GOOD)[:-50]))
-    assert [found.verdict for found in sandbox.book.submissions()] == ["unreadable"]
-    assert sandbox.book.events() == []
+    assert [found.verdict for found in sandbox.store.submissions()] == ["unreadable"]
+    assert sandbox.store.events() == []
 
 
 @pytest.mark.parametrize("report", ["", GOOD + GOOD, "<Nodurs/>", GOOD.replace('izdajatelj="3"', "")])
@@ -165,14 +165,14 @@ def test_a_call_without_one_proper_report_is_refused(
     sandbox: Sandbox, client: httpx.Client, report: str
 ) -> None:
     """The bank: a refusal with a reason, not a fault, for whoever is known."""
-    assert complaints(result(client.post(sandbox.soap_url, content=letter(sandbox, report))), "ERR")
-    assert sandbox.book.events() == []
+    assert findings(result(client.post(sandbox.soap_url, content=letter(sandbox, report))), "ERR")
+    assert sandbox.store.events() == []
 
 
 def test_a_second_report_beside_the_first_is_not_smuggled_in(sandbox: Sandbox, client: httpx.Client) -> None:
     """The authority: what lies in the header was never checked."""
     body = letter(sandbox, GOOD).replace(b"<e:Header/>", f"<e:Header>{GOOD}</e:Header>".encode())
-    assert "natanko enega" in complaints(result(client.post(sandbox.soap_url, content=body)), "ERR")[0][2]
+    assert "natanko enega" in findings(result(client.post(sandbox.soap_url, content=body)), "ERR")[0][2]
 
 
 def test_a_chunked_body_is_read(sandbox: Sandbox, client: httpx.Client) -> None:
@@ -182,7 +182,7 @@ def test_a_chunked_body_is_read(sandbox: Sandbox, client: httpx.Client) -> None:
         body = letter(sandbox, GOOD)
         yield from (body[at : at + 100] for at in range(0, len(body), 100))
 
-    assert complaints(result(client.post(sandbox.soap_url, content=pieces())), "ERR") == []
+    assert findings(result(client.post(sandbox.soap_url, content=pieces())), "ERR") == []
 
 
 def test_curl_reports_with_expect_100_continue(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_body_without_honest_size_is_turned_away(sandbox: Sandbox, head: bytes
     ):
         connection.sendall(b"POST /wsBlokIzmenjava.asmx HTTP/1.1\r\nHost: x\r\n" + head + b"\r\nzz\r\n")
         assert connection.recv(1000).split(b" ")[1] == status
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_half_a_message_is_not_entered(sandbox: Sandbox) -> None:
@@ -233,7 +233,7 @@ def test_half_a_message_is_not_entered(sandbox: Sandbox) -> None:
     ):
         connection.sendall(head.encode() + body[:-1])
     sandbox.stop()
-    assert sandbox.book.submissions() == []
+    assert sandbox.store.submissions() == []
 
 
 def test_too_large_a_message_is_turned_away(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_too_large_a_message_is_turned_away(tmp_path: Path) -> None:
     with Sandbox(tmp_path / "ajpes", largest_bytes=100, poll_seconds=None) as sandbox:
         with httpx.Client(verify=tls(sandbox), trust_env=False) as client:
             assert client.post(sandbox.soap_url, content=letter(sandbox, GOOD)).status_code == 413
-        assert sandbox.book.submissions() == []
+        assert sandbox.store.submissions() == []
 
 
 def test_other_addresses_are_not_found(sandbox: Sandbox, client: httpx.Client) -> None:

@@ -131,11 +131,11 @@ def ident(style: str, said: list[str]) -> dict[str, Any]:
 def test_zeep_reports_by_the_wsdl_of_each_style(in_style: Callable[..., Sandbox], style: str) -> None:
     """Whoever rehearses: a client that keeps to the WSDL is understood, whatever it asks for."""
     sandbox = in_style(style)
-    before = len(sandbox.book.submissions())
+    before = len(sandbox.store.submissions())
     with zeep_client(sandbox, basic=style == "basic") as client:
         client.service.BlokPodOddaj(Blok=blok(style, client), **ident(style, entries(sandbox)))
-    assert [found.verdict for found in sandbox.book.submissions()[before:]] == ["accepted"]
-    assert [row["amount_cents"] for row in sandbox.book.events()] == [10000]
+    assert [found.verdict for found in sandbox.store.submissions()[before:]] == ["accepted"]
+    assert [row["amount_cents"] for row in sandbox.store.events()] == [10000]
 
 
 @pytest.mark.parametrize("style", OTHER_REQUESTS)
@@ -144,12 +144,12 @@ def test_a_client_that_does_not_keep_to_the_wsdl_is_found_out(
 ) -> None:
     """The bank: a rehearsal that takes any message proves nothing about the first day."""
     sandbox = in_style(style)
-    before = len(sandbox.book.submissions())
+    before = len(sandbox.store.submissions())
     action = f'"{SERVICE}/BlokPodOddaj"'
     response = post(sandbox, letter(sandbox, GOOD), SOAPAction=action, **{"Content-Type": "text/xml"})
     assert response.status_code == 500 or (style, response.status_code) == ("soap12", 415)
     assert response.status_code == 415 or b"Fault" in response.content
-    assert len(sandbox.book.submissions()) == before
+    assert len(sandbox.store.submissions()) == before
 
 
 def test_a_message_in_the_other_soap_is_not_even_read(in_style: Callable[..., Sandbox]) -> None:
@@ -191,11 +191,11 @@ def test_a_hand_made_call_is_read_to_the_letter(
 ) -> None:
     """Clients that zeep is not: namespaces, declarations and blanks as others write them."""
     sandbox = in_style(style)
-    before = len(sandbox.book.submissions())
+    before = len(sandbox.store.submissions())
     media_type = "application/soap+xml" if style == "soap12" else "text/xml"
     response = post(sandbox, made(sandbox), **{"Content-Type": f"{media_type}; charset=utf-8"})
     assert response.status_code == 200, response.text
-    assert [found.verdict for found in sandbox.book.submissions()[before:]] == ["accepted"]
+    assert [found.verdict for found in sandbox.store.submissions()[before:]] == ["accepted"]
 
 
 @pytest.mark.parametrize("style", ["string", "base64", "content"])
@@ -226,7 +226,7 @@ def test_what_is_no_report_is_refused_in_words(
     sandbox = in_style(style)
     response = post(sandbox, call(sandbox, content))
     assert b"<Opis>" in response.content or b":Client<" in response.content
-    assert sandbox.book.submissions()[-1:][0].verdict != "taken"
+    assert sandbox.store.submissions()[-1:][0].verdict != "taken"
 
 
 def answer_in(response: httpx.Response) -> etree._Element:
@@ -273,13 +273,13 @@ def test_a_result_in_json_says_success_or_failure(
 def test_a_service_error_stands_in_ident_and_nothing_is_taken(in_style: Callable[..., Sandbox]) -> None:
     """The bank that reports out of hours, or with a wrong password: the normal envelope says why."""
     sandbox = in_style("service-error")
-    before = len(sandbox.book.submissions())
+    before = len(sandbox.store.submissions())
     (closed,) = answer_in(ask(sandbox, GOOD))
     (unknown,) = answer_in(post(sandbox, message(GOOD, "5860571000", "banka", "wrong")))
     assert (closed.get("idNapake"), unknown.get("idNapake")) == ("12", "1")
     assert closed.get("dtDatumPriprave") == "2026-11-17T17:05:01+01:00"
     assert "času" in str(closed.findtext(f"{{{SERVICE}}}OpisNapake"))
-    assert len(sandbox.book.submissions()) == before
+    assert len(sandbox.store.submissions()) == before
 
 
 def test_a_loose_answer_breaks_its_schema_and_keeps_its_verdict(in_style: Callable[..., Sandbox]) -> None:
@@ -342,7 +342,7 @@ def test_styles_that_change_different_things_go_together(in_style: Callable[...,
     sandbox = in_style("base64", "single", "unqualified", "text", "mime")
     with zeep_client(sandbox, basic=False) as client:
         client.service.BlokPodOddaj(Blok=GOOD.encode(), Ident=";".join(entries(sandbox)))
-    assert sandbox.book.submissions()[-1].verdict == "accepted"
+    assert sandbox.store.submissions()[-1].verdict == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -357,16 +357,16 @@ def test_styles_that_exclude_each_other_are_named(names: tuple[str, ...]) -> Non
 def test_habits_of_the_exchange_server_add_up() -> None:
     """Servers want for more than one right."""
     style = style_of(["no-list", "base64", "no-stat", "basic"])
-    assert style.habit == {"no_list", "no_stat"}
+    assert style.quirks == {"no_list", "no_stat"}
     assert style.settings["soap"] == 'authentication = "basic"\n'
 
 
 def test_every_style_has_a_name_of_its_own_and_a_sentence() -> None:
     """Whoever looks for the one that AJPES's letter describes."""
-    assert len({one.name for one in STYLES}) == len({one.plays for one in STYLES}) == len(STYLES)
+    assert len({one.name for one in STYLES}) == len({one.description for one in STYLES}) == len(STYLES)
     assert set(REQUESTS) <= {one.name for one in STYLES}
     told = (SCHEMAS.parent / "docs" / "operating.md").read_text()
-    assert [one.name for one in STYLES if f"| `{one.name}` | {one.plays} |" not in told] == []
+    assert [one.name for one in STYLES if f"| `{one.name}` | {one.description} |" not in told] == []
 
 
 def test_the_wsdl_that_is_made_describes_what_the_shipped_one_does() -> None:

@@ -153,7 +153,7 @@ def test_a_job_of_a_dead_worker_is_done_by_another(office: Office) -> None:
     with office.worker():
         until(lambda: office.told and not office.queued())
     assert office.endings() == [Ending.SENT]
-    assert len(office.bank.authority.book.submissions()) == 1
+    assert len(office.bank.authority.store.submissions()) == 1
 
 
 def test_a_period_that_waited_is_looked_up_before_it_is_run(office: Office) -> None:
@@ -171,7 +171,7 @@ def test_a_stop_waits_for_the_report_on_its_way(office: Office) -> None:
     office.bank.record(event("O-1", 1))
     office.bank.authority.faults.add("soap", "slow", seconds=2, times=1)
     with office.worker():
-        until(lambda: office.bank.authority.book.submissions())
+        until(lambda: office.bank.authority.store.submissions())
         assert office.told == []
     assert office.endings() == [Ending.SENT]
     assert ("report", "doing") not in office.queued()

@@ -169,7 +169,7 @@ class Year:
 
     def audit(self, days: list[date]) -> list[str]:
         """What is wrong, by the authority's book and by our own record; nothing should be."""
-        received = Counter((one.report, one.period) for one in self.authority.book.submissions())
+        received = Counter((one.report, one.period) for one in self.authority.store.submissions())
         wrong = [f"{key} was received {count} times" for key, count in received.items() if count != 1]
         with self.context.engine.connect() as connection:
             rows = connection.execute(select(due_reports).order_by(due_reports.c.deadline)).all()
@@ -180,8 +180,8 @@ class Year:
             wrong.append(f"{len(sent)} periods count as sent, {sum(received.values())} were received")
         if sum(row.report == "NODURS" for row in rows) != len(days):
             wrong.append("the table of due reports does not hold every day once")
-        if len(self.authority.book.events()) != recorded:
-            wrong.append(f"{len(self.authority.book.events())} of {recorded} events were received")
+        if len(self.authority.store.events()) != recorded:
+            wrong.append(f"{len(self.authority.store.events())} of {recorded} events were received")
         return wrong + list(verify_all(self.context).problems)
 
     # --- What happens to the workers ---
@@ -261,7 +261,7 @@ class Year:
                 self._ask_about(one)
 
     def _ask_about(self, one: Submission) -> None:
-        held = [known for known in self.authority.book.submissions(one.report.lower())
+        held = [known for known in self.authority.store.submissions(one.report.lower())
                 if known.is_accepted and _same_period(known.period, one.period)]  # fmt: skip
         try:
             resolve(
@@ -270,7 +270,7 @@ class Year:
             self.counts.asked[DELIVERED if held else NEVER_ARRIVED] += 1
             if held:
                 answer = self.folder / f"answer-{one.id}.xml"
-                answer.write_bytes(self.authority.book.answer(held[0].id) or b"")
+                answer.write_bytes(self.authority.store.answer(held[0].id) or b"")
                 take_by_hand(self.context, [answer])
         except AjpesReportingError:
             return  # a worker is at it, or the folders are away; the person tries again
@@ -386,7 +386,7 @@ def main() -> None:
             if day.day == 1:
                 print(f"{day} after {time.monotonic() - started:.0f} s: {year.counts}", flush=True)
         wrong = year.audit(days)
-        received = Counter(one.report for one in year.authority.book.submissions())
+        received = Counter(one.report for one in year.authority.store.submissions())
     print(f"{time.monotonic() - started:.0f} s; received: {dict(received)}; {year.counts}")
     sys.exit("\n".join([f"seed {options.seed}, see {folder}:", *wrong]) if wrong else 0)
 

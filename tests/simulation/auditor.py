@@ -18,7 +18,7 @@ import zstandard
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.pipeline.audit import verify_all
 from ajpes_reporting.sandbox import reading
-from ajpes_reporting.sandbox.book import REFUSED
+from ajpes_reporting.sandbox.store import REFUSED
 from ajpes_reporting.wiring import open_context
 
 from .poison import OTHER_ANSWERS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from ajpes_reporting.sandbox.book import Submission
+    from ajpes_reporting.sandbox.store import Submission
 
     from .world import World
 
@@ -63,7 +63,7 @@ def audit(world: World, days: Sequence[str], recorded: Sequence[str]) -> list[Fi
 
     `recorded` are the rows of CSV that the bank entered into its ledger.
     """
-    book = world.book.submissions()
+    book = world.store.submissions()
     return [
         *_reports(book, days),
         *_events(world, recorded),
@@ -137,7 +137,7 @@ def _events(world: World, recorded: Sequence[str]) -> Iterator[Finding]:
     """The authority has what the bank recorded, to the cent."""
     columns = [row.split(",") for row in recorded]
     ours = {(row[0], row[5], int(row[9])) for row in columns}
-    theirs = {(row["obligation_id"], row["event_id"], row["amount_cents"]) for row in world.book.events()}
+    theirs = {(row["obligation_id"], row["event_id"], row["amount_cents"]) for row in world.store.events()}
     if missing := ours - theirs:
         yield Finding(LOST, f"the authority does not know the events {sorted(missing)}")
     if others := theirs - ours:
@@ -194,7 +194,7 @@ def _one_answer(
     path = world.counters / one.report / "iz_ajpes" / str(one.answer_name)
     if not path.exists():
         yield Finding(LOST, f"{path.name} is gone from iz_ajpes")
-    count = kept[_sha256(world.book.answer(one.id) or b"")]
+    count = kept[_sha256(world.store.answer(one.id) or b"")]
     if count == 0:
         yield Finding(LOST, f"{path.name} was put out and is not stored")
     if count > 1 or fetched[f"{one.report}/{path.name}"] > 1:
@@ -260,7 +260,7 @@ def _record(world: World, book: Sequence[Submission]) -> Iterator[Finding]:
 
 def audit_what_was_set_back(world: World) -> list[Finding]:
     """What the authority has and a journal that was set back does not know, `audit verify` names at once."""
-    return list(_not_named(world, world.book.submissions(), _verified(world)))
+    return list(_not_named(world, world.store.submissions(), _verified(world)))
 
 
 def _not_named(world: World, book: Sequence[Submission], told: Sequence[str]) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from ajpes_reporting.sandbox.faults import Faults
+    from ajpes_reporting.sandbox.faults import FaultInjector
 
 KILL, PAUSE, PARTITION, LOST_COMMIT = "kill", "pause", "partition", "commit reported lost"
 LONG_PAUSE = "long pause"
@@ -84,7 +84,7 @@ SFTP_MOODS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-def spoil(faults: Faults, via: str, kind: str, rng: random.Random) -> str:
+def spoil(faults: FaultInjector, via: str, kind: str, rng: random.Random) -> str:
     """Gives the authority a bad day of this kind, or, if it is empty, any day; says which."""
     if not kind and rng.random() < _GOOD_DAYS:
         return "well"
@@ -94,7 +94,7 @@ def spoil(faults: Faults, via: str, kind: str, rng: random.Random) -> str:
     return ", ".join(f"{fault.channel} {fault.kind}" for fault in faults._load())
 
 
-def poison(faults: Faults, via: str, name: str, place: str, rng: random.Random) -> str:
+def poison(faults: FaultInjector, via: str, name: str, place: str, rng: random.Random) -> str:
     """Has the authority put out an answer of this name, before, after or instead of its own; says how.
 
     Over SOAP there is only one answer to a call.
@@ -125,7 +125,7 @@ STRANGE_SERVERS: dict[str, dict[str, Any]] = {
 }
 
 
-def estrange(faults: Faults, name: str, rng: random.Random) -> str:
+def estrange(faults: FaultInjector, name: str, rng: random.Random) -> str:
     """Gives the exchange server such a habit; its answers may be late besides, or never come."""
     faults.add("sftp", **STRANGE_SERVERS[name])
     late = rng.choice((None, {"kind": "delay", "seconds": 0.7}, {"kind": "no_answer"}))
@@ -153,7 +153,7 @@ STRANGE_REPLIES: dict[str, dict[str, Any]] = {
 }
 
 
-def talk_strangely(faults: Faults, name: str, rng: random.Random) -> str:
+def talk_strangely(faults: FaultInjector, name: str, rng: random.Random) -> str:
     """Has the authority reply so, and sometimes once more in another strange way; says how."""
     others = rng.sample(list(STRANGE_REPLIES), k=rng.choice((0, 0, 1, 2)))
     for one in (name, *others):

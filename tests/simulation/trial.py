@@ -258,7 +258,7 @@ class _Play:
         with self._world.idle_sessions_end(_MAY_BE_IDLE_SECONDS):
             first = self._world.start()
             give_up = time.monotonic() + _STARTS_AT_LATEST_SECONDS
-            while not self._world.book.submissions() and time.monotonic() < give_up:
+            while not self._world.store.submissions() and time.monotonic() < give_up:
                 time.sleep(0.01)
             time.sleep(_IS_ASKED_AFTER_SECONDS)
             self._expect(self._world.work(), "the second worker")

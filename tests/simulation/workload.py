@@ -73,7 +73,7 @@ def attend(world: World, rng: random.Random) -> int:
 
 
 def _settle(world: World, row: Any, rng: random.Random) -> int:
-    held = [one for one in world.book.submissions() if one.period == row.period]
+    held = [one for one in world.store.submissions() if one.period == row.period]
     if not held:
         _do(world, lambda duty: resolve(duty.context, row.id, "never-arrived", "AJPES has no trace of it"))
         return 1
@@ -81,18 +81,18 @@ def _settle(world: World, row: Any, rng: random.Random) -> int:
         return 0  # its answer lies in the folder; the next tick fetches it
     if row.state == "unknown" and rng.random() < 0.5:
         _do(world, lambda duty: resolve(duty.context, row.id, "delivered", "AJPES has it"))
-    _take_letter(world, world.book.answer(held[-1].id) or b"")
+    _take_letter(world, world.store.answer(held[-1].id) or b"")
     return 1
 
 
 def _let_go_or_tell(world: World, row: Any) -> int:
     """A report that is held is let go, unless AJPES has it already."""
-    has_it = [one for one in world.book.submissions() if one.period == row.period and one.is_accepted]
+    has_it = [one for one in world.store.submissions() if one.period == row.period and one.is_accepted]
     if not has_it:
         _do(world, lambda duty: release(duty.context, row.id, "AJPES has no trace of it"))
         return 1
     _do(world, lambda duty: resolve(duty.context, row.id, "delivered", "AJPES has it"))
-    _take_letter(world, world.book.answer(has_it[-1].id) or b"")
+    _take_letter(world, world.store.answer(has_it[-1].id) or b"")
     return 1
 
 

@@ -21,8 +21,8 @@ from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.pipeline.facts import import_files
-from ajpes_reporting.sandbox.book import Book
-from ajpes_reporting.sandbox.faults import Faults
+from ajpes_reporting.sandbox.faults import FaultInjector
+from ajpes_reporting.sandbox.store import Store
 from ajpes_reporting.wiring import open_context
 
 from . import worker
@@ -68,12 +68,12 @@ class World:
         return self.folder / "bank"
 
     @property
-    def book(self) -> Book:
-        return Book(self.folder / "authority" / "book.sqlite")
+    def store(self) -> Store:
+        return Store(self.folder / "authority" / "book.sqlite")
 
     @property
-    def faults(self) -> Faults:
-        return Faults(self.folder / "authority" / "faults.json")
+    def faults(self) -> FaultInjector:
+        return FaultInjector(self.folder / "authority" / "faults.json")
 
     @property
     def counters(self) -> Path:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from .payments import Status, invoice_number
 
 if TYPE_CHECKING:
-    from .book import Payment
     from .codes import ApiError, InvalidError
     from .rules import Rules
+    from .store import Payment
 
 # A sample of 6.5.3 says MONETA-S where its table says MONETA.
-_SAMPLE_WAYS = {"MONETA": "MONETA-S"}
+_SAMPLE_METHODS = {"MONETA": "MONETA-S"}
 PAYMENT_SERVICE = "12345679"  # the tax number of whoever takes the money
 
 
-class Wording:
+class AnswerWriter:
     """Writes answers as `Rules` say where the description leaves it open."""
 
     def __init__(self, rules: Rules) -> None:
@@ -61,7 +61,7 @@ class Wording:
 
     def way(self, payment: Payment) -> str | None:
         if self._is_sample and payment.way:
-            return _SAMPLE_WAYS.get(payment.way, payment.way)
+            return _SAMPLE_METHODS.get(payment.way, payment.way)
         return payment.way
 
     def moment(self, seconds: int | None) -> str | None:
@@ -112,6 +112,6 @@ def invalid(error: InvalidError) -> dict[str, Any]:
         "errorCode": "-99",
         "validationErrors": [
             {"identifier": one.identifier, "message": one.code.text, "errorCode": str(one.code.value)}
-            for one in error.complaints
+            for one in error.field_errors
         ],
     }

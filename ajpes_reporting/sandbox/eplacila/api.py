@@ -10,23 +10,23 @@ from urllib.parse import parse_qsl
 
 from . import receipts
 from .answers import failed, invalid
-from .book import OrderUsedError
-from .codes import ApiError, Code, Complaint, InvalidError, forbidden, not_found
+from .codes import ApiError, Code, FieldError, InvalidError, forbidden, not_found
 from .order import read_order
 from .payments import invoice_number
 from .statements import Selection, file_pieces, json_pieces, select
+from .store import OrderUsedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from .answers import Wording
-    from .authentication import Door
-    from .book import Book, Payment
+    from .answers import AnswerWriter
+    from .authentication import Authenticator
     from .payments import Payments
     from .rules import Rules
     from .services import Credentials, Register
     from .signing import Signer
+    from .store import Payment, Store
 
 _BLOCK_BYTES = 1 << 16
 _TRANSACTION_ID = re.compile(r"[0-9a-f]{32}")
@@ -68,21 +68,21 @@ class Api:
 
     def __init__(
         self,
-        door: Door,
+        authenticator: Authenticator,
         register: Register,
         payments: Payments,
-        book: Book,
+        store: Store,
         signer: Signer,
-        wording: Wording,
+        writer: AnswerWriter,
         rules: Rules,
         clock: Callable[[], datetime],
     ) -> None:
-        self._door = door
+        self._authenticator = authenticator
         self._register = register
         self._payments = payments
-        self._book = book
+        self._store = store
         self._signer = signer
-        self._wording = wording
+        self._writer = writer
         self._rules = rules
         self._clock = clock
 
@@ -91,28 +91,30 @@ class Api:
     ) -> Reply:
         """The reply to a call of this method; only a good one is signed (6.4.2)."""
         try:
-            credentials = self._door.admit(call.path["key"], call.authorization, call.url, self._clock())
+            credentials = self._authenticator.authenticate(
+                call.path["key"], call.authorization, call.url, self._clock()
+            )
             self._payments.abandon_idle()
             answer = method(call, credentials)
         except ApiError as error:
             return reply(error.status, failed(error))
         except InvalidError as error:
             return reply(400, invalid(error))
-        auth = self._wording.numbers(
+        auth = self._writer.numbers(
             self._signer.auth(
                 credentials.api_key, self._clock(), answer.transaction_id, wrong=wrong_signature
             )
         )
         if answer.statement is not None:
             return Reply(200, _blocks(_enclosed(answer.statement, auth)))
-        return reply(200, self._wording.numbers(answer.document) | {"auth": auth})
+        return reply(200, self._writer.numbers(answer.document) | {"auth": auth})
 
     # --- The methods ---
 
     def health(self, _call: Call, credentials: Credentials) -> Answer:
         """6.5.1"""
-        paid_at = self._book.last_paid_at(credentials.service.ids)
-        return Answer({"status": 0, "zadnjePlacilo": self._wording.moment(paid_at)})
+        paid_at = self._store.last_paid_at(credentials.service.ids)
+        return Answer({"status": 0, "zadnjePlacilo": self._writer.moment(paid_at)})
 
     def init(self, call: Call, credentials: Credentials) -> Answer:
         """6.5.2"""
@@ -121,10 +123,10 @@ class Api:
         try:
             payment = self._payments.open(order, service.registration_number)
         except OrderUsedError:
-            raise InvalidError(Complaint("id", Code.ORDER_USED)) from None
+            raise InvalidError(FieldError("id", Code.ORDER_USED)) from None
         root = call.url.partition("/api/")[0]
         entry = f"{root}/vstop/index?idt={payment.transaction_id}"
-        return Answer(self._wording.opened(payment, entry), payment.transaction_id)
+        return Answer(self._writer.opened(payment, entry), payment.transaction_id)
 
     def status(self, call: Call, credentials: Credentials) -> Answer:
         """6.5.3.1"""
@@ -134,8 +136,8 @@ class Api:
         """6.5.3.2: of an order of this e-service; others may have used the same id."""
         order_id = call.path["order_id"]
         if len(order_id) > 300:
-            raise InvalidError(Complaint("idNarocila", Code.TOO_LONG))
-        payment = self._book.payment_of_order(credentials.service.ids, order_id)
+            raise InvalidError(FieldError("idNarocila", Code.TOO_LONG))
+        payment = self._store.payment_of_order(credentials.service.ids, order_id)
         if payment is None:
             raise not_found("idNarocila")
         return self._told(payment)
@@ -155,7 +157,7 @@ class Api:
     def statement(self, call: Call, credentials: Credentials) -> Answer:
         """6.5.5.1"""
         selection = self._selection(call, credentials)
-        return Answer(statement=json_pieces(self._book, selection, self._wording, self._rules))
+        return Answer(statement=json_pieces(self._store, selection, self._writer, self._rules))
 
     def statement_file(self, call: Call, credentials: Credentials) -> Answer:
         """6.5.5.2"""
@@ -164,16 +166,16 @@ class Api:
             raise not_found("izpisekType")
         selection = self._selection(call, credentials)
         with_namespace = call.parameters.get("ns", "").lower() == "true"
-        pieces = file_pieces(kind, self._book, selection, self._wording, self._rules, with_namespace)
+        pieces = file_pieces(kind, self._store, selection, self._writer, self._rules, with_namespace)
         return Answer(statement=pieces)
 
     def _told(self, payment: Payment) -> Answer:
-        return Answer(self._wording.status(payment), payment.transaction_id)
+        return Answer(self._writer.status(payment), payment.transaction_id)
 
     def _payment(self, transaction_id: str, credentials: Credentials) -> Payment:
         if not _TRANSACTION_ID.fullmatch(transaction_id):
-            raise InvalidError(Complaint("transactionId", Code.TRANSACTION_ID))
-        payment = self._book.payment(transaction_id)
+            raise InvalidError(FieldError("transactionId", Code.TRANSACTION_ID))
+        payment = self._store.payment(transaction_id)
         if payment is None:
             raise not_found("transactionId")
         if payment.ids != credentials.service.ids:

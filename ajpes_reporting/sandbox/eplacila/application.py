@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from .answers import failed, invalid
 from .api import Answer, Call, Reply, reply
-from .codes import ApiError, Code, Complaint, InvalidError
+from .codes import ApiError, Code, FieldError, InvalidError
 from .openapi import document
 from .server import HANG_UP
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from ..faults import Fault, Faults
+    from ..faults import FaultInjector, InjectedFault
     from .api import Api
     from .pages import Pages
     from .rules import Rules
@@ -34,7 +34,7 @@ _LARGEST_BYTES = 1 << 20
 _API = "/api/v1/{key}"
 
 
-def application(api: Api, pages: Pages, faults: Faults, rules: Rules) -> Starlette:
+def application(api: Api, pages: Pages, faults: FaultInjector, rules: Rules) -> Starlette:
     """Everything under one roof: the interface, the payment pages, the OpenAPI document."""
 
     def route(path: str, method: Method, verb: str = "GET") -> Route:
@@ -62,14 +62,14 @@ def application(api: Api, pages: Pages, faults: Faults, rules: Rules) -> Starlet
     )
 
 
-def _endpoint(api: Api, method: Method, faults: Faults) -> Endpoint:
+def _endpoint(api: Api, method: Method, faults: FaultInjector) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         fault = faults.take("api", "slow", "drop_answer", "error", "wrong_signature")
         if fault is not None and not fault.is_after_processing:
             return _response(_fault_reply(fault))
         body = await _body(request)
         if body is None:
-            return _response(reply(400, invalid(InvalidError(Complaint("", Code.TOO_LONG)))))
+            return _response(reply(400, invalid(InvalidError(FieldError("", Code.TOO_LONG)))))
         wrong = fault is not None and fault.kind == "wrong_signature"
         answer = await run_in_threadpool(api.answer, method, _call(request, body), wrong_signature=wrong)
         return _response(answer) if fault is None else await _spoil(fault, answer, request)
@@ -102,7 +102,7 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-async def _spoil(fault: Fault, answer: Reply, request: Request) -> Response:
+async def _spoil(fault: InjectedFault, answer: Reply, request: Request) -> Response:
     match fault.kind:
         case "slow":
             await asyncio.sleep(fault.seconds or 0)
@@ -120,7 +120,7 @@ async def _hang_up(request: Request) -> None:
         pass
 
 
-def _fault_reply(fault: Fault) -> Reply:
+def _fault_reply(fault: InjectedFault) -> Reply:
     status = fault.status or 500
     return reply(status, failed(ApiError(status, Code.UNKNOWN, "Simulator", "Napaka pri obdelavi.")))
 
@@ -134,8 +134,8 @@ async def _no_such_address(request: Request, _error: Any) -> Response:
 
 
 async def _wrong_verb(request: Request, error: Any) -> Response:
-    complaint = ApiError(405, Code.UNKNOWN, request.url.path, "Napačna metoda HTTP.")
-    return JSONResponse(failed(complaint), 405, headers=error.headers)
+    refusal = ApiError(405, Code.UNKNOWN, request.url.path, "Napačna metoda HTTP.")
+    return JSONResponse(failed(refusal), 405, headers=error.headers)
 
 
 async def _unforeseen(request: Request, _error: Any) -> Response:

@@ -14,23 +14,23 @@ from .codes import ApiError, Code, forbidden
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .book import Book
     from .services import Credentials, Register
+    from .store import Store
 
 _NONCE = re.compile(r"[A-Za-z0-9]{8,15}")
 _EPOCH = re.compile(r"[0-9]{1,12}")
 _SOURCE = "Avtentikacija"
 
 
-class Door:
-    """Lets callers in. `tolerance` in seconds, to either side of the till's clock."""
+class Authenticator:
+    """Lets callers in. `tolerance` in seconds, to either side of the simulator's clock."""
 
-    def __init__(self, register: Register, book: Book, tolerance: int) -> None:
+    def __init__(self, register: Register, store: Store, tolerance: int) -> None:
         self._register = register
-        self._book = book
+        self._store = store
         self._tolerance = tolerance
 
-    def admit(self, key_in_path: str, header: str, url: str, now: datetime) -> Credentials:
+    def authenticate(self, key_in_path: str, header: str, url: str, now: datetime) -> Credentials:
         """The caller's credentials. `url` as sent, with its query. Raises `ApiError` 401 or 403."""
         username, password = _basic(header)
         api_key, nonce, timestamp = _parts(username)
@@ -45,7 +45,7 @@ class Door:
         if not hmac.compare_digest(right, password.lower()):
             raise _refused(Code.CREDENTIALS)
         # Only now: whoever does not know the secret must not be able to use up a nonce.
-        if not self._book.use_nonce(api_key, nonce, int(now.timestamp()), 2 * self._tolerance):
+        if not self._store.use_nonce(api_key, nonce, int(now.timestamp()), 2 * self._tolerance):
             raise _refused(Code.NONCE)
         if key_in_path != api_key:
             raise forbidden(_SOURCE)

@@ -36,7 +36,7 @@ class Code(IntEnum):
     NO_SERVICE = 204, "E-storitev ni aktivna ali ne obstaja."
     URL = 205, "Neveljaven URL v klicu inicializacije plačila."
     ORDER_USED = 206, "Identifikator naročila je že uporabljen."
-    WAY = 207, "Neveljaven način plačila, podan pri inicializaciji."
+    METHOD = 207, "Neveljaven način plačila, podan pri inicializaciji."
     LANGUAGE = 208, "Nepodprt jezik, podan pri inicializaciji."
     NO_ITEM = 209, "Naročilo ne vsebuje nobene postavke."
     NEGATIVE_VAT = 210, "Negativna vrednost DDV."
@@ -50,7 +50,7 @@ class Code(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class FieldError:
     """One thing wrong with a request: the parameter, and the code that says why."""
 
     identifier: str
@@ -69,11 +69,11 @@ class ApiError(Exception):
 
 
 class InvalidError(Exception):
-    """A request that is answered with the complaints of 6.3.1."""
+    """A request that is answered with the field_errors of 6.3.1."""
 
-    def __init__(self, *complaints: Complaint) -> None:
-        super().__init__(", ".join(f"{one.identifier}: {one.code.value}" for one in complaints))
-        self.complaints = complaints
+    def __init__(self, *field_errors: FieldError) -> None:
+        super().__init__(", ".join(f"{one.identifier}: {one.code.value}" for one in field_errors))
+        self.field_errors = field_errors
 
 
 def forbidden(source: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the interface (6.5), in the words that the till answers with."""
+"""The OpenAPI document of the interface (6.5), in the words in which the simulator answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _URL: Schema = {"type": "string", "minLength": 1, "maxLength": 1000, "descriptio
 
 
 def document(root: str, rules: Rules) -> Schema:
-    """The whole document; `root` is where the till is reached."""
+    """The whole document; `root` is where the simulator is reached."""
     return {
         "openapi": "3.1.0",
         "info": {

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from .codes import Code, Complaint, InvalidError, forbidden
-from .form import Form, is_url, parse_object
-from .ways import GROUPS, WAYS, ways_named
+from .codes import Code, FieldError, InvalidError, forbidden
+from .fields import FieldReader, is_url, parse_object
+from .payment_methods import GROUPS, METHODS, methods_named
 
 if TYPE_CHECKING:
     from .services import Register, Service
@@ -37,8 +37,8 @@ class Order:
 
 def read_order(body: bytes, service: Service, register: Register) -> Order:
     """Raises `InvalidError` with everything that is wrong, or `ApiError` for somebody else's ids."""
-    complaints: list[Complaint] = []
-    form = Form(parse_object(body), complaints)
+    field_errors: list[FieldError] = []
+    form = FieldReader(parse_object(body), field_errors)
     ids = _ids(form, service, register)
     urls = [_registered_url(form, name, service) for name in ("successUrl", "failureUrl", "callbackUrl")]
     items = _items(form)
@@ -53,72 +53,74 @@ def read_order(body: bytes, service: Service, register: Register) -> Order:
         callback_url=urls[2],
         details=_details(form, items, service, register),
     )
-    if complaints:
-        raise InvalidError(*complaints)
+    if field_errors:
+        raise InvalidError(*field_errors)
     return order
 
 
-def _ids(form: Form, service: Service, register: Register) -> int:
+def _ids(form: FieldReader, service: Service, register: Register) -> int:
     number = form.number("ids", required=True)
     if number is None:
         return 0
     known = register.by_ids(int(number)) if number == number.to_integral_value() else None
     if known is None:
-        form.complain("ids", Code.NO_SERVICE)
+        form.add_error("ids", Code.NO_SERVICE)
     elif known.service.ids != service.ids:
         raise forbidden("ids")
     elif not service.is_active:
-        form.complain("ids", Code.NO_SERVICE)
+        form.add_error("ids", Code.NO_SERVICE)
     elif not service.has_new_flow:
-        form.complain("ids", Code.OLD_FLOW)
+        form.add_error("ids", Code.OLD_FLOW)
     return int(number)
 
 
-def _registered_url(form: Form, name: str, service: Service) -> str:
+def _registered_url(form: FieldReader, name: str, service: Service) -> str:
     url = form.url(name)
     if is_url(url) and not service.has_registered(url):
-        form.complain(name, Code.URL)
+        form.add_error(name, Code.URL)
     return url
 
 
-def _ways(form: Form) -> tuple[str, ...]:
+def _ways(form: FieldReader) -> tuple[str, ...]:
     names = [name.strip() for name in form.text("idn").split(",") if name.strip()]
-    if any(name not in WAYS and name not in GROUPS for name in names):
-        form.complain("idn", Code.WAY)
-    return ways_named(names)
+    if any(name not in METHODS and name not in GROUPS for name in names):
+        form.add_error("idn", Code.METHOD)
+    return methods_named(names)
 
 
-def _items(form: Form) -> list[dict[str, Any]]:
+def _items(form: FieldReader) -> list[dict[str, Any]]:
     items = [_item(one) for one in form.objects("postavka")]
     if not items:
-        form.complain("postavka", Code.NO_ITEM)
+        form.add_error("postavka", Code.NO_ITEM)
     return items
 
 
-def _item(form: Form) -> dict[str, Any]:
+def _item(form: FieldReader) -> dict[str, Any]:
     quantity, price = form.number("kolicina", required=True), form.number("cena", required=True)
     vat = form.number("odstotekDdv")
     for name, number in (("kolicina", quantity), ("cena", price)):
         if number is not None and number < 0:
-            form.complain(name, Code.NEGATIVE_ITEM)
+            form.add_error(name, Code.NEGATIVE_ITEM)
     if vat is not None and vat < 0:
-        form.complain("odstotekDdv", Code.NEGATIVE_VAT)
+        form.add_error("odstotekDdv", Code.NEGATIVE_VAT)
     if form.flag("imaProvizijo"):
-        form.complain("imaProvizijo", Code.PROVISION)
+        form.add_error("imaProvizijo", Code.PROVISION)
     texts = {name: form.text(name) or None for name in _ITEM_TEXTS}
     numbers = {"kolicina": quantity, "cena": price, "odstotekDdv": vat}
     return texts | {name: None if number is None else f"{number:f}" for name, number in numbers.items()}
 
 
-def _amount_cents(form: Form, items: list[dict[str, Any]]) -> int:
+def _amount_cents(form: FieldReader, items: list[dict[str, Any]]) -> int:
     """Prices are with VAT: in the samples of 6.5 an item of 1 EUR with 22 % makes a payment of 1 EUR."""
     total = sum((Decimal(one["kolicina"] or 0) * Decimal(one["cena"] or 0) for one in items), Decimal())
     if total < 0:
-        form.complain("postavka", Code.NEGATIVE_SUM)
+        form.add_error("postavka", Code.NEGATIVE_SUM)
     return int((total * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _details(form: Form, items: list[dict[str, Any]], service: Service, register: Register) -> dict[str, Any]:
+def _details(
+    form: FieldReader, items: list[dict[str, Any]], service: Service, register: Register
+) -> dict[str, Any]:
     return {
         "maticna": _registration_number(form, service, register),
         "valuta": _currency(form),
@@ -135,38 +137,38 @@ def _details(form: Form, items: list[dict[str, Any]], service: Service, register
     }
 
 
-def _registration_number(form: Form, service: Service, register: Register) -> str:
+def _registration_number(form: FieldReader, service: Service, register: Register) -> str:
     number = form.text("maticna", required=True, length=_REGISTRATION_NUMBER_LENGTH)
     if len(number) == _REGISTRATION_NUMBER_LENGTH:
         if not register.knows(number):
-            form.complain("maticna", Code.REGISTRATION_NUMBER)
+            form.add_error("maticna", Code.REGISTRATION_NUMBER)
         elif number != service.registration_number:
             raise forbidden("maticna")
     return number
 
 
-def _currency(form: Form) -> str:
+def _currency(form: FieldReader) -> str:
     currency = form.text("isoValuta") or "EUR"
     if currency != "EUR":
-        form.complain("isoValuta", Code.CURRENCY)
+        form.add_error("isoValuta", Code.CURRENCY)
     return currency
 
 
-def _language(form: Form) -> str:
+def _language(form: FieldReader) -> str:
     language = form.text("languageId") or "sl"
     if language not in _LANGUAGES:
-        form.complain("languageId", Code.LANGUAGE)
+        form.add_error("languageId", Code.LANGUAGE)
     return language
 
 
-def _account_type(form: Form) -> str:
+def _account_type(form: FieldReader) -> str:
     number = form.number("tipRacuna")
     if number is not None and number not in (1, 2, 3, 4):
-        form.complain("tipRacuna", Code.NUMBER)
+        form.add_error("tipRacuna", Code.NUMBER)
     return "" if number is None else f"{number:f}"
 
 
-def _buyer(form: Form | None) -> dict[str, Any] | None:
+def _buyer(form: FieldReader | None) -> dict[str, Any] | None:
     if form is None:
         return None
     buyer: dict[str, Any] = {name: form.text(name) or None for name in _BUYER}

@@ -20,8 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from . import receipts
+from .payment_methods import DELAYED, METHODS
 from .payments import SLOVENIA, Outcome, Status, invoice_number
-from .ways import DELAYED, WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
-    from .book import Book, Payment
     from .payments import Payments
     from .services import Register, Service
+    from .store import Payment, Store
 
 _FOLDER = Path(__file__).parent / "templates"
 _NONE = "\N{EN DASH}"
@@ -56,9 +56,9 @@ STATES = {
 class Pages:
     """What the customer and the administrator of an e-service see."""
 
-    def __init__(self, payments: Payments, book: Book, register: Register) -> None:
+    def __init__(self, payments: Payments, store: Store, register: Register) -> None:
         self._payments = payments
-        self._book = book
+        self._store = store
         self._register = register
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER),
@@ -82,8 +82,8 @@ class Pages:
             step("/vstop/placilo", self.report),
             step("/vstop/zakljuci", self.conclude),
             step("/vstop/preklici", self.cancel),
-            page("/nadzor", self.desk),
-            page("/nadzor/placilo", self.one),
+            page("/nadzor", self.overview),
+            page("/nadzor/placilo", self.details),
             step("/nadzor/potrdi", self.confirm),
             step("/nadzor/zavrni", self.reject),
             step("/nadzor/storniraj", self.reverse),
@@ -101,8 +101,10 @@ class Pages:
             return payment
         if payment.way == DELAYED:
             return _go("/vstop/placilo", payment)
-        ways = [(way, WAYS[way]) for way in json.loads(payment.ways)]
-        return self._show("entry.html", payment, ways=ways, problem=problem, status=422 if problem else 200)
+        ways = [(way, METHODS[way]) for way in json.loads(payment.ways)]
+        return self._show(
+            "choose_method.html", payment, ways=ways, problem=problem, status=422 if problem else 200
+        )
 
     def choose(self, given: dict[str, str]) -> Response:
         payment = self._visited(given)
@@ -122,7 +124,7 @@ class Pages:
         if payment.way is None:
             return _go("/vstop/index", payment)
         if payment.way != DELAYED:
-            return self._show("service.html", payment, way=WAYS[payment.way])
+            return self._show("payment_service.html", payment, way=METHODS[payment.way])
         service = self._service(payment)
         code = segno.make(
             _upn(payment, service), version=15, error="m", encoding="iso-8859-2", eci=True, boost_error=False
@@ -158,16 +160,16 @@ class Pages:
 
     # --- The administrator (section 4) ---
 
-    def desk(self, _given: dict[str, str]) -> Response:
+    def overview(self, _given: dict[str, str]) -> Response:
         self._payments.abandon_idle()
-        return self._render("desk.html", payments=self._book.newest(_NEWEST), states=STATES)
+        return self._render("overview.html", payments=self._store.newest(_NEWEST), states=STATES)
 
-    def one(self, given: dict[str, str], *, problem: str = "") -> Response:
+    def details(self, given: dict[str, str], *, problem: str = "") -> Response:
         self._payments.abandon_idle()
         payment = self._found(given)
         if payment is None:
             return self._missing()
-        notices = self._book.notices(payment.transaction_id)
+        notices = self._store.notices(payment.transaction_id)
         return self._show(
             "payment.html", payment, notices=notices, states=STATES, invoice=invoice_number(payment),
             problem=problem, status=422 if problem else 200,
@@ -187,7 +189,7 @@ class Pages:
         if payment is None:
             return self._missing()
         if self._payments.reverse(payment.transaction_id, _cents(given.get("znesek", ""))) is None:
-            return self.one(given, problem="Tega zneska ni mogoče stornirati.")
+            return self.details(given, problem="Tega zneska ni mogoče stornirati.")
         return _go("/nadzor/placilo", payment)
 
     def receipt(self, given: dict[str, str]) -> Response:
@@ -206,7 +208,7 @@ class Pages:
     # --- What they share ---
 
     def _found(self, given: dict[str, str]) -> Payment | None:
-        return self._book.payment(given.get("idt", ""))
+        return self._store.payment(given.get("idt", ""))
 
     def _visited(self, given: dict[str, str]) -> Payment | Response:
         """The payment, or where the customer must go if there is nothing left to do (7.1)."""
@@ -217,11 +219,11 @@ class Pages:
         if payment.status in (Status.PAID, Status.WAITING):
             return _leave(payment.success_url)
         if payment.status in (Status.ABANDONED, Status.DOUBTFUL):
-            return self._show("over.html", payment, status=410)
+            return self._show("closed.html", payment, status=410)
         return payment
 
     def _missing(self) -> Response:
-        return self._render("missing.html", status=404)
+        return self._render("not_found.html", status=404)
 
     def _service(self, payment: Payment) -> Service:
         credentials = self._register.by_ids(payment.ids)

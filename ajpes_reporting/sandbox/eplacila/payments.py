@@ -9,15 +9,15 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from .book import Payment
-from .ways import DELAYED
+from .payment_methods import DELAYED
+from .store import Payment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .book import Book
     from .order import Order
     from .rules import Rules
+    from .store import Store
 
 SLOVENIA = ZoneInfo("Europe/Ljubljana")
 
@@ -50,8 +50,8 @@ class Payments:
     A move that the payment's state does not allow does nothing, and its reply is None.
     """
 
-    def __init__(self, book: Book, rules: Rules, clock: Callable[[], datetime]) -> None:
-        self._book = book
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], datetime]) -> None:
+        self._store = store
         self._rules = rules
         self._clock = clock
 
@@ -66,12 +66,12 @@ class Payments:
             urlpar=order.urlpar, success_url=order.success_url, failure_url=order.failure_url,
             callback_url=order.callback_url, remark=None, eid=None, details=json.dumps(order.details),
         )  # fmt: skip
-        self._book.enter([payment])
+        self._store.enter([payment])
         return payment
 
     def choose(self, transaction_id: str, way: str) -> Payment | None:
         """The customer has chosen a way. After the QR code there is no other (3.4)."""
-        payment = self._book.payment(transaction_id)
+        payment = self._store.payment(transaction_id)
         if payment is None or way not in json.loads(payment.ways):
             return None
         if payment.way == DELAYED and way != DELAYED:
@@ -80,7 +80,7 @@ class Payments:
 
     def report(self, transaction_id: str, outcome: Outcome) -> Payment | None:
         """The payment service has spoken, perhaps after the payment was given up (3.4.3)."""
-        payment = self._book.payment(transaction_id)
+        payment = self._store.payment(transaction_id)
         if payment is None or payment.way in (None, DELAYED):
             return None
         match outcome:
@@ -94,7 +94,7 @@ class Payments:
 
     def conclude(self, transaction_id: str) -> Payment | None:
         """The customer has scanned the QR code and says so (3.4.1.2)."""
-        payment = self._book.payment(transaction_id)
+        payment = self._store.payment(transaction_id)
         if payment is None or payment.way != DELAYED:
             return None
         return self._move(transaction_id, _OPEN, Status.WAITING)
@@ -109,15 +109,15 @@ class Payments:
 
     def cancel(self, transaction_id: str) -> Payment | None:
         """The customer has pressed "Prekliči" (3.4.3): told only of a payment that had a way."""
-        payment = self._book.payment(transaction_id)
+        payment = self._store.payment(transaction_id)
         had_way = payment is not None and payment.way is not None
         return self._move(transaction_id, _OPEN, Status.ABANDONED, tell=had_way)
 
     def abandon_idle(self) -> None:
         """Gives up what has not moved for ten minutes; who is told is told some minutes later."""
         now = self._now()
-        for payment in self._book.going_on_since(now - self._rules.abandoned_after):
-            self._book.change(
+        for payment in self._store.going_on_since(now - self._rules.abandoned_after):
+            self._store.change(
                 payment.transaction_id,
                 _OPEN,
                 notice_due=now + self._rules.abandoned_notice_delay if payment.way else None,
@@ -126,10 +126,10 @@ class Payments:
 
     def reverse(self, transaction_id: str, cents: int) -> Payment | None:
         """Pays some of it back; the sum of all reversals is at most the amount. Nobody is told (6.1)."""
-        payment = self._book.payment(transaction_id)
+        payment = self._store.payment(transaction_id)
         if payment is None or not 0 < cents <= payment.amount_cents - payment.reversed_cents:
             return None
-        return self._book.change(
+        return self._store.change(
             transaction_id,
             (Status.PAID,),
             reversed_cents=payment.reversed_cents + cents,
@@ -152,7 +152,7 @@ class Payments:
     ) -> Payment | None:
         now = self._now()
         due = now if tell else None
-        return self._book.change(transaction_id, since, notice_due=due, **_changed(now, status), **new)
+        return self._store.change(transaction_id, since, notice_due=due, **_changed(now, status), **new)
 
     def _now(self) -> int:
         return int(self._clock().timestamp())

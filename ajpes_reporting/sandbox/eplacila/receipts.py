@@ -15,8 +15,8 @@ from .payments import SLOVENIA, invoice_number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .book import Payment
     from .services import Service
+    from .store import Payment
 
 # The national standard for electronic invoices, which 7.1 names. The description brings no schema.
 ESLOG = "urn:eslog:2.00"

@@ -1,4 +1,4 @@
-"""What UJP could do one way or another: how the till is to do it."""
+"""What UJP could do one way or another: which of them the simulator follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The till's HTTP server: a thread with uvicorn, on loopback."""
+"""The simulator's HTTP server: a thread with uvicorn, on loopback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class HttpServer:
             server_header=False, proxy_headers=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
         self._server = _Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="till")
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="eplacila simulator"
+        )
         self._thread.start()
         self._server.ready.wait()
 

@@ -1,4 +1,4 @@
-"""The e-services that are registered at the till (2.1, 3.1), and the credentials each was given."""
+"""The e-services that are registered at UJP (2.1, 3.1), and the credentials each was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The till's RSA key, and what it signs: the section `auth` of answers and webhooks (6.4.2)."""
+"""The simulator's RSA key, and what it signs: the section `auth` of answers and webhooks (6.4.2)."""
 
 from __future__ import annotations
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from .answers import PAYMENT_SERVICE, amount
-from .codes import Code, Complaint, InvalidError, forbidden
+from .codes import Code, FieldError, InvalidError, forbidden
+from .payment_methods import DELAYED
 from .payments import SLOVENIA, Status, invoice_number
-from .ways import DELAYED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .answers import Wording
-    from .book import Book, Payment
+    from .answers import AnswerWriter
     from .rules import Rules
     from .services import Register, Service
+    from .store import Payment, Store
 
 NAMESPACE = "http://www.ujp.gov.si/eplacila/izpisek"
 _EPOCH = re.compile(r"-?[0-9]{1,11}")
@@ -49,9 +49,9 @@ def select(
 ) -> Selection:
     """Reads and checks what was asked for. Raises `InvalidError` or `ApiError`."""
     if len(number) != 10:
-        raise InvalidError(Complaint("maticnaSt", Code.LENGTH))
+        raise InvalidError(FieldError("maticnaSt", Code.LENGTH))
     if not register.knows(number):
-        raise InvalidError(Complaint("maticnaSt", Code.REGISTRATION_NUMBER))
+        raise InvalidError(FieldError("maticnaSt", Code.REGISTRATION_NUMBER))
     if number != service.registration_number:
         raise forbidden("maticnaSt")
     today = now.astimezone(SLOVENIA).date()
@@ -63,51 +63,49 @@ def select(
     return Selection(service, since, until, today, statuses if delayed else frozenset({Status.PAID}), delayed)
 
 
-def json_pieces(book: Book, selection: Selection, wording: Wording, rules: Rules) -> Iterator[bytes]:
+def json_pieces(store: Store, selection: Selection, writer: AnswerWriter, rules: Rules) -> Iterator[bytes]:
     """The object Izpisek of 6.5.5.1."""
-    head = json.dumps(wording.numbers(_head(selection)))
+    head = json.dumps(writer.numbers(_head(selection)))
     yield head[:-1].encode() + b', "placilo": ['
     comma = ""
-    for payment in _payments(book, selection, rules):
-        entry = wording.numbers(_entry(payment, wording, rules))
+    for payment in _payments(store, selection, rules):
+        entry = writer.numbers(_entry(payment, writer, rules))
         yield (comma + json.dumps(entry, ensure_ascii=False, default=float)).encode()
         comma = ","
     yield b"]}"
 
 
 def file_pieces(
-    kind: str, book: Book, selection: Selection, wording: Wording, rules: Rules, with_namespace: bool
+    kind: str, store: Store, selection: Selection, writer: AnswerWriter, rules: Rules, with_namespace: bool
 ) -> Iterator[bytes]:
     """The same as a file, XML or JSON, in base64 and between quotation marks (6.5.5.2)."""
     if kind == "json":
-        pieces = json_pieces(book, selection, wording, rules)
+        pieces = json_pieces(store, selection, writer, rules)
     else:
-        pieces = _xml_pieces(book, selection, wording, rules, with_namespace)
+        pieces = _xml_pieces(store, selection, writer, rules, with_namespace)
     yield b'"'
     yield from _base64(pieces)
     yield b'"'
 
 
 def _xml_pieces(
-    book: Book, selection: Selection, wording: Wording, rules: Rules, with_namespace: bool
+    store: Store, selection: Selection, writer: AnswerWriter, rules: Rules, with_namespace: bool
 ) -> Iterator[bytes]:
     namespace = f' xmlns="{NAMESPACE}"' if with_namespace else ""
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<izpisek{namespace}>'.encode()
     for name, value in _head(selection).items():
         yield f"<{name}>{value}</{name}>".encode()
-    for payment in _payments(book, selection, rules):
+    for payment in _payments(store, selection, rules):
         # The namespace of the root, if there is one, holds for what stands in it.
-        yield etree.tostring(
-            _element("placilo", _entry(payment, wording, rules)), encoding="unicode"
-        ).encode()
+        yield etree.tostring(_element("placilo", _entry(payment, writer, rules)), encoding="unicode").encode()
     yield b"</izpisek>\n"
 
 
-def _payments(book: Book, selection: Selection, rules: Rules) -> Iterator[Payment]:
+def _payments(store: Store, selection: Selection, rules: Rules) -> Iterator[Payment]:
     service = selection.service
     days = selection.since.isoformat(), selection.until.isoformat()
     apart = rules.delayed_payments == "apart"
-    for payment in book.between(service.registration_number, service.ids, days, selection.statuses):
+    for payment in store.between(service.registration_number, service.ids, days, selection.statuses):
         is_delayed = payment.way == DELAYED
         if is_delayed == selection.delayed or not apart:
             yield payment
@@ -118,7 +116,7 @@ def _head(selection: Selection) -> dict[str, Any]:
     return {"stevilka": 0} | {name: f"{day:%d. %m. %Y}" for name, day in days.items()}
 
 
-def _entry(payment: Payment, wording: Wording, rules: Rules) -> dict[str, Any]:
+def _entry(payment: Payment, writer: AnswerWriter, rules: Rules) -> dict[str, Any]:
     order = payment.order
     is_paid = payment.status == Status.PAID
     entry = {
@@ -130,29 +128,29 @@ def _entry(payment: Payment, wording: Wording, rules: Rules) -> dict[str, Any]:
         "rezultat": rules.statement_result_of_paid if is_paid else payment.status,
         "znesek": amount(payment.amount_cents),
         "davcnaStPlacilniServis": PAYMENT_SERVICE,
-        "datumPlacila": wording.moment(payment.paid_at),
+        "datumPlacila": writer.moment(payment.paid_at),
         "datumNakazila": None,
         "sklicNakazila": order["sklicDobro"],
-        "nacinPlacila": wording.way(payment),
+        "nacinPlacila": writer.way(payment),
         "namen": order["opisPlacila"],
         "reklamacijska": f"R{payment.number:08}",
         "urlpar": payment.urlpar,
-        "racun": _invoice(payment, wording, order),
+        "racun": _invoice(payment, writer, order),
     }
     if rules.reversals_in_statements and payment.reversed_cents:
         entry["znesekStornacij"] = amount(payment.reversed_cents)
-        entry["casZadnjeStornacije"] = wording.moment(payment.reversed_at)
+        entry["casZadnjeStornacije"] = writer.moment(payment.reversed_at)
     return entry
 
 
-def _invoice(payment: Payment, wording: Wording, order: dict[str, Any]) -> dict[str, Any] | None:
+def _invoice(payment: Payment, writer: AnswerWriter, order: dict[str, Any]) -> dict[str, Any] | None:
     number = invoice_number(payment)
     if number is None:
         return None
     return {
         "stevilkaRacuna": number,
-        "datumRacuna": wording.moment(payment.paid_at),
-        "datumOpravljeneStoritve": wording.moment(payment.paid_at),
+        "datumRacuna": writer.moment(payment.paid_at),
+        "datumOpravljeneStoritve": writer.moment(payment.paid_at),
         "postavka": [_item(one) for one in order["postavka"]],
         "kupec": order["kupec"],
     }
@@ -194,26 +192,26 @@ def _day(name: str, query: Mapping[str, str]) -> date:
     """Only the day counts of a moment in epoch seconds, the day in Slovenia (note 2 of 6.5.5)."""
     text = query.get(name.lower(), "").strip()
     if not text:
-        raise InvalidError(Complaint(name, Code.EMPTY))
+        raise InvalidError(FieldError(name, Code.EMPTY))
     if not _EPOCH.fullmatch(text):
-        raise InvalidError(Complaint(name, Code.DATE))
+        raise InvalidError(FieldError(name, Code.DATE))
     try:
         return datetime.fromtimestamp(int(text), SLOVENIA).date()
     except (ValueError, OverflowError, OSError):
-        raise InvalidError(Complaint(name, Code.DATE)) from None
+        raise InvalidError(FieldError(name, Code.DATE)) from None
 
 
 def _check_period(since: date, until: date, today: date, longest: int) -> None:
     if since > until:
-        raise InvalidError(Complaint("datumOd", Code.PERIOD_REVERSED))
+        raise InvalidError(FieldError("datumOd", Code.PERIOD_REVERSED))
     if since > today or since.year < 2000:
-        raise InvalidError(Complaint("datumOd", Code.PERIOD))
+        raise InvalidError(FieldError("datumOd", Code.PERIOD))
     if (until - since).days > longest:
-        raise InvalidError(Complaint("datumDo", Code.PERIOD_TOO_LONG))
+        raise InvalidError(FieldError("datumDo", Code.PERIOD_TOO_LONG))
 
 
 def _statuses(text: str) -> frozenset[int]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if any(name not in {str(int(one)) for one in _STATUSES} for name in names):
-        raise InvalidError(Complaint("izbraniStatusi", Code.STATUSES))
+        raise InvalidError(FieldError("izbraniStatusi", Code.STATUSES))
     return frozenset(int(name) for name in names) or frozenset({Status.PAID})

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from ..faults import Fault, Faults
-    from .answers import Wording
-    from .book import Book, Notice
+    from ..faults import FaultInjector, InjectedFault
+    from .answers import AnswerWriter
     from .payments import Payments
     from .rules import Rules
     from .services import Register
     from .signing import Signer
+    from .store import Notice, Store
 
 _log = logging.getLogger(__name__)
 
@@ -28,26 +28,26 @@ _OK = "200"
 _TIMEOUT_SECONDS = 10
 
 
-class Courier:
+class WebhookSender:
     """Carries notices to the e-services, in rounds of a thread or when it is told to."""
 
     def __init__(
         self,
-        book: Book,
+        store: Store,
         payments: Payments,
         register: Register,
         signer: Signer,
-        wording: Wording,
+        writer: AnswerWriter,
         rules: Rules,
-        faults: Faults,
+        faults: FaultInjector,
         clock: Callable[[], datetime],
         tls: ssl.SSLContext | bool,
     ) -> None:
-        self._book = book
+        self._store = store
         self._payments = payments
         self._register = register
         self._signer = signer
-        self._wording = wording
+        self._writer = writer
         self._rules = rules
         self._faults = faults
         self._clock = clock
@@ -58,9 +58,9 @@ class Courier:
         self._thread: threading.Thread | None = None
 
     def start(self, poll_seconds: float | None) -> None:
-        """None: only `make_round` makes rounds."""
+        """None: only `process_now` makes rounds."""
         if poll_seconds is not None:
-            self._thread = threading.Thread(target=self._work, args=(poll_seconds,), name="till courier")
+            self._thread = threading.Thread(target=self._work, args=(poll_seconds,), name="webhooks")
             self._thread.start()
 
     def stop(self) -> None:
@@ -69,24 +69,24 @@ class Courier:
             self._thread.join()
         self._client.close()
 
-    def make_round(self) -> None:
+    def process_now(self) -> None:
         """Gives up idle payments and tells of everything that is due."""
         with self._round:
             self._payments.abandon_idle()
-            for notice in self._book.notices_due(self._now()):
+            for notice in self._store.notices_due(self._now()):
                 if self._stopping.is_set():
                     break
-                self._carry(notice)
+                self._deliver(notice)
 
     def _work(self, poll_seconds: float) -> None:
         while not self._stopping.wait(poll_seconds):
             try:
-                self.make_round()
+                self.process_now()
             except Exception:
-                # The next round may fare better, and a till that falls silent helps nobody.
+                # The next round may fare better, and a simulator that falls silent helps nobody.
                 _log.exception("a round of webhooks failed")
 
-    def _carry(self, notice: Notice) -> None:
+    def _deliver(self, notice: Notice) -> None:
         if notice.number == self._held:
             return
         fault = self._faults.take("webhook", "duplicate", "reorder", "wrong_signature", "truncated", "lose")
@@ -99,9 +99,9 @@ class Courier:
         if kind == "duplicate":
             answer = self._send(notice, fault)
         self._held = None
-        self._book.note_attempt(notice.number, answer, self._next(notice, answer))
+        self._store.record_attempt(notice.number, answer, self._next(notice, answer))
 
-    def _send(self, notice: Notice, fault: Fault | None) -> str:
+    def _send(self, notice: Notice, fault: InjectedFault | None) -> str:
         """The HTTP status, or what went wrong."""
         body = self._body(notice, wrong=fault is not None and fault.kind == "wrong_signature")
         if fault is not None and fault.kind == "truncated":
@@ -121,8 +121,8 @@ class Courier:
         if credentials is None:
             raise LookupError(f"nobody is registered as {payment.ids}")
         auth = self._signer.auth(credentials.api_key, self._clock(), payment.transaction_id, wrong=wrong)
-        document = self._wording.status(payment) | {"auth": auth}
-        return json.dumps(self._wording.numbers(document), ensure_ascii=False).encode()
+        document = self._writer.status(payment) | {"auth": auth}
+        return json.dumps(self._writer.numbers(document), ensure_ascii=False).encode()
 
     def _next(self, notice: Notice, answer: str) -> int | None:
         """When it is due again. 6.6.1: once more within seconds, then at an interval if that is on."""

@@ -14,7 +14,7 @@ from ..schemas import shipped_wsdl
 from . import wsdl
 from .binding import DOCUMENT, LENIENT_ACTION
 from .blok import ANY
-from .carriage import Reply, plain
+from .encoding import Reply, plain
 from .ident import ARRAY
 from .result import ELEMENT, response
 
@@ -36,7 +36,7 @@ class Style:
     """Everything that a style may change; as it stands, the authority is as its siblings are.
 
     `names` are those that were asked for. `form` is "qualified" or "unqualified", `deviation` changes an
-    answer before it is put into the result, `habit` is what the exchange server does all the time, and
+    answer before it is put into the result, `quirks` is what the exchange server does all the time, and
     `settings` are lines that a bank's own settings need besides, by section.
     """
 
@@ -48,10 +48,10 @@ class Style:
     form: str = "qualified"
     imports_schemas: bool = False
     result: Result = ELEMENT
-    turns_away: bool = False
+    rejects_all: bool = False
     deviation: Callable[[bytes], bytes] = _as_written
-    carriage: Callable[[Reply], Reply] = plain
-    habit: Set[str] = field(default=frozenset(), hash=False)
+    encoding: Callable[[Reply], Reply] = plain
+    quirks: Set[str] = field(default=frozenset(), hash=False)
     settings: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -78,12 +78,12 @@ class Style:
         """The reply with these bytes as its result."""
         qualified = self.form == "qualified" and not self.binding.is_rpc
         body = self.binding.version.envelope(response(content, qualified=qualified))
-        return self.carriage(Reply(200, self._content_type, body))
+        return self.encoding(Reply(200, self._content_type, body))
 
     def fault(self, blame: str, text: str) -> Reply:
         """A SOAP fault; `blame` is Client or Server. SOAP 1.1, section 6.2: 500, whoever is to blame."""
         body = self.binding.version.fault(blame, text)
-        return self.carriage(Reply(500, self._content_type, body))
+        return self.encoding(Reply(500, self._content_type, body))
 
     def speaking_as(self, other: Style) -> Style:
         """The same calls, with replies as the other style has them."""
@@ -94,7 +94,7 @@ class Style:
         return f"{self.binding.version.media_type}; charset=utf-8"
 
 
-_OF_REPLIES = ("result", "turns_away", "deviation", "carriage")
+_OF_REPLIES = ("result", "rejects_all", "deviation", "encoding")
 _IN_WSDL = ("blok", "ident", "binding", "action", "form", "imports_schemas", "result")
 
 

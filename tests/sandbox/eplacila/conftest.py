@@ -1,4 +1,4 @@
-"""A running till for each test, and a web shop that signs its calls with nothing of ours."""
+"""A running simulator for each test, and a web shop that signs its calls with nothing of ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ajpes_reporting.sandbox.eplacila import Rules, Till
+from ajpes_reporting.sandbox.eplacila import Rules, Simulator
 from tests.servers.shop_site import ShopSite
 
 NOON = datetime(2026, 11, 17, 12, 0, 0, 123456, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Clock:
 class Shop:
     """An e-service: signs (6.4.1) and calls. `ids` says which one."""
 
-    till: Till
+    simulator: Simulator
     clock: Clock
     client: httpx.Client
     site: ShopSite
@@ -53,8 +53,8 @@ class Shop:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def of(self, ids: int) -> Shop:
-        """Another e-service at the same till."""
-        return Shop(self.till, self.clock, self.client, self.site, ids, self.numbers)
+        """Another e-service at the same simulator."""
+        return Shop(self.simulator, self.clock, self.client, self.site, ids, self.numbers)
 
     def order(self) -> dict[str, Any]:
         """The order of the samples in 6.5.2, with an id of its own."""
@@ -88,7 +88,7 @@ class Shop:
         assert answer.status_code == 200, answer.text
         transaction: str = answer.json()["transactionId"]
         if way is not None:
-            assert self.till.payments.choose(transaction, way)
+            assert self.simulator.payments.choose(transaction, way)
         return transaction
 
     def status(self, transaction: str) -> dict[str, Any]:
@@ -123,8 +123,8 @@ class Shop:
         password: str | None = None,
     ) -> httpx.Request:
         """A request with its password (6.4.1), right in everything that is not given."""
-        given = self.till.credentials(self.ids)
-        url = self.till.url + path.format(key=key or given.api_key)
+        given = self.simulator.credentials(self.ids)
+        url = self.simulator.url + path.format(key=key or given.api_key)
         nonce = f"nonce{next(self.numbers):07}" if nonce is None else nonce
         timestamp = self.clock.epoch if timestamp is None else timestamp
         username = f"{given.api_key}.{nonce}.{timestamp}"
@@ -135,7 +135,7 @@ class Shop:
 
 
 def codes(answer: httpx.Response) -> set[tuple[str, str]]:
-    """Parameter and code of each complaint of a validation (6.3.1)."""
+    """Parameter and code of each field error of a validation (6.3.1)."""
     assert answer.status_code == 400, answer.text
     told = answer.json()
     assert told["errorCode"] == "-99"
@@ -161,25 +161,25 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder `keys` of a till, for it takes a while to make."""
-    return Till(tmp_path_factory.mktemp("till"), poll_seconds=None).public_key.parent
+    """The folder `keys` of a simulator, for it takes a while to make."""
+    return Simulator(tmp_path_factory.mktemp("till"), poll_seconds=None).public_key.parent
 
 
 @pytest.fixture
-def make_till(tmp_path: Path, clock: Clock, keys: Path) -> Iterator[Callable[..., Till]]:
-    """Starts tills that follow given rules; their courier goes only when a test says so."""
-    running: list[Till] = []
+def make_simulator(tmp_path: Path, clock: Clock, keys: Path) -> Iterator[Callable[..., Simulator]]:
+    """Starts simulators that follow given rules; their courier goes only when a test says so."""
+    running: list[Simulator] = []
 
-    def make(**rules: Any) -> Till:
+    def make(**rules: Any) -> Simulator:
         shutil.copytree(keys, tmp_path / "till" / "keys", dirs_exist_ok=True)
-        till = Till(tmp_path / "till", clock=clock, poll_seconds=None, rules=Rules(**rules))
-        till.start()
-        running.append(till)
-        return till
+        simulator = Simulator(tmp_path / "till", clock=clock, poll_seconds=None, rules=Rules(**rules))
+        simulator.start()
+        running.append(simulator)
+        return simulator
 
     yield make
-    for till in running:
-        till.stop()
+    for simulator in running:
+        simulator.stop()
 
 
 @pytest.fixture
@@ -196,10 +196,10 @@ def site() -> Iterator[ShopSite]:
 
 @pytest.fixture
 def make_shop(
-    make_till: Callable[..., Till], clock: Clock, client: httpx.Client, site: ShopSite
+    make_simulator: Callable[..., Simulator], clock: Clock, client: httpx.Client, site: ShopSite
 ) -> Callable[..., Shop]:
-    """A shop at a till that follows given rules."""
-    return lambda **rules: Shop(make_till(**rules), clock, client, site)
+    """A shop at a simulator that follows given rules."""
+    return lambda **rules: Shop(make_simulator(**rules), clock, client, site)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A till with many payments, asked for its statements: prints the most memory it took, in bytes."""
+"""A simulator with many payments, asked for its statements: prints the most memory it took, in bytes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 import httpx
 
-from ajpes_reporting.sandbox.eplacila import Till
-from ajpes_reporting.sandbox.eplacila.book import Payment
+from ajpes_reporting.sandbox.eplacila import Simulator
 from ajpes_reporting.sandbox.eplacila.payments import day_of
+from ajpes_reporting.sandbox.eplacila.store import Payment
 from tests.sandbox.eplacila.conftest import KEY, REGISTRATION_NUMBER, Clock, Shop
 from tests.servers.shop_site import ShopSite
 
 
 def main(folder: Path, count: int) -> None:
     clock = Clock()
-    till = Till(folder, clock=clock, poll_seconds=None)
-    till.book.enter(payments(count, clock.epoch))
+    simulator = Simulator(folder, clock=clock, poll_seconds=None)
+    simulator.store.enter(payments(count, clock.epoch))
     asked = f"{REGISTRATION_NUMBER}?datumOd={clock.epoch}&datumDo={clock.epoch}"
-    with till, httpx.Client(trust_env=False, timeout=600) as client, ShopSite() as site:
-        shop = Shop(till, clock, client, site)
+    with simulator, httpx.Client(trust_env=False, timeout=600) as client, ShopSite() as site:
+        shop = Shop(simulator, clock, client, site)
         for path in (f"{KEY}/izpiski/", f"{KEY}/izpiskidata/xml/"):
             found = _count(shop, path + asked)
             assert found > count * 500, found

@@ -1,4 +1,4 @@
-"""Who is let in (6.4.1), and what the till signs (6.4.2)."""
+"""Who is let in (6.4.1), and what the simulator signs (6.4.2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ajpes_reporting.sandbox.eplacila import Till
+from ajpes_reporting.sandbox.eplacila import Simulator
 from tests.sandbox.eplacila.conftest import KEY, Clock, Shop, code
 
 HEALTH = KEY + "/health"
@@ -31,8 +31,8 @@ def test_the_example_of_the_description_is_let_in(tmp_path: Path) -> None:
     (keys / "143-shared-secret").write_text(secret)
     moment = datetime.fromtimestamp(1719989032, UTC)
     header = base64.b64encode(f"{username}:{done.stdout.split()[0]}".encode()).decode()
-    with Till(tmp_path / "till", clock=lambda: moment, poll_seconds=None) as till:
-        assert till.door.admit(key, f"Basic {header}", url, moment).service.ids == 143
+    with Simulator(tmp_path / "till", clock=lambda: moment, poll_seconds=None) as simulator:
+        assert simulator.authenticator.authenticate(key, f"Basic {header}", url, moment).service.ids == 143
 
 
 def test_one_who_signs_is_let_in(shop: Shop) -> None:
@@ -62,7 +62,7 @@ def test_the_header_may_bear_the_name_of_the_description(shop: Shop) -> None:
 def test_without_credentials(shop: Shop, header: str | None) -> None:
     """Code 1: nobody said who calls."""
     headers = {} if header is None else {"Authorization": header}
-    url = shop.till.url + HEALTH.format(key=shop.till.credentials().api_key)
+    url = shop.simulator.url + HEALTH.format(key=shop.simulator.credentials().api_key)
     assert code(httpx.get(url, headers=headers, trust_env=False), 401) == "1"
 
 
@@ -124,7 +124,7 @@ def test_a_stranger_cannot_use_a_nonce_up(shop: Shop) -> None:
 
 def test_the_key_in_the_path_must_be_the_callers(shop: Shop) -> None:
     """Code 4: another e-service's address."""
-    other = shop.till.credentials(144).api_key
+    other = shop.simulator.credentials(144).api_key
     assert code(shop.get(HEALTH, key=other), 403) == "4"
 
 
@@ -132,11 +132,11 @@ def test_the_key_in_the_path_must_be_the_callers(shop: Shop) -> None:
 def test_answers_are_signed(make_shop: Callable[..., Shop], tmp_path: Path, like: str) -> None:
     """An e-service that verifies with openssl: over key, nonce, time as written, and transaction."""
     shop = make_shop(like=like)
-    till = shop.till
+    simulator = shop.simulator
     opened = shop.init().json()
-    assert is_signed(till, opened["auth"], opened["transactionId"], tmp_path)
-    assert not is_signed(till, opened["auth"], "", tmp_path)
-    assert is_signed(till, shop.get(HEALTH).json()["auth"], "", tmp_path)
+    assert is_signed(simulator, opened["auth"], opened["transactionId"], tmp_path)
+    assert not is_signed(simulator, opened["auth"], "", tmp_path)
+    assert is_signed(simulator, shop.get(HEALTH).json()["auth"], "", tmp_path)
     expected: object = shop.clock.epoch if like == "tables" else "2026-11-17T12:00:00.1234560+00:00"
     assert opened["auth"]["timestamp"] == expected
 
@@ -146,13 +146,13 @@ def test_a_refusal_is_not_signed(shop: Shop) -> None:
     assert "auth" not in shop.init(id="").json()
 
 
-def is_signed(till: Till, auth: dict[str, object], transaction: str, folder: Path) -> bool:
-    """openssl's word on a signature of the till."""
-    text = f"{till.credentials().api_key}{auth['nonce']}{auth['timestamp']}{transaction}"
+def is_signed(simulator: Simulator, auth: dict[str, object], transaction: str, folder: Path) -> bool:
+    """openssl's word on a signature of the simulator."""
+    text = f"{simulator.credentials().api_key}{auth['nonce']}{auth['timestamp']}{transaction}"
     signature = folder / "signature"
     signature.write_bytes(base64.b64decode(str(auth["signature"])))
     done = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-verify", till.public_key, "-signature", signature],
+        ["openssl", "dgst", "-sha256", "-verify", simulator.public_key, "-signature", signature],
         input=text.encode(), capture_output=True, check=False,
     )  # fmt: skip
     return done.returncode == 0

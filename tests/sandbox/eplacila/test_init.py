@@ -24,7 +24,7 @@ def test_a_payment_is_opened(shop: Shop) -> None:
     transaction = opened["transactionId"]
     assert len(transaction) == 32
     assert (opened["id"], opened["ids"], opened["status"]) == ("706a518cca814d90862f91f270a93684", 143, 3)
-    assert opened["responseUrl"] == f"{shop.till.url}/vstop/index?idt={transaction}"
+    assert opened["responseUrl"] == f"{shop.simulator.url}/vstop/index?idt={transaction}"
 
 
 def test_both_addresses_open_a_payment(shop: Shop) -> None:
@@ -90,7 +90,7 @@ REFUSED: list[tuple[dict[str, Any], set[tuple[str, str]]]] = [
 def test_what_is_refused(shop: Shop, changes: dict[str, Any], expected: set[tuple[str, str]]) -> None:
     """A shop reads which parameter is wrong, and why."""
     assert codes(shop.init(**changes)) == expected
-    assert shop.till.book.payments() == []
+    assert shop.simulator.store.payments() == []
 
 
 def test_an_order_is_opened_once(shop: Shop) -> None:

@@ -14,7 +14,7 @@ def test_a_payment_is_paid(shop: Shop) -> None:
     """A shop that asks (6.5.3.1): the fields of the sample, in its names."""
     transaction = shop.open("MASTERCARD", id="A-1", urlpar="x=1")
     assert shop.status(transaction)["znesek"] == 0
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     found = shop.status(transaction)
     eid, number, auth = found.pop("eid"), found.pop("stevilkaRacuna"), found.pop("auth")
     assert eid and auth
@@ -28,10 +28,10 @@ def test_a_payment_is_paid(shop: Shop) -> None:
 
 
 def test_the_same_in_the_words_of_the_tables(make_shop: Callable[..., Shop]) -> None:
-    """Where sample and table of 6.5.3 differ, the till answers as it is told to."""
+    """Where sample and table of 6.5.3 differ, the simulator answers as it is told to."""
     shop = make_shop(like="tables", numbers="string")
     transaction = shop.open("MONETA", urlpar="x=1")
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     found = shop.status(transaction)
     assert (found["urlpar"], found["casPlacila"]) == ("x=1", "2026-11-17T12:00:00+00:00")
     assert (found["ids"], found["status"], found["znesek"]) == ("143", "0", "12.21")
@@ -62,11 +62,11 @@ def test_transactions_that_are_not_there(shop: Shop) -> None:
 def test_a_failure_can_be_tried_again(shop: Shop) -> None:
     """A customer without money who has another card (3.4.2)."""
     transaction = shop.open("VISA")
-    shop.till.payments.report(transaction, Outcome.FAILED)
+    shop.simulator.payments.report(transaction, Outcome.FAILED)
     assert shop.status(transaction)["status"] == 4
-    shop.till.payments.choose(transaction, "MASTERCARD")
+    shop.simulator.payments.choose(transaction, "MASTERCARD")
     assert shop.status(transaction)["status"] == 3
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     assert shop.status(transaction)["status"] == 0
 
 
@@ -75,12 +75,12 @@ def test_ten_idle_minutes_end_a_payment(shop: Shop, clock: Clock) -> None:
     transaction = shop.open()
     clock.move(minutes=9, seconds=59)
     assert shop.status(transaction)["status"] == 3
-    shop.till.payments.choose(transaction, "VISA")
+    shop.simulator.payments.choose(transaction, "VISA")
     clock.move(minutes=9, seconds=59)
     assert shop.status(transaction)["status"] == 3
     clock.move(seconds=1)
     assert shop.status(transaction)["status"] == 1
-    assert shop.till.payments.choose(transaction, "VISA") is None
+    assert shop.simulator.payments.choose(transaction, "VISA") is None
 
 
 def test_an_abandoned_payment_may_still_be_paid(shop: Shop, clock: Clock) -> None:
@@ -88,45 +88,45 @@ def test_an_abandoned_payment_may_still_be_paid(shop: Shop, clock: Clock) -> Non
     transaction = shop.open("VISA")
     clock.move(minutes=11)
     assert shop.status(transaction)["status"] == 1
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     assert shop.status(transaction)["status"] == 0
 
 
 def test_a_delayed_payment_waits_for_the_administrator(shop: Shop, clock: Clock) -> None:
     """3.4.1.2 and 3.4.1.3: 6 for as long as it takes, then 0."""
     transaction = shop.open("QR koda")
-    assert shop.till.payments.choose(transaction, "VISA") is None
-    assert shop.till.payments.report(transaction, Outcome.PAID) is None
-    assert shop.till.payments.confirm(transaction) is None
-    shop.till.payments.conclude(transaction)
+    assert shop.simulator.payments.choose(transaction, "VISA") is None
+    assert shop.simulator.payments.report(transaction, Outcome.PAID) is None
+    assert shop.simulator.payments.confirm(transaction) is None
+    shop.simulator.payments.conclude(transaction)
     clock.move(days=3)
     assert shop.status(transaction)["status"] == 6
     assert shop.status(transaction)["znesek"] == 0
-    shop.till.payments.confirm(transaction)
+    shop.simulator.payments.confirm(transaction)
     assert (shop.status(transaction)["status"], shop.status(transaction)["znesek"]) == (0, 12.21)
 
 
 def test_a_doubtful_payment(shop: Shop) -> None:
     """Status 2 says why in `opomba`, and ends by the administrator's word."""
     transaction = shop.open("VISA")
-    shop.till.payments.report(transaction, Outcome.DOUBTFUL)
+    shop.simulator.payments.report(transaction, Outcome.DOUBTFUL)
     found = shop.status(transaction)
     assert (found["status"], found["znesek"]) == (2, 0)
     assert found["opomba"]
-    shop.till.payments.reject(transaction)
+    shop.simulator.payments.reject(transaction)
     assert shop.status(transaction)["status"] == 1
 
 
 def test_a_payment_is_reversed_in_parts(shop: Shop, clock: Clock) -> None:
     """Up to its amount; it stays paid."""
     transaction = shop.open("VISA")
-    assert shop.till.payments.reverse(transaction, 1) is None
-    shop.till.payments.report(transaction, Outcome.PAID)
+    assert shop.simulator.payments.reverse(transaction, 1) is None
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     clock.move(days=1)
-    assert shop.till.payments.reverse(transaction, 1221 + 1) is None
-    shop.till.payments.reverse(transaction, 1000)
-    shop.till.payments.reverse(transaction, 221)
-    assert shop.till.payments.reverse(transaction, 1) is None
+    assert shop.simulator.payments.reverse(transaction, 1221 + 1) is None
+    shop.simulator.payments.reverse(transaction, 1000)
+    shop.simulator.payments.reverse(transaction, 221)
+    assert shop.simulator.payments.reverse(transaction, 1) is None
     found = shop.status(transaction)
     assert (found["status"], found["znesek"], found["znesekStornacij"]) == (0, 12.21, 12.21)
     assert found["casZadnjeStornacije"] == "2026-11-18T12:00:00Z"
@@ -136,21 +136,21 @@ def test_a_payment_is_reversed_in_parts(shop: Shop, clock: Clock) -> None:
 def test_paid_is_final(shop: Shop, clock: Clock, outcome: Outcome) -> None:
     """Nothing that happens later changes a 0."""
     transaction = shop.open("VISA")
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     clock.move(minutes=1)
-    before = shop.till.book.payment(transaction)
-    assert shop.till.payments.report(transaction, outcome) is None
-    assert shop.till.payments.cancel(transaction) is None
-    assert shop.till.payments.reject(transaction) is None
+    before = shop.simulator.store.payment(transaction)
+    assert shop.simulator.payments.report(transaction, outcome) is None
+    assert shop.simulator.payments.cancel(transaction) is None
+    assert shop.simulator.payments.reject(transaction) is None
     clock.move(hours=1)
     shop.status(transaction)
-    assert shop.till.book.payment(transaction) == before
+    assert shop.simulator.store.payment(transaction) == before
 
 
 def test_health_tells_of_the_last_payment(shop: Shop, clock: Clock) -> None:
     """6.5.1, of this e-service alone."""
     assert shop.get(KEY + "/health").json()["zadnjePlacilo"] is None
-    shop.till.payments.report(shop.open("VISA"), Outcome.PAID)
+    shop.simulator.payments.report(shop.open("VISA"), Outcome.PAID)
     clock.move(minutes=1)
     assert shop.get(KEY + "/health").json()["zadnjePlacilo"] == "2026-11-17T12:00:00Z"
     other = shop.of(144)

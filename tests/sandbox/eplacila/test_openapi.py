@@ -1,4 +1,4 @@
-"""The OpenAPI document, held against the till by schemathesis."""
+"""The OpenAPI document, held against the simulator by schemathesis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ajpes_reporting.sandbox.eplacila import Outcome, Rules, Till
+from ajpes_reporting.sandbox.eplacila import Outcome, Rules, Simulator
 from tests.sandbox.eplacila.conftest import REGISTRATION_NUMBER, Shop
 
 CHECKS = [
@@ -36,8 +36,8 @@ CHECKS = [
 class Signature(requests.auth.AuthBase):
     """Signs what schemathesis is about to send."""
 
-    def __init__(self, till: Till) -> None:
-        self._given = till.credentials()
+    def __init__(self, simulator: Simulator) -> None:
+        self._given = simulator.credentials()
         self._numbers = itertools.count()
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -50,12 +50,12 @@ class Signature(requests.auth.AuthBase):
 def test_the_document_is_true(tmp_path: Path, like: Literal["samples", "tables"], full: bool) -> None:
     """A developer who generates a client: no error of ours, no status or field that is not told of."""
     rules = Rules(like=like, numbers="number" if like == "samples" else "string")
-    with Till(tmp_path / "till", poll_seconds=None, rules=rules) as till:
-        document = schemathesis.openapi.from_url(f"{till.url}/swagger.json")
+    with Simulator(tmp_path / "till", poll_seconds=None, rules=rules) as simulator:
+        document = schemathesis.openapi.from_url(f"{simulator.url}/swagger.json")
         operations = [result.ok() for result in document.get_all_operations()]
         assert len(operations) == 8
         for operation in operations:
-            _try(operation, till, 200 if full else 15)
+            _try(operation, simulator, 200 if full else 15)
 
 
 def _right_and_wrong(operation: Any) -> st.SearchStrategy[Any]:
@@ -63,9 +63,9 @@ def _right_and_wrong(operation: Any) -> st.SearchStrategy[Any]:
     return st.one_of(operation.as_strategy(), wrong)
 
 
-def _try(operation: Any, till: Till, examples: int) -> None:
-    signature = Signature(till)
-    good = st.sampled_from([till.credentials().api_key] * 3 + ["nobody"])
+def _try(operation: Any, simulator: Simulator, examples: int) -> None:
+    signature = Signature(simulator)
+    good = st.sampled_from([simulator.credentials().api_key] * 3 + ["nobody"])
 
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=_right_and_wrong(operation), key=good, number=st.sampled_from([REGISTRATION_NUMBER, None]))
@@ -83,9 +83,9 @@ def test_good_answers_are_as_the_document_says(make_shop: Callable[..., Shop]) -
     """What schemathesis seldom hits: every method's 200, against the same schemas."""
     shop = make_shop(reversals_in_statements=True)
     transaction = shop.open("VISA", id="A-1", kupec={"naziv": "Novak"})
-    shop.till.payments.report(transaction, Outcome.PAID)
-    shop.till.payments.reverse(transaction, 100)
-    document = schemathesis.openapi.from_url(f"{shop.till.url}/swagger.json")
+    shop.simulator.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.reverse(transaction, 100)
+    document = schemathesis.openapi.from_url(f"{shop.simulator.url}/swagger.json")
     query = f"?datumOd={shop.clock.epoch}&datumDo={shop.clock.epoch}"
     root = "/api/v1/{key}"
     seen = {

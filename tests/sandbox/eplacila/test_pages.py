@@ -23,14 +23,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser, shop: Shop) -> Iterator[Page]:
-    """A page without JavaScript, in a world where nothing is asked for but the till and the shop."""
+    """A page without JavaScript, in a world where nothing is asked for but the simulator and the shop."""
     context = chromium.new_context(java_script_enabled=False, locale="sl-SI")
     page = context.new_page()
     strays: list[str] = []
 
     def route(visit: Route) -> None:
         url = visit.request.url
-        if url.startswith((shop.till.url, shop.site.url, "data:")):
+        if url.startswith((shop.simulator.url, shop.site.url, "data:")):
             visit.continue_()
         else:
             strays.append(url)
@@ -43,7 +43,7 @@ def page(chromium: Browser, shop: Shop) -> Iterator[Page]:
 
 
 def enter(page: Page, shop: Shop, transaction: str) -> None:
-    page.goto(f"{shop.till.url}/vstop/index?idt={transaction}")
+    page.goto(f"{shop.simulator.url}/vstop/index?idt={transaction}")
 
 
 def test_a_customer_pays(page: Page, shop: Shop) -> None:
@@ -76,7 +76,7 @@ def test_only_the_shops_ways_are_offered(page: Page, shop: Shop) -> None:
     enter(page, shop, transaction)
     assert page.locator(".choice label").all_inner_texts() == ["Flik", "Bank@Net"]
     sent = httpx.post(
-        f"{shop.till.url}/vstop/nacin", data={"idt": transaction, "nacin": "VISA"}, trust_env=False
+        f"{shop.simulator.url}/vstop/nacin", data={"idt": transaction, "nacin": "VISA"}, trust_env=False
     )
     assert sent.status_code == 422
 
@@ -131,7 +131,7 @@ def test_a_qr_code_and_an_administrator(page: Page, shop: Shop) -> None:
     page.get_by_role("button", name="Zaključi").click()
     assert page.inner_text("body") == "shop /uspesno"
     assert shop.status(transaction)["status"] == 6
-    page.goto(f"{shop.till.url}/nadzor")
+    page.goto(f"{shop.simulator.url}/nadzor")
     page.get_by_role("link", name="QR-1").click()
     page.get_by_role("button", name="Potrdi plačilo").click()
     assert shop.status(transaction)["status"] == 0
@@ -150,7 +150,7 @@ def test_what_a_shop_sends_is_shown_as_text(page: Page, shop: Shop) -> None:
     transaction = shop.open(opisPlacila="<b id=x>\n漢</b>", id="<script>1</script>")
     for way in (None, "QR koda"):
         if way:
-            shop.till.payments.choose(transaction, way)
+            shop.simulator.payments.choose(transaction, way)
         enter(page, shop, transaction)
         assert page.locator("#x").count() == 0
         assert "<b id=x>" in page.inner_text("main")
@@ -159,8 +159,8 @@ def test_what_a_shop_sends_is_shown_as_text(page: Page, shop: Shop) -> None:
 def test_what_a_shop_sends_turns_no_line_round(shop: Shop) -> None:
     """What the customer reads is what is there: no character that reorders or hides comes out raw."""
     transaction = shop.open(opisPlacila="Za \u202e012\u2066\u200b\x9b EUR")
-    page = httpx.get(f"{shop.till.url}/nadzor/placilo?idt={transaction}", trust_env=False).text
-    page += httpx.get(f"{shop.till.url}/vstop/index?idt={transaction}", trust_env=False).text
+    page = httpx.get(f"{shop.simulator.url}/nadzor/placilo?idt={transaction}", trust_env=False).text
+    page += httpx.get(f"{shop.simulator.url}/vstop/index?idt={transaction}", trust_env=False).text
     assert r"Za \u202e012\u2066\u200b\x9b EUR" in page
     assert [letter for letter in page if not letter.isprintable() and letter not in "\n\xa0"] == []
 
@@ -169,6 +169,6 @@ def test_what_a_shop_sends_turns_no_line_round(shop: Shop) -> None:
     "path", ["/vstop/index", "/vstop/index?idt=1", "/nadzor/placilo?idt=1", "/vstop/placilo?idt=x"]
 )
 def test_a_payment_that_is_not_there(shop: Shop, path: str) -> None:
-    answer = httpx.get(shop.till.url + path, trust_env=False)
+    answer = httpx.get(shop.simulator.url + path, trust_env=False)
     assert answer.status_code == 404
     assert "Tega plačila ni" in answer.text

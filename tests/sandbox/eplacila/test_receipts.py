@@ -23,7 +23,7 @@ ITEMS: list[dict[str, Any]] = [
 def transaction(shop: Shop) -> str:
     """A paid payment of 12.21 EUR."""
     transaction = shop.open("VISA", postavka=ITEMS, kupec={"naziv": "Žiga Ščuka", "idZaDdv": "SI12345679"})
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     return transaction
 
 
@@ -47,7 +47,7 @@ def test_a_receipt_for_a_person(shop: Shop, transaction: str) -> None:
 def test_a_receipt_of_many_pages(shop: Shop) -> None:
     """A basket of two hundred items."""
     transaction = shop.open("VISA", postavka=[{"opis": "x" * 300, "kolicina": 1, "cena": 1}] * 200)
-    shop.till.payments.report(transaction, Outcome.PAID)
+    shop.simulator.payments.report(transaction, Outcome.PAID)
     assert len(PdfReader(io.BytesIO(receipt(shop, "pdf", transaction))).pages) > 5
 
 

@@ -38,7 +38,7 @@ def statement(shop: Shop, since: int | None = None, until: int | None = None, **
 
 def paid(shop: Shop, way: str = "VISA", **changes: Any) -> str:
     transaction = shop.open(way, **changes)
-    assert shop.till.payments.report(transaction, Outcome.PAID)
+    assert shop.simulator.payments.report(transaction, Outcome.PAID)
     return transaction
 
 
@@ -88,12 +88,12 @@ def test_only_the_day_counts_and_it_is_the_day_in_slovenia(shop: Shop, clock: Cl
 def test_a_payment_stands_under_the_day_it_was_paid(shop: Shop, clock: Clock) -> None:
     """A delayed one stands under the administrator's day; a reversal does not move it."""
     delayed = shop.open("QR koda", id="QR-1")
-    shop.till.payments.conclude(delayed)
+    shop.simulator.payments.conclude(delayed)
     clock.move(days=3)
-    shop.till.payments.confirm(delayed)
+    shop.simulator.payments.confirm(delayed)
     confirmed = clock.epoch
     clock.move(days=3)
-    shop.till.payments.reverse(delayed, 100)
+    shop.simulator.payments.reverse(delayed, 100)
     assert orders(statement(shop, confirmed, confirmed, zakasnjenaPlacila="true")) == ["QR-1"]
     assert orders(statement(shop, zakasnjenaPlacila="true")) == []
 
@@ -101,11 +101,11 @@ def test_a_payment_stands_under_the_day_it_was_paid(shop: Shop, clock: Clock) ->
 def test_which_states_are_told(shop: Shop) -> None:
     """6.5.5.1: only what was paid; other states only with delayed payments, and only theirs."""
     paid(shop, id="paid")
-    shop.till.payments.report(shop.open("VISA", id="failed"), Outcome.FAILED)
-    shop.till.payments.conclude(shop.open("QR koda", id="waiting"))
+    shop.simulator.payments.report(shop.open("VISA", id="failed"), Outcome.FAILED)
+    shop.simulator.payments.conclude(shop.open("QR koda", id="waiting"))
     delayed = shop.open("QR koda", id="delayed")
-    shop.till.payments.conclude(delayed)
-    shop.till.payments.confirm(delayed)
+    shop.simulator.payments.conclude(delayed)
+    shop.simulator.payments.confirm(delayed)
     assert orders(statement(shop)) == ["paid"]
     assert orders(statement(shop, izbraniStatusi="4")) == ["paid"]
     assert orders(statement(shop, zakasnjenaPlacila="true")) == ["delayed"]
@@ -115,12 +115,12 @@ def test_which_states_are_told(shop: Shop) -> None:
 
 
 def test_what_the_description_leaves_open(make_shop: Callable[..., Shop]) -> None:
-    """The till answers as it is told to: result, delayed payments, reversals."""
+    """The simulator answers as it is told to: result, delayed payments, reversals."""
     shop = make_shop(statement_result_of_paid=0, delayed_payments="together", reversals_in_statements=True)
-    shop.till.payments.reverse(paid(shop, id="paid"), 221)
+    shop.simulator.payments.reverse(paid(shop, id="paid"), 221)
     delayed = shop.open("QR koda", id="delayed")
-    shop.till.payments.conclude(delayed)
-    shop.till.payments.confirm(delayed)
+    shop.simulator.payments.conclude(delayed)
+    shop.simulator.payments.confirm(delayed)
     found = statement(shop)
     assert orders(found) == ["paid", "delayed"]
     assert found["placilo"][0]["rezultat"] == 0
@@ -187,14 +187,14 @@ def file(shop: Shop, kind: str, **more: str) -> bytes:
 
 def test_a_file_of_json_says_the_same(shop: Shop) -> None:
     """6.5.5.2; of many payments, too, so that the pieces of base64 fit together."""
-    shop.till.book.enter(payments(99, NOW, "Čšž"))
+    shop.simulator.store.enter(payments(99, NOW, "Čšž"))
     assert json.loads(file(shop, "json")) == statement(shop)
 
 
 @pytest.mark.parametrize("namespace", ["", "http://www.ujp.gov.si/eplacila/izpisek"])
 def test_a_file_of_xml_says_the_same(shop: Shop, namespace: str) -> None:
     """6.5.5.2, with or without a namespace: `ns`."""
-    shop.till.book.enter(payments(99, NOW, "Čšž & <x>", {"poslano": True}))
+    shop.simulator.store.enter(payments(99, NOW, "Čšž & <x>", {"poslano": True}))
     root = etree.fromstring(file(shop, "xml", ns="true" if namespace else "false"))
     prefix = f"{{{namespace}}}" if namespace else ""
     assert root.tag == f"{prefix}izpisek"
@@ -223,7 +223,7 @@ def test_memory_does_not_grow_with_the_statement(
 
 
 def _peak(folder: object, payments: int) -> int:
-    """The most memory, in bytes, of a till that was asked for a statement of so many payments."""
+    """The most memory, in bytes, of a simulator that was asked for a statement of so many payments."""
     command = [sys.executable, "-m", "tests.sandbox.eplacila.long_statement", str(folder), str(payments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 DELAYED = "QR koda"
 
-WAYS = {
+METHODS = {
     "MASTERCARD": "Mastercard",
     "VISA": "Visa",
     "MAESTRO": "Maestro",
@@ -27,7 +27,7 @@ GROUPS = {
 }
 
 
-def ways_named(names: Iterable[str]) -> tuple[str, ...]:
+def methods_named(names: Iterable[str]) -> tuple[str, ...]:
     """The ways that these marks of ways and groups stand for; without any, all of them."""
     chosen = {way for name in names for way in GROUPS.get(name, (name,))}
-    return tuple(way for way in WAYS if not chosen or way in chosen)
+    return tuple(way for way in METHODS if not chosen or way in chosen)

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-from .codes import Code, Complaint, InvalidError
+from .codes import Code, FieldError, InvalidError
 
 # What XML 1.0 cannot hold could not stand on a receipt.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -23,20 +23,20 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError, InvalidOperation):
         document = None
     if not isinstance(document, dict):
-        raise InvalidError(Complaint("", Code.UNKNOWN))
+        raise InvalidError(FieldError("", Code.UNKNOWN))
     return document
 
 
-class Form:
+class FieldReader:
     """The fields of one object. Names count without regard to case, as the description itself does."""
 
-    def __init__(self, fields: dict[str, Any], complaints: list[Complaint], place: str = "") -> None:
+    def __init__(self, fields: dict[str, Any], field_errors: list[FieldError], place: str = "") -> None:
         self._fields = {name.lower(): value for name, value in fields.items()}
-        self._complaints = complaints
+        self._field_errors = field_errors
         self._place = place
 
-    def complain(self, name: str, code: Code) -> None:
-        self._complaints.append(Complaint(self._place + name, code))
+    def add_error(self, name: str, code: Code) -> None:
+        self._field_errors.append(FieldError(self._place + name, code))
 
     def text(
         self, name: str, *, required: bool = False, longest: int | None = None, length: int | None = None
@@ -45,21 +45,21 @@ class Form:
         value = self._fields.get(name.lower())
         found = _as_text(value)
         if found is None or _NOT_XML.search(found):
-            self.complain(name, Code.UNKNOWN)
+            self.add_error(name, Code.UNKNOWN)
             return ""
         if required and not found.strip():
-            self.complain(name, Code.EMPTY)
+            self.add_error(name, Code.EMPTY)
         elif longest is not None and len(found) > longest:
-            self.complain(name, Code.TOO_LONG)
+            self.add_error(name, Code.TOO_LONG)
         elif length is not None and found and len(found) != length:
-            self.complain(name, Code.LENGTH)
+            self.add_error(name, Code.LENGTH)
         return found
 
     def url(self, name: str) -> str:
         """A link with scheme and host, at most 1000 characters (6.5.2)."""
         found = self.text(name, required=True, longest=1000)
         if 0 < len(found) <= 1000 and not is_url(found):
-            self.complain(name, Code.URL_FORMAT)
+            self.add_error(name, Code.URL_FORMAT)
         return found
 
     def number(self, name: str, *, required: bool = False) -> Decimal | None:
@@ -68,7 +68,7 @@ class Form:
         if not found:
             return None
         if not _NUMBER.fullmatch(found):
-            self.complain(name, Code.NUMBER)
+            self.add_error(name, Code.NUMBER)
             return None
         return Decimal(found)
 
@@ -80,25 +80,25 @@ class Form:
         value = self._fields.get(name.lower())
         if value is None or isinstance(value, list):
             return value or []
-        self.complain(name, Code.UNKNOWN)
+        self.add_error(name, Code.UNKNOWN)
         return []
 
-    def object(self, name: str) -> Form | None:
+    def object(self, name: str) -> FieldReader | None:
         value = self._fields.get(name.lower())
         if isinstance(value, dict):
-            return Form(value, self._complaints, f"{self._place}{name}.")
+            return FieldReader(value, self._field_errors, f"{self._place}{name}.")
         if value is not None:
-            self.complain(name, Code.UNKNOWN)
+            self.add_error(name, Code.UNKNOWN)
         return None
 
-    def objects(self, name: str) -> list[Form]:
+    def objects(self, name: str) -> list[FieldReader]:
         """The objects of a list, each with its place, such as `postavka[0].`."""
         found = []
         for at, value in enumerate(self.values(name)):
             if isinstance(value, dict):
-                found.append(Form(value, self._complaints, f"{self._place}{name}[{at}]."))
+                found.append(FieldReader(value, self._field_errors, f"{self._place}{name}[{at}]."))
             else:
-                self.complain(f"{name}[{at}]", Code.UNKNOWN)
+                self.add_error(f"{name}[{at}]", Code.UNKNOWN)
         return found
 
 

@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from ajpes_reporting.eplacila import book
+from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
-from ajpes_reporting.eplacila.book import Change, Entry
-from ajpes_reporting.eplacila.client import Client, Habits
+from ajpes_reporting.eplacila.client import Client, ClientOptions
 from ajpes_reporting.eplacila.codes import Code
 from ajpes_reporting.eplacila.errors import (
     AccessDenied,
+    NotAuthentic,
     NotAuthorised,
-    NotBelieved,
     NotFound,
     RefusedByUjp,
     RequestRefused,
@@ -32,16 +31,17 @@ from ajpes_reporting.eplacila.errors import (
     WrongTime,
     refusal,
 )
-from ajpes_reporting.eplacila.notices import Window
+from ajpes_reporting.eplacila.notices import TimeWindow
 from ajpes_reporting.eplacila.order import Item, Order, order_document
 from ajpes_reporting.eplacila.payments import Payments
 from ajpes_reporting.eplacila.periods import epoch
 from ajpes_reporting.eplacila.receiver import receiver
-from ajpes_reporting.eplacila.server import served
+from ajpes_reporting.eplacila.server import serving
 from ajpes_reporting.eplacila.signing import Credentials, Verifier, read_public_key
 from ajpes_reporting.eplacila.statements import payments_in
-from ajpes_reporting.eplacila.wire import Times, Wire
-from ajpes_reporting.sandbox.eplacila import Rules, Till
+from ajpes_reporting.eplacila.store import Change, StoredPayment
+from ajpes_reporting.eplacila.transport import SignedTransport, Timeouts
+from ajpes_reporting.sandbox.eplacila import Rules, Simulator
 from ajpes_reporting.sandbox.eplacila.payments import Outcome
 
 NOON = datetime(2026, 11, 17, 12, 0, 0, tzinfo=UTC)
@@ -51,7 +51,7 @@ RECIPIENT, PROVIDER = "5874831000", "5860571000"
 
 @dataclass
 class Street:
-    """A shop, the till, and the time on both clocks."""
+    """A shop, the simulator, and the time on both clocks."""
 
     folder: Path
     engine: Any = None
@@ -61,31 +61,38 @@ class Street:
     changes: list[Change] = field(default_factory=list)
     numbers: int = 0
 
-    def open(self, **rules: Any) -> Till:
-        self.till = Till(
+    def open(self, **rules: Any) -> Simulator:
+        self.simulator = Simulator(
             self.folder / "till", clock=lambda: self.now, poll_seconds=None, rules=Rules(**rules)
         )
-        return self.till
+        return self.simulator
 
     def clock(self) -> datetime:
         return self.now + self.ours_is_wrong_by
 
     def credentials(self, ids: int = 143, **more: Any) -> Credentials:
-        given = self.till.credentials(ids)
+        given = self.simulator.credentials(ids)
         return Credentials(
             **{"api_key": given.api_key, "shared_secret": given.shared_secret, "ids": ids} | more
         )
 
-    def wire(self, credentials: Credentials) -> Wire:
-        return Wire(self.till.url, credentials, ssl.create_default_context(), self.clock, Times(5, 20, 60))
+    def transport(self, credentials: Credentials) -> SignedTransport:
+        return SignedTransport(
+            self.simulator.url, credentials, ssl.create_default_context(), self.clock, Timeouts(5, 20, 60)
+        )
 
     def verifier(self, credentials: Credentials) -> Verifier:
-        return Verifier(read_public_key(self.till.public_key.read_bytes()), credentials.api_key)
+        return Verifier(read_public_key(self.simulator.public_key.read_bytes()), credentials.api_key)
 
-    def client(self, credentials: Credentials | None = None, **habits: Any) -> Client:
+    def client(self, credentials: Credentials | None = None, **options: Any) -> Client:
         given = credentials or self.credentials()
         return Client(
-            self.wire(given), given, self.verifier(given), self.till.url, Habits(**habits), lambda _s: None
+            self.transport(given),
+            given,
+            self.verifier(given),
+            self.simulator.url,
+            ClientOptions(**options),
+            lambda _s: None,
         )
 
     def payments(self) -> Payments:
@@ -106,33 +113,33 @@ class Street:
     def pay(self, transaction: str, way: str = "VISA", outcome: Outcome = Outcome.PAID) -> None:
         """As on the pages: a way is chosen, and the bank says what became of it."""
         self.now += timedelta(seconds=2)
-        assert self.till.payments.choose(transaction, way)
-        assert self.till.payments.report(transaction, outcome)
+        assert self.simulator.payments.choose(transaction, way)
+        assert self.simulator.payments.report(transaction, outcome)
 
-    def entry(self, transaction: str) -> Entry:
+    def entry(self, transaction: str) -> StoredPayment:
         with self.engine.connect() as connection:
-            found = book.by_transaction(connection, PROVIDER, transaction)
+            found = store.by_transaction(connection, PROVIDER, transaction)
         assert found
         return found
 
     def states(self, transaction: str) -> list[State]:
         with self.engine.connect() as connection:
-            return book.states_of(connection, self.entry(transaction))
+            return store.states_of(connection, self.entry(transaction))
 
     def rounds(self, count: int = 3) -> None:
-        """The till tells what is to be told, and again what was not taken."""
+        """The simulator tells what is to be told, and again what was not taken."""
         for _ in range(count):
             self.now += timedelta(seconds=4)
-            self.till.make_round()
+            self.simulator.process_now()
 
 
 @pytest.fixture
 def street(tmp_path: Path, engine: Engine) -> Iterator[Street]:
     found = Street(tmp_path, engine)
     with found.open(repeat_every=4):
-        window = Window(timedelta(days=1), timedelta(minutes=5))
+        window = TimeWindow(timedelta(days=1), timedelta(minutes=5))
         app = receiver(found.payments(), found.verifier(found.credentials()), window, 65_536)
-        with served(app, "127.0.0.1:0") as (_host, found.port):
+        with serving(app, "127.0.0.1:0") as (_host, found.port):
             yield found
 
 
@@ -145,7 +152,7 @@ def test_a_payment_is_begun_paid_told_of_and_asked_for(
     assert client.health().works
     started = Payments(client, street.engine, PROVIDER, street.clock).begin(street.order(parameter="p"))
     transaction = started.transaction_id
-    assert started.pay_url == f"{street.till.url}/vstop/index?idt={transaction}"
+    assert started.pay_url == f"{street.simulator.url}/vstop/index?idt={transaction}"
     street.pay(transaction)
     street.rounds(1)
     entry = street.entry(transaction)
@@ -178,7 +185,7 @@ def test_every_way_of_writing_is_read(tmp_path: Path, like: str, numbers: str) -
         client = street.client()
         transaction = client.init(street.order()).transaction_id
         street.pay(transaction)
-        assert street.till.payments.reverse(transaction, 221)
+        assert street.simulator.payments.reverse(transaction, 221)
         status = client.status(transaction)
         assert (status.state, status.amount_cents, status.reversed_cents) == (State.PAID, 1221, 221)
         (paid,) = client.payments(RECIPIENT, TODAY, TODAY)
@@ -189,12 +196,12 @@ def test_a_delayed_payment_waits_and_is_then_paid(street: Street) -> None:
     """QR: 6 until the administrator has found the money, then 0."""
     payments = street.payments()
     transaction = payments.begin(street.order(methods=("QR koda",))).transaction_id
-    assert street.till.payments.choose(transaction, "QR koda")
-    assert street.till.payments.conclude(transaction)
+    assert street.simulator.payments.choose(transaction, "QR koda")
+    assert street.simulator.payments.conclude(transaction)
     street.rounds(1)
     assert street.entry(transaction).state is State.AWAITING_CONFIRMATION
     street.now += timedelta(days=3)
-    assert street.till.payments.confirm(transaction)
+    assert street.simulator.payments.confirm(transaction)
     street.rounds(1)
     assert street.states(transaction) == [State.RUNNING, State.AWAITING_CONFIRMATION, State.PAID]
     assert [change.makes_it_paid for change in street.changes] == [False, True]
@@ -203,40 +210,44 @@ def test_a_delayed_payment_waits_and_is_then_paid(street: Street) -> None:
 def test_an_abandoned_payment_may_still_be_paid(street: Street) -> None:
     """Section 3.4.3: the bank speaks after more than ten minutes."""
     transaction = street.payments().begin(street.order()).transaction_id
-    assert street.till.payments.choose(transaction, "VISA")
+    assert street.simulator.payments.choose(transaction, "VISA")
     street.now += timedelta(minutes=11)
     street.rounds(1)
     street.now += timedelta(minutes=3)
     street.rounds(1)
     assert street.entry(transaction).state is State.ABANDONED
-    assert street.till.payments.report(transaction, Outcome.PAID)
+    assert street.simulator.payments.report(transaction, Outcome.PAID)
     street.rounds(1)
     assert street.states(transaction) == [State.RUNNING, State.ABANDONED, State.PAID]
 
 
 def test_an_init_whose_answer_is_dropped_makes_one_payment(street: Street) -> None:
     """Stored there, and the line cut: one payment, and we know it."""
-    street.till.faults.add("api", "drop_answer", times=1)
+    street.simulator.faults.add("api", "drop_answer", times=1)
     started = street.payments().begin(street.order())
-    assert [payment.transaction_id for payment in street.till.book.payments()] == [started.transaction_id]
+    assert [payment.transaction_id for payment in street.simulator.store.payments()] == [
+        started.transaction_id
+    ]
     assert (
         street.entry(started.transaction_id).pay_url
-        == f"{street.till.url}/vstop/index?idt={started.transaction_id}"
+        == f"{street.simulator.url}/vstop/index?idt={started.transaction_id}"
     )
 
 
 def test_an_init_that_failed_after_it_was_stored_makes_one_payment(street: Street) -> None:
     """HTTP 500 says nothing about what was done."""
-    street.till.faults.add("api", "error", times=1, processed=True)
+    street.simulator.faults.add("api", "error", times=1, processed=True)
     started = street.payments().begin(street.order())
-    assert [payment.transaction_id for payment in street.till.book.payments()] == [started.transaction_id]
+    assert [payment.transaction_id for payment in street.simulator.store.payments()] == [
+        started.transaction_id
+    ]
 
 
 def test_a_wrong_signature_is_not_believed(street: Street) -> None:
     """Of an answer to a question."""
     transaction = street.client().init(street.order()).transaction_id
-    street.till.faults.add("api", "wrong_signature")
-    with pytest.raises(NotBelieved):
+    street.simulator.faults.add("api", "wrong_signature")
+    with pytest.raises(NotAuthentic):
         street.client().status(transaction)
 
 
@@ -245,7 +256,7 @@ def test_whatever_becomes_of_a_notice_the_payment_is_applied_once(street: Street
     """Told twice, late, forged or in half; one that was lost is found by asking."""
     payments = street.payments()
     transaction = payments.begin(street.order()).transaction_id
-    street.till.faults.add("webhook", kind, times=1)
+    street.simulator.faults.add("webhook", kind, times=1)
     street.pay(transaction, outcome=Outcome.FAILED)
     street.rounds(1)
     street.pay(transaction)
@@ -258,9 +269,11 @@ def test_whatever_becomes_of_a_notice_the_payment_is_applied_once(street: Street
 def refused(street: Street, path: str, document: Any = None, **query: str) -> RefusedByUjp:
     """What UJP says of a request that our own checks would not let go."""
     credentials, body = street.credentials(), BytesIO()
-    wire = street.wire(credentials)
+    transport = street.transport(credentials)
     reply = (
-        wire.get(path, query, body, 1 << 20) if document is None else wire.post(path, document, body, 1 << 20)
+        transport.get(path, query, body, 1 << 20)
+        if document is None
+        else transport.post(path, document, body, 1 << 20)
     )
     assert reply.is_refusal, body.getvalue()
     return refusal(reply.status, body.getvalue(), credentials.api_key)
@@ -291,14 +304,14 @@ def test_every_general_code_of_the_till_is_told_apart(
     with pytest.raises(WrongTime):
         client.health()
     street.ours_is_wrong_by = timedelta()
-    monkeypatch.setattr("ajpes_reporting.eplacila.wire.make_nonce", lambda: "abcd1234")
+    monkeypatch.setattr("ajpes_reporting.eplacila.transport.make_nonce", lambda: "abcd1234")
     client.health()
     with pytest.raises(WrongNonce):
         client.health()
     monkeypatch.undo()
     assert type(refused(street, "health", {})) is WrongHttpMethod
     for status, failed in ((500, ServiceFailed), (429, TooManyRequests)):
-        street.till.faults.add("api", "error", status=status, times=1)
+        street.simulator.faults.add("api", "error", status=status, times=1)
         with pytest.raises(failed):
             client.health()
 
@@ -323,7 +336,9 @@ def test_every_code_of_an_order_is_told_apart(
     document = order_document(street.order(), 143) | change
     error = refused(street, "transaction/transaction/init", document)
     assert isinstance(error, RequestRefused)
-    assert {fault.code for fault in error.faults} == {Code(_code(number)) for number in numbers}
+    assert {field_error.code for field_error in error.field_errors} == {
+        Code(_code(number)) for number in numbers
+    }
 
 
 def _code(number: int) -> Any:
@@ -342,12 +357,12 @@ def test_every_code_of_a_statement_is_told(street: Street, change: dict[str, str
     """Codes 106 and 301 to 304."""
     query = {"datumOd": str(epoch(TODAY)), "datumDo": str(epoch(TODAY))} | change
     error = refused(street, f"izpiski/{RECIPIENT}", **query)
-    assert _code(number) in {fault.code for fault in error.faults}
+    assert _code(number) in {field_error.code for field_error in error.field_errors}
 
 
 def test_the_remaining_codes_are_told_apart(street: Street) -> None:
     """107: no transaction; 206: an order twice; 203: an e-service in the old flow."""
-    assert [fault.code for fault in refused(street, "transaction/status/1").faults] == [
+    assert [field_error.code for field_error in refused(street, "transaction/status/1").field_errors] == [
         Code.BAD_TRANSACTION_ID
     ]
     client = street.client()
@@ -355,7 +370,7 @@ def test_the_remaining_codes_are_told_apart(street: Street) -> None:
     client.init(order)
     with pytest.raises(RequestRefused) as caught:
         client.init(order)
-    assert [fault.code for fault in caught.value.faults] == [Code.ORDER_USED]
+    assert [field_error.code for field_error in caught.value.field_errors] == [Code.ORDER_USED]
     with pytest.raises(RequestRefused) as caught:
         street.client(street.credentials(146)).init(street.order())
-    assert [fault.code for fault in caught.value.faults] == [Code.OLD_WORKFLOW]
+    assert [field_error.code for field_error in caught.value.field_errors] == [Code.OLD_WORKFLOW]

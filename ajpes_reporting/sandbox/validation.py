@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import digits, reading
+from . import check_digits, reading
 from .reading import UnreadableError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lxml import etree
 
-    from .book import Known, Page
     from .reading import EventRecord, Header, MonthRecord, ObligationRecord, Outline
+    from .store import KnownObligation, SubmissionTransaction
 
 ERROR, WARNING = "ERR", "WRN"
 CANCELLATION = "00"
@@ -57,7 +57,7 @@ _OBLIGATION_ATTRIBUTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class Finding:
     """One Napaka of an answer. `text` is in Slovene; the rest names the record, where there is one."""
 
     severity: str
@@ -69,7 +69,7 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedHeader:
     """Who sends; and the period and the provider in the name of the file, which SOAP has not."""
 
     provider: str
@@ -78,17 +78,17 @@ class Expected:
 
 
 @dataclass(slots=True)
-class Judgement:
+class ValidationResult:
     """`provider` and `period` as the report has them, else as expected."""
 
-    complaints: list[Complaint]
+    findings: list[Finding]
     provider: str
     period: str | None
     content_sha256: str | None = None
 
     @property
     def refuses(self) -> bool:
-        return any(complaint.severity == ERROR for complaint in self.complaints)
+        return any(finding.severity == ERROR for finding in self.findings)
 
 
 class Amounts:
@@ -108,71 +108,85 @@ class Amounts:
         return int(text.replace(".", "")) * self._factor
 
     @property
-    def all_right(self) -> bool:
+    def all_valid(self) -> bool:
         return self._wrong is None
 
-    def complaints(self) -> Iterator[Complaint]:
+    def findings(self) -> Iterator[Finding]:
         if self._wrong is not None:
             problem = "so pomešani: nekateri niso" if self._right else "niso"
             text = f"Zneski v datoteki {problem} {self._described} (prvi tak: {self._wrong})."
-            yield Complaint(ERROR, text)
+            yield Finding(ERROR, text)
 
 
-def judge_nodurs(
-    path: Path, schema: etree.XMLSchema, found: Outline, expected: Expected, style: str, page: Page
-) -> Judgement:
-    """Judges a NODURS report and writes what it brings into `page`."""
-    return _judge(path, schema, found, expected, lambda head: _Nodurs(head, expected, style, page).read(path))
-
-
-def judge_spapp(
-    path: Path, schema: etree.XMLSchema, found: Outline, expected: Expected, style: str, page: Page
-) -> Judgement:
-    """Judges a SPAPP report and writes what it brings into `page`."""
-    return _judge(path, schema, found, expected, lambda head: _Spapp(head, expected, style, page).read(path))
-
-
-def unreadable(reason: str, expected: Expected) -> Judgement:
-    """The judgement on bytes that are no report."""
-    return Judgement([Complaint(ERROR, reason)], expected.provider, expected.period)
-
-
-def _judge(
+def validate_nodurs(
     path: Path,
     schema: etree.XMLSchema,
     found: Outline,
-    expected: Expected,
-    read: Callable[[Header], Iterator[Complaint]],
-) -> Judgement:
+    expected: ExpectedHeader,
+    style: str,
+    transaction: SubmissionTransaction,
+) -> ValidationResult:
+    """Judges a NODURS report and writes what it brings into `transaction`."""
+    return _validate(
+        path, schema, found, expected, lambda head: _Nodurs(head, expected, style, transaction).read(path)
+    )
+
+
+def validate_spapp(
+    path: Path,
+    schema: etree.XMLSchema,
+    found: Outline,
+    expected: ExpectedHeader,
+    style: str,
+    transaction: SubmissionTransaction,
+) -> ValidationResult:
+    """Judges a SPAPP report and writes what it brings into `transaction`."""
+    return _validate(
+        path, schema, found, expected, lambda head: _Spapp(head, expected, style, transaction).read(path)
+    )
+
+
+def unreadable(reason: str, expected: ExpectedHeader) -> ValidationResult:
+    """The result on bytes that are no report."""
+    return ValidationResult([Finding(ERROR, reason)], expected.provider, expected.period)
+
+
+def _validate(
+    path: Path,
+    schema: etree.XMLSchema,
+    found: Outline,
+    expected: ExpectedHeader,
+    read: Callable[[Header], Iterator[Finding]],
+) -> ValidationResult:
     try:
         errors = reading.schema_errors(path, schema)
     except UnreadableError as reason:
         return unreadable(str(reason), expected)
     content_sha256 = reading.content_sha256(path, found)
     if errors:
-        complaints = [Complaint(ERROR, f"Podatki ne ustrezajo kontrolni shemi XSD: {one}") for one in errors]
-        return Judgement(complaints, expected.provider, expected.period, content_sha256)
+        findings = [Finding(ERROR, f"Podatki ne ustrezajo kontrolni shemi XSD: {one}") for one in errors]
+        return ValidationResult(findings, expected.provider, expected.period, content_sha256)
     head = reading.header(path)
-    judgement = Judgement([*_heading(head, expected)], head.provider, head.period, content_sha256)
-    if judgement.refuses:
+    result = ValidationResult([*_heading(head, expected)], head.provider, head.period, content_sha256)
+    if result.refuses:
         # The answer goes to who sent it, about what was sent.
-        judgement.provider, judgement.period = expected.provider, expected.period or head.period
-    judgement.complaints += read(head)
-    return judgement
+        result.provider, result.period = expected.provider, expected.period or head.period
+    result.findings += read(head)
+    return result
 
 
-def _heading(head: Header, expected: Expected) -> Iterator[Complaint]:
+def _heading(head: Header, expected: ExpectedHeader) -> Iterator[Finding]:
     if not is_same_provider(head.provider, expected.provider):
         text = f"Matična številka ponudnika {head.provider} ni številka ponudnika, ki podatke oddaja."
-        yield Complaint(ERROR, text)
+        yield Finding(ERROR, text)
     if expected.period not in (None, head.period):
         text = f"Obdobje v imenu datoteke ({expected.period}) ni obdobje podatkov v njej ({head.period})."
-        yield Complaint(ERROR, text)
+        yield Finding(ERROR, text)
     if expected.name_provider not in (None, head.provider[:7]):
         text = f"Številka ponudnika v imenu datoteke ({expected.name_provider}) ni številka iz podatkov."
-        yield Complaint(ERROR, text)
-    if not digits.is_registration_number(head.provider):
-        yield Complaint(WARNING, f"Kontrolna številka matične številke {head.provider} ni pravilna.")
+        yield Finding(ERROR, text)
+    if not check_digits.is_registration_number(head.provider):
+        yield Finding(WARNING, f"Kontrolna številka matične številke {head.provider} ni pravilna.")
 
 
 def is_same_provider(one: str, other: str) -> bool:
@@ -183,33 +197,33 @@ def is_same_provider(one: str, other: str) -> bool:
 class _Nodurs:
     """One reading of a NODURS report, obligation by obligation."""
 
-    def __init__(self, head: Header, expected: Expected, style: str, page: Page) -> None:
+    def __init__(
+        self, head: Header, expected: ExpectedHeader, style: str, transaction: SubmissionTransaction
+    ) -> None:
         self._head = head
         self._provider = expected.provider
         self._amounts = Amounts(style)
-        self._page = page
+        self._transaction = transaction
         self._seen: set[str] = set()
         self._count = 0
         self._total = 0
 
-    def read(self, path: Path) -> Iterator[Complaint]:
+    def read(self, path: Path) -> Iterator[Finding]:
         refused = False
         for record in reading.obligations(path, self._amounts.in_cents):
-            known = self._page.known(self._provider, record.obligation_id)
-            complaints = [*self._obligation(record, known), *_warnings(record)]
-            refused = (
-                refused or any(one.severity == ERROR for one in complaints) or not self._amounts.all_right
-            )
+            known = self._transaction.known(self._provider, record.obligation_id)
+            findings = [*self._obligation(record, known), *_warnings(record)]
+            refused = refused or any(one.severity == ERROR for one in findings) or not self._amounts.all_valid
             if not refused:
-                self._page.write_obligation(self._provider, record, known)
+                self._transaction.write_obligation(self._provider, record, known)
             self._add_up(record)
-            yield from complaints
+            yield from findings
         yield from self._totals()
 
-    def _obligation(self, record: ObligationRecord, known: Known | None) -> Iterator[Complaint]:
+    def _obligation(self, record: ObligationRecord, known: KnownObligation | None) -> Iterator[Finding]:
         if record.obligation_id in self._seen:
             text = "Identifikacijska številka blokade se v datoteki ponovi."
-            yield Complaint(ERROR, text, record.obligation_id)
+            yield Finding(ERROR, text, record.obligation_id)
         elif known is not None:
             yield from _history(record, known)
         self._seen.add(record.obligation_id)
@@ -220,101 +234,103 @@ class _Nodurs:
         self._count += len(record.events)
         self._total += sum(event.amount_cents or 0 for event in record.events)
 
-    def _totals(self) -> Iterator[Complaint]:
+    def _totals(self) -> Iterator[Finding]:
         """Section 2.2, rows 2 and 3: cancellations are rows like any other."""
         count, total = (self._head.attributes[name] for name in ("steviloZapisov", "sestevekZneskov"))
         if int(count) != self._count:
             text = f"Število zapisov v glavi ({count}) ni enako številu zapisov v datoteki ({self._count})."
-            yield Complaint(ERROR, text)
+            yield Finding(ERROR, text)
         total_cents = self._amounts.in_cents(total)
-        yield from self._amounts.complaints()
-        if self._amounts.all_right and total_cents != self._total:
+        yield from self._amounts.findings()
+        if self._amounts.all_valid and total_cents != self._total:
             text = f"Seštevek zneskov v glavi ({total}) ni enak seštevku v zapisih ({self._total} centov)."
-            yield Complaint(ERROR, text)
+            yield Finding(ERROR, text)
 
 
 class _Spapp:
     """One reading of a SPAPP report."""
 
-    def __init__(self, head: Header, expected: Expected, style: str, page: Page) -> None:
+    def __init__(
+        self, head: Header, expected: ExpectedHeader, style: str, transaction: SubmissionTransaction
+    ) -> None:
         self._head = head
         self._provider = expected.provider
         self._amounts = Amounts(style)
-        self._page = page
+        self._transaction = transaction
         self._seen: set[str] = set()
         self._totals: Counter[str] = Counter()
 
-    def read(self, path: Path) -> Iterator[Complaint]:
-        self._page.clear_month(self._provider, self._head.period)
+    def read(self, path: Path) -> Iterator[Finding]:
+        self._transaction.clear_month(self._provider, self._head.period)
         for record in reading.months(path, self._amounts.in_cents):
             yield from self._account(record)
-            if record.account not in self._seen and self._amounts.all_right:
-                self._page.write_month(self._provider, self._head.period, record)
+            if record.account not in self._seen and self._amounts.all_valid:
+                self._transaction.write_month(self._provider, self._head.period, record)
             self._seen.add(record.account)
             self._totals["skupajZnesekDobro"] += record.credit_cents or 0
             self._totals["skupajZnesekBreme"] += record.debit_cents or 0
             self._totals["skupajZnesekStanj"] += record.balance_cents or 0
         yield from self._sums()
 
-    def _account(self, record: MonthRecord) -> Iterator[Complaint]:
+    def _account(self, record: MonthRecord) -> Iterator[Finding]:
         if record.account in self._seen:
-            yield Complaint(ERROR, "Račun se v datoteki ponovi.", account=record.account)
+            yield Finding(ERROR, "Račun se v datoteki ponovi.", account=record.account)
         # The schema has no sign for turnover; this stays right should the schema be relaxed.
         if (record.credit_cents or 0) < 0 or (record.debit_cents or 0) < 0:
-            yield Complaint(ERROR, "Promet na računu je negativen.", account=record.account)
-        if not digits.is_domestic_account(record.account):
-            yield Complaint(WARNING, "Kontrolna številka računa ni pravilna.", account=record.account)
+            yield Finding(ERROR, "Promet na računu je negativen.", account=record.account)
+        if not check_digits.is_domestic_account(record.account):
+            yield Finding(WARNING, "Kontrolna številka računa ni pravilna.", account=record.account)
 
-    def _sums(self) -> Iterator[Complaint]:
+    def _sums(self) -> Iterator[Finding]:
         """Section 3.2, rows 2 to 4."""
         names = ("skupajZnesekBreme", "skupajZnesekDobro", "skupajZnesekStanj")
         given = {name: self._amounts.in_cents(self._head.attributes[name]) for name in names}
-        yield from self._amounts.complaints()
-        if not self._amounts.all_right:
+        yield from self._amounts.findings()
+        if not self._amounts.all_valid:
             return
         for name in names:
             if given[name] != self._totals[name]:
-                yield Complaint(ERROR, f"Seštevek {name} v glavi ni enak seštevku zneskov v vrsticah.")
+                yield Finding(ERROR, f"Seštevek {name} v glavi ni enak seštevku zneskov v vrsticah.")
 
 
-def _history(record: ObligationRecord, known: Known) -> Iterator[Complaint]:
+def _history(record: ObligationRecord, known: KnownObligation) -> Iterator[Finding]:
     """Section 2.2: what was accepted comes again as it was."""
     changed = _differences(known.facts._asdict(), record.facts._asdict(), _OBLIGATION_ATTRIBUTES)
     if changed:
         text = f"Podatki že sprejete blokade so spremenjeni: {changed}."
-        yield Complaint(ERROR, text, record.obligation_id)
+        yield Finding(ERROR, text, record.obligation_id)
     current = {event.event_id: event for event in record.events}
     for event_id, accepted in known.events.items():
         event = current.get(event_id)
         if event is None:
             text = "Dogodek, ki je bil že sprejet, v zgodovini blokade manjka."
-            yield Complaint(ERROR, text, record.obligation_id, event_id)
+            yield Finding(ERROR, text, record.obligation_id, event_id)
         elif event.amount_cents is not None and event != accepted:
             changed = _differences(accepted._asdict(), event._asdict(), _EVENT_ATTRIBUTES)
             text = f"Že sprejeti dogodek je spremenjen ({changed}); sprememba se izvede s storno zapisom."
-            yield Complaint(ERROR, text, record.obligation_id, event_id, event.cancels)
+            yield Finding(ERROR, text, record.obligation_id, event_id, event.cancels)
 
 
 def _differences(old: dict[str, object], new: dict[str, object], names: dict[str, str]) -> str:
     return ", ".join(label for name, label in names.items() if old[name] != new[name])
 
 
-def _duplicates(record: ObligationRecord) -> Iterator[Complaint]:
+def _duplicates(record: ObligationRecord) -> Iterator[Finding]:
     """Section 2.2, row 12: unique within one obligation."""
     for event_id, times in Counter(event.event_id for event in record.events).items():
         if times > 1:
             text = "Identifikacijska številka dogodka se v okviru blokade ponovi."
-            yield Complaint(ERROR, text, record.obligation_id, event_id)
+            yield Finding(ERROR, text, record.obligation_id, event_id)
 
 
-def _cancellations(record: ObligationRecord) -> Iterator[Complaint]:
+def _cancellations(record: ObligationRecord) -> Iterator[Finding]:
     """Section 2.2, rows 13 and 14, and the second note below the table."""
     events = {event.event_id: event for event in record.events}
     cancelled: set[str] = set()
     for event in record.events:
         text = _wrong_cancellation(event, events, cancelled)
         if text:
-            yield Complaint(ERROR, text, record.obligation_id, event.event_id, event.cancels)
+            yield Finding(ERROR, text, record.obligation_id, event.event_id, event.cancels)
         if event.cancels is not None:
             cancelled.add(event.cancels)
 
@@ -339,15 +355,15 @@ def _wrong_cancellation(event: EventRecord, events: dict[str, EventRecord], canc
     return ""
 
 
-def _warnings(record: ObligationRecord) -> Iterator[Complaint]:
-    if not digits.is_tax_number(record.facts.tax_number):
+def _warnings(record: ObligationRecord) -> Iterator[Finding]:
+    if not check_digits.is_tax_number(record.facts.tax_number):
         text = "Kontrolna številka davčne številke dolžnika ni pravilna."
-        yield Complaint(WARNING, text, record.obligation_id)
-    if not digits.is_domestic_account(record.facts.account):
-        yield Complaint(WARNING, "Kontrolna številka računa dolžnika ni pravilna.", record.obligation_id)
+        yield Finding(WARNING, text, record.obligation_id)
+    if not check_digits.is_domestic_account(record.facts.account):
+        yield Finding(WARNING, "Kontrolna številka računa dolžnika ni pravilna.", record.obligation_id)
     for event in record.events:
         for text in _event_warnings(event):
-            yield Complaint(WARNING, text, record.obligation_id, event.event_id, event.cancels)
+            yield Finding(WARNING, text, record.obligation_id, event.event_id, event.cancels)
 
 
 def _event_warnings(event: EventRecord) -> Iterator[str]:
@@ -357,10 +373,10 @@ def _event_warnings(event: EventRecord) -> Iterator[str]:
         yield f"Oznaka prioritete {event.priority} ni znana."
     if event.change_date != event.recorded_at[:10]:
         yield "Datum spremembe in datum vpisa spremembe se razlikujeta."
-    if event.model is not None and not digits.is_known_model(event.model):
+    if event.model is not None and not check_digits.is_known_model(event.model):
         yield f"Model sklica {event.model} ni znan."
-    elif event.model is not None and not digits.is_reference(event.model, event.reference or ""):
+    elif event.model is not None and not check_digits.is_reference(event.model, event.reference or ""):
         yield "Sklic ne ustreza kontroli po modelu."
     account = event.creditor_account or ""
-    if len(account) == 15 and account.isdigit() and not digits.is_domestic_account(account):
+    if len(account) == 15 and account.isdigit() and not check_digits.is_domestic_account(account):
         yield "Kontrolna številka računa upnika ni pravilna."

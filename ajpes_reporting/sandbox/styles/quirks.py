@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Name, what it plays, and the kind of fault on the channel sftp.
-HABITS: tuple[tuple[str, str, str], ...] = (
+QUIRKS: tuple[tuple[str, str, str], ...] = (
     ("sweeps", "the exchange server takes a report away the moment it is renamed", "sweep_renamed"),
     ("copies", "the exchange server takes a copy, and leaves the report where it is", "copy"),
     ("no-sizes", "the exchange server tells no sizes", "bare_stat"),

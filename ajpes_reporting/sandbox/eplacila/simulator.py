@@ -8,21 +8,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from ..errors import SandboxError
-from ..faults import Faults
+from ..faults import FaultInjector
 from ..sftp import LOOPBACK
 from ..workspace import FolderLock
-from .answers import Wording
+from .answers import AnswerWriter
 from .api import Api
 from .application import application
-from .authentication import Door
-from .book import Book
+from .authentication import Authenticator
 from .pages import Pages
 from .payments import Payments
 from .rules import Rules
 from .server import HttpServer
 from .services import SERVICES, Credentials, Register, Service
 from .signing import Signer
-from .webhooks import Courier
+from .store import Store
+from .webhooks import WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,17 +34,17 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Till:
+class Simulator:
     """UJP e-plačila in one folder: the interface, the pages, the webhooks and a book.
 
     Everything it makes lies in `directory` and is kept there: `keys/`, `book.sqlite`,
     `faults.json` and the port in `till.json`. A port of 0 is the remembered one, else a free one.
-    `clock` gives the time in UTC. `poll_seconds` is the pause between two rounds of the courier,
-    who tells e-services and gives up idle payments; None leaves them to `make_round`.
+    `clock` gives the time in UTC. `poll_seconds` is the pause between two rounds of the webhook sender,
+    who tells e-services and gives up idle payments; None leaves them to `process_now`.
     `callback_ca` is a PEM file of the authority that e-services' servers are certified by, if it
     is not a public one. Use it as a context manager, or call `start` and `stop`.
 
-    Raises `SandboxError` on start if the port is taken, or another till runs in the folder.
+    Raises `SandboxError` on start if the port is taken, or another simulator runs in the folder.
     """
 
     def __init__(
@@ -61,19 +61,21 @@ class Till:
         self.directory = directory.resolve()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         rules = rules or Rules()
-        self.book = Book(self.directory / "book.sqlite")
-        self.faults = Faults(self.directory / "faults.json")
+        self.store = Store(self.directory / "book.sqlite")
+        self.faults = FaultInjector(self.directory / "faults.json")
         self._signer = Signer(self.directory / "keys", rules.like)
         self._register = Register(services, self.directory / "keys")
         self._first = services[0].ids
-        self.payments = Payments(self.book, rules, clock)
-        wording = Wording(rules)
-        self.door = Door(self._register, self.book, rules.clock_tolerance)
-        api = Api(self.door, self._register, self.payments, self.book, self._signer, wording, rules, clock)
-        pages = Pages(self.payments, self.book, self._register)
+        self.payments = Payments(self.store, rules, clock)
+        writer = AnswerWriter(rules)
+        self.authenticator = Authenticator(self._register, self.store, rules.clock_tolerance)
+        api = Api(
+            self.authenticator, self._register, self.payments, self.store, self._signer, writer, rules, clock
+        )
+        pages = Pages(self.payments, self.store, self._register)
         tls = ssl.create_default_context(cafile=str(callback_ca)) if callback_ca else True
-        self._courier = Courier(
-            self.book, self.payments, self._register, self._signer, wording, rules, self.faults, clock, tls
+        self._webhooks = WebhookSender(
+            self.store, self.payments, self._register, self._signer, writer, rules, self.faults, clock, tls
         )
         self._application = application(api, pages, self.faults, rules)
         self._poll_seconds = poll_seconds
@@ -97,9 +99,9 @@ class Till:
             raise LookupError(f"nobody is registered as {ids}")
         return found
 
-    def make_round(self) -> None:
+    def process_now(self) -> None:
         """Gives up idle payments and sends every webhook that is due."""
-        self._courier.make_round()
+        self._webhooks.process_now()
 
     def settings(self) -> str:
         """The section `[eplacila]` of an `ajpes.toml` that leads here."""
@@ -121,14 +123,14 @@ class Till:
         self._lock.take()
         try:
             self._server.start(self._application)
-            self._courier.start(self._poll_seconds)
+            self._webhooks.start(self._poll_seconds)
         except BaseException:
             self.stop()
             raise
         self._port_file.write_text(json.dumps({"port": self._server.port}))
 
     def stop(self) -> None:
-        self._courier.stop()
+        self._webhooks.stop()
         self._server.stop()
         self._lock.release()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.fields import plain_account
-from ajpes_reporting.eplacila.reconcile import deny, reconcile
+from ajpes_reporting.eplacila.reconcile import payment_finding, reconcile
 from ajpes_reporting.eplacila.statements import payments_in
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
+class PaidPayment:
     """A payment that was made. Amounts are in cents, days are those of Ljubljana.
 
     `account` has 15 digits. `reversed_cents` is all that was paid back so far, the last of it on
@@ -43,9 +43,9 @@ class Taking:
     reversed_on: date | None = None
 
 
-def takings_of_period(
+def paid_in_period(
     payments: Payments, recipient: str, first: date, last: date, account: str, *, ask_each: bool
-) -> Iterator[Taking | Finding]:
+) -> Iterator[PaidPayment | Finding]:
     """What was paid from `first` to `last`, both included, with and without delay.
 
     `account` is the one credited where the statement names none. With `ask_each` UJP is asked for
@@ -56,19 +56,19 @@ def takings_of_period(
         told = payments.client.payments(recipient, first, last, delayed=delayed)
         for found in reconcile(payments.engine, payments.provider, told, payments, ask_each=ask_each):
             if found.payment.is_paid:
-                yield found.finding or _taking(_as_asked(found) if ask_each else found.payment, account)
+                yield found.finding or _paid_payment(_as_asked(found) if ask_each else found.payment, account)
 
 
-def takings_of_file(
+def paid_in_file(
     engine: Engine, provider: str, path: Path, account: str, recipient: str, payments: Payments | None
-) -> Iterator[Taking | Finding]:
+) -> Iterator[PaidPayment | Finding]:
     """The same from a statement at hand, as it stands there. Raises `UsageError`.
 
     `account` is that of `recipient`, and credited with what was paid to him; with "", of anybody. UJP is
     asked for nothing but payments that the book tells otherwise; then this raises what `Client.status` does.
     """
     return (
-        _of_another(found.payment, recipient) or found.finding or _taking(found.payment, account)
+        _of_another(found.payment, recipient) or found.finding or _paid_payment(found.payment, account)
         for found in reconcile(engine, provider, payments_in(path), payments)
         if found.payment.is_paid
     )
@@ -78,7 +78,7 @@ def _of_another(payment: Payment, recipient: str) -> Finding | None:
     """A statement of somebody else must not be credited to our account; numbers have 7 or 10 digits."""
     if payment.account or not (payment.provider and recipient) or payment.provider[:7] == recipient[:7]:
         return None
-    return deny(
+    return payment_finding(
         payment, "ponudnik", "it was paid to somebody else than eplacila.recipient",
         "if this is the right statement, name the account it was credited to, with --account",
     )  # fmt: skip
@@ -91,10 +91,10 @@ def _as_asked(found: Reconciled) -> Payment:
     return found.payment.model_copy(update=told)
 
 
-def _taking(payment: Payment, account: str) -> Taking | Finding:
+def _paid_payment(payment: Payment, account: str) -> PaidPayment | Finding:
     credited = plain_account(payment.account) or account
     if not credited:
-        return deny(
+        return payment_finding(
             payment, "racunDobro", "the statement names no account that it was credited to",
             "name the account in eplacila.account, or with --account",
         )  # fmt: skip
@@ -108,7 +108,7 @@ def _taking(payment: Payment, account: str) -> Taking | Finding:
         )
     if payment.reversed_cents and payment.reversed_at is None:
         return _unreadable(payment, "casZadnjeStornacije", "UJP does not say when it was reversed")
-    return Taking(
+    return PaidPayment(
         payment.eplacila_id, credited, _day(payment.paid_at), payment.amount_cents, payment.reversed_cents,
         _day(payment.reversed_at) if payment.reversed_at else None,
     )  # fmt: skip
@@ -119,4 +119,4 @@ def _day(moment: datetime) -> date:
 
 
 def _unreadable(payment: Payment, field: str, wrong: str) -> Finding:
-    return deny(payment, field, wrong, "ask UJP what became of this payment")
+    return payment_finding(payment, field, wrong, "ask UJP what became of this payment")

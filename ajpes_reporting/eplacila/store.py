@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from ajpes_reporting.eplacila.answers import PaymentStatus, Started
+    from ajpes_reporting.eplacila.answers import PaymentStatus, StartedPayment
     from ajpes_reporting.eplacila.notices import Notice
     from ajpes_reporting.eplacila.order import Order
 
@@ -32,7 +32,7 @@ ASKED_FOR = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredPayment:
     """A payment in the book; amounts in cents. `ordered_cents` is None if it was not begun here.
 
     `ask_at` is when UJP is asked for it again, None if nothing can change any more.
@@ -71,7 +71,7 @@ class Change:
     """What UJP's answer changed. `before` is None for a payment that was not in the book."""
 
     before: State | None
-    entry: Entry
+    entry: StoredPayment
 
     @property
     def makes_it_paid(self) -> bool:
@@ -80,39 +80,39 @@ class Change:
         return became and not self.entry.is_of_another_amount
 
 
-def by_order(connection: Connection, provider: str, order_id: str) -> Entry | None:
+def by_order(connection: Connection, provider: str, order_id: str) -> StoredPayment | None:
     """The payment of an order."""
     return _one(connection, provider, eplacila_payments.c.order_id == order_id)
 
 
-def by_transaction(connection: Connection, provider: str, transaction_id: str) -> Entry | None:
+def by_transaction(connection: Connection, provider: str, transaction_id: str) -> StoredPayment | None:
     """A payment by UJP's identifier."""
     return _one(connection, provider, eplacila_payments.c.transaction_id == transaction_id)
 
 
-def open_payments(connection: Connection, provider: str) -> list[Entry]:
+def open_payments(connection: Connection, provider: str) -> list[StoredPayment]:
     """Payments that are not paid and may still be, the abandoned ones last."""
     column = eplacila_payments.c
     return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & (column.state != State.PAID)))
 
 
-def due_payments(connection: Connection, provider: str, at: datetime) -> list[Entry]:
+def due_payments(connection: Connection, provider: str, at: datetime) -> list[StoredPayment]:
     """Payments to be asked for now: those under way first, the one that was asked for longest ago first."""
     column = eplacila_payments.c
     is_due = or_(column.ask_at <= at, column.state.not_in(_OVER))  # the latter whatever became of the clock
     return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & is_due))
 
 
-def named(
+def by_identifiers(
     connection: Connection, provider: str, order_ids: Collection[str], transaction_ids: Collection[str]
-) -> list[Entry]:
+) -> list[StoredPayment]:
     """The payments in the book that have one of these identifiers."""
     column = eplacila_payments.c
     condition = or_(column.order_id.in_(order_ids), column.transaction_id.in_(transaction_ids))
     return _all(connection, provider, condition)
 
 
-def states_of(connection: Connection, entry: Entry) -> list[State]:
+def states_of(connection: Connection, entry: StoredPayment) -> list[State]:
     """Every state a payment has been in, in turn."""
     rows = connection.scalars(
         select(eplacila_states.c.state)
@@ -122,7 +122,7 @@ def states_of(connection: Connection, entry: Entry) -> list[State]:
     return [State(state) for state in rows]
 
 
-def expect(connection: Connection, provider: str, order: Order, at: datetime) -> None:
+def add_expected(connection: Connection, provider: str, order: Order, at: datetime) -> None:
     """Notes that a payment is about to begin, so that it is asked for whatever happens to us."""
     connection.execute(
         insert(eplacila_payments).values(
@@ -132,17 +132,17 @@ def expect(connection: Connection, provider: str, order: Order, at: datetime) ->
     )  # fmt: skip
 
 
-def still_expect(connection: Connection, entry: Entry, at: datetime) -> None:
+def renew_expected(connection: Connection, entry: StoredPayment, at: datetime) -> None:
     """Notes that a payment which was lost from sight is about to begin once more."""
     _change(connection, entry, {"told_at": at, "ask_at": at})
 
 
-def ask_later(connection: Connection, entry: Entry, at: datetime) -> None:
+def schedule_question(connection: Connection, entry: StoredPayment, at: datetime) -> None:
     """Notes that UJP was asked for a payment: when it is asked again follows from what it is now."""
     _change(connection, entry, {"ask_at": _next_question(connection, entry, at)})
 
 
-def forget(connection: Connection, provider: str, order_id: str) -> None:
+def remove_unstarted(connection: Connection, provider: str, order_id: str) -> None:
     """Takes out a payment that provably never began."""
     connection.execute(
         delete(eplacila_payments).where(
@@ -153,7 +153,7 @@ def forget(connection: Connection, provider: str, order_id: str) -> None:
     )
 
 
-def began(connection: Connection, provider: str, started: Started, at: datetime) -> None:
+def mark_started(connection: Connection, provider: str, started: StartedPayment, at: datetime) -> None:
     """Notes that UJP holds the payment, unless a notice has told of it already.
 
     Its state is told by an answer about the status alone, with everything that belongs to it.
@@ -169,7 +169,7 @@ def began(connection: Connection, provider: str, started: Started, at: datetime)
         _note_state(connection, entry.id, State.RUNNING, told_at, at)
 
 
-def apply(connection: Connection, provider: str, status: PaymentStatus, at: datetime) -> Change | None:
+def apply_status(connection: Connection, provider: str, status: PaymentStatus, at: datetime) -> Change | None:
     """Takes what UJP answered into the book; None if it changes nothing there.
 
     Raises `AnswerUnusable` if the order is known under another transaction.
@@ -182,12 +182,12 @@ def apply(connection: Connection, provider: str, status: PaymentStatus, at: date
         raise AnswerUnusable("the order is known under another transaction")
     values = _values(status)
     if not _may_follow(entry, status.state, told_at):
-        ask_later(connection, entry, at)
+        schedule_question(connection, entry, at)
         return None
     if values == _known(entry, values):
         if told_at > entry.told_at:  # what is older than this is overtaken, though nothing changed
             _change(connection, entry, {"told_at": told_at})
-        ask_later(connection, entry, at)
+        schedule_question(connection, entry, at)
         return None
     _change(connection, entry, {**values, "told_at": told_at})
     if status.state is not entry.state:
@@ -195,31 +195,31 @@ def apply(connection: Connection, provider: str, status: PaymentStatus, at: date
     return _changed(connection, provider, status.order_id, entry.state, at)
 
 
-def note(connection: Connection, provider: str, notice: Notice, at: datetime) -> None:
+def add_notice(connection: Connection, provider: str, notice: Notice, at: datetime) -> None:
     """Notes a notice, so that its like is known when it comes again."""
     connection.execute(
         insert(eplacila_notices).values(
-            provider=provider, transaction_id=notice.transaction_id, nonce=notice.seal.nonce,
-            timestamp=notice.seal.timestamp, claimed_state=notice.claimed_state, received_at=at,
+            provider=provider, transaction_id=notice.transaction_id, nonce=notice.signature.nonce,
+            timestamp=notice.signature.timestamp, claimed_state=notice.claimed_state, received_at=at,
         )
     )  # fmt: skip
 
 
-def is_noted(connection: Connection, provider: str, notice: Notice) -> bool:
+def has_notice(connection: Connection, provider: str, notice: Notice) -> bool:
     """Whether this very notice has been taken already."""
     column = eplacila_notices.c
     found = connection.execute(
         select(column.id).where(
             column.provider == provider,
             column.transaction_id == notice.transaction_id,
-            column.nonce == notice.seal.nonce,
-            column.timestamp == notice.seal.timestamp,
+            column.nonce == notice.signature.nonce,
+            column.timestamp == notice.signature.timestamp,
         )
     )
     return found.first() is not None
 
 
-def _may_follow(entry: Entry, state: State, told_at: datetime) -> bool:
+def _may_follow(entry: StoredPayment, state: State, told_at: datetime) -> bool:
     """What is paid stays so; an abandoned payment may turn out to have been made (section 3.4.3).
 
     What is over is so whenever it was told; of the others, the newest holds.
@@ -242,7 +242,7 @@ def _values(status: PaymentStatus) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _known(entry: Entry, values: dict[str, Any]) -> dict[str, Any]:
+def _known(entry: StoredPayment, values: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in values}
 
 
@@ -257,7 +257,7 @@ def _enter(
     return _changed(connection, provider, status.order_id, None, at)
 
 
-def _entry(connection: Connection, provider: str, order_id: str) -> Entry:
+def _entry(connection: Connection, provider: str, order_id: str) -> StoredPayment:
     entry = by_order(connection, provider, order_id)
     if entry is None:
         raise LookupError(f"order {order_id} is not in the book")
@@ -273,7 +273,7 @@ def _changed(
     return Change(before, replace(entry, ask_at=ask_at))
 
 
-def _next_question(connection: Connection, entry: Entry, at: datetime) -> datetime | None:
+def _next_question(connection: Connection, entry: StoredPayment, at: datetime) -> datetime | None:
     """A payment under way is asked for in each round, one that is over after as long as it has been over."""
     if not entry.state.is_over:
         return at
@@ -285,7 +285,7 @@ def _next_question(connection: Connection, entry: Entry, at: datetime) -> dateti
     return at + max(over_for, _FIRST_PAUSE[entry.state])
 
 
-def _over_since(connection: Connection, entry: Entry, at: datetime) -> datetime:
+def _over_since(connection: Connection, entry: StoredPayment, at: datetime) -> datetime:
     """When its state was stored; if there is no such row, now."""
     column = eplacila_states.c
     found: datetime | None = connection.scalar(
@@ -294,11 +294,11 @@ def _over_since(connection: Connection, entry: Entry, at: datetime) -> datetime:
     return found or at
 
 
-def _in_turn(entries: list[Entry]) -> list[Entry]:
+def _in_turn(entries: list[StoredPayment]) -> list[StoredPayment]:
     return sorted(entries, key=lambda entry: (entry.state.is_over, entry.ask_at, entry.told_at))
 
 
-def _change(connection: Connection, entry: Entry, values: dict[str, Any]) -> None:
+def _change(connection: Connection, entry: StoredPayment, values: dict[str, Any]) -> None:
     connection.execute(update(eplacila_payments).where(eplacila_payments.c.id == entry.id).values(values))
 
 
@@ -307,15 +307,15 @@ def _note_state(connection: Connection, payment: int, state: State, told_at: dat
     connection.execute(insert(eplacila_states).values(row))
 
 
-def _one(connection: Connection, provider: str, condition: ColumnElement[bool]) -> Entry | None:
+def _one(connection: Connection, provider: str, condition: ColumnElement[bool]) -> StoredPayment | None:
     return next(iter(_all(connection, provider, condition)), None)
 
 
-def _all(connection: Connection, provider: str, condition: ColumnElement[bool]) -> list[Entry]:
+def _all(connection: Connection, provider: str, condition: ColumnElement[bool]) -> list[StoredPayment]:
     columns = [column for column in eplacila_payments.c if column.name != "provider"]
     rows = connection.execute(
         select(*columns)
         .where(eplacila_payments.c.provider == provider, condition)
         .order_by(eplacila_payments.c.id)
     )
-    return [Entry(**{**row._mapping, "state": State(row.state)}) for row in rows]
+    return [StoredPayment(**{**row._mapping, "state": State(row.state)}) for row in rows]

@@ -1,6 +1,6 @@
-"""The till's own book in SQLite: payments, notices to e-services, and the nonces that were used.
+"""The simulator's own store in SQLite: payments, notices to e-services, and the nonces that were used.
 
-An auditor reads here, beside a running till, what was paid and what the e-service was told.
+An auditor reads here, beside a running simulator, what was paid and what the e-service was told.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ _INSERT = f"INSERT INTO payments ({', '.join(_COLUMNS[1:])}) VALUES ({', '.join(
 _NOTICES = "SELECT number, payment, made_at, due_at, attempts, answer FROM notices"
 
 
-class Book:
+class Store:
     """The book in one file. Each call opens it for itself, so threads need not agree."""
 
     def __init__(self, path: Path) -> None:
@@ -130,7 +130,8 @@ class Book:
                 connection.executescript(_TABLES)
         except sqlite3.Error as reason:
             raise SandboxError(
-                f"{path} cannot be used as the till's book: {reason}.", "move it away; a new one will be made"
+                f"{path} cannot be used as the simulator's store: {reason}.",
+                "move it away; a new one will be made",
             ) from None
 
     # --- Payments ---
@@ -231,7 +232,7 @@ class Book:
             rows = connection.execute(f"{_NOTICES} WHERE due_at <= ? ORDER BY due_at, number", (now,))
             return [_notice(row) for row in rows]
 
-    def note_attempt(self, number: int, answer: str, due_at: int | None) -> None:
+    def record_attempt(self, number: int, answer: str, due_at: int | None) -> None:
         """After an attempt: how it ended, and when the next is due."""
         with self._open() as connection:
             connection.execute(

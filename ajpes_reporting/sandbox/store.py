@@ -1,4 +1,4 @@
-"""The authority's own book: what it has received, and what it has accepted.
+"""The authority's own store: what it has received, and what it has accepted.
 
 An auditor reads here, beside a running sandbox, that a report was received exactly once and that
 every event stands as it was sent. Nothing of a refused submission is kept but the fact itself.
@@ -115,7 +115,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownObligation:
     """An obligation as it was accepted so far; events by their id."""
 
     facts: ObligationFacts
@@ -136,7 +136,7 @@ class Verdict:
     answer_due: float | None = None
 
 
-class Book:
+class Store:
     """The book in one SQLite file. Each call opens it for itself, so threads need not agree."""
 
     def __init__(self, path: Path) -> None:
@@ -182,7 +182,7 @@ class Book:
                 (registration_number, name),
             )
 
-    def take(
+    def add(
         self,
         *,
         provider: str,
@@ -202,19 +202,19 @@ class Book:
             )
             return int(cursor.lastrowid or 0)
 
-    def forget(self, submission_id: int) -> None:
-        """Takes back `take`, for a file that was never moved out of its folder."""
+    def remove(self, submission_id: int) -> None:
+        """Takes back `add`, for a file that was never moved out of its folder."""
         with self._open() as connection:
             connection.execute("DELETE FROM submissions WHERE id = ?", (submission_id,))
 
-    def give_up_interrupted(self) -> None:
+    def mark_interrupted(self) -> None:
         """Marks SOAP messages that were being judged when the process ended: their data was not kept."""
         with self._open() as connection:
             connection.execute(
                 "UPDATE submissions SET verdict = ? WHERE verdict = ? AND via = 'soap'", (INTERRUPTED, TAKEN)
             )
 
-    def unjudged(self) -> list[Submission]:
+    def unvalidated(self) -> list[Submission]:
         return [one for one in self.submissions() if one.verdict == TAKEN]
 
     def answers_due(self, now: float) -> list[sqlite3.Row]:
@@ -222,17 +222,17 @@ class Book:
         query = "SELECT id, provider, report, answer_name, answer FROM submissions WHERE answer_due <= ?"
         return self._rows(f"{query} AND answered_at IS NULL ORDER BY id", now)
 
-    def note_answered(self, submission_id: int, at: str) -> None:
+    def mark_answered(self, submission_id: int, at: str) -> None:
         with self._open() as connection:
             connection.execute("UPDATE submissions SET answered_at = ? WHERE id = ?", (at, submission_id))
 
     @contextmanager
-    def page(self, submission_id: int) -> Iterator[Page]:
+    def transaction(self, submission_id: int) -> Iterator[SubmissionTransaction]:
         """One submission is judged and entered as a whole, or, whatever happens, not at all."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("SAVEPOINT judging")
-            yield Page(connection, submission_id)
+            connection.execute("SAVEPOINT validating")
+            yield SubmissionTransaction(connection, submission_id)
             connection.execute("COMMIT")
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
@@ -247,14 +247,14 @@ class Book:
             yield connection
 
 
-class Page:
-    """The page of one submission, while it is judged; closing the connection without commit tears it out."""
+class SubmissionTransaction:
+    """The transaction in which one submission is validated; without a commit nothing of it stays."""
 
     def __init__(self, connection: sqlite3.Connection, submission_id: int) -> None:
         self._connection = connection
         self._submission = submission_id
 
-    def known(self, provider: str, obligation_id: str) -> Known | None:
+    def known(self, provider: str, obligation_id: str) -> KnownObligation | None:
         key = (provider, obligation_id)
         facts = self._connection.execute(
             f"SELECT {_FACT_COLUMNS} FROM obligations WHERE provider = ? AND obligation_id = ?",  # noqa: S608 -- constants
@@ -266,9 +266,11 @@ class Page:
             f"SELECT {_EVENT_COLUMNS} FROM events WHERE provider = ? AND obligation_id = ?",  # noqa: S608 -- constants
             key,
         )
-        return Known(ObligationFacts(*facts), {row[0]: EventRecord(*row) for row in rows})
+        return KnownObligation(ObligationFacts(*facts), {row[0]: EventRecord(*row) for row in rows})
 
-    def write_obligation(self, provider: str, record: ObligationRecord, known: Known | None) -> None:
+    def write_obligation(
+        self, provider: str, record: ObligationRecord, known: KnownObligation | None
+    ) -> None:
         """Adds the obligation, if it is new, and its new events. A debtor may have been renamed."""
         if known is None:
             row = (provider, record.obligation_id, *record.facts, self._submission)
@@ -300,10 +302,10 @@ class Page:
             (provider, month, *record, self._submission),
         )
 
-    def enter(self, verdict: Verdict) -> None:
+    def record_verdict(self, verdict: Verdict) -> None:
         """Enters the verdict; of a submission that is not accepted, nothing else."""
         if verdict.outcome not in (ACCEPTED, WITH_WARNINGS):
-            self._connection.execute("ROLLBACK TO judging")
+            self._connection.execute("ROLLBACK TO validating")
         self._connection.execute(
             "UPDATE submissions SET verdict = ?, period = ?, content_sha256 = ?, errors = ?, warnings = ?,"
             " answer = ?, answer_name = ?, answer_due = ? WHERE id = ?",

@@ -9,7 +9,7 @@ from ajpes_reporting.network.address import require_place
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def read_link(text: str) -> httpx.URL:
+def parse_url(text: str) -> httpx.URL:
     """An address with a host, over https; without encryption only on this machine. Raises ValueError."""
     if not text.isprintable() or " " in text:
         raise ValueError("an address has no spaces")

@@ -16,8 +16,8 @@ import httpx
 
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.eplacila.errors import AnswerUnusable
-from ajpes_reporting.eplacila.links import read_link
 from ajpes_reporting.eplacila.signing import authorization, make_nonce
+from ajpes_reporting.eplacila.urls import parse_url
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble, root_cause
 from ajpes_reporting.network.watchdog import Watchdog
@@ -44,7 +44,7 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Timeouts:
     """Limits in seconds: until the connection stands, for each silence in it, and for the whole call."""
 
     connect: float = 20
@@ -67,7 +67,7 @@ class Reply:
         return self.status >= HTTPStatus.BAD_REQUEST
 
 
-class Wire:
+class SignedTransport:
     """Calls UJP at `base_url`, such as https://eplacila.ujp.gov.si. Raises `ConfigurationError`."""
 
     def __init__(
@@ -76,14 +76,14 @@ class Wire:
         credentials: Credentials,
         context: ssl.SSLContext,
         clock: Clock,
-        times: Times,
+        timeouts: Timeouts,
         proxy: Proxy | None = None,
     ) -> None:
         self._root = f"{_checked(base_url)}/api/v1/{quote(credentials.api_key, safe='')}"
         self._credentials = credentials
         self._context = context
         self._clock = clock
-        self._times = times
+        self._timeouts = timeouts
         self._proxy = proxy
 
     def get(self, path: str, query: Mapping[str, str], body: BinaryIO, limit: int) -> Reply:
@@ -102,7 +102,7 @@ class Wire:
     def _call(
         self, method: Literal["GET", "POST"], url: str, content: bytes | None, body: BinaryIO, limit: int
     ) -> Reply:
-        with Watchdog(self._times.call) as watchdog:
+        with Watchdog(self._timeouts.call) as watchdog:
             request = self._request(method, url, content, watchdog)
             try:
                 with Transport(self._context, self._proxy) as transport:
@@ -119,10 +119,10 @@ class Wire:
             if event == "connection.connect_tcp.complete":
                 watchdog.guard(info["return_value"].get_extra_info("socket"))
 
-        silence = self._times.silence
-        times = httpx.Timeout(silence, connect=self._times.connect).as_dict()
+        silence = self._timeouts.silence
+        timeouts = httpx.Timeout(silence, connect=self._timeouts.connect).as_dict()
         request = httpx.Request(
-            method, url, content=content, extensions={"timeout": times, "trace": trace},
+            method, url, content=content, extensions={"timeout": timeouts, "trace": trace},
             headers={"Accept": "application/json", "Connection": "close"},
         )  # fmt: skip
         if content is not None:
@@ -166,7 +166,7 @@ def _reason(error: Exception, watchdog: Watchdog) -> str:
 
 def _checked(base_url: str) -> str:
     try:
-        url = read_link(base_url)
+        url = parse_url(base_url)
     except ValueError:
         raise _unusable() from None
     if url.userinfo or url.query or url.fragment:
