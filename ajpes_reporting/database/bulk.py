@@ -25,7 +25,8 @@ def add_rows(
 ) -> None:
     """Adds rows with values for these columns, as the driver takes them: COPY on PostgreSQL.
 
-    The key is left to the database, so that no row can take the place of another.
+    A column of `Words` takes a text that is packed. The key is left to the database, so that no row can
+    take the place of another.
     """
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":

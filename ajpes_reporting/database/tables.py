@@ -31,6 +31,7 @@ from ajpes_reporting.database.types import (
     Key,
     Name,
     Provider,
+    Words,
 )
 
 metadata = MetaData(
@@ -258,7 +259,7 @@ submissions = Table(
     Column("totals", Text, nullable=False),  # JSON, as written into Ident
     Column("superseded_by", Key, ForeignKey("submissions.id")),
     # Held for a person, and why; empty for one that may go. Its release is a person's word.
-    Column("held_because", Text),
+    Column("held_because", Words),
     Column("released_at", Instant),
     Index(None, "provider", "report", "period"),
     Index(None, "state"),
@@ -292,11 +293,11 @@ submission_findings = Table(
     Column("id", Key, primary_key=True),
     Column("submission", Key, ForeignKey("submissions.id"), nullable=False, index=True),
     Column("severity", String(7), nullable=False),
-    Column("record", Text, nullable=False),
+    Column("record", Words, nullable=False),
     Column("field", String(40), nullable=False),
     Column("rule", String(60), nullable=False),
-    Column("message", Text, nullable=False),
-    Column("remedy", Text, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("remedy", Words, nullable=False),
     Column("location", String(40), nullable=False),
 )
 
@@ -309,7 +310,7 @@ attempts = Table(
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("outcome", String(20)),
-    Column("detail", Text),
+    Column("detail", Words),
     Column("evidence_path", Text),
     Column("evidence_sha256", String(64)),
     # The last moment before the authority might have it; empty: provably nothing arrived.
@@ -335,7 +336,7 @@ answers = Table(
     Column("sha256", String(64), nullable=False),
     # 'stored', then 'applied', 'unmatched', 'unreadable' or 'duplicate', with the reason in words.
     Column("status", String(20), nullable=False),
-    Column("note", Text, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
     Column("declared_errors", BigInteger),
     Column("declared_warnings", BigInteger),
     Column("error_rows", BigInteger),
@@ -389,8 +390,8 @@ alarms = Table(
     Column("provider", Provider, nullable=False),
     Column("key", String(80), nullable=False),  # what it is about, such as 'refused NODURS 2026-11-17'
     Column("severity", String(8), nullable=False),  # 'warning' or 'critical'
-    Column("text", Text, nullable=False),
-    Column("remedy", Text, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("remedy", Words, nullable=False),
     Column("raised_at", Instant, nullable=False),
     Column("cleared_at", Instant),
     Index(None, "provider", "cleared_at"),
@@ -413,7 +414,7 @@ chores = Table(
     Column("provider", Provider, primary_key=True),
     Column("name", String(40), primary_key=True),
     Column("done_at", Instant, nullable=False),
-    Column("note", Text, nullable=False, server_default=""),
+    Column("note", Words, nullable=False, server_default=""),
 )
 
 # Archived files whose time is over. The rows that speak of them stay, with their hashes.
@@ -436,7 +437,7 @@ orphans = Table(
     Column("period", String(10), nullable=False),
     Column("file_name", Text, nullable=False),
     # Where it was seen, what tells it from another file of its name, and when it left or came there.
-    Column("place", Text, nullable=False),
+    Column("place", Words, nullable=False),
     Column("mark", String(64), nullable=False),
     Column("left_at", Instant, nullable=False),
     Column("found_at", Instant, nullable=False),

@@ -11,6 +11,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
+from ajpes_reporting.i18n.message import pack, unpack
+
 
 class Instant(TypeDecorator[datetime]):
     """A moment: aware in Python, in UTC in the database.
@@ -33,6 +35,23 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """A text for a person: a `Message` is stored with its parts and read as one, any other text as it is.
+
+    So whoever reads it years later is told in a language of his own. A query compares what is stored:
+    only a plain text is found by what it says.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else pack(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else unpack(value)
 
 
 Key = BigInteger().with_variant(Integer, "sqlite")
