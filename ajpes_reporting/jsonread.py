@@ -1,4 +1,4 @@
-"""Reading JSON that anybody may have made, as a stream, without being harmed by it."""
+"""Reads JSON of any origin as a stream, safely."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ class LongNumber(ValueError):
 
 
 class Source(Protocol):
-    """What a document is read from."""
+    """A document as a stream of bytes."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """Returns at most `size` bytes, all that are left if it is negative, and none at the end."""
+        ...
 
 
 class Guarded:
-    """A source that ijson can be given. Reading raises `LongNumber` before ijson would see one."""
+    """A source for ijson. Reading raises `LongNumber` before ijson would see a number that brings it down."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._end = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Some more of it, or nothing at its end."""
+        """Returns the next bytes of the source, none at its end. Raises `LongNumber`."""
         block = self._source.read(size)
         if _LONG_NUMBER.search(self._end + block):
             raise LongNumber

@@ -1,4 +1,4 @@
-"""Files and folders that are their owner's alone from the first byte, whatever the umask.
+"""Makes files and folders that only their owner can read, from the first byte on, whatever the umask.
 
 Ledger, reports and answers hold names and account numbers. A file that is made wide and narrowed
 afterwards was open in between, and stays open to whoever has opened it; so each is made narrow.
@@ -21,7 +21,7 @@ _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 
 UMASK = _OTHERS
-"""What a process of ours takes away from every file it makes, so that libraries keep the rule too."""
+"""The umask of our processes, so that libraries keep the rule, too."""
 
 
 @overload
@@ -29,18 +29,18 @@ def open_private(path: Path, mode: Literal["wb", "xb"]) -> BinaryIO: ...
 @overload
 def open_private(path: Path, mode: Literal["w", "x"], **text: Any) -> TextIO: ...
 def open_private(path: Path, mode: str, **text: Any) -> IO[Any]:
-    """Opens a file for writing, as `open` does; one that is there is closed to others first."""
+    """Opens a file for writing, as `open` does; an existing file is closed to others first."""
     return open(path, mode, opener=_open_narrow, **text)
 
 
 def make_file(path: Path) -> None:
-    """Makes an empty file if there is none. It is not opened: SQLite would lose its locks by the closing."""
+    """Makes an empty file if there is none, without opening it: closing it would cost SQLite its locks."""
     with suppress(FileExistsError):
         os.mknod(os.path.realpath(path), _FILE | stat.S_IFREG)
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, with those above it, if there is none; one that is there is left as it is."""
+    """Makes a folder, with those above it, if there is none; an existing folder is left as it is."""
     if not path.is_dir():
         make_folder(path.parent)
         with suppress(FileExistsError):  # another process was quicker
@@ -48,7 +48,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Has a file, or the names in a folder, on the disk when it returns: a power cut takes neither then."""
+    """Flushes a file, or the names in a folder, to the disk: a power cut can take neither afterwards."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -57,7 +57,7 @@ def sync(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
-    """Takes a file or folder of an older version away from everybody but its owner."""
+    """Closes a file or folder that an older version made to everybody but its owner."""
     with suppress(FileNotFoundError, PermissionError):  # `doctor` tells of what is not ours to close
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & _OTHERS:
@@ -65,7 +65,7 @@ def close_to_others(path: Path) -> None:
 
 
 def open_to_others(place: Path) -> Iterator[Path]:
-    """The files at or below a place that others may read; what lies in a folder they cannot enter is not."""
+    """Yields the files at or below a place that others may read; in a closed folder they can read none."""
     with suppress(OSError):  # gone, or not ours to look into
         mode = place.lstat().st_mode
         if not place.parent.stat().st_mode & _OTHERS_ENTER:

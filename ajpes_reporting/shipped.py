@@ -8,12 +8,12 @@ _PACKAGE = Path(__file__).parent
 
 
 def schema(name: str) -> Path:
-    """The path of a file of `schemas/`, such as "nodurs-20100601.xsd"."""
+    """Returns the path of a file of `schemas/`, such as "nodurs-20100601.xsd"."""
     return _folder("schemas") / name
 
 
 def sample(name: str) -> Path:
-    """The path of a file of `samples/`, such as "ledger/events.csv"."""
+    """Returns the path of a file of `samples/`, such as "ledger/events.csv"."""
     return _folder("samples") / name
 
 

@@ -1,4 +1,4 @@
-"""Text files that a person has made: UTF-8, also as Windows saves it."""
+"""Reads text files that a person has made: UTF-8, also as Windows saves it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, its line ends as "\\n". Raises OSError, and ValueError as `decode` does."""
+    r"""Returns the text of a file, its line ends as "\n". Raises OSError, and ValueError as `decode` does."""
     return decode(path.read_bytes())
 
 
 def decode(content: bytes) -> str:
-    """UTF-8, with or without a byte order mark, which is no part of the text.
+    r"""Returns the text of UTF-8 content, without a byte order mark, its line ends as "\n".
 
-    Raises ValueError with a clause that says what it is instead, and never shows it: it may be a secret.
+    Raises ValueError with a clause that names the other encoding, and never shows the content: it may be
+    a secret.
     """
     if content.startswith(_UTF_16) or b"\0" in content:
         raise ValueError("it is UTF-16 and not UTF-8 text, as an editor of Windows saves it (“Unicode”)")

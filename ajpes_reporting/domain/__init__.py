@@ -1,1 +1,1 @@
-"""What the reports are about: facts, rules and outcomes, without a database or a network."""
+"""Facts, rules and outcomes of the reports, without a database or a network."""

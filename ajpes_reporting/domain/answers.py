@@ -1,4 +1,4 @@
-"""What an answer of the authority says, whichever report it is about."""
+"""The content of an answer of the authority, whichever report it is about."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """The `Ident` of an answer. `period_key` is the period as our periods write their key.
+    """The `Ident` of an answer (sections 4.1.1 and 4.2).
 
-    What an answer that breaks its schema does not say is empty, or None.
+    `period_key` is written like `Period.key`. Values that an answer lacks are empty, or None.
     """
 
     provider: str
@@ -27,7 +27,7 @@ class AnswerHead:
 
     @property
     def prepared_at_if_utc(self) -> datetime | None:
-        """The time of preparation, were it in UTC without saying so; None where it says its zone."""
+        """The time of preparation read as UTC; None if the answer names its time zone, or no time."""
         if self.prepared_at is None or self.prepared_at.tzinfo is not LJUBLJANA:
             return None
         return self.prepared_at.replace(tzinfo=UTC)

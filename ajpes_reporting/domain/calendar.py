@@ -1,4 +1,4 @@
-"""When reports are due: working days and deadlines, in Ljubljana's time (section 5).
+"""Working days and deadlines of the reports, in Ljubljana's time (section 5).
 
 Working days follow the Slovenian calendar of work-free days; where TARGET, the calendar of the
 banks, reaches its fourth working day earlier, the earlier day counts.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Day, Month
 
 PLAUSIBLE_YEARS = range(1900, 3000)
-"""Years that can be meant. Others are slips of the keyboard, and some break time arithmetic."""
+"""Years that a person can mean. Others are slips of the keyboard, and some break time arithmetic."""
 
 _DUE_HOUR = time(18)
 _SATURDAY = 5
@@ -27,13 +27,15 @@ _NO_DAYS: frozenset[date] = frozenset()
 
 
 def is_working_day(day: date, extra_days_off: frozenset[date] = _NO_DAYS) -> bool:
-    """Whether people work on this day in Slovenia. National holidays that are no work-free
-    days, such as 8 June, are working days."""
+    """Whether people work on this day in Slovenia.
+
+    National holidays that are no work-free days, such as 8 June, are working days.
+    """
     return _works(day, _work_free_days, extra_days_off)
 
 
 def fourth_working_day(year: int, month: int, extra_days_off: frozenset[date] = _NO_DAYS) -> date:
-    """The fourth working day of the month: Slovenia's or TARGET's, whichever is earlier."""
+    """Returns the fourth working day of the month: Slovenia's or TARGET's, whichever is earlier."""
     return min(
         _nth_working_day(4, year, month, days_off, extra_days_off)
         for days_off in (_work_free_days, _target_closing_days)
@@ -41,15 +43,15 @@ def fourth_working_day(year: int, month: int, extra_days_off: frozenset[date] = 
 
 
 def nodurs_deadline(day: Day) -> datetime:
-    """NODURS for a day is due at 18:00 of that day."""
+    """Returns the deadline of NODURS for a day: 18:00 of that day."""
     return datetime.combine(day.first_day, _DUE_HOUR, LJUBLJANA)
 
 
 def spapp_deadline(month: Month, extra_days_off: frozenset[date] = _NO_DAYS) -> datetime:
-    """SPAPP for a month is due on the fourth working day of the next month, at 18:00.
+    """Returns the deadline of SPAPP for a month: the fourth working day of the next month, at 18:00.
 
     The instruction names the day and no hour ("najkasneje vsak četrti delovni dan"). AJPES
-    processes on that day, and 18:00 is the hour it names for NODURS: the safe reading.
+    processes on that day, and 18:00 is the hour that it names for NODURS: the safe reading.
     """
     due = month.next()
     return datetime.combine(fourth_working_day(due.year, due.month, extra_days_off), _DUE_HOUR, LJUBLJANA)

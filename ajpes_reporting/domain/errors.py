@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each branch has its exit code.
+"""The failures that are told to a person, as one tree; each branch has its exit code.
 
 AjpesReportingError            1  anything unforeseen
 ├── UsageError                 2  a command, a path or a submission that does not fit
@@ -9,7 +9,7 @@ AjpesReportingError            1  anything unforeseen
 ├── AlarmNotTold               1  a channel did not take an alarm; it is tried again
 ├── RefusedByAuthority         4
 ├── NotDelivered               5  provably nothing arrived
-│   └── NotAllFetched          5  files that may be answers were not given to us; the others were
+│   └── NotAllFetched          5  some files that may be answers could not be fetched; the others were
 └── OutcomeUnknown             6  a person or the next run must settle it
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class AjpesReportingError(Exception):
-    """A failure that is told to a person: what is wrong, and what to do about it.
+    """A failure that is told to a person: the problem, and what to do about it.
 
     `message` is one or more complete sentences, followed by the `details`, each on a line of its
     own. `remedy` is an instruction without the leading "Do:", or empty where nothing can be done.
@@ -41,7 +41,7 @@ class AjpesReportingError(Exception):
 
 
 class UsageError(AjpesReportingError):
-    """The command, or something it names, does not fit."""
+    """The command, or something that the command names, does not fit."""
 
     exit_code = 2
 
@@ -55,7 +55,7 @@ class Busy(UsageError):
 
 
 class Replaced(Busy):
-    """Another run may have taken the place of this one, in the middle of its work; it does nothing more."""
+    """Another run may have taken the place of this one during its work; this run does nothing more."""
 
 
 class ChecksRefused(AjpesReportingError):
@@ -79,7 +79,7 @@ class RefusedByAuthority(AjpesReportingError):
 
 
 class AlarmNotTold(AjpesReportingError):
-    """A mail server or a webhook did not take an alarm; it is tried again at the next tick."""
+    """A mail server or a webhook did not take an alarm, which is sent again at the next tick."""
 
 
 class NotDelivered(AjpesReportingError):
@@ -89,10 +89,10 @@ class NotDelivered(AjpesReportingError):
 
 
 class NotAllFetched(NotDelivered):
-    """Files that may be answers lie with the authority and could not be fetched; the others were."""
+    """Some files of the authority that may be answers could not be fetched; the others were."""
 
 
 class OutcomeUnknown(AjpesReportingError):
-    """AJPES may hold the report; nothing is sent again before that is settled."""
+    """AJPES may hold the report; nothing is sent again before a person or an answer has settled that."""
 
     exit_code = 6

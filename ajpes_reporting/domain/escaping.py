@@ -1,7 +1,7 @@
-"""Shows text that somebody else chose: what a terminal would obey, or nobody would see, stands there escaped.
+"""Shows text that somebody else chose, with control characters and invisible characters escaped.
 
-Terminals obey C0 and C1 characters, and turn lines round for the bidirectional ones; a line end makes a
-line that looks like one of ours; what has no width lets two names look alike.
+Terminals obey C0 and C1 characters, and reverse lines at bidirectional ones; a line end begins a line that
+looks like one of ours; characters without width make two names look alike.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 
-# Printable by their class, and yet nothing is seen of them: fillers, blanks, selectors of variants.
+# Printable by their class, and yet invisible: fillers, blanks, selectors of variants.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
 
 def shown(text: str) -> str:
-    r"""The text on one line; what does not show as itself is written as in Python: `\n`, `\x9b`, `\u202e`."""
+    r"""Returns the text on one line, unprintable characters escaped as in Python: `\n`, `\x9b`, `\u202e`."""
     if _is_plain(text):
         return text
     return "".join(
@@ -25,7 +25,7 @@ def shown(text: str) -> str:
 
 
 def shown_json(document: str) -> str:
-    """The same for a JSON document, in the escapes of JSON: it says what it said before."""
+    """Returns a JSON document with unprintable characters escaped as in JSON; its values stay the same."""
     if all(map(_is_plain, document.split("\n"))):
         return document
     return "".join(

@@ -1,7 +1,7 @@
-"""Check digits: does a number look like one that somebody really issued?
+"""Check digits of numbers and references.
 
-Pure answers, yes or no, whatever text comes in. A number that fails is a matter for a warning:
-the instruction's own samples fail several of these.
+Every function answers yes or no, for any text. A number that fails gets a warning, not an error: the
+instruction's own samples fail several of these checks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stdnum.iso7064 import mod_97_10
 from stdnum.si import ddv, maticna
 
 # The parts of a reference (P1-P2-P3) under a control digit, by model: (0, 1) is P1P2 with one
-# control digit at its end, (0,), (1,) is one at the end of each.
+# control digit at the end of both, (0,), (1,) is one at the end of each.
 _P1, _P2, _P3 = (0,), (1,), (2,)
 _GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
     "00": (),
@@ -60,11 +60,11 @@ def account_ok(account: str) -> bool:
 
 
 def model_known(model: str) -> bool:
-    """Whether the rule of this reference model is known; it is one or two digits, without "SI"."""
+    """Whether the rule of this reference model is known; a model is one or two digits, without "SI"."""
     return _groups_of(model) is not None
 
 
-@lru_cache(maxsize=1 << 6)  # the events of one obligation stand together and mostly share it
+@lru_cache(maxsize=1 << 6)  # the events of one obligation come together and mostly share their reference
 def reference_ok(model: str, reference: str) -> bool:
     """Whether the reference carries the control digits that its model asks for.
 

@@ -1,4 +1,4 @@
-"""Keeps account numbers, tax numbers and names out of whatever is written beside the reports.
+"""Keeps account numbers, tax numbers and names out of logs and messages.
 
 A log is read by more people, and kept in more places, than the ledger. Numbers keep their last
 three digits, so that somebody who may look into the ledger can still find the record.
@@ -67,14 +67,14 @@ _URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _URL_QUERY = re.compile(r"(?P<url>https?://[^\s?\"']+\?)[^\s\"']+")
 
 NAME_FIELDS = frozenset({"name", "debtor_name", "creditor_name", "holder_name"})
-"""Fields whose value is a name, whatever it looks like."""
+"""Fields whose value is a name, whatever the value looks like."""
 
 
 def mask(text: str, known: frozenset[str] = frozenset()) -> str:
-    """The text without account numbers, tax numbers, IBANs, names in attributes, and logins in URLs.
+    """Returns the text without account numbers, tax numbers, IBANs, names in attributes, and logins in URLs.
 
-    `known` are numbers that may be read by anybody, such as a provider's registration number.
-    Obligation ids stay where they stand as "O-314 / event 7" or "obligation O-314".
+    `known` are numbers that anybody may read, such as a provider's registration number.
+    Obligation ids stay where they are written as "O-314 / event 7" or "obligation O-314".
     """
     if len(text) > _LONGEST:
         return mask(text[:_LONGEST], known)[:-_CUT_NUMBER] + _HIDDEN
@@ -85,7 +85,7 @@ def mask(text: str, known: frozenset[str] = frozenset()) -> str:
 
 
 def mask_value(key: str, value: Any, known: frozenset[str] = frozenset()) -> Any:
-    """A value of any kind without them; all of it is hidden if its key says that it is a name."""
+    """Returns a value of any kind, masked as by `mask`; a value whose key is in `NAME_FIELDS` is hidden."""
     if value is None or isinstance(value, bool | datetime):
         return value
     if key in NAME_FIELDS:
@@ -108,7 +108,7 @@ def _mask_parts(text: str, known: frozenset[str]) -> Iterator[str]:
 
 
 def _is_personal(ids: str | None) -> bool:
-    """Ids that are, or hold, an account or tax number; a date in one is none."""
+    """Whether ids are, or hold, an account or tax number; a date in an id is none."""
     return any(_looks_personal(part) for part in (ids or "").split(" / event "))
 
 

@@ -18,13 +18,13 @@ _DECIMAL = re.compile(r"-?[0-9]{1,17}\.[0-9]{2}")
 
 
 def format_decimal(cents: int) -> str:
-    """28843416 as "288434.16": euros, always with two decimals."""
+    """Returns cents as euros with two decimals: 28843416 as "288434.16"."""
     euros, rest = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}{euros}.{rest:02d}"
 
 
 def parse_amount(text: str, amounts: Amounts) -> int:
-    """Cents, from an amount that a report file writes as `amounts`.
+    """Returns the cents of an amount that a report file writes as `amounts`.
 
     Raises ValueError for anything written otherwise: a factor of 100 must not slip through.
     """
@@ -37,9 +37,9 @@ def parse_amount(text: str, amounts: Amounts) -> int:
 
 
 def amounts_format_of(text: str) -> Literal["decimal", "whole"]:
-    """How an amount is written: with two decimals, or as a whole number (of cents or of euros).
+    """Returns the form of an amount: with two decimals, or a whole number (of cents or of euros).
 
-    Raises ValueError if it is no amount at all.
+    Raises ValueError if the text is no amount at all.
     """
     if _WHOLE.fullmatch(text):
         return "whole"

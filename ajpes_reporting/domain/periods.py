@@ -1,4 +1,4 @@
-"""What a report is about: a day or a month, and the name of its file."""
+"""The day or month that a report is about, and the name of its file."""
 
 from __future__ import annotations
 
@@ -25,33 +25,41 @@ class Period(Protocol):
 
     @property
     def key(self) -> str:
-        """How the journal and people write it: "2026-11-17" or "2026-10"."""
+        """The period as the journal and people write it: "2026-11-17" or "2026-10"."""
         ...
 
     @property
     def compact(self) -> str:
-        """How file names write it: "20261117" or "202610"."""
+        """The period as file names write it: "20261117" or "202610"."""
         ...
 
     @property
     def spoken(self) -> str:
-        """How a sentence says it: "17 November 2026" or "October 2026"."""
+        """The period as a sentence says it: "17 November 2026" or "October 2026"."""
         ...
 
     @property
-    def first_day(self) -> date: ...
+    def first_day(self) -> date:
+        """The first day of the period."""
+        ...
 
     @property
-    def last_day(self) -> date: ...
+    def last_day(self) -> date:
+        """The last day of the period, included."""
+        ...
 
     @property
     def end(self) -> datetime:
-        """The first instant after it, in Ljubljana."""
+        """The first instant after the period, in Ljubljana."""
         ...
 
-    def previous(self) -> Self: ...
+    def previous(self) -> Self:
+        """Returns the period before this one."""
+        ...
 
-    def next(self) -> Self: ...
+    def next(self) -> Self:
+        """Returns the period after this one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,7 +138,7 @@ class Month:
 
 
 def parse_day(text: str) -> Day:
-    """The day written as "2026-11-17" or "20261117". Raises UsageError for anything else."""
+    """Returns the day written as "2026-11-17" or "20261117". Raises UsageError for anything else."""
     try:
         year, month, day = _numbers(_DAY, text)
         return Day(date(year, month, day))
@@ -141,7 +149,7 @@ def parse_day(text: str) -> Day:
 
 
 def parse_month(text: str) -> Month:
-    """The month written as "202610" or "2026-10". Raises UsageError for anything else."""
+    """Returns the month written as "202610" or "2026-10". Raises UsageError for anything else."""
     try:
         year, month = _numbers(_MONTH, text)
         return Month(year, date(year, month, 1).month)
@@ -150,7 +158,10 @@ def parse_month(text: str) -> Month:
 
 
 def file_name(report: str, period: Period, registration_number: str) -> str:
-    """NODURS_20261117_5860571.xml: the first 7 digits of the number (sections 2.1 and 3.1)."""
+    """Returns the name of a report's file: NODURS_20261117_5860571.xml (sections 2.1 and 3.1).
+
+    Of the registration number the name has the first 7 digits.
+    """
     return f"{report.upper()}_{period.compact}_{registration_number[:7]}.xml"
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a submission stands; the values are public."""
+    """The state of a submission; the values are public."""
 
     PREPARED = "prepared"
     SENDING = "sending"
@@ -19,15 +19,17 @@ class State(StrEnum):
 
     @property
     def is_accepted(self) -> bool:
+        """Whether the authority has taken the report, with or without warnings."""
         return self in ACCEPTED_STATES
 
     @property
     def awaits_answer(self) -> bool:
-        """The authority has the report, or may have it, and has not said what it thinks of it."""
+        """Whether the authority has the report, or may have it, and has not answered."""
         return self in AWAITING_STATES
 
     @property
     def label(self) -> str:
+        """The state in words."""
         return self.value.replace("_", " ")
 
 
