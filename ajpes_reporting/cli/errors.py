@@ -10,6 +10,7 @@ import click
 from ajpes_reporting.cli.output import echo, echo_json
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, ConfigurationError
 from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import _
 
 _PACKAGES = {
     "psycopg": "psycopg[binary]", "pythonjsonlogger": "python-json-logger",
@@ -46,8 +47,8 @@ def tell_usage(error: click.ClickException) -> None:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         for line in error.ctx.get_usage().splitlines():
             echo(line, err=True)
-        echo(f"Try '{error.ctx.command_path} --help' for help.", err=True)
-    echo(f"Error: {usage_message(error)}", err=True)
+        echo(_("Try `{command} --help` for help.", command=error.ctx.command_path), err=True)
+    echo(_("Error: {message}", message=usage_message(error)), err=True)
 
 
 def usage_message(error: click.ClickException) -> str:
@@ -91,17 +92,28 @@ def _of_the_installation(module: str) -> AjpesReportingError:
     name = module.partition(".")[0]
     package = _PACKAGES.get(name, name.replace("_", "-"))
     return ConfigurationError(
-        f"This command needs the package {package}, which is not installed here, or not whole.",
-        f"install it with `{sys.executable} -m pip install {package}`, or all of requirements.lock",
+        _(
+            "This command needs the package {package}, which is not installed here, or not whole.",
+            package=package,
+        ),
+        _(
+            "install it with `{python} -m pip install {package}`, or all of requirements.lock",
+            python=sys.executable,
+            package=package,
+        ),
     )
 
 
 def _of_the_machine(error: OSError) -> AjpesReportingError:
     """A full disk, a missing right: told in words, with the file where it is known."""
-    where = f" ({error.filename})" if error.filename else ""
+    reason = error.strerror or str(error)
+    if error.filename:
+        message = _("The system refused access to {file}: {reason}.", file=str(error.filename), reason=reason)
+    else:
+        message = _("The system refused what was asked of it: {reason}.", reason=reason)
     return AjpesReportingError(
-        f"This machine did not allow it: {error.strerror or error}{where}.",
-        "see `ajpes-reporting status` for what was done before that, mend it, then run again",
+        message,
+        _("see `ajpes-reporting status` for what was done before, remove the cause, then run again"),
     )
 
 
@@ -110,6 +122,6 @@ def _of_the_database(error: Exception) -> AjpesReportingError:
     from ajpes_reporting.database.engine import reason
 
     return AjpesReportingError(
-        f"The database did not do what was asked: {reason(error)}.",
-        "see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it",
+        _("The database did not do what was asked: {reason}.", reason=reason(error)),
+        _("see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it"),
     )

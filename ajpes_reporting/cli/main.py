@@ -6,18 +6,24 @@ import gc
 import importlib
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
 
 from ajpes_reporting.cli.errors import in_words, tell, tell_json, tell_usage, usage_message
+from ajpes_reporting.cli.help import click_in_language
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.streams import Streams
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import LANGUAGES, _, speak
+from ajpes_reporting.i18n.language import language_of_locale
 from ajpes_reporting.private import UMASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ajpes_reporting.i18n.language import Language
 
 INTERRUPTED = 130
 
@@ -81,10 +87,15 @@ class Commands(click.Group):
 @click.version_option(package_name="ajpes-reporting")
 @click.option("-w", "--workspace", help="The workspace; otherwise AJPES_WORKSPACE, otherwise this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="The language of messages; otherwise that of the settings or the locale.",
+)
 @click.pass_context
-def cli(context: click.Context, workspace: str | None, as_json: bool) -> None:
+def cli(context: click.Context, workspace: str | None, as_json: bool, lang: Language | None) -> None:
     """Reports overdue obligations (NODURS) and account turnover (SPAPP) to AJPES."""
-    context.obj = {"workspace": workspace, "as_json": as_json}
+    context.obj = {"workspace": workspace, "as_json": as_json, "lang": lang}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -98,22 +109,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
+def _asked_for(arguments: Sequence[str]) -> Language | None:
+    """The language of `--lang`, wherever it stands: also a command line that does not fit is told in it."""
+    for flag, value in pairwise([*(part for given in arguments for part in given.split("=", 1)), ""]):
+        if flag == "--lang" and (asked := next((code for code in LANGUAGES if code == value), None)):
+            return asked
+    return None
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    speak(_asked_for(given) or language_of_locale(os.environ))
     try:
-        code = cli.main(args=given, standalone_mode=False)
+        with click_in_language():
+            code = cli.main(args=given, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        tell_usage(error)
-        if as_json:
-            tell_json(UsageError(usage_message(error)))
+        with click_in_language():
+            tell_usage(error)
+            if as_json:
+                tell_json(UsageError(usage_message(error)))
         return UsageError.exit_code
     except click.Abort:
-        echo("Stopped.", err=True)
+        echo(_("Stopped."), err=True)
         return INTERRUPTED
     except Exception as error:
         told = in_words(error)
@@ -122,5 +144,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
         tell(told, as_json=as_json)
         return told.exit_code
     except KeyboardInterrupt:
-        echo("Stopped.", err=True)
+        echo(_("Stopped."), err=True)
         return INTERRUPTED

@@ -18,11 +18,15 @@ from typing import Any, TextIO
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.escaping import shown, shown_json
+from ajpes_reporting.i18n import localized
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
-    """Prints one line on stdout, or on stderr; a line end inside is shown escaped, like all that acts."""
-    _write(shown(line), err=err)
+    """Prints one line in the reader's language on stdout, or on stderr.
+
+    A line end inside is shown escaped, like all that acts.
+    """
+    _write(shown(localized(line)), err=err)
 
 
 def echo_heading(line: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli.output import echo, echo_heading, echo_json
+from ajpes_reporting.cli.shared_options import shared_options
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.i18n.language import Language
     from ajpes_reporting.pipeline.context import Context
 
 WORKSPACE_VARIABLE = "AJPES_WORKSPACE"
@@ -56,6 +58,7 @@ class Session:
 
     folder: Path
     as_json: bool
+    lang: Language | None = None
 
     def workspace(self) -> Workspace:
         """The workspace this call is about. Raises `UsageError` or `ConfigurationError`."""
@@ -164,18 +167,18 @@ class Session:
 
 
 def with_session(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command `-w`, `--json` and a `Session` as its first argument."""
+    """Gives a command `-w`, `--json`, `--lang` and a `Session` as its first argument."""
 
-    @click.option(
-        "-w", "--workspace", help="The workspace; otherwise AJPES_WORKSPACE, otherwise this folder."
-    )
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @shared_options
     @functools.wraps(function)
-    def wrapped(*args: Any, workspace: str | None, as_json: bool, **kwargs: Any) -> Any:
+    def wrapped(
+        *args: Any, workspace: str | None, as_json: bool, lang: Language | None, **kwargs: Any
+    ) -> Any:
         above = click.get_current_context().find_root().obj or {}
         folder = workspace or above.get("workspace") or os.environ.get(WORKSPACE_VARIABLE) or "."
         _refuse_half_characters((folder, *args, *kwargs.values()))
-        return function(Session(Path(folder), as_json or above.get("as_json", False)), *args, **kwargs)
+        session = Session(Path(folder), as_json or above.get("as_json", False), lang or above.get("lang"))
+        return function(session, *args, **kwargs)
 
     return wrapped
 
