@@ -15,6 +15,7 @@ from xml.parsers import expat
 from lxml import etree
 
 from .schemas import NODURS, SPAPP
+from .xml_errors import expat_error, libxml2_error, schema_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -105,10 +106,10 @@ def outline(path: Path) -> Outline:
     try:
         with path.open("rb") as file:
             reader.parser.ParseFile(file)
-    except expat.ExpatError as reason:
-        raise UnreadableError(f"Podatki niso veljaven dokument XML: {reason}.") from None
+    except expat.ExpatError as error:
+        raise UnreadableError(f"Podatki niso veljaven dokument XML: {expat_error(error)}.") from None
     except (ValueError, LookupError):
-        raise UnreadableError("Podatki niso veljaven dokument XML: neznano kodiranje znakov.") from None
+        raise UnreadableError("Podatki niso veljaven dokument XML: kodiranje znakov ni znano.") from None
     return reader.found
 
 
@@ -129,7 +130,7 @@ def content_sha256(path: Path, found: Outline) -> str:
 
 
 def schema_errors(path: Path, schema: etree.XMLSchema) -> list[str]:
-    """What the schema has against the document; the first few of it.
+    """Return the first breaches of the schema, each as a clause in Slovene; none if the document conforms.
 
     Raises `UnreadableError` for what expat lets pass and libxml2 does not, such as endless nesting.
     """
@@ -140,10 +141,10 @@ def schema_errors(path: Path, schema: etree.XMLSchema) -> list[str]:
             for block in iter(lambda: file.read(_BLOCK), b""):
                 parser.feed(block)
         parser.close()
-    except etree.XMLSyntaxError as reason:
-        raise UnreadableError(f"Podatki niso veljaven dokument XML: {reason}.") from None
+    except etree.XMLSyntaxError as error:
+        raise UnreadableError(f"Podatki niso veljaven dokument XML: {libxml2_error(error)}.") from None
     # With a target of one's own nothing is raised for a schema error: the log tells.
-    return [entry.message for entry in parser.feed_error_log][:_SHOWN_ERRORS]
+    return [schema_error(entry) for entry in parser.feed_error_log][:_SHOWN_ERRORS]
 
 
 def header(path: Path) -> Header:

@@ -126,7 +126,7 @@ class SoapService:
         if not self.style.action.fits(action):
             raise SoapFaultError("Client", "Glava SOAPAction ne označuje metode BlokPodOddaj.")
         if errors := reading.schema_errors(call.path, self._schema):
-            raise SoapFaultError("Client", f"Klic ne ustreza opisu storitve (WSDL): {errors[0]}")
+            raise SoapFaultError("Client", f"Klic ne ustreza opisu storitve (WSDL): {errors[0]}.")
 
     def _is_who_it_says(self, client: Client, found: Outline, authorization: str) -> bool:
         """Ident() is registration number, user name and password; the last two may come by HTTP Basic."""
@@ -357,7 +357,7 @@ class _Call(BaseHTTPRequestHandler):
             case "html":
                 self._send(Reply(status, _HTML, _PAGE))
             case "fault":
-                self._send(self.server.service.style.fault(fault.code, "Napaka pri obdelavi."))
+                self._send(self.server.service.style.fault(fault.code, "Obdelava ni uspela."))
             case "empty":
                 self._send(Reply(status, _XML, b""))
             case "truncated":

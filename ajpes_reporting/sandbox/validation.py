@@ -164,7 +164,7 @@ def _validate(
         return unreadable(str(reason), expected)
     content_sha256 = reading.content_sha256(path, found)
     if errors:
-        findings = [Finding(ERROR, f"Podatki ne ustrezajo kontrolni shemi XSD: {one}") for one in errors]
+        findings = [Finding(ERROR, f"Podatki ne ustrezajo kontrolni shemi XSD: {one}.") for one in errors]
         return ValidationResult(findings, expected.provider, expected.period, content_sha256)
     head = reading.header(path)
     result = ValidationResult([*_heading(head, expected)], head.provider, head.period, content_sha256)
@@ -243,7 +243,7 @@ class _Nodurs:
         total_cents = self._amounts.in_cents(total)
         yield from self._amounts.findings()
         if self._amounts.all_valid and total_cents != self._total:
-            text = f"Seštevek zneskov v glavi ({total}) ni enak seštevku v zapisih ({self._total} centov)."
+            text = f"Seštevek zneskov v glavi ({total}) ni enak seštevku v zapisih: {self._total} (v centih)."
             yield Finding(ERROR, text)
 
 

@@ -26,16 +26,28 @@ LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "niso veljaven dokument XML"),
-        (b"<html><body>503</body></html>", "kontrolni shemi"),
-        (GOOD[:-30].encode(), "niso veljaven dokument XML"),
+        (b"", "dokument se konča pred koncem korenskega elementa (vrstica 1, stolpec 1)."),
+        (
+            b"<html><body>503</body></html>",
+            "kontrolni shemi XSD: korenski element je html, ki ga shema ne pozna.",
+        ),
+        (GOOD[:-30].encode(), "oznaka ni zaključena (vrstica 1, "),
         ((LAUGHS + GOOD).encode(), "DOCTYPE"),
         ((LAUGHS + GOOD).encode("utf-16"), "DOCTYPE"),
-        (GOOD.encode("cp1250"), "niso veljaven dokument XML"),
+        (GOOD.encode("cp1250"), "znak na tem mestu ni dovoljen"),
         (b"<a>" * 5000 + b"</a>" * 5000, "kontrolni shemi"),
-        (GOOD.replace('sSpre="01"', 'sSpre="1"').encode(), "kontrolni shemi"),
-        (GOOD.replace('id="O-1"', f'id="{"O" * 37}"').encode(), "kontrolni shemi"),
-        (GOOD.replace("<Upnik", "<Upnik/><Upnik").encode(), "kontrolni shemi"),
+        (
+            GOOD.replace('sSpre="01"', 'sSpre="1"').encode(),
+            "podatek No/sSpre ima vrednost »1«, ki ne ustreza vzorcu [0-9]{2}.",
+        ),
+        (
+            GOOD.replace('id="O-1"', f'id="{"O" * 37}"').encode(),
+            "podatek Blok/id je predolg (dolžina 37, največ 36).",
+        ),
+        (GOOD.replace('dSpre="', 'dSpre="x').encode(), "ki ni veljavna za tip Datum."),
+        (GOOD.replace('znesek="', 'znesk="').encode(), "podatek znesk v elementu No ni dovoljen."),
+        (GOOD.replace("</Blok>", "</Tr>").encode(), "začetna in končna oznaka se ne ujemata (vrstica 1, "),
+        (GOOD.replace("<Upnik", "<Upnik/><Upnik").encode(), "v elementu Upnik manjka podatek rn."),
         (GOOD.replace("5860571000", "1572814000").encode(), "ni številka ponudnika, ki podatke oddaja"),
         (
             GOOD.replace('datumPodatkov="2026-11-17"', 'datumPodatkov="2026-11-16"').encode(),

@@ -122,7 +122,7 @@ async def _hang_up(request: Request) -> None:
 
 def _fault_reply(fault: InjectedFault) -> Reply:
     status = fault.status or 500
-    return reply(status, failed(ApiError(status, Code.UNKNOWN, "Simulator", "Napaka pri obdelavi.")))
+    return reply(status, failed(ApiError(status, Code.UNKNOWN, "Simulator", "Obdelava ni uspela.")))
 
 
 def _response(answer: Reply) -> Response:

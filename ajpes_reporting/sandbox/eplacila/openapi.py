@@ -62,15 +62,15 @@ def _paths() -> dict[str, Schema]:
         _in_query("zakasnjenaPlacila", {"type": "boolean"}),
     ]
     return {
-        "/health": _get("Stanje sistema", "Health"),
+        "/health": _get("Status sistema", "Health"),
         "/transaction/transaction/init": _item(post=init),
         "/transaction/init": _item(post=init),
-        "/transaction/status/{transactionId}": _get("Stanje plačila", "Status", transaction),
+        "/transaction/status/{transactionId}": _get("Status plačila", "Status", transaction),
         "/transaction/statusbynarocilo/{idNarocila}": _get(
-            "Stanje plačila po naročilu", "Status", _in_path("idNarocila", {"type": "string", "minLength": 1})
+            "Status plačila po naročilu", "Status", _in_path("idNarocila", {"type": "string", "minLength": 1})
         ),
         "/racun/{racunTip}/{transactionId}": _get(
-            "Račun", "Receipt", _in_path("racunTip", kind), transaction
+            "Izdani račun", "Receipt", _in_path("racunTip", kind), transaction
         ),
         "/izpiski/{maticnaSt}": _get("Izpisek", "Statement", number, *period),
         "/izpiskidata/{izpisekType}/{maticnaSt}": _get(
@@ -93,7 +93,11 @@ def _item(**operations: Schema) -> Schema:
 
 
 def _operation(summary: str, answer: str, *parameters: Schema) -> Schema:
-    refusals = {"401": "Avtentikacija ni uspela", "403": "Vir je tuj", "404": "Vira ni"}
+    refusals = {
+        "401": "Avtentikacija ni uspela",
+        "403": Code.FORBIDDEN.text.rstrip("."),
+        "404": Code.NOT_FOUND.text.rstrip("."),
+    }
     return {
         "summary": summary,
         "parameters": list(parameters),

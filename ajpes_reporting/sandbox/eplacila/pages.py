@@ -6,7 +6,6 @@ They work without JavaScript, and bring nothing from anywhere else.
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from . import receipts
-from .payment_methods import DELAYED, METHODS
-from .payments import SLOVENIA, Outcome, Status, invoice_number
+from . import receipts, slovene
+from .payment_methods import DELAYED, METHODS, method_name
+from .payments import Outcome, Status, invoice_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from .store import Payment, Store
 
 _FOLDER = Path(__file__).parent / "templates"
-_NONE = "\N{EN DASH}"
 _BLANKS = "\t\n\r\xa0"
 _NEWEST = 50
 _LARGEST_FORM = 10_000
@@ -49,7 +47,7 @@ STATES = {
     Status.DOUBTFUL: "neustrezno potrdilo",
     Status.GOING_ON: "v izvajanju",
     Status.FAILED: "neuspešno",
-    Status.WAITING: "čaka potrditev",
+    Status.WAITING: "čaka na potrditev",
 }
 
 
@@ -66,7 +64,14 @@ class Pages:
             undefined=jinja2.StrictUndefined,
             finalize=_visible,
         )
-        self._templates.filters |= {"euros": _euros, "moment": _moment, "number": _number}
+        self._templates.filters |= {
+            "euros": slovene.euros,
+            "moment": slovene.moment,
+            "amount": slovene.amount,
+            "number": slovene.number,
+            "method": method_name,
+            "attempt": _attempt,
+        }
 
     def routes(self) -> list[BaseRoute]:
         def page(path: str, work: Callable[[dict[str, str]], Response]) -> Route:
@@ -303,16 +308,10 @@ def _visible(value: object) -> object:
     )
 
 
-def _euros(cents: int) -> str:
-    whole, rest = divmod(cents, 100)
-    return f"{whole:,}".replace(",", ".") + f",{rest:02} EUR"
-
-
-def _moment(seconds: int | None) -> str:
-    if seconds is None:
-        return _NONE
-    return f"{datetime.fromtimestamp(seconds, SLOVENIA):%d. %m. %Y ob %H.%M}"
-
-
-def _number(text: str | None) -> str:
-    return _NONE if text is None else text.replace(".", ",")
+def _attempt(answer: str | None) -> str:
+    """Return how the last attempt to tell the e-service ended."""
+    if answer is None:
+        return "še ni poslan"
+    if answer.isdigit():
+        return f"HTTP {answer}"
+    return "ni odgovora v roku" if "Timeout" in answer else "ponudnik ni dosegljiv"

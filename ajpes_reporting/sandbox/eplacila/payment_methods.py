@@ -31,3 +31,8 @@ def methods_named(names: Iterable[str]) -> tuple[str, ...]:
     """The ways that these marks of ways and groups stand for; without any, all of them."""
     chosen = {way for name in names for way in GROUPS.get(name, (name,))}
     return tuple(way for way in METHODS if not chosen or way in chosen)
+
+
+def method_name(way: str | None) -> str:
+    """Return the name of a payment method for a person; a dash while none is chosen."""
+    return "\N{EN DASH}" if way is None else METHODS[way]

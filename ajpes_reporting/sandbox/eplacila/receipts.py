@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
+from . import slovene
+from .payment_methods import method_name
 from .payments import SLOVENIA, invoice_number
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 # The national standard for electronic invoices, which 7.1 names. The description brings no schema.
 ESLOG = "urn:eslog:2.00"
 _CENT = Decimal("0.01")
-_NONE = "\N{EN DASH}"
 
 
 def encoded(content: bytes) -> str:
@@ -80,8 +81,8 @@ def _story(payment: Payment, service: Service) -> list[Any]:
         f"ID za DDV: SI{service.tax_number}",
         f"Kupec: {buyer.get('naziv') or 'končni potrošnik'}",
         *([f"ID kupca za DDV: {buyer['idZaDdv']}"] if buyer.get("idZaDdv") else []),
-        f"Datum računa in opravljene storitve: {_paid_at(payment):%d. %m. %Y}",
-        f"Plačano: {payment.way}, transakcija {payment.transaction_id}",
+        f"Datum računa in opravljene storitve: {slovene.day(payment.paid_at or 0)}",
+        f"Plačano: {method_name(payment.way)}, transakcija {payment.transaction_id}",
         f"Namen: {payment.order['opisPlacila'] or service.name}",
     ]
     return [
@@ -103,10 +104,10 @@ def _table(payment: Payment, plain: Any) -> Any:
 
     rows: list[list[Any]] = [["Postavka", "Količina", "Cena v EUR", "DDV v %", "Znesek v EUR"]]
     for item in payment.order["postavka"]:
-        numbers = [_slovene(item[name]) for name in ("kolicina", "cena", "odstotekDdv")]
-        name = Paragraph(escape((item["opis"] or item["sifraArtikla"] or _NONE)[:1000]), plain)
-        rows.append([name, *numbers, _slovene(str(_amount(item)))])
-    rows.append(["Skupaj", "", "", "", _slovene(_euros(payment.amount_cents))])
+        name = Paragraph(escape((item["opis"] or item["sifraArtikla"] or slovene.NONE)[:1000]), plain)
+        quantity, vat = slovene.number(item["kolicina"]), slovene.number(item["odstotekDdv"])
+        rows.append([name, quantity, slovene.amount(item["cena"]), vat, slovene.amount(_amount(item))])
+    rows.append(["Skupaj", "", "", "", slovene.amount(_euros(payment.amount_cents))])
     look: list[Any] = [
         ("FONT", (0, 0), (-1, -1), "Vera", 9),
         ("FONT", (0, 0), (-1, 0), "VeraBd", 9),
@@ -175,7 +176,3 @@ def _amount(item: dict[str, Any]) -> Decimal:
 
 def _euros(cents: int) -> str:
     return str(Decimal(cents).scaleb(-2).quantize(_CENT))
-
-
-def _slovene(number: str | None) -> str:
-    return _NONE if number is None else number.replace(".", ",")

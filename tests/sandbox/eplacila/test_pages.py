@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -143,6 +144,27 @@ def test_a_qr_code_and_an_administrator(page: Page, shop: Shop) -> None:
     page.get_by_role("button", name="Storniraj").click()
     assert shop.status(transaction)["znesekStornacij"] == 2.21
     assert "2,21 EUR" in page.inner_text("main")
+
+
+def test_the_administrator_reads_slovene(page: Page, shop: Shop, clock: Clock) -> None:
+    """Statuses, days, amounts, payment methods, and how a webhook fared, as a Slovene clerk writes them."""
+    clock.now = datetime(2024, 7, 3, 7, 4, tzinfo=UTC)
+    items = [{"opis": "Taksa", "kolicina": 1, "cena": "1234.5"}]
+    order = {"id": "N-1", "callbackUrl": "http://127.0.0.1:9/webhook", "referenca": "2024-7"}
+    transaction = shop.open("QR koda", postavka=items, **order)
+    shop.simulator.payments.conclude(transaction)
+    page.goto(f"{shop.simulator.url}/nadzor")
+    row = page.get_by_role("row", name="N-1").inner_text().replace("\xa0", " ").split("\t")
+    assert row[:3] == ["N-1", "čaka na potrditev", "Koda QR: slikaj in plačaj"]
+    assert row[3:] == ["1.234,50 EUR", "3. 7. 2024 ob 9.04"]
+    page.get_by_role("link", name="N-1").click()
+    assert "še ni poslan" in page.inner_text("main")
+    shop.simulator.process_now()
+    page.reload()
+    shown = page.inner_text("main")
+    for expected in ("Izdani račun", "Status", "Število poskusov", "ponudnik ni dosegljiv", "Referenca"):
+        assert expected in shown
+    assert page.locator("th", has_text="Stanje").count() == 0
 
 
 def test_what_a_shop_sends_is_shown_as_text(page: Page, shop: Shop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from lxml import etree
 from pypdf import PdfReader
 
 from ajpes_reporting.sandbox.eplacila import Outcome
-from tests.sandbox.eplacila.conftest import KEY, Shop, code, codes
+from tests.sandbox.eplacila.conftest import KEY, Clock, Shop, code, codes
 
 ITEMS: list[dict[str, Any]] = [
     {"opis": "Čšž & <izpisek>", "kolicina": "2.5", "cena": "1.10", "odstotekDdv": 22},
@@ -38,10 +39,22 @@ def test_a_receipt_for_a_person(shop: Shop, transaction: str) -> None:
     reader = PdfReader(io.BytesIO(receipt(shop, "pdf", transaction)))
     (page,) = reader.pages
     text = page.extract_text()
-    for expected in ("EPS00000001-2026", "Čšž & <izpisek>", "Žiga Ščuka", "12,21", "2,75", "17. 11. 2026"):
+    for expected in ("EPS00000001-2026", "Čšž & <izpisek>", "Žiga Ščuka", "12,21", "2,75", "Visa"):
         assert expected in text
     assert reader.metadata is not None
     assert reader.metadata.title == "Račun EPS00000001-2026"
+
+
+def test_a_receipt_writes_amounts_and_days_as_people_do(shop: Shop, clock: Clock) -> None:
+    """The customer: 1.234,50 and 3. 7. 2024, no zero before a day or a month."""
+    clock.now = datetime(2024, 7, 3, 7, 4, tzinfo=UTC)
+    transaction = shop.open("VISA", postavka=[{"opis": "Taksa", "kolicina": 1500, "cena": "1234.5"}])
+    shop.simulator.payments.report(transaction, Outcome.PAID)
+    answer = shop.get(f"{KEY}/racun/pdf/{transaction}").json()
+    (page,) = PdfReader(io.BytesIO(base64.b64decode(answer["racun"]))).pages
+    text = page.extract_text().replace("\xa0", " ")
+    for expected in ("1.500", "1.234,50", "1.851.750,00", "storitve: 3. 7. 2024"):
+        assert expected in text
 
 
 def test_a_receipt_of_many_pages(shop: Shop) -> None:
