@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import local_time
+from ajpes_reporting.cli.session import Right, local_time
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.ledger.account_history import Holder
 
@@ -24,7 +24,7 @@ def show_account(session: Session, found: AccountHistory) -> None:
         echo(f"Account {found.account}: {_holder(found.holder)}")
         rows = [[item.month, *_cells(item.figures), _ORIGINS[item.origin]] for item in found.months]
         if rows:
-            columns = ("month", ">balance EUR", ">credit EUR", ">debit EUR", "from")
+            columns = ("month", Right("balance EUR"), Right("credit EUR"), Right("debit EUR"), "from")
             session.table("Months", columns, rows)
         for item in found.former:
             before = _holder(item.before) if isinstance(item.before, Holder) else str(item.before)

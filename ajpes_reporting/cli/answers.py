@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, local_time, with_session
+from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
 
@@ -48,7 +48,7 @@ def list_(session: Session) -> None:
         if not found:
             echo("No answer was set aside.")
             return
-        columns = (">no.", "came", "by", "name", "status", "why", "file in the archive")
+        columns = (Right("no."), "came", "by", "name", "status", "why", "file in the archive")
         rows = [
             [str(row.id), local_time(row.received_at), row.via, row.remote_name, row.status, row.note,
              row.archive_path]

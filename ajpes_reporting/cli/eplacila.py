@@ -11,7 +11,7 @@ from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
-from ajpes_reporting.cli.session import Session, finding_json, local_time, with_session
+from ajpes_reporting.cli.session import Right, Session, finding_json, local_time, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
@@ -109,7 +109,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
         if not rows:
             echo("No payment is open.")
             return
-        columns = ("order", "transaction", "state", ">ordered EUR", ">paid EUR", "paid at")
+        columns = ("order", "transaction", "state", Right("ordered EUR"), Right("paid EUR"), "paid at")
         session.table("", columns, [_entry_row(entry, trouble) for entry, trouble in rows])
 
     session.emit(document, show)
@@ -295,7 +295,7 @@ def _show_payments(session: Session, payments: Payments, told: Iterable[Payment]
     }
 
     def show() -> None:
-        columns = ("paid at", "state", "order", "payment", "by", ">amount EUR", "purpose")
+        columns = ("paid at", "state", "order", "payment", "by", Right("amount EUR"), "purpose")
         session.table("", columns, [_payment_row(payment) for payment in rows])
         if count > len(rows):
             echo(f"… and {count - len(rows):,} more; --file xml writes them all")

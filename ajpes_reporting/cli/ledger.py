@@ -12,7 +12,7 @@ import click
 from ajpes_reporting.cli import ledger_pull
 from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.money import format_decimal
 
@@ -210,7 +210,9 @@ def show_(session: Session, obligation: str) -> None:
             what = "kept out of reports" if item.decision == "excluded" else "let into reports again"
             echo(f"{local_time(item.decided_at)} {what}: {item.reason}")
         rows = [_event_row(item, reports.get(item.event_id, []), item.event_id in never) for item in events]
-        session.table("", ("event", "type", "cancels", "date", ">amount EUR", "recorded", "reported"), rows)
+        session.table(
+            "", ("event", "type", "cancels", "date", Right("amount EUR"), "recorded", "reported"), rows
+        )
         for row in answered:
             echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
                        + (f" (event {row.event_id})" if row.event_id else ""))  # fmt: skip

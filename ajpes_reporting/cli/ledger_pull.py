@@ -9,7 +9,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
-from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.session import Right, Session, with_session
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.money import format_decimal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.postings import Turnover
     from ajpes_reporting.pipeline.pull import Pulled
 
-_COLUMNS = ("account", "month", ">payments", ">EUR", ">reversals", ">EUR back", "")
+_COLUMNS = ("account", "month", Right("payments"), Right("EUR"), Right("reversals"), Right("EUR back"), "")
 
 
 @click.group("pull", short_help="Take in what another system recorded.")

@@ -11,14 +11,14 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.escaping import shown, shown_json
 from ajpes_reporting.i18n import localized
+from ajpes_reporting.queries.document import document
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
@@ -30,14 +30,14 @@ def echo(line: str = "", *, err: bool = False) -> None:
 
 
 def echo_heading(line: str) -> None:
-    """Prints one line on stdout, bold on a terminal."""
-    _write(f"\x1b[1m{shown(line)}\x1b[0m" if sys.stdout.isatty() else shown(line))
+    """Prints one line in the reader's language on stdout, bold on a terminal."""
+    text = shown(localized(line))
+    _write(f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() else text)
 
 
-def echo_json(document: Any) -> None:
-    """Prints a JSON document on stdout; in ASCII where the other end may not take all of Unicode."""
-    text = json.dumps(document, ensure_ascii=not _takes_unicode(), indent=2, default=_jsonable)
-    _write(shown_json(text))
+def echo_json(value: Any) -> None:
+    """Prints a value as a JSON document on stdout; in ASCII where the other end may not take Unicode."""
+    _write(shown_json(json.dumps(document(value), ensure_ascii=not _takes_unicode(), indent=2)))
 
 
 def echo_bytes(blocks: Iterable[bytes]) -> None:
@@ -48,20 +48,21 @@ def echo_bytes(blocks: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_json(document: Any, out: TextIO) -> None:
-    """Writes a JSON document for `echo_file`. An iterator, alone or in an object, becomes a list.
+def write_json(value: Any, out: TextIO) -> None:
+    """Writes a value as a JSON document for `echo_file`. An iterator, alone or in an object, becomes a list.
 
     Its items are written one by one, each on a line, so that a list of a million takes no memory.
     """
-    if isinstance(document, dict):
+    made = document(value)
+    if isinstance(made, dict):
         opening = "{"
-        for name, value in document.items():
+        for name, item in made.items():
             out.write(f"{opening}\n{_line(name)}: ")
-            _write_value(value, out)
+            _write_value(item, out)
             opening = ","
-        out.write("\n}" if document else "{}")
+        out.write("\n}" if made else "{}")
     else:
-        _write_value(document, out)
+        _write_value(made, out)
     out.write("\n")
 
 
@@ -83,8 +84,8 @@ def _write_value(value: Any, out: TextIO) -> None:
     out.write("[]" if opening == "[" else "\n]")
 
 
-def _line(document: Any) -> str:
-    return shown_json(json.dumps(document, ensure_ascii=not _takes_unicode(), default=_jsonable))
+def _line(made: Any) -> str:
+    return shown_json(json.dumps(made, ensure_ascii=not _takes_unicode()))
 
 
 def _write(text: str, *, err: bool = False) -> None:
@@ -98,15 +99,3 @@ def _takes_unicode() -> bool:
         return codecs.lookup(sys.stdout.encoding).name.startswith("utf-")
     except (LookupError, TypeError):  # a stream in memory need not say
         return False
-
-
-def _jsonable(value: object) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(LJUBLJANA).isoformat() if value.tzinfo else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -14,7 +14,7 @@ from ajpes_reporting.cli.csv_output import write_csv
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo, echo_file, write_json
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, nothing_because
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import UsageError
@@ -260,7 +260,7 @@ def _show_nodurs(session: Session, nodurs: NextNodurs, seen: _Overview) -> None:
         echo(f"{name} holds {obligations} with {events}, {seen.new_events:,} of them new for AJPES.")
         echo(", ".join(f"{reason}: {count:,}" for reason, count in _in_order(seen.reasons)))
         session.table(
-            "", ("obligation", "why", "event", "type", "change date", ">amount EUR", "recorded"),
+            "", ("obligation", "why", "event", "type", "change date", Right("amount EUR"), "recorded"),
             [row for item in seen.first for row in _rows(item)],
         )  # fmt: skip
         if (more := seen.obligations - len(seen.first)) > 0:

@@ -10,20 +10,20 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ajpes_reporting.cli.output import echo, echo_heading, echo_json
 from ajpes_reporting.cli.shared_options import shared_options
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.i18n import NOTHING, Message, localized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.domain.findings import Finding
@@ -44,6 +44,12 @@ class Part:
     title: str
     document: Any
     show: Callable[[], None]
+
+
+class Right(NamedTuple):
+    """The heading of a column whose cells are aligned right: numbers."""
+
+    heading: str
 
 
 def _trouble(title: str, error: AjpesReportingError) -> Part:
@@ -123,19 +129,21 @@ class Session:
 
         self.emit({"workspaces": {part.title: part.document for part in parts}}, show)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on stdout; columns whose name begins with ">" are aligned right."""
+    def table(self, title: str, columns: Sequence[str | Right], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a table in the reader's language on stdout."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, title=localized(title) or None, title_justify="left", pad_edge=False)
         for column in columns:
-            table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left",
-                             overflow="fold")  # fmt: skip
+            if isinstance(column, Right):
+                table.add_column(localized(column.heading), justify="right", overflow="fold")
+            else:
+                table.add_column(localized(column), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(shown(cell)) for cell in row))
+            table.add_row(*(Text(shown(localized(cell))) for cell in row))
         Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
 
     @contextmanager
@@ -195,9 +203,24 @@ def _refuse_half_characters(given: Iterable[Any]) -> None:
             )
 
 
-def local_time(moment: datetime | None) -> str:
-    """A moment as people in Ljubljana read it."""
-    return f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" if moment else ""
+def local_time(moment: datetime | None) -> Message:
+    """A moment as people in Ljubljana read it; nothing for none."""
+    return Message("{at:moment}", {"at": moment}) if moment else NOTHING
+
+
+def number(count: int) -> Message:
+    """A number of things as people write it: 12,345."""
+    return Message("{count:count}", {"count": count})
+
+
+def amount(cents: int) -> Message:
+    """An amount of money as people write it: 1,234.56 EUR."""
+    return Message("{cents:eur}", {"cents": cents})
+
+
+def day(on: date | None) -> Message:
+    """A day as people write it: 17 November 2026; nothing for none."""
+    return Message("{day:date}", {"day": on}) if on else NOTHING
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

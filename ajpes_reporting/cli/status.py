@@ -10,7 +10,7 @@ from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
-from ajpes_reporting.cli.session import Part, Session, local_time, with_session
+from ajpes_reporting.cli.session import Part, Right, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, left_out_json
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Severity
@@ -87,7 +87,9 @@ def _part(session: Session, workspace: Workspace) -> Part:
         if newest:
             rows = [_row(item, to_do[item.id]) for item in newest]
             session.table(
-                "Submissions", (">no.", "report", "period", "state", ">records", "prepared", "to do"), rows
+                "Submissions",
+                (Right("no."), "report", "period", "state", Right("records"), "prepared", "to do"),
+                rows,
             )
         else:
             echo("Nothing has been submitted yet.")
@@ -97,7 +99,9 @@ def _part(session: Session, workspace: Workspace) -> Part:
         show_moved(moved)
         if aside:
             rows = [[str(row.id), row.remote_name, row.status, row.note] for row in aside]
-            session.table("Answers that were kept but not applied", (">no.", "name", "status", "why"), rows)
+            session.table(
+                "Answers that were kept but not applied", (Right("no."), "name", "status", "why"), rows
+            )
 
     return Part(workspace.folder.name, document, show)
 

@@ -9,11 +9,7 @@ from typing import Protocol, Self
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.errors import UsageError
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
+from ajpes_reporting.i18n import Message
 
 _DAY = re.compile("([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
 _MONTH = re.compile("([0-9]{4})-?([0-9]{2})")
@@ -34,7 +30,7 @@ class Period(Protocol):
         ...
 
     @property
-    def spoken(self) -> str:
+    def spoken(self) -> Message:
         """The period as a sentence says it: "17 November 2026" or "October 2026"."""
         ...
 
@@ -77,8 +73,8 @@ class Day:
         return self.key.replace("-", "")
 
     @property
-    def spoken(self) -> str:
-        return f"{self.value.day} {_MONTHS[self.value.month - 1]} {self.value.year}"
+    def spoken(self) -> Message:
+        return Message("{day:date}", {"day": self.value})
 
     @property
     def first_day(self) -> date:
@@ -115,8 +111,8 @@ class Month:
         return f"{self.year:04d}{self.month:02d}"
 
     @property
-    def spoken(self) -> str:
-        return f"{_MONTHS[self.month - 1]} {self.year}"
+    def spoken(self) -> Message:
+        return Message("{month:month}", {"month": self.first_day})
 
     @property
     def first_day(self) -> date:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.i18n import _
+
+if TYPE_CHECKING:
+    from ajpes_reporting.i18n import Message
 
 
 class State(StrEnum):
@@ -28,11 +34,21 @@ class State(StrEnum):
         return self in AWAITING_STATES
 
     @property
-    def label(self) -> str:
-        """The state in words."""
-        return self.value.replace("_", " ")
+    def label(self) -> Message:
+        """The state in words, standing alone or after "is"."""
+        return _LABELS[self]
 
 
+_LABELS = {
+    State.PREPARED: _("prepared"),
+    State.SENDING: _("sending"),
+    State.DELIVERED: _("delivered"),
+    State.ACCEPTED: _("accepted"),
+    State.ACCEPTED_WITH_WARNINGS: _("accepted with warnings"),
+    State.REFUSED: _("refused"),
+    State.UNREACHABLE: _("unreachable"),
+    State.UNKNOWN: _("unknown"),
+}
 ACCEPTED_STATES = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS})
 AWAITING_STATES = frozenset({State.SENDING, State.DELIVERED, State.UNKNOWN})
 
