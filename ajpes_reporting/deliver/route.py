@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.domain.outcomes import Outcome, Unreachable
 from ajpes_reporting.domain.ports import (
+    UNRECORDED,
     Carrier,
-    HandOver,
-    LastCall,
+    Handover,
     Parcel,
     Progress,
     no_progress,
-    no_record,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class ClosedWay:
         self.because = because
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         """Sends nothing, and says why."""
         return Unreachable(self.because.message, self.because.remedy)
@@ -67,19 +66,15 @@ class ClosedWay:
         raise self.because
 
 
-class Log(Protocol):
-    """Who writes the attempts down. Each call returns only when its record is committed."""
+class Log(Handover, Protocol):
+    """The record of a delivery and its attempts. Each call returns only when its record is committed."""
 
     def started(self, carrier: Carrier) -> None:
-        """Before the first byte leaves by this way."""
-        ...
-
-    def handing_over(self, waits_as: str) -> LastCall:
-        """At the last moment before it might arrive; raises `NotDelivered` if it may not go any more."""
+        """Records that an attempt begins, before the first byte leaves by this way."""
         ...
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
-        """As soon as it is known what became of it."""
+        """Records what became of the attempt, as soon as that is known."""
         ...
 
 
@@ -93,7 +88,7 @@ def deliver(
     failed: list[tuple[Carrier, Unreachable]] = []
     for carrier in carriers:
         log.started(carrier)
-        outcome = carrier.deliver(parcel, progress, log.handing_over)
+        outcome = carrier.deliver(parcel, progress, log)
         log.ended(carrier, outcome)
         if not isinstance(outcome, Unreachable):
             return outcome

@@ -45,7 +45,8 @@ from ajpes_reporting.deliver.wire import Refused
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Outcome, Unreachable
 from ajpes_reporting.domain.ports import (
-    HandOver,
+    UNRECORDED,
+    Handover,
     Inspection,
     Parcel,
     Progress,
@@ -54,7 +55,6 @@ from ajpes_reporting.domain.ports import (
     Shortfall,
     Sighting,
     no_progress,
-    no_record,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SftpCarrier:
         self._sessions = SftpSessions(server)
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         """Puts the report into v_ajpes under its name, or says why it is not there.
 
@@ -98,7 +98,7 @@ class SftpCarrier:
                     return outcome
                 survey(sftp, journey)
                 block_bytes = min(self._server.largest_write_bytes, sftp.largest_write_bytes)
-                return hand_in(sftp, journey, block_bytes, progress, hand_over)
+                return hand_in(sftp, journey, block_bytes, progress, handover)
         except NotDelivered as error:
             if journey.may_have_arrived:
                 return self._settle(journey, error)

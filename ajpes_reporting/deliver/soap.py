@@ -24,13 +24,12 @@ from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
-    HandOver,
+    UNRECORDED,
+    Handover,
     Inspection,
-    LastCall,
     Parcel,
     Progress,
     no_progress,
-    no_record,
 )
 from ajpes_reporting.network.address import require_place
 from ajpes_reporting.network.line import Proxy, open_line
@@ -99,7 +98,7 @@ class SoapCarrier:
         self._endpoint = replace(endpoint, names=replace(endpoint.names, result=self._envelope.result))
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         """Sends the report and says what became of it.
 
@@ -110,7 +109,7 @@ class SoapCarrier:
         stem = f"{parcel.file_name.removesuffix('.xml')}.{secrets.token_hex(4)}"
         reply = self._replies / f"{stem}.envelope.xml"
         with Watchdog(self._endpoint.call_timeout_seconds) as watchdog:
-            call = _Call(watchdog, hand_over)
+            call = _Call(watchdog, handover)
             try:
                 response = self._post(message, call, reply)
             except NotDelivered as error:
@@ -139,7 +138,7 @@ class SoapCarrier:
             client.stream(
                 "POST",
                 self._url,
-                content=message.stream(call.before_last_byte),
+                content=message.stream(call.handover),
                 headers=self._headers(message),
                 extensions={"trace": call.trace},
             ) as response,
@@ -296,10 +295,9 @@ class _OversizeError(Exception):
 class _Call:
     """How far a call has come; httpcore tells us, exactly."""
 
-    def __init__(self, watchdog: Watchdog, hand_over: HandOver) -> None:
+    def __init__(self, watchdog: Watchdog, handover: Handover) -> None:
         self.watchdog = watchdog
-        self._hand_over = hand_over
-        self._last_call: LastCall = no_record("")
+        self.handover = handover
         self.request_begun = False
         self.reply_begun = False
         self._line: ssl.SSLSocket | None = None
@@ -314,14 +312,10 @@ class _Call:
         elif event == "http11.receive_response_headers.complete":
             self.reply_begun = True
 
-    def before_last_byte(self) -> None:
-        """A run that was paused in the middle of the call may have been replaced."""
-        self._last_call()
-
     def _begin(self) -> None:
         if self._line is not None:
             hear_objection(self._line)
-        self._last_call = self._hand_over("")
+        self.handover.begin("")
         self.request_begun = True
 
 
@@ -334,14 +328,13 @@ class _Message:
         self._payload = make_payload(parcel, envelope.form, envelope.root)
         self.size_bytes = len(envelope.head) + self._payload.size_bytes + len(envelope.tail)
 
-    def stream(self, before_last_byte: LastCall) -> Iterator[bytes]:
+    def stream(self, handover: Handover) -> Iterator[bytes]:
         yield self._envelope.head
         try:
             yield from self._payload.blocks(self._progress)
         except UsageError as error:  # it was not so when its length was taken
             raise OSError(error.message) from error
-        # Without its end nobody can read the message.
-        before_last_byte()
+        handover.still_ours()  # without its end nobody can read the message
         yield self._envelope.tail
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.deliver.client import Client
     from ajpes_reporting.deliver.remote import State
-    from ajpes_reporting.domain.ports import HandOver, Parcel, Progress
+    from ajpes_reporting.domain.ports import Handover, Parcel, Progress
 
 _log = logging.getLogger(__name__)
 
@@ -128,12 +128,12 @@ def clear_away(sftp: Client, path: str) -> None:
 
 
 def hand_in(
-    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, hand_over: HandOver
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
 ) -> Outcome:
     """Brings the parcel to its place. Raises `Refused` or `NotDelivered` if that breaks off."""
     journey.accepted_before = glimpse(sftp, journey.accepted)
     way = _hand_in_directly if journey.is_direct else _hand_in_by_rename
-    return way(sftp, journey, block_bytes, progress, hand_over)
+    return way(sftp, journey, block_bytes, progress, handover)
 
 
 def look_after(sftp: Client, journey: Journey, why: str, remedy: str = "") -> Outcome:
@@ -147,14 +147,11 @@ def look_after(sftp: Client, journey: Journey, why: str, remedy: str = "") -> Ou
 
 
 def _hand_in_by_rename(
-    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, hand_over: HandOver
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
 ) -> Outcome:
-    may_go = None
-
     def before_last_block() -> None:
         """Hands it over before it is whole: some servers take what is closed."""
-        nonlocal may_go
-        may_go = hand_over(posixpath.basename(journey.part))
+        handover.begin(posixpath.basename(journey.part))
         journey.may_have_arrived = journey.all_sent = True
 
     journey.begun = True
@@ -166,8 +163,7 @@ def _hand_in_by_rename(
         raise
     if (outcome := _judge_part(sftp, journey)) is not None:
         return outcome
-    if may_go is not None:
-        may_go()
+    handover.still_ours()
     try:
         sftp.rename(journey.part, journey.final)
     except Refused as error:
@@ -260,13 +256,13 @@ def _taken_back(journey: Journey, why: str) -> Unreachable:
 
 
 def _hand_in_directly(
-    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, hand_over: HandOver
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
 ) -> Outcome:
-    may_go = hand_over("")
+    handover.begin("")
     journey.may_have_arrived = True
 
     def before_last_block() -> None:
-        may_go()
+        handover.still_ours()
         journey.all_sent = True
 
     try:

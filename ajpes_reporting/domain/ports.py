@@ -23,21 +23,36 @@ def no_progress(_amount: int) -> None:
     """Progress that nobody watches."""
 
 
-LastCall = Callable[[], None]
-"""Called right before the last byte of a call; raises `NotDelivered` if another run may have taken over."""
+class Handover(Protocol):
+    """The right to hand over one parcel. The carrier asks for it twice; each time it may be gone."""
 
-HandOver = Callable[[str], LastCall]
-"""Called by a carrier at the last moment before the authority might have the parcel.
+    def begin(self, waits_as: str) -> None:
+        """Records the last moment before the authority might have the parcel; returns once it is committed.
 
-It is told the name under which the file waits on the server, if it does. It returns when that
-moment is on record, and raises `NotDelivered` if the parcel may not go any more. What it gives
-back is for carriers to whom a message is nothing without its end.
-"""
+        `waits_as` is the name under which the file waits on the server for its final one; empty if it does
+        not wait. Raises `NotDelivered` if the parcel may not go any more.
+        """
+        ...
+
+    def still_ours(self) -> None:
+        """Asked right before the last byte, without which nothing has arrived.
+
+        Raises `NotDelivered` if another run may have taken over since `begin`.
+        """
+        ...
 
 
-def no_record(_waits_as: str) -> LastCall:
-    """A hand-over that nobody records."""
-    return lambda: None
+class Unrecorded:
+    """A hand-over that nobody records, and that nobody forbids."""
+
+    def begin(self, waits_as: str) -> None:
+        """Records nothing."""
+
+    def still_ours(self) -> None:
+        """Raises nothing."""
+
+
+UNRECORDED = Unrecorded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +97,14 @@ class Carrier(Protocol):
     name: str
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         """Hands over the parcel and says what became of it.
 
-        Never raises for what the network or the other side does. `hand_over` is called once, before the
-        authority could have the parcel, and what it gives back right before the last byte; if either raises
-        `NotDelivered`, nothing more leaves. Raises `UsageError` if the file is not the parcel's any more.
+        Never raises for what the network or the other side does. `handover.begin` is called once, before
+        the authority could have the parcel, and `handover.still_ours` right before the last byte; if either
+        raises `NotDelivered`, nothing more leaves.
+        Raises `UsageError` if the file is not the parcel's any more.
         """
         ...
 

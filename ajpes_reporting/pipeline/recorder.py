@@ -20,13 +20,12 @@ from ajpes_reporting.pipeline.recover import answer_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Connection
 
     from ajpes_reporting.database.lease import Lease
-    from ajpes_reporting.domain.ports import Carrier, LastCall
+    from ajpes_reporting.domain.ports import Carrier
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.answers import Reading
@@ -43,13 +42,16 @@ _LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Recorder:
-    """The journal's side of a delivery; see `deliver.route.Log`."""
+    """The journal's side of one delivery, its `Log` and its `Handover`.
+
+    `submission` is the submission as it stands by now.
+    """
 
     def __init__(
-        self, context: Context, kind: ReportKind, submission: Submission, folder: Path, hold: Lease
+        self, context: Context, kind: ReportKind, submission: Submission, folder: Path, lease: Lease
     ) -> None:
-        self._desk = context
-        self._hold = hold
+        self._context = context
+        self._lease = lease
         self._kind = kind
         self._folder = folder
         self._attempt = 0
@@ -66,7 +68,7 @@ class Recorder:
 
         Raises `UsageError` if the submission is no longer one that may be sent.
         """
-        with writing(self._desk.engine) as connection:
+        with writing(self._context.engine) as connection:
             if self._attempt and self.submission.state is not State.UNREACHABLE:
                 number, label = self.submission.id, self.submission.state.label
                 raise UsageError(
@@ -75,20 +77,31 @@ class Recorder:
                 )
             self._via = carrier.name
             self._attempt = submissions.begin_attempt(
-                connection, self.submission, carrier.name, at=self._desk.clock()
+                connection, self.submission, carrier.name, at=self._context.clock()
             )
 
-    def handing_over(self, waits_as: str) -> LastCall:
+    def begin(self, waits_as: str) -> None:
         """Commits that from now on it may have arrived. Raises `NotDelivered` if it may not go any more.
 
         The archive's log has it, too, for the day on which the journal is put back to before.
         """
-        self._refuse_if_replaced()
-        at = self._desk.clock()
+        self.still_ours()
+        at, sent = self._context.clock(), self.submission
         try:
-            with writing(self._desk.engine) as connection:
-                submissions.hand_over(connection, self.submission, self._attempt, waits_as, at=at)
-            self._desk.archive.sent_log.append(self._line(at))
+            with writing(self._context.engine) as connection:
+                submissions.hand_over(connection, sent, self._attempt, waits_as, at=at)
+            self._context.archive.sent_log.append(
+                HandedOver(
+                    sent.id,
+                    self._attempt,
+                    sent.report,
+                    sent.period,
+                    sent.file_name,
+                    sent.sha256,
+                    self._via,
+                    at,
+                )
+            )
         except UsageError as error:
             raise NotDelivered(error.message) from None
         except SQLAlchemyError as error:
@@ -98,17 +111,10 @@ class Recorder:
             ) from None
         except AjpesReportingError as error:
             raise NotDelivered(error.message, error.remedy) from error
-        return self._refuse_if_replaced
 
-    def _line(self, at: datetime) -> HandedOver:
-        sent = self.submission
-        return HandedOver(
-            sent.id, self._attempt, sent.report, sent.period, sent.file_name, sent.sha256, self._via, at
-        )
-
-    def _refuse_if_replaced(self) -> None:
-        """A run that was away for long, paused or cut off, may have been replaced by another one."""
-        if not self._hold.is_still_ours():
+    def still_ours(self) -> None:
+        """Raises `NotDelivered` if another run may have taken over while this one was paused or cut off."""
+        if not self._lease.is_still_ours():
             raise NotDelivered(
                 "This run was away for so long that another one may have taken its place.",
                 "run again; the schedule does so by itself",
@@ -130,14 +136,14 @@ class Recorder:
                 "otherwise it will ask to be settled",
             ) from error
         # An outage that was ridden out may have taken the lock's session with it.
-        self._hold.take_again()
+        self._lease.take_again()
 
     def _commit(self, work: Callable[[Connection], T]) -> T:
         return self._patiently(lambda: self._commit_once(work))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Tries again what fails for a while: an outage must not cost an answer that is in our hands."""
-        give_up, pause = time.monotonic() + self._desk.patience_seconds, _FIRST_PAUSE_SECONDS
+        give_up, pause = time.monotonic() + self._context.patience_seconds, _FIRST_PAUSE_SECONDS
         while True:
             try:
                 return work()
@@ -152,7 +158,7 @@ class Recorder:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _commit_once(self, work: Callable[[Connection], T]) -> T:
-        with writing(self._desk.engine, though_replaced=True) as connection:
+        with writing(self._context.engine, though_replaced=True) as connection:
             return work(connection)
 
     def _take_down(self, carrier: Carrier, outcome: Outcome) -> None:
@@ -162,7 +168,7 @@ class Recorder:
             self._end_attempt(outcome, self._keep_evidence(outcome))
 
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
-        context, key = self._desk, self.submission.id
+        context, key = self._context, self.submission.id
         # Until this is on record, its name alone tells a later run what it is; see `recall_answers`.
         stored = self._keep(path, answer_name(self.submission, self._attempt))
         evidence = self._keep_evidence(outcome)
@@ -196,7 +202,7 @@ class Recorder:
         if (kind, period) != (self._kind, self.submission.period):
             raise AnswerProblem(answers.UNMATCHED, f"it is about {kind.code} {period}", reading)
         submission = submissions.end_attempt(
-            connection, self.submission, self._attempt, outcome, evidence, at=self._desk.clock()
+            connection, self.submission, self._attempt, outcome, evidence, at=self._context.clock()
         )
         if submission.state not in (State.DELIVERED, State.UNKNOWN):
             # Another run took this one's place meanwhile, and may have applied this very answer.
@@ -208,7 +214,7 @@ class Recorder:
         self.submission = self._commit(
             lambda connection: submissions.end_attempt(
                 connection, self.submission, self._attempt, outcome, evidence,
-                has_arrived=has_arrived, at=self._desk.clock(),
+                has_arrived=has_arrived, at=self._context.clock(),
             )
         )  # fmt: skip
 
@@ -218,7 +224,7 @@ class Recorder:
         return self._keep(outcome.evidence, f"reply-to-{self.submission.file_name}")
 
     def _keep(self, path: Path, name: str) -> Stored:
-        return self._patiently(lambda: self._desk.archive.store(path, name, self._desk.clock()))
+        return self._patiently(lambda: self._context.archive.store(path, name, self._context.clock()))
 
 
 def _may_pass(error: Exception) -> bool:

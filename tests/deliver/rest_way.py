@@ -27,9 +27,9 @@ from ajpes_reporting.deliver.way import Setup
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
-    HandOver,
+    UNRECORDED,
+    Handover,
     Inspection,
-    LastCall,
     Parcel,
     Progress,
     RemoteAnswer,
@@ -37,7 +37,6 @@ from ajpes_reporting.domain.ports import (
     Shortfall,
     Sighting,
     no_progress,
-    no_record,
 )
 from ajpes_reporting.network.trouble import connection_trouble, hear_objection, refused_certificate
 from ajpes_reporting.network.watchdog import Watchdog
@@ -95,14 +94,14 @@ class RestCarrier:
         self._folder = folder
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         if parcel.path.stat().st_size != parcel.size_bytes:
             raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
         reply = self._folder / f"{parcel.file_name}.{secrets.token_hex(4)}.reply"
         reply.parent.mkdir(parents=True, exist_ok=True)
         with Watchdog(self._way.call_timeout_seconds) as watchdog:
-            call = _Call(parcel, watchdog, progress, hand_over)
+            call = _Call(parcel, watchdog, progress, handover)
             try:
                 status = self._put(parcel, call, reply)
             except NotDelivered as error:
@@ -228,12 +227,11 @@ class RestCarrier:
 class _Call:
     """How far the sending of one report has come. Its length is announced: without its end it is none."""
 
-    def __init__(self, parcel: Parcel, watchdog: Watchdog, progress: Progress, hand_over: HandOver) -> None:
+    def __init__(self, parcel: Parcel, watchdog: Watchdog, progress: Progress, handover: Handover) -> None:
         self._parcel = parcel
         self._watchdog = watchdog
         self._progress = progress
-        self._hand_over = hand_over
-        self._may_go: LastCall = no_record("")
+        self._handover = handover
         self.is_whole = False
         self.reply_begun = False
 
@@ -243,7 +241,7 @@ class _Call:
         elif event == "connection.start_tls.complete":
             hear_objection(info["return_value"].get_extra_info("socket"))
         elif event == "http11.send_request_headers.started":
-            self._may_go = self._hand_over("")
+            self._handover.begin("")
         elif event == "http11.receive_response_headers.complete":
             self.reply_begun = True
 
@@ -253,7 +251,7 @@ class _Call:
             while block := report.read(_BLOCK_BYTES):
                 left -= len(block)
                 if left <= 0:
-                    self._may_go()
+                    self._handover.still_ours()
                     self.is_whole = True
                 yield block
                 self._progress(len(block))

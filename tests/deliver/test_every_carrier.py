@@ -15,8 +15,9 @@ from ajpes_reporting.deliver.soap_way import SoapWay
 from ajpes_reporting.deliver.way import Setup, Way
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Unreachable
-from ajpes_reporting.domain.ports import Carrier, LastCall, Parcel, no_progress
+from ajpes_reporting.domain.ports import Carrier, Parcel, no_progress
 from tests.deliver.conftest import ANSWER, NOW, Keys, MakeServer
+from tests.deliver.handovers import Watched, refuse
 from tests.deliver.rest_way import RestWay
 from tests.servers.rest_authority import RestAuthority
 from tests.servers.sshd import Sshd
@@ -110,21 +111,17 @@ def test_the_hand_over_comes_before_anything_can_arrive(line: Line, parcel: Parc
     """A run that dies before that moment is told as one that sent nothing."""
     seen: list[tuple[str, int]] = []
 
-    def hand_over(_waits_as: str) -> LastCall:
-        seen.append(("handed over", len(line.arrived())))
-        return lambda: seen.append(("last call", len(line.arrived())))
-
-    assert isinstance(line.carrier.deliver(parcel, no_progress, hand_over), Delivered)
-    assert seen == [("handed over", 0), ("last call", 0)]
-
-
-def refuse(_waits_as: str = "") -> LastCall:
-    raise NotDelivered("Another run has taken its place.", "run again")
+    handover = Watched(
+        begin=lambda _waits_as: seen.append(("begun", len(line.arrived()))),
+        still_ours=lambda: seen.append(("last byte", len(line.arrived()))),
+    )
+    assert isinstance(line.carrier.deliver(parcel, no_progress, handover), Delivered)
+    assert seen == [("begun", 0), ("last byte", 0)]
 
 
 def test_whoever_may_not_hand_over_sends_nothing(line: Line, parcel: Parcel) -> None:
     """Another run has settled the report meanwhile."""
-    outcome = line.carrier.deliver(parcel, no_progress, refuse)
+    outcome = line.carrier.deliver(parcel, no_progress, Watched(refuse))
     assert isinstance(outcome, Unreachable)
     assert "taken its place" in outcome.reason
     assert line.arrived() == []
@@ -132,7 +129,7 @@ def test_whoever_may_not_hand_over_sends_nothing(line: Line, parcel: Parcel) -> 
 
 def test_whoever_is_replaced_in_the_middle_does_not_come_to_the_end(line: Line, parcel: Parcel) -> None:
     """It was paused while it sent; half a report is none."""
-    outcome = line.carrier.deliver(parcel, no_progress, lambda _waits_as: refuse)
+    outcome = line.carrier.deliver(parcel, no_progress, Watched(still_ours=refuse))
     assert not isinstance(outcome, Delivered)
     assert line.arrived() == []
 
@@ -140,10 +137,9 @@ def test_whoever_is_replaced_in_the_middle_does_not_come_to_the_end(line: Line, 
 def test_where_nobody_listens_provably_nothing_arrives(line: Line, parcel: Parcel) -> None:
     """Then, and only then, the next way may be tried; the operator learns what to check."""
 
-    def hand_over(_waits_as: str) -> LastCall:
-        raise AssertionError("nothing was handed over")
-
-    outcome = line.dead.deliver(parcel, no_progress, hand_over)
+    handed_over: list[str] = []
+    outcome = line.dead.deliver(parcel, no_progress, Watched(handed_over.append))
+    assert handed_over == []
     assert isinstance(outcome, Unreachable)
     assert outcome.reason
     assert outcome.remedy
@@ -163,7 +159,7 @@ def test_a_file_that_is_no_longer_the_parcels_does_not_go(line: Line, parcel: Pa
     with parcel.path.open("ab") as report:
         report.write(b" ")
     with pytest.raises(UsageError, match="changed"):
-        line.carrier.deliver(parcel, no_progress, refuse)
+        line.carrier.deliver(parcel, no_progress, Watched(refuse))
     assert line.arrived() == []
 
 

@@ -8,17 +8,13 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
-from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
-from ajpes_reporting.domain.ports import LastCall, Parcel, Sighting, no_progress, no_record
+from ajpes_reporting.domain.ports import Parcel, Sighting, no_progress
 from tests.deliver.conftest import MakeCarrier, MakeParcel, MakeServer
+from tests.deliver.handovers import Watched, refuse
 from tests.servers.sshd import Sshd
 
 NAME = "NODURS_20261117_5860571.xml"
-
-
-def refuse(_waits_as: str) -> LastCall:
-    raise NotDelivered("another run has taken its place")
 
 
 def files(sshd: Sshd, name: str = "v_ajpes") -> list[Path]:
@@ -35,11 +31,10 @@ def test_over_soap_no_byte_of_the_request_has_left_by_then(
     server = make_server()
     seen: list[int] = []
 
-    def note(_waits_as: str) -> LastCall:
+    def note(_waits_as: str = "") -> None:
         seen.append(len(server.requests))
-        return lambda: seen.append(len(server.requests))
 
-    outcome = make_carrier(server.port).deliver(parcel, no_progress, note)
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, Watched(note, note))
     assert isinstance(outcome, Delivered)
     assert (seen, len(server.requests)) == ([0, 0], 1)
 
@@ -49,7 +44,7 @@ def test_over_soap_a_refused_hand_over_sends_nothing(
 ) -> None:
     """Whoever has lost the right to send hangs up."""
     server = make_server()
-    outcome = make_carrier(server.port).deliver(parcel, no_progress, refuse)
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, Watched(refuse))
     assert isinstance(outcome, Unreachable)
     assert "taken its place" in outcome.reason
     assert server.requests == []
@@ -61,7 +56,7 @@ def test_over_soap_a_run_that_was_replaced_does_not_end_its_message(
     """It was paused in the middle of the call, and somebody else has settled the report: half a message
     is none."""
     server = make_server()
-    outcome = make_carrier(server.port).deliver(parcel, no_progress, lambda _waits_as: lambda: refuse(""))
+    outcome = make_carrier(server.port).deliver(parcel, no_progress, Watched(still_ours=refuse))
     assert isinstance(outcome, Unknown)
     assert "cut before its end" in outcome.reason
     assert server.requests == []
@@ -78,11 +73,10 @@ def test_over_sftp_a_part_of_the_file_is_missing_until_it_is_handed_over(
     parcel = make_parcel(b"x" * size_bytes)
     seen: list[tuple[str, list[str], int]] = []
 
-    def note(waits_as: str) -> LastCall:
+    def note(waits_as: str) -> None:
         seen.append((waits_as, [path.name for path in files(sshd)], files(sshd)[0].stat().st_size))
-        return no_record(waits_as)
 
-    assert isinstance(SftpCarrier(sftp_settings).deliver(parcel, no_progress, note), Delivered)
+    assert isinstance(SftpCarrier(sftp_settings).deliver(parcel, no_progress, Watched(note)), Delivered)
     ((waits_as, names, size),) = seen
     assert names == [waits_as]
     assert size < parcel.size_bytes
@@ -93,7 +87,7 @@ def test_over_sftp_a_refused_hand_over_leaves_nothing(
     sshd: Sshd, sftp_settings: SftpServer, parcel: Parcel
 ) -> None:
     """The file that waited is taken away again."""
-    outcome = SftpCarrier(sftp_settings).deliver(parcel, no_progress, refuse)
+    outcome = SftpCarrier(sftp_settings).deliver(parcel, no_progress, Watched(refuse))
     assert isinstance(outcome, Unreachable)
     assert files(sshd) == []
 
@@ -104,11 +98,10 @@ def test_a_file_taken_back_while_it_waits_cannot_arrive_any_more(
     """The sleeper wakes up after another run has looked: its rename fails, and it claims nothing."""
     carrier = SftpCarrier(sftp_settings)
 
-    def taken_back(waits_as: str) -> LastCall:
+    def take_back(waits_as: str) -> None:
         assert SftpCarrier(sftp_settings).look(parcel, waits_as) == Sighting(was_waiting=True)
-        return no_record(waits_as)
 
-    outcome = carrier.deliver(parcel, no_progress, taken_back)
+    outcome = carrier.deliver(parcel, no_progress, Watched(take_back))
     assert not isinstance(outcome, Delivered)
     assert files(sshd) == []
 

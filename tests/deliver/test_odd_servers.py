@@ -19,8 +19,9 @@ from ajpes_reporting.deliver.session import SftpSessions
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting, no_record
+from ajpes_reporting.domain.ports import UNRECORDED, Parcel, RemoteAnswer, Sighting
 from tests.deliver.conftest import MakeParcel
+from tests.deliver.handovers import Watched, refuse
 from tests.servers.odd_sftp import OddSftp
 
 NAME = "NODURS_20261117_5860571.xml"
@@ -361,12 +362,11 @@ def test_directly_it_is_handed_over_before_there_is_a_file(
     """From the first byte on it may be taken, so a run that dies then has not sent nothing."""
     seen: list[tuple[str, list[str]]] = []
 
-    def note(waits_as: str) -> Callable[[], None]:
-        seen.append((waits_as, names(inbox(odd))))
-        return lambda: seen.append(("last", names(inbox(odd))))
+    def note(moment: str = "last") -> None:
+        seen.append((moment, names(inbox(odd))))
 
     carrier = SftpCarrier(replace(odd_settings, upload="direct"))
-    assert isinstance(carrier.deliver(parcel, hand_over=note), Delivered)
+    assert isinstance(carrier.deliver(parcel, handover=Watched(note, note)), Delivered)
     assert seen == [("", []), ("last", [NAME])]
 
 
@@ -375,17 +375,9 @@ def test_directly_a_run_that_was_replaced_leaves_nothing(
     odd: OddSftp, odd_settings: SftpServer, make_parcel: MakeParcel, when: str
 ) -> None:
     """Half a report is taken back, and none is begun."""
-
-    def lost() -> None:
-        raise NotDelivered("another run has taken its place")
-
-    def hand_over(_waits_as: str) -> Callable[[], None]:
-        if when == "before":
-            lost()
-        return lost
-
+    handover = Watched(refuse) if when == "before" else Watched(still_ours=refuse)
     carrier = SftpCarrier(replace(odd_settings, upload="direct"))
-    outcome = carrier.deliver(make_parcel(os.urandom(400_000)), hand_over=hand_over)
+    outcome = carrier.deliver(make_parcel(os.urandom(400_000)), handover=handover)
     assert isinstance(outcome, Unreachable)
     assert "taken its place" in outcome.reason
     assert names(inbox(odd)) == []
@@ -1010,11 +1002,7 @@ def test_a_name_with_a_nul_in_it_can_be_stored(odd: OddSftp, carrier: SftpCarrie
 
 def test_a_hand_over_that_is_taken_back_says_so(odd: OddSftp, carrier: SftpCarrier, parcel: Parcel) -> None:
     """The run has lost its right between the hand-over and the rename; the file is taken back."""
-
-    def lost() -> None:
-        raise NotDelivered("another run has taken its place")
-
-    outcome = carrier.deliver(parcel, hand_over=lambda _waits_as: lost)
+    outcome = carrier.deliver(parcel, handover=Watched(still_ours=refuse))
     assert isinstance(outcome, Unreachable)
     assert names(inbox(odd)) == []
-    assert isinstance(carrier.deliver(parcel, hand_over=no_record), Delivered)
+    assert isinstance(carrier.deliver(parcel, handover=UNRECORDED), Delivered)

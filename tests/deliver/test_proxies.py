@@ -17,10 +17,11 @@ from ajpes_reporting.deliver.session import SftpServer
 from ajpes_reporting.deliver.sftp import SftpCarrier
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
-from ajpes_reporting.domain.ports import Carrier, Parcel, no_record
+from ajpes_reporting.domain.ports import Carrier, Parcel
 from ajpes_reporting.network.line import Proxy
 from ajpes_reporting.network.tls_context import tls_context
 from tests.deliver.conftest import REPORT, Keys, MakeCarrier, MakeParcel, MakeServer
+from tests.deliver.handovers import Watched
 from tests.servers.cutting_proxy import CuttingProxy
 from tests.servers.proxies import (
     SmallProxy,
@@ -260,10 +261,10 @@ def test_whatever_a_proxy_does_instead_nothing_has_arrived(
     talk, told = TROUBLE[what]
     is_slow = "in time" in told
     proxy = make_proxy(talk)
-    handed_over = []
+    handed_over: list[str] = []
     started = time.monotonic()
     outcome = carriers(to(proxy.port), 0.5 if is_slow else 10)[way].deliver(
-        parcel, hand_over=lambda waits_as: handed_over.append(waits_as) or no_record("")
+        parcel, handover=Watched(handed_over.append)
     )
     assert time.monotonic() - started < 20
     assert isinstance(outcome, Unreachable)
@@ -371,11 +372,8 @@ def test_after_the_hand_over_nobody_knows(
     """From then on the authority may have it, and it is not sent again."""
     proxy = make_tinyproxy()
 
-    def hand_over(_waits_as: str) -> Callable[[], None]:
-        proxy.kill()
-        return lambda: None
-
-    outcome = carriers(to(proxy.port))[way].deliver(make_parcel(LARGE), hand_over=hand_over)
+    handover = Watched(begin=lambda _waits_as: proxy.kill())
+    outcome = carriers(to(proxy.port))[way].deliver(make_parcel(LARGE), handover=handover)
     assert isinstance(outcome, Unknown)
 
 

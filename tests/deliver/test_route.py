@@ -13,14 +13,14 @@ from ajpes_reporting.deliver.route import ClosedWay, deliver, require_open
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
+    UNRECORDED,
     Carrier,
-    HandOver,
+    Handover,
     Inspection,
-    LastCall,
     Parcel,
     Progress,
+    Unrecorded,
     no_progress,
-    no_record,
 )
 
 PARCEL = Parcel(Path("report.xml"), "NODURS_20261117_5860571.xml", "nodurs", 1, "00")
@@ -35,7 +35,7 @@ class Way:
     story: list[str]
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         self.story.append(f"{self.name} sends")
         return self.outcome
@@ -45,14 +45,11 @@ class Way:
 
 
 @dataclass
-class Log:
+class Log(Unrecorded):
     story: list[str] = field(default_factory=list)
 
     def started(self, carrier: Carrier) -> None:
         self.story.append(f"{carrier.name} is written down")
-
-    def handing_over(self, waits_as: str) -> LastCall:
-        raise AssertionError("these carriers hand nothing over")
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
         self.story.append(f"{carrier.name}: {type(outcome).__name__}")

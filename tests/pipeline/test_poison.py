@@ -18,7 +18,7 @@ from ajpes_reporting.database import tables
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome
-from ajpes_reporting.domain.ports import Carrier, HandOver, Parcel, Progress, RemoteAnswer
+from ajpes_reporting.domain.ports import Carrier, Handover, Parcel, Progress, RemoteAnswer
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chain
 from ajpes_reporting.journal.answers import APPLIED, DISCARDED, UNMATCHED, UNREADABLE
@@ -206,8 +206,8 @@ class Poisoned:
         self._carrier = carrier
         self._content = content
 
-    def deliver(self, parcel: Parcel, progress: Progress, hand_over: HandOver) -> Outcome:
-        outcome = self._carrier.deliver(parcel, progress, hand_over)
+    def deliver(self, parcel: Parcel, progress: Progress, handover: Handover) -> Outcome:
+        outcome = self._carrier.deliver(parcel, progress, handover)
         assert isinstance(outcome, Delivered)
         assert outcome.answer is not None
         outcome.answer.write_bytes(poison.as_bytes(self._content))

@@ -19,15 +19,15 @@ from ajpes_reporting.database.lease import lease
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Outcome
 from ajpes_reporting.domain.ports import (
+    UNRECORDED,
     AnswerBox,
     Carrier,
-    HandOver,
+    Handover,
     Parcel,
     Progress,
     RemoteAnswer,
     Sighting,
     no_progress,
-    no_record,
 )
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
@@ -551,7 +551,7 @@ class Leaving:
         self._leave = leave
 
     def deliver(
-        self, parcel: Parcel, progress: Progress = no_progress, hand_over: HandOver = no_record
+        self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         outcome = self._carrier.deliver(parcel, progress)
         self._leave()
