@@ -28,11 +28,13 @@ from sqlalchemy.exc import ArgumentError
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
+from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 from ajpes_reporting.textfile import read_text
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.way import Way
+    from ajpes_reporting.reports.kind import ReportKind, ReportSettings
 
 SETTINGS_FILE = "ajpes.toml"
 
@@ -57,18 +59,6 @@ class DatabaseSection(Section):
 
 class LedgerSection(Section):
     url: str | None = None
-
-
-class NodursSection(Section):
-    amounts: Literal["cents", "decimal"] = "cents"
-    debtor_name: Literal["as_recorded", "newest"] = "as_recorded"
-    sftp_above_bytes: int = 50_000_000
-    volume_factor: float = Field(default=20.0, ge=0, allow_inf_nan=False)
-
-
-class SpappSection(Section):
-    amounts: Literal["euros", "decimal", "cents"] = "euros"
-    volume_factor: float = Field(default=2.0, ge=0, allow_inf_nan=False)
 
 
 def _order(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,15 +89,24 @@ class CalendarSection(Section):
 
 
 class ScheduleSection(Section):
-    nodurs_start: time = time(16)
-    spapp_start: time = time(9)
+    """When what is done by itself. Each kind of report adds when it starts, such as `nodurs_start`."""
+
+    reports: tuple[str, ...] = ()
     every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
-    reports: tuple[Literal["nodurs", "spapp"], ...] = ("nodurs", "spapp")
     engine: Literal["embedded", "procrastinate"] = "embedded"
     answers_every_seconds: float = Field(default=300, ge=1, le=86_400, allow_inf_nan=False)
     retry_first_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
     retry_longest_seconds: float = Field(default=900, ge=1, le=86_400, allow_inf_nan=False)
     longest_run_seconds: float = Field(default=3600, ge=60, le=86_400, allow_inf_nan=False)
+
+    def start(self, kind: ReportKind) -> time | None:
+        """When a report is started, in Ljubljana; nothing if the schedule leaves it to somebody else."""
+        found: time = getattr(self, _start_of(kind))
+        return found if kind.name in self.reports else None
+
+
+def _start_of(kind: ReportKind) -> str:
+    return f"{kind.name}_start"
 
 
 class AlarmsSection(Section):
@@ -176,7 +175,7 @@ class EplacilaSection(ProxiedSection):
 
 
 class Settings(BaseSettings):
-    """All settings of one workspace, checked. Each way of the registry adds its own section."""
+    """All settings of one workspace, checked. Each kind of report and each way adds its own section."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -190,11 +189,9 @@ class Settings(BaseSettings):
     provider: ProviderSection
     database: DatabaseSection = DatabaseSection()
     ledger: LedgerSection = LedgerSection()
-    nodurs: NodursSection = NodursSection()
-    spapp: SpappSection = SpappSection()
     checks: ChecksSection = ChecksSection()
     calendar: CalendarSection = CalendarSection()
-    schedule: ScheduleSection = ScheduleSection()
+    schedule: ScheduleSection
     delivery: DeliverySection = DeliverySection()
     alarms: AlarmsSection = AlarmsSection()
     mail: MailSection | None = None
@@ -203,6 +200,11 @@ class Settings(BaseSettings):
     monitoring: MonitoringSection = MonitoringSection()
     retention: RetentionSection = RetentionSection()
     eplacila: EplacilaSection | None = None
+
+    def report(self, kind: ReportKind) -> ReportSettings:
+        """The section of one kind of report."""
+        found: ReportSettings = getattr(self, kind.name)
+        return found
 
     def ways(self, report: str | None = None) -> list[Way]:
         """The ways that are set up, or those of them that may carry this report, in the order to try them."""
@@ -376,7 +378,7 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
         raise ConfigurationError(f"{name} is not valid TOML: {error}.", "correct that line") from None
     _refuse_private(values, name)
     try:
-        return settings_with(registry.WAYS)(**values)
+        return settings_with(registry.WAYS, reports.KINDS)(**values)
     except SettingsError as error:  # it names the section, its cause would show the value
         raise ConfigurationError(
             f"An environment variable AJPES_REPORTING_… cannot be used: {error}.",
@@ -391,10 +393,19 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
 
 
 @cache
-def settings_with(ways: tuple[type[Way], ...]) -> type[Settings]:
-    """The settings with a section for each of these ways."""
+def settings_with(ways: tuple[type[Way], ...], kinds: tuple[ReportKind, ...]) -> type[Settings]:
+    """The settings with a section for each of these ways, and one for each of these kinds of reports."""
+    schedule = _schedule_of(kinds)
     sections: dict[str, Any] = {way.name: (way | None, None) for way in ways}
-    return create_model("Settings", __base__=Settings, **sections)
+    sections |= {kind.name: (kind.settings, kind.settings()) for kind in kinds}
+    return create_model("Settings", __base__=Settings, schedule=(schedule, schedule()), **sections)
+
+
+def _schedule_of(kinds: tuple[ReportKind, ...]) -> type[ScheduleSection]:
+    names = tuple(kind.name for kind in kinds)
+    fields: dict[str, Any] = {_start_of(kind): (time, kind.starts_at) for kind in kinds}
+    fields["reports"] = (tuple[Literal[names], ...], names)  # type: ignore[valid-type]
+    return create_model("ScheduleSection", __base__=ScheduleSection, **fields)
 
 
 def _refuse_private(values: dict[str, Any], name: str) -> None:

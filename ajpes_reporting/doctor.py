@@ -34,7 +34,8 @@ from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.ledger.views import open_views, views_there
 from ajpes_reporting.private import open_to_others
-from ajpes_reporting.reports.registry import KINDS
+from ajpes_reporting.reports import registry as reports
+from ajpes_reporting.reports.spapp import SPAPP
 from ajpes_reporting.sections import ProxiedSection
 from ajpes_reporting.wiring import (
     alarm_channels,
@@ -198,7 +199,7 @@ def _is_open(path: Path) -> bool:
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:
     """What is wrong with the reports. It is no fault of this machine, so it decides no exit code."""
     settings, log = workspace.settings, SentLog(workspace.archive)
-    provider, amounts = settings.provider.registration_number, settings.spapp.amounts
+    provider, amounts = settings.provider.registration_number, settings.report(SPAPP).amounts
     for alarm in conditions(connection, provider, settings.alarms, time(), log, amounts):
         yield Diagnosis(alarm.kind, Health.ALARM, alarm.text, alarm.remedy)
 
@@ -250,7 +251,7 @@ def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnos
         yield Diagnosis(kind.title, Health.OK, found.reached + through)
         yield from (_shortfall(kind, item) for item in found.shortfalls)
     else:
-        carried = [report for report in KINDS if kind.carries(report.name)]
+        carried = [report for report in reports.KINDS if kind.carries(report.name)]
         left = ", ".join(_without(workspace, report) for report in carried)
         yield Diagnosis(kind.title, Health.NOT_SET_UP, f"no [{kind.name}] in the settings; {left}")
 

@@ -64,11 +64,11 @@ def open_installation(folder: Path, clock: Clock = now) -> Installation:
 def open_duty(workspace: Workspace, clock: Clock = now) -> ProviderSchedule:
     """What is to be done for one workspace. Raises `ConfigurationError`."""
     schedule = workspace.settings.schedule
-    starts = {"NODURS": schedule.nodurs_start, "SPAPP": schedule.spapp_start}
     context = open_context(workspace, clock)
+    starts = ((kind.code, schedule.start(kind)) for kind in context.kinds)
     return ProviderSchedule(
         context,
-        {code: start for code, start in starts.items() if code.lower() in schedule.reports},
+        {code: start for code, start in starts if start is not None},
         Retries(schedule.retry_first_seconds, schedule.retry_longest_seconds),
         timedelta(seconds=schedule.answers_every_seconds),
         tuple(_chores(workspace, context)),

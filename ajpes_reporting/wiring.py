@@ -24,9 +24,10 @@ from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.context import Context
+from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.reports.answers import AnswerRules
 from ajpes_reporting.reports.kind import FileRuleSettings, ReportKind
-from ajpes_reporting.reports.registry import KINDS
+from ajpes_reporting.reports.spapp import SPAPP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.signing import Credentials, Verifier
 
 
-# Without these a bank's views say nothing about the report, and silence would pass for a quiet day.
-_NEEDED_VIEWS = {"NODURS": ("events",), "SPAPP": ("accounts",)}
-
 _IMPATIENT_SECONDS = 60.0
 
 Made = TypeVar("Made")
@@ -79,9 +77,9 @@ def open_context(workspace: Workspace, clock: Clock = now) -> Context:
         engine=engine,
         archive=Archive(workspace.archive),
         scratch=workspace.archive / "work",
-        kinds=KINDS,
+        kinds=reports.KINDS,
         schemas=shipped.schema,
-        amounts={"NODURS": settings.nodurs.amounts, "SPAPP": settings.spapp.amounts},
+        report_settings={kind.code: settings.report(kind) for kind in reports.KINDS},
         rules=rule_settings(settings),
         strict=settings.checks.strict,
         extra_days_off=frozenset(settings.calendar.extra_days_off),
@@ -92,8 +90,6 @@ def open_context(workspace: Workspace, clock: Clock = now) -> Context:
         answer_wait_seconds=max((way.seconds_to_wait_for_answer for way in settings.ways()), default=0),
         refresh_ledger=_refresher(workspace, clock),
         exclusive=lambda: lease(engine, provider, settings.schedule.longest_run_seconds),
-        volume_factors={"NODURS": settings.nodurs.volume_factor, "SPAPP": settings.spapp.volume_factor},
-        debtor_names=settings.nodurs.debtor_name,
         resend_after_unknown=settings.delivery.resend_after_unknown,
         patience_seconds=settings.delivery.patience_seconds,
     )
@@ -109,13 +105,11 @@ def rule_settings(settings: Settings) -> RuleSettings:
 
 def file_kinds(settings: Settings | None) -> list[FileKind]:
     """Every kind of file that can be checked, by the settings of a workspace or by the defaults."""
-    amounts = (settings.nodurs.amounts, settings.spapp.amounts) if settings else ("cents", "euros")
     rules = rule_settings(settings) if settings else RuleSettings()
-    per_report = dict(zip(("NODURS", "SPAPP"), amounts, strict=True))
     found = []
-    for kind in KINDS:
-        file_settings = FileRuleSettings(per_report[kind.code], rules=rules)
-        found.append(_report_kind(kind, file_settings))
+    for kind in reports.KINDS:
+        section = settings.report(kind) if settings else kind.settings()
+        found.append(_report_kind(kind, FileRuleSettings(section.amounts, rules)))
         found.append(_answer_kind(kind))
     return found
 
@@ -209,7 +203,7 @@ def open_watch(workspace: Workspace, context: Context) -> Watch:
         alarm_channels(workspace),
         context.clock,
         context.archive.sent_log,
-        settings.spapp.amounts,
+        settings.report(SPAPP).amounts,
     )
 
 
@@ -415,7 +409,7 @@ def _credentials(workspace: Workspace, settings: EplacilaSection) -> Credentials
 
 
 def _ways(settings: Settings, carriers: Sequence[Carrier], parcel: Parcel) -> Sequence[Carrier]:
-    is_large = parcel.report == "nodurs" and parcel.size_bytes > settings.nodurs.sftp_above_bytes
+    is_large = settings.report(reports.by_code(parcel.report)).is_large(parcel.size_bytes)
     return registry.large_first(carriers) if is_large else carriers
 
 
@@ -431,15 +425,14 @@ def _refresher(workspace: Workspace, clock: Clock) -> Callable[[Connection, Repo
 
             source = open_views(url)
             try:
-                needed = _NEEDED_VIEWS[kind.code]
-                now = clock()
-                taken = pull(connection, provider, source, rule_settings(settings), needed=needed, now=now)
+                now, rules = clock(), rule_settings(settings)
+                taken = pull(connection, provider, source, rules, needed=kind.needed_views, now=now)
                 if renamed := sum(one.renamed for one in taken.values()):
                     body = {"from": "views", "renamed": renamed}
                     chain.append(connection, at=now, provider=provider, kind="renamed", body=body)
             finally:
                 source.dispose()
-        if kind.monthly:
+        if kind.reports_months:
             from ajpes_reporting.ledger.months import close_month
 
             close_month(connection, provider, period)

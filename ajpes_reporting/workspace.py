@@ -19,6 +19,7 @@ from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.private import open_private
+from ajpes_reporting.reports import registry as reports
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,23 +43,15 @@ url = "sqlite:///ajpes.db"             # or postgresql://user@host/name
 [ledger]
 # url = "postgresql://reader@host/bank"  # your own views instead of imports, read only
 
-[nodurs]
-amounts = "cents"                      # or "decimal", if AJPES wants 288434.16
-# sftp_above_bytes = 50000000          # larger files go by SFTP at once
-
-[spapp]
-amounts = "euros"                      # or "decimal", or "cents"
-
-[checks]
+{reports}[checks]
 strict = false                         # true: warnings count as errors
 
 [calendar]
 # extra_days_off = ["2026-12-24"]      # days on which AJPES does not work, beyond the calendars
 
 [schedule]
-# nodurs_start = 16:00:00              # local time; early enough to mend a first refusal by 18:00
-# spapp_start = 09:00:00
-
+# Local time; NODURS early enough that the ledger can be corrected after a first refusal, by 18:00.
+{starts}
 {ways}# Who is told when something needs a person: by e-mail, and by a POST of JSON.
 # [mail]
 # server = "…"
@@ -104,8 +97,12 @@ def make_workspace(
         )
     values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
     make_folder(folder)
-    ways = "".join(f"{way.example}\n" for way in registry.WAYS)
-    text = _TEMPLATE.format(**{key: _toml(value) for key, value in values.items()}, ways=ways)
+    text = _TEMPLATE.format(
+        **{key: _toml(value) for key, value in values.items()},
+        reports="".join(f"[{kind.name}]\n{kind.example}\n" for kind in reports.KINDS),
+        starts="".join(f"# {kind.name}_start = {kind.starts_at}\n" for kind in reports.KINDS),
+        ways="".join(f"{way.example}\n" for way in registry.WAYS),
+    )
     read_settings(text, str(settings))
     with open_private(settings, "x", encoding="utf-8") as file:
         file.write(text)

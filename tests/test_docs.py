@@ -12,9 +12,10 @@ from ajpes_reporting.cli.main import COMMANDS
 from ajpes_reporting.config import settings_with
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.reports import registry as reports
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = settings_with(registry.WAYS).model_fields
+SETTINGS = settings_with(registry.WAYS, reports.KINDS).model_fields
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 

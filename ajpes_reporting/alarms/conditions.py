@@ -21,7 +21,7 @@ from ajpes_reporting.domain.rules import CLOCK_TOLERANCE
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chores, due, orphans, submissions
 from ajpes_reporting.ledger.reported import moved_months
-from ajpes_reporting.reports.registry import KINDS
+from ajpes_reporting.reports import registry as reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +204,7 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
 
 def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
     """An event that was recorded in the future is in no report, and later ones go without it."""
-    for kind in KINDS:
+    for kind in reports.KINDS:
         left_out = kind.left_out and kind.left_out(connection, provider, now + CLOCK_TOLERANCE, now)
         if left_out and left_out.held_back:
             for note in replace(left_out, excluded=()).notes():

@@ -9,7 +9,6 @@ import click
 from ajpes_reporting.alarms.watch import standing
 from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Part, Right, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, left_out_json
 from ajpes_reporting.domain.calendar import LJUBLJANA
@@ -18,6 +17,7 @@ from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.ledger.reported import moved_months
+from ajpes_reporting.reports.spapp import SPAPP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _part(session: Session, workspace: Workspace) -> Part:
 
     context = open_context(workspace)
     with context.engine.connect() as connection:
-        amounts = context.amounts["SPAPP"]
+        amounts = context.report_settings[SPAPP.code].amounts
         alarms = standing(
             connection,
             context.provider,
@@ -139,7 +139,7 @@ def _due(context: Context) -> list[dict[str, Any]]:
     current = []
     with context.engine.connect() as connection:
         for kind in context.kinds:
-            period = (month_or_last if kind.monthly else day_or_today)(None, context.clock)
+            period = kind.current_period(context.clock())
             noted = due.find(connection, context.provider, kind.code, period.key)
             # What stands in the table needs no calendar of holidays, which is slow to load.
             deadline = noted.deadline if noted else kind.deadline(period, context.extra_days_off)

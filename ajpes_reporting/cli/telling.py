@@ -77,10 +77,10 @@ def left_out_json(left_out: LeftOut) -> dict[str, Any]:
 
 def moved(context: Context, kind: ReportKind, period: Period) -> list[MovedMonth]:
     """The month, if it was accepted with other figures than the ledger has now."""
-    if not kind.monthly:
+    if not kind.reports_months:
         return []
     with context.engine.connect() as connection:
-        found = moved_months(connection, context.provider, context.amounts[kind.code])
+        found = moved_months(connection, context.provider, context.report_settings[kind.code].amounts)
     return [month for month in found if month.month == period.key]
 
 

@@ -140,9 +140,8 @@ def request_for(context: Context, kind: ReportKind, period: Period, *, as_it_sta
         period=period,
         cutoff=now if as_it_stands else cutoff(period, now),
         prepared_at=now.replace(microsecond=0),
-        amounts=context.amounts[kind.code],
+        settings=context.report_settings[kind.code],
         rules=context.rules,
-        debtor_names=context.debtor_names,
     )
 
 

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.database.lease import Lease
-    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.journal.archive import Archive
-    from ajpes_reporting.reports.kind import DebtorNames, ReportKind
+    from ajpes_reporting.reports.kind import ReportKind, ReportSettings
 
 
 _LONGER_THAN_ANY_RUN_SECONDS = 86_400
@@ -37,9 +36,8 @@ class Context:
     `ConfigurationError` if settings are wrong. `ways` puts them in order for one parcel. `answer_boxes` are
     those in which answers to a report come later. `refresh_ledger` brings the ledger up to date for a kind
     of report and a period: a bank's own views, months closed from postings. `patience_seconds` is how long
-    it is tried to record what became of a call. `volume_factors` say, by code of the report, how far from
-    the usual volume one may be before it is held for a person; 0: never.
-    `debtor_names`: whether a debtor has the name of each obligation, or one, the newest.
+    it is tried to record what became of a call. `report_settings` has the section of each kind of report,
+    by its code.
     """
 
     provider: str
@@ -49,7 +47,7 @@ class Context:
     scratch: Path
     kinds: tuple[ReportKind, ...]
     schemas: Callable[[str], Path]
-    amounts: Mapping[str, Amounts]
+    report_settings: Mapping[str, ReportSettings]
     rules: RuleSettings
     strict: bool
     extra_days_off: frozenset[date]
@@ -60,8 +58,6 @@ class Context:
     answer_wait_seconds: float
     refresh_ledger: Callable[[Connection, ReportKind, str], None]
     exclusive: Callable[[], AbstractContextManager[Lease]]
-    volume_factors: Mapping[str, float]
-    debtor_names: DebtorNames = "as_recorded"
     resend_after_unknown: bool = False
     patience_seconds: float = 600
 

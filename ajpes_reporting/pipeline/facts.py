@@ -10,6 +10,7 @@ from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger import correct, exclusions, files
 from ajpes_reporting.ledger.restatement import Restatement
+from ajpes_reporting.reports.spapp import SPAPP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,9 +54,17 @@ def import_files(
             due.try_now(connection, context.provider)
 
     return files.import_files(
-        context.engine, context.provider, paths, context.rules, progress, note,
-        now=context.clock(), amounts=context.amounts["SPAPP"], restatement=restatement, dry_run=dry_run,
-    )  # fmt: skip
+        context.engine,
+        context.provider,
+        paths,
+        context.rules,
+        progress,
+        note,
+        now=context.clock(),
+        amounts=context.report_settings[SPAPP.code].amounts,
+        restatement=restatement,
+        dry_run=dry_run,
+    )
 
 
 def cancel_event(

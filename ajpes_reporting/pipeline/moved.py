@@ -28,9 +28,9 @@ def accepted_otherwise(
     connection: Connection, context: Context, kind: ReportKind, period: Period
 ) -> int | None:
     """The accepted submission of the period, if the ledger has other figures by now than it had."""
-    if not kind.monthly:
+    if not kind.reports_months:
         return None
-    amounts = context.amounts[kind.code]
+    amounts = context.report_settings[kind.code].amounts
     first = reported.differences(connection, context.provider, amounts, period.key, most=1)
     return first[0].submission if first else None
 
@@ -39,9 +39,9 @@ def moved_findings(
     connection: Connection, context: Context, kind: ReportKind, period: Period
 ) -> Iterator[Finding]:
     """A warning for each account whose accepted figures, of this period or an earlier one, have moved."""
-    if not kind.monthly:
+    if not kind.reports_months:
         return
-    amounts = context.amounts[kind.code]
+    amounts = context.report_settings[kind.code].amounts
     for month in reported.moved_months(connection, context.provider, amounts, _SHOWN_PER_MONTH):
         if month.month <= period.key:
             yield from _of_month(month, is_this=month.month == period.key, is_last=_is_last(month, period))

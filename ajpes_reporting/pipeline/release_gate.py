@@ -51,7 +51,7 @@ def _volume(
 def _unusual_volume(
     connection: Connection, context: Context, kind: ReportKind, record_count: int
 ) -> str | None:
-    factor = context.volume_factors.get(kind.code)
+    factor = context.report_settings[kind.code].volume_factor
     counts = submissions.usual_counts(connection, context.provider, kind.code, _COMPARED_WITH)
     if not factor or len(counts) < _TOO_FEW_TO_COMPARE:
         return None

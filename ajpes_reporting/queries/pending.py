@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from ajpes_reporting.database.engine import rehearsing
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.ledger.reported import moved_months, stream_differences
 from ajpes_reporting.pipeline.build import request_for
@@ -67,8 +66,8 @@ class NextSpapp:
 
     def differences(self) -> Iterator[Difference]:
         """Every account that AJPES has with other figures than the ledger; read anew each time."""
-        context = self._desk
-        return stream_differences(self._connection, context.provider, context.amounts[SPAPP.code])
+        amounts = self._desk.report_settings[SPAPP.code].amounts
+        return stream_differences(self._connection, self._desk.provider, amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,7 @@ class Pending:
 
     def _next_period(self, kind: ReportKind) -> Period:
         """The current day or the last month, or the one after it if that was accepted already."""
-        current = kind.period(self.context.clock().astimezone(LJUBLJANA).date())
-        period = current.previous() if kind.monthly else current
+        period = kind.current_period(self.context.clock())
         latest = submissions.latest(self.connection, self.context.provider, kind.code, period.key)
         return period.next() if latest is not None and latest.state.is_accepted else period
 

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, or_, select
 
 from ajpes_reporting.database.tables import rule_editions
+from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import parse_day, parse_month
 from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.reports.left_out import LeftOut
+from ajpes_reporting.sections import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, time
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.findings import Finding
-    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.xmlread import Element, Record
 
 ROWS_AT_A_TIME = 1_000
-DebtorNames = Literal["as_recorded", "newest"]
-"""Whether a debtor is called as each obligation has it, or by one name, that of the newest."""
 
 _NOT_MET = 0  # keys begin at 1
+
+
+class ReportSettings(Section):
+    """The section of `ajpes.toml` that belongs to one kind of report and has its name, such as `[spapp]`.
+
+    `amounts` is how amounts are written. `volume_factor` is how many times more records than usual a report
+    may have before it is held for a person's release; 0: any number. A kind with more settings has a
+    subclass with more fields.
+    """
+
+    amounts: Amounts = "cents"
+    volume_factor: float = Field(default=20.0, ge=0, allow_inf_nan=False)
+
+    def is_large(self, _size_bytes: int) -> bool:
+        """Whether a file of this size goes first by a way that is meant for large ones."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +59,13 @@ class Request:
     period: Period
     cutoff: datetime
     prepared_at: datetime
-    amounts: Amounts
+    settings: ReportSettings
     rules: RuleSettings = field(default_factory=RuleSettings)
-    debtor_names: DebtorNames = "as_recorded"
+
+    @property
+    def amounts(self) -> Amounts:
+        """How amounts are written."""
+        return self.settings.amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +147,21 @@ class FileRuleSettings:
 class ReportKind:
     """A kind of report, such as NODURS: everything that differs from the other kinds.
 
-    `record_mark` is how each record begins in the file. `nothing_is_an_omission` says what to do
+    `code` is also the name of its section in `ajpes.toml`, of its subcommands and folders, in lower case.
+    `title` says in one line what it is. `starts_at` is when the schedule starts it, in Ljubljana, unless
+    `ajpes.toml` says otherwise. `example` are the lines of its section in a new `ajpes.toml`.
+    `record_mark` is how each record begins in the file. `needed_views` are those of a bank's own views
+    without which silence would pass for a quiet day. `nothing_is_an_omission` says what to do
     about a report without rows; empty where a period without rows is quiet and nothing is sent.
     `left_out` says what a report of a provider with this cutoff leaves out, at this moment.
+    `reports_months`: it tells the months of accounts, which are closed from postings before it is made, and
+    compared afterwards with what was accepted.
     """
 
     code: str
+    title: Message
     monthly: bool
+    starts_at: time
     root: str
     namespace: str
     schema: str
@@ -146,7 +176,11 @@ class ReportKind:
     read_answer_row: Callable[[Record], AnswerRow]
     period: Callable[[date], Period]
     deadline: Callable[[Period, frozenset[date]], datetime]
+    settings: type[ReportSettings] = ReportSettings
+    example: str = ""
+    needed_views: tuple[str, ...] = ()
     nothing_is_an_omission: str = ""
+    reports_months: bool = False
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
     left_out: Callable[[Connection, str, datetime, datetime], LeftOut] | None = None
 
@@ -154,11 +188,16 @@ class ReportKind:
         """A period as the journal writes it. Raises `UsageError`."""
         return parse_month(key) if self.monthly else parse_day(key)
 
+    def current_period(self, now: datetime) -> Period:
+        """The day, or the month before the present one, of this moment in Ljubljana."""
+        current = self.period(now.astimezone(LJUBLJANA).date())
+        return current.previous() if self.monthly else current
+
     def is_answered_by(self, root: str) -> bool:
         """Whether the root element of an answer has this name, in whatever letter case."""
         return root.lower() == self.answer_root.lower()
 
     @property
     def name(self) -> str:
-        """The name in commands and folders, "nodurs"."""
+        """The name in settings, commands and folders, "nodurs"."""
         return self.code.lower()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.reports.kind import ReportKind
 
 KINDS: tuple[ReportKind, ...] = (NODURS, SPAPP)
+"""A further kind of report is one more here; nothing else names it."""
 
 
 def by_code(code: str) -> ReportKind:

@@ -33,6 +33,7 @@ from ajpes_reporting.ledger.reported import differences
 from ajpes_reporting.ledger.restatement import Restatement
 from ajpes_reporting.reports.kind import Request
 from ajpes_reporting.reports.spapp.select import select_accounts
+from ajpes_reporting.reports.spapp.settings import SpappSettings
 from ajpes_reporting.reports.spapp.write import write
 
 Figures = tuple[int, int, int]
@@ -150,7 +151,13 @@ class Life:
         """Builds the report and holds it against the books, and against the report of the month before."""
         close_month(self.connection, BANK, month)
         request = Request(
-            BANK, "Banka", Month(int(month[:4]), int(month[5:])), NOW, NOW, self.amounts, RuleSettings()
+            BANK,
+            "Banka",
+            Month(int(month[:4]), int(month[5:])),
+            NOW,
+            NOW,
+            SpappSettings(amounts=self.amounts),
+            RuleSettings(),
         )
         selection = select_accounts(self.connection, request)
         wanted = self.books.report(month)

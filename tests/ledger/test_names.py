@@ -12,6 +12,7 @@ from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import EVENTS
 from ajpes_reporting.ledger.names import names_before
 from ajpes_reporting.reports.nodurs.select import select_changes
+from ajpes_reporting.reports.nodurs.settings import NodursSettings
 from tests.ledger.conftest import PROVIDER, Ledger
 from tests.reports.conftest import NODURS_REQUEST
 
@@ -127,7 +128,7 @@ def test_obligations_of_one_debtor_may_differ_or_share_the_newest_name(ledger: L
     ledger.take(EVENTS, row(1, OLD, 8), row(1, NEW, 9, **other), row(2, OLD, 7, **other, event_id="0"))
     with rehearsing(ledger.engine) as connection:
         as_recorded = [(line[0], line[2]) for line in select_changes(connection, NODURS_REQUEST).rows]
-        newest = replace(NODURS_REQUEST, debtor_names="newest")
+        newest = replace(NODURS_REQUEST, settings=NodursSettings(debtor_name="newest"))
         shared = [(line[0], line[2]) for line in select_changes(connection, newest).rows]
     assert len({key for key, _name in as_recorded}) == 2
     assert {name for _key, name in as_recorded} == {OLD, NEW}

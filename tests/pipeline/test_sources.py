@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,11 @@ from ajpes_reporting.domain.calendar import nodurs_deadline
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.pipeline.build import rehearse
 from ajpes_reporting.pipeline.run import Ending, run
 from ajpes_reporting.queries.pending import pending
+from ajpes_reporting.reports import registry
 from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selection
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
@@ -157,27 +159,42 @@ def _no_row(_record: Record) -> AnswerRow:
 
 
 TOY = ReportKind(
-    code="TOY", monthly=False, root="Toy", namespace="urn:toy", schema="toy.xsd", record_noun="things",
+    code="TOY",
+    title=_("A toy."),
+    monthly=False,
+    starts_at=time(12),
+    root="Toy",
+    namespace="urn:toy",
+    schema="toy.xsd",
+    record_noun="things",
     record_mark=b"<Thing",
-    answer_root="ToyOdgovor", answer_schema="toy.xsd", select=_select, write=_write,
-    file_rules=lambda _settings: FileRules(), read_answer_head=_no_head, read_answer_row=_no_row, period=Day,
+    answer_root="ToyOdgovor",
+    answer_schema="toy.xsd",
+    select=_select,
+    write=_write,
+    file_rules=lambda _settings: FileRules(),
+    read_answer_head=_no_head,
+    read_answer_row=_no_row,
+    period=Day,
     deadline=_deadline,
-)  # fmt: skip
+)
 
 
-def test_a_third_report_is_one_kind_and_one_schema(bank: Bank, tmp_path: Path) -> None:
+def test_a_third_report_is_one_kind_and_one_schema(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engineer who inherits this adds a report without touching the run."""
     (tmp_path / "toy.xsd").write_text(TOY_XSD, encoding="utf-8")
+    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, TOY))
     context = replace(
-        bank.context,
-        kinds=(*bank.context.kinds, TOY),
+        open_context(open_workspace(bank.folder), bank.time),
         schemas=lambda name: tmp_path / name if name == "toy.xsd" else bank.context.schemas(name),
-        amounts={**bank.context.amounts, "TOY": "cents"},
         answer_wait_seconds=0,
     )
     for name in ("v_ajpes", "iz_ajpes", "accepted"):
         (bank.authority.folder / "toy" / name).mkdir(parents=True)
     result = run(context, TOY, NOV_17)
+    context.engine.dispose()
     assert result.ending is Ending.SENT
     assert result.submission is not None
     assert result.submission.state is State.DELIVERED

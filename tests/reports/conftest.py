@@ -20,7 +20,9 @@ from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.ledger.files import import_files
 from ajpes_reporting.reports.kind import ReportKind, Request, Selection
 from ajpes_reporting.reports.nodurs import NODURS
+from ajpes_reporting.reports.nodurs.settings import NodursSettings
 from ajpes_reporting.reports.spapp import SPAPP
+from ajpes_reporting.reports.spapp.settings import SpappSettings
 
 BANK, OTHER_BANK = "5860571000", "1234567000"
 
@@ -51,9 +53,9 @@ def evening(day: int) -> datetime:
 
 NODURS_REQUEST = Request(
     provider=BANK, provider_name="Banka Vzorec d.d.", period=Day(date(2026, 11, 17)),
-    cutoff=evening(17), prepared_at=evening(17), amounts="cents",
+    cutoff=evening(17), prepared_at=evening(17), settings=NodursSettings(),
 )  # fmt: skip
-SPAPP_REQUEST = replace(NODURS_REQUEST, period=Month(2026, 10), amounts="euros")
+SPAPP_REQUEST = replace(NODURS_REQUEST, period=Month(2026, 10), settings=SpappSettings())
 
 
 @dataclass

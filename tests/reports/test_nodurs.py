@@ -13,6 +13,7 @@ from ajpes_reporting.database.engine import snapshot
 from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import Day
 from ajpes_reporting.reports.nodurs.select import reported_events
+from ajpes_reporting.reports.nodurs.settings import NodursSettings
 from tests.reports.conftest import (
     BANK,
     NODURS_REQUEST,
@@ -255,7 +256,7 @@ def test_amounts_are_all_written_in_one_format(
 ) -> None:
     """A factor of 100 must not slip through."""
     books.record({"event_id": "1", "amount_cents": "28843416"}, {"event_id": "2", "amount_cents": "500"})
-    report = books.nodurs(replace(NODURS_REQUEST, amounts=amounts))
+    report = books.nodurs(replace(NODURS_REQUEST, settings=NodursSettings(amounts=amounts)))
     assert report.head["sestevekZneskov"] == total
     assert report.attributes("No", "znesek") == rows
 

@@ -21,6 +21,7 @@ from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import Month
 from ajpes_reporting.ledger.months import close_month
 from ajpes_reporting.reports.spapp.select import select_accounts
+from ajpes_reporting.reports.spapp.settings import SpappSettings
 from ajpes_reporting.reports.spapp.write import write
 from tests.reports.conftest import BANK, OTHER_BANK, SPAPP_REQUEST, Books, canonical
 from tests.xmllint import complaints
@@ -135,7 +136,7 @@ def test_each_setting_writes_rows_and_totals_alike(
     """Whatever the authority wants in production, the file is in one format throughout."""
     with writing(books.engine) as connection:
         add_account(connection, months={"2026-10": (-50, 123456, 0)})
-    report = books.spapp(replace(SPAPP_REQUEST, amounts=amounts))
+    report = books.spapp(replace(SPAPP_REQUEST, settings=SpappSettings(amounts=amounts)))
     assert tuple(report.all("Pi")[0].get(name) for name in ("sta", "dob", "bre")) == row
     names = ("skupajZnesekStanj", "skupajZnesekDobro", "skupajZnesekBreme")
     assert tuple(report.head[name] for name in names) == totals

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.nodurs import answer, left_out, rules, select, write
+from ajpes_reporting.reports.nodurs.settings import NodursSettings
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -17,9 +20,16 @@ def _deadline(period: Period, _extra_days_off: frozenset[date]) -> datetime:
     return calendar.nodurs_deadline(Day(period.first_day))
 
 
+_EXAMPLE = """\
+amounts = "cents"                      # or "decimal", if AJPES wants 288434.16
+# sftp_above_bytes = 50000000          # larger files go by SFTP at once
+"""
+
 NODURS = ReportKind(
     code="NODURS",
+    title=_("The daily report of changed obligations."),
     monthly=False,
+    starts_at=time(16),
     root=write.ROOT,
     namespace=write.NAMESPACE,
     schema="nodurs-20100601.xsd",
@@ -34,6 +44,9 @@ NODURS = ReportKind(
     read_answer_row=answer.read_row,
     period=Day,
     deadline=_deadline,
+    settings=NodursSettings,
+    example=_EXAMPLE,
+    needed_views=("events",),
     reported_events=select.reported_events,
     left_out=left_out.left_out,
 )

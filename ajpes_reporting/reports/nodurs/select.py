@@ -46,6 +46,7 @@ from ajpes_reporting.reports.markup import amount_column, amount_writer, attribu
 from ajpes_reporting.reports.nodurs.large import Report, beyond_all_sums, not_looked_at, too_large
 from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
+from ajpes_reporting.reports.nodurs.settings import NodursSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,9 +260,15 @@ def _in_order(request: Request, goes: Goes) -> Select[Any]:
 
 def debtor_columns(request: Request) -> tuple[ColumnElement[Any], ...]:
     """By what a debtor is one and the same, the tax number, and the name."""
-    if request.debtor_names == "as_recorded":
-        return debtors.c.id, debtors.c.tax_number, debtors.c.name
-    return debtors.c.tax_number, debtors.c.tax_number, _newest_name(request)
+    if _has_one_name(request):
+        return debtors.c.tax_number, debtors.c.tax_number, _newest_name(request)
+    return debtors.c.id, debtors.c.tax_number, debtors.c.name
+
+
+def _has_one_name(request: Request) -> bool:
+    """Whether a debtor is called by the name of the newest event, not as each obligation has it."""
+    settings = request.settings
+    return isinstance(settings, NodursSettings) and settings.debtor_name == "newest"
 
 
 def _newest_name(request: Request) -> ColumnElement[Any]:
@@ -287,13 +294,10 @@ def _newest_name(request: Request) -> ColumnElement[Any]:
 def report_order(request: Request) -> tuple[ColumnElement[Any], ...]:
     """By what the obligations of the report, joined to their debtors, are sorted."""
     place = obligations.c.debtor_account, obligations.c.obligation_id
-    if request.debtor_names == "newest":
+    if _has_one_name(request):
         return debtors.c.tax_number, *place
-    return (
-        debtors.c.tax_number,
-        debtors.c.id,
-        *place,
-    )  # written in two ways, it comes twice, one after the other
+    # A debtor written in two ways comes twice, one after the other.
+    return debtors.c.tax_number, debtors.c.id, *place
 
 
 def _event(request: Request) -> ColumnElement[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Month, Period
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.spapp import answer, rules, select, write
+from ajpes_reporting.reports.spapp.settings import SpappSettings
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -21,9 +24,15 @@ def _month(day: date) -> Month:
     return Month(day.year, day.month)
 
 
+_EXAMPLE = """\
+amounts = "euros"                      # or "decimal", or "cents"
+"""
+
 SPAPP = ReportKind(
     code="SPAPP",
+    title=_("The monthly report of turnover and balances."),
     monthly=True,
+    starts_at=time(9),
     root=write.ROOT,
     namespace=write.NAMESPACE,
     schema="spapp-20100601.xsd",
@@ -38,5 +47,9 @@ SPAPP = ReportKind(
     read_answer_row=answer.read_row,
     period=_month,
     deadline=_deadline,
+    settings=SpappSettings,
+    example=_EXAMPLE,
+    needed_views=("accounts",),
+    reports_months=True,
     nothing_is_an_omission="import the accounts with `ajpes-reporting ledger import accounts.csv`",
 )
