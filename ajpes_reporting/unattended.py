@@ -11,6 +11,7 @@ from ajpes_reporting.alarms.conditions import AUDIT_CHORE
 from ajpes_reporting.alarms.watch import look_and_tell, verify_record
 from ajpes_reporting.config import open_workspace, workspace_folders
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.provider_schedule import Chore, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
@@ -106,8 +107,8 @@ def make_engine(
 def _require_one_database(workspaces: Sequence[Workspace]) -> None:
     if len({workspace.database_url() for workspace in workspaces}) > 1:
         raise ConfigurationError(
-            "The workspaces of this installation name different databases, and workers share one queue.",
-            'write the same database.url in each of them, or set schedule.engine to "embedded"',
+            _("The workspaces of this installation name different databases, and workers share one queue."),
+            _('write the same database.url in each of them, or set schedule.engine to "embedded"'),
         )
 
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.i18n import Message, _
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 MACHINE_KINDS = frozenset({"certificate", "password", "host-key", "disk", "clock"})
@@ -41,6 +44,11 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def label(self) -> Message:
+        """The word for a person."""
+        return _("critical") if self is Severity.CRITICAL else _("warning")
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -59,6 +67,42 @@ class Alarm:
     @property
     def kind(self) -> str:
         return self.key.split(maxsplit=1)[0]
+
+    @property
+    def title(self) -> Message:
+        """The key as a person reads it: "refused NODURS 2026-11-17 no. 3"."""
+        kind, *about = self.key.split()
+        make = _TITLES.get(kind)
+        if make is None:
+            return Message(self.key, {})
+        first, second, *_rest = (*about, "", "")
+        return make({"report": first, "about": first, "period": second, "last": about[-1] if about else ""})
+
+
+_TITLES: Mapping[str, Callable[[Mapping[str, str]], Message]] = {
+    "deadline": lambda of: _("deadline {report} {period:period}", **of),
+    "refused": lambda of: _("refused {report} {period:period} no. {last}", **of),
+    "unknown": lambda of: _("unknown {report} {period:period} no. {last}", **of),
+    "checks": lambda of: _("checks {report} {period:period}", **of),
+    "held": lambda of: _("held {report} {period:period}", **of),
+    "tries": lambda of: _("tries {report} {period:period}", **of),
+    "detour": lambda of: _("detour {report}", **of),
+    "answer": lambda of: _("answer {report} {period:period} no. {last}", **of),
+    "aside": lambda of: _("aside {about}", **of),
+    "ahead": lambda of: _("ahead {report}", **of),
+    "excluded": lambda of: _("excluded {about}", **of),
+    "moved": lambda of: _("moved {report} {period:period}", **of),
+    "audit": lambda _of: _("audit"),
+    "channel": lambda of: _("channel {about}", **of),
+    "orphan": lambda of: _("orphan {report} {period:period}", **of),
+    "former": lambda of: _("former {report} {period:period} no. {last}", **of),
+    "certificate": lambda of: _("certificate for {last}", **of) if of["last"] else _("certificate"),
+    "password": lambda of: _("password {about}", **of),
+    "host-key": lambda of: _("host-key {about}", **of),
+    "disk": lambda _of: _("disk"),
+    "clock": lambda _of: _("clock"),
+    "test": lambda _of: _("test"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.database.reported import excluded_since
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.findings import Severity as FindingSeverity
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.journal import answers, chores, due, orphans, submissions
 from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.reports import registry as reports
@@ -94,34 +94,56 @@ def _deadline(
     if now < row.deadline - timedelta(minutes=settings.before_deadline_minutes):
         return
     is_late = now >= row.deadline
-    standing = latest.state.label if latest else "not sent yet"
-    when = f"{row.deadline.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
-    due_at = f"{'was' if is_late else 'is'} due {when}"
-    yield Alarm(
-        f"deadline {row.report} {row.period}",
-        Severity.CRITICAL if is_late else Severity.WARNING,
-        f"{row.report} for {row.period} {due_at} and is not accepted: {standing}.",
-        f"see `ajpes-reporting status`{f' and `show {latest.id}`' if latest else ''}",
-    )
+    about = {
+        "report": row.report,
+        "period": row.period,
+        "deadline": row.deadline,
+        "state": latest.state.label if latest else _("not sent yet"),
+    }
+    if is_late:
+        text = _(
+            "{report} for {period:period} was due {deadline:moment} and is not accepted: {state}.", **about
+        )
+    else:
+        text = _(
+            "{report} for {period:period} is due {deadline:moment} and is not accepted: {state}.", **about
+        )
+    if latest:
+        remedy = _("see `ajpes-reporting status` and `show {submission}`", submission=latest.id)
+    else:
+        remedy = _("see `ajpes-reporting status`")
+    severity = Severity.CRITICAL if is_late else Severity.WARNING
+    yield Alarm(f"deadline {row.report} {row.period}", severity, text, remedy)
 
 
 def _not_sent(connection: Connection, row: Row[Any], latest: Submission | None) -> Iterator[Alarm]:
     """What keeps a report from leaving: our own checks, a person's release, or the network."""
     name = f"{row.report} {row.period}"
+    about = {"report": row.report, "period": row.period}
     if latest is not None and latest.state not in _NOT_THROUGH:
         return
     if latest is not None and latest.state is State.PREPARED and _has_errors(connection, latest):
-        text = f"{row.report} for {row.period} was not sent: our own checks refused it."
-        remedy = f"see `ajpes-reporting show {latest.id}`, correct the ledger"
+        text = _("{report} for {period:period} was not sent: our own checks refused it.", **about)
+        remedy = _("see `ajpes-reporting show {submission}`, correct the ledger", submission=latest.id)
         yield Alarm(f"checks {name}", Severity.CRITICAL, text, remedy)
     elif latest is not None and latest.state is State.PREPARED and latest.is_held:
-        text = f"{row.report} for {row.period} is held for release: {latest.held_because}."
-        way_out = f"`ajpes-reporting release {latest.id} --reason …`"
-        remedy = f"if `ajpes-reporting show {latest.id}` is right, {way_out}"
+        text = _(
+            "{report} for {period:period} is held for release: {reason}.", **about, reason=latest.held_because
+        )
+        remedy = _(
+            "if `ajpes-reporting show {submission}` is right, "
+            "`ajpes-reporting release {submission} --reason …`",
+            submission=latest.id,
+        )
         yield Alarm(f"held {name}", Severity.CRITICAL, text, remedy)
     elif row.tries >= _MANY_TRIES:
-        text = f"{row.report} for {row.period} does not get through; it was tried {row.tries} times."
-        remedy = "see `ajpes-reporting status` and `ajpes-reporting doctor`"
+        text = _n(
+            "{report} for {period:period} does not get through; it was tried {count} time.",
+            "{report} for {period:period} does not get through; it was tried {count} times.",
+            row.tries,
+            **about,
+        )
+        remedy = _("see `ajpes-reporting status` and `ajpes-reporting doctor`")
         yield Alarm(f"tries {name}", Severity.WARNING, text, remedy)
 
 
@@ -145,35 +167,62 @@ def _sent(connection: Connection, provider: str, settings: AlarmsSection, now: d
 
 def _refused(connection: Connection, item: Submission) -> Alarm:
     """Without an answer the message as a whole was turned away, not a record in it."""
-    text = f"AJPES refused {item.report} for {item.period} (submission {item.id})."
-    again = f"`ajpes-reporting resubmit {item.id}`"
-    mend = f"correct the ledger, then {again}"
-    if not answers.of_submission(connection, item.id):
-        way = submissions.attempts_of(connection, item.id)[-1].via
-        mend = f"mend [{way}], then {again[:-1]} --same`"
-    remedy = f"see `ajpes-reporting show {item.id}`, {mend}"
+    text = _("AJPES refused {report} for {period:period} (submission {submission}).", **_about(item))
+    if answers.of_submission(connection, item.id):
+        remedy = _(
+            "see `ajpes-reporting show {submission}`, correct the ledger, "
+            "then `ajpes-reporting resubmit {submission}`",
+            submission=item.id,
+        )
+    else:
+        remedy = _(
+            "see `ajpes-reporting show {submission}`, correct [{way}], "
+            "then `ajpes-reporting resubmit {submission} --same`",
+            submission=item.id,
+            way=submissions.attempts_of(connection, item.id)[-1].via,
+        )
     return Alarm(_key("refused", item), Severity.CRITICAL, text, remedy)
 
 
 def _unknown(item: Submission, *, has_reply: bool) -> Alarm:
-    text = f"It is not known whether {item.report} for {item.period} arrived (submission {item.id})."
-    look = f"`ajpes-reporting show {item.id} --reply` shows what came back; " if has_reply else ""
-    remedy = (
-        f"{look}ask AJPES, then `ajpes-reporting resolve {item.id} --as delivered|never-arrived --reason …`; "
-        "do not send it by hand"
+    text = _(
+        "It is not known whether {report} for {period:period} arrived (submission {submission}).",
+        **_about(item),
     )
+    if has_reply:
+        remedy = _(
+            "`ajpes-reporting show {submission} --reply` shows what came back; ask AJPES, then "
+            "`ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`; "
+            "do not send it by hand",
+            submission=item.id,
+        )
+    else:
+        remedy = _(
+            "ask AJPES, then `ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`; "
+            "do not send it by hand",
+            submission=item.id,
+        )
     return Alarm(_key("unknown", item), Severity.CRITICAL, text, remedy)
 
 
 def _unanswered(item: Submission) -> Alarm:
-    text = f"{item.report} for {item.period} was delivered (submission {item.id}), and no answer has come."
-    remedy = "ask AJPES for the answer; one that came by e-mail goes in with `ajpes-reporting collect FILE`"
+    text = _(
+        "{report} for {period:period} was delivered (submission {submission}), and no answer has come.",
+        **_about(item),
+    )
+    remedy = _(
+        "ask AJPES for the answer; one that came by e-mail goes in with `ajpes-reporting collect FILE`"
+    )
     return Alarm(_key("answer", item), Severity.WARNING, text, remedy)
 
 
 def _key(kind: str, item: Submission) -> str:
     """With its number: a report that is refused a second time is told a second time."""
     return f"{kind} {item.report} {item.period} no. {item.id}"
+
+
+def _about(item: Submission) -> dict[str, Any]:
+    return {"report": item.report, "period": item.period, "submission": item.id}
 
 
 def _sent_at(connection: Connection, item: Submission) -> datetime:
@@ -192,14 +241,20 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
         closed, last = tries[-2:][0], tries[-1]
         is_news = (last.finished_at or last.started_at) > now - _DETOUR_IS_NEWS_FOR
         if closed.via == tries[0].via != last.via and closed.outcome == "unreachable" and is_news:
+            about = {**_about(item), "first": closed.via, "second": last.via, "reason": closed.detail}
             if last.outcome == "unreachable":
-                text = f"{item.report} for {item.period} went neither by {closed.via} nor by {last.via}"
-                why = f"{closed.via}: {closed.detail} {last.via}: {last.detail}"
+                text = _(
+                    "{report} for {period:period} went neither by {first} nor by {second}: "
+                    "{first}: {reason} {second}: {other_reason}",
+                    **about,
+                    other_reason=last.detail,
+                )
             else:
-                text = f"{item.report} for {item.period} had to go by {last.via}; {closed.via} is closed"
-                why = closed.detail
-            remedy = f"mend the way by {closed.via}; see `ajpes-reporting doctor`"
-            yield Alarm(f"detour {item.report}", Severity.WARNING, f"{text}: {why}", remedy)
+                text = _(
+                    "{report} for {period:period} had to go by {second}; {first} is closed: {reason}", **about
+                )
+            remedy = _("open the way by {first} again; see `ajpes-reporting doctor`", first=closed.via)
+            yield Alarm(f"detour {item.report}", Severity.WARNING, text, remedy)
 
 
 def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Alarm]:
@@ -208,16 +263,23 @@ def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Ala
         left_out = kind.left_out and kind.left_out(connection, provider, now + CLOCK_TOLERANCE, now)
         if left_out and left_out.held_back:
             for note in replace(left_out, excluded=()).notes():
-                text = f"{kind.code}: {note.message}."
+                text = _("{report}: {message}.", report=kind.code, message=note.message)
                 yield Alarm(f"ahead {kind.code}", Severity.WARNING, text, note.remedy)
 
 
 def _kept_out(connection: Connection, provider: str) -> Iterator[Alarm]:
     """Whoever keeps an obligation out is reminded of it until it is let in again."""
     for obligation, since in excluded_since(connection, provider):
-        when = f"{since.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
-        text = f"Obligation {obligation} has been kept out of reports since {when}, by a person's decision."
-        remedy = f"when it may go again, `ajpes-reporting ledger include {shlex.quote(obligation)}`"
+        text = _(
+            "Obligation {obligation} has been kept out of reports since {since:moment}, "
+            "by a person's decision.",
+            obligation=obligation,
+            since=since,
+        )
+        remedy = _(
+            "when it may go again, `ajpes-reporting ledger include {obligation}`",
+            obligation=shlex.quote(obligation),
+        )
         yield Alarm(f"excluded {obligation}", Severity.WARNING, text, remedy)
 
 
@@ -225,11 +287,16 @@ def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator
     """A person discards it; one that nobody cares for stands in `status` only, after some days."""
     for row in answers.set_aside_answers(connection, provider, _MOST_ASIDE):
         if row.received_at > now - _ASIDE_IS_NEWS_FOR:
-            text = f"Answer {row.id} from AJPES was kept and not applied: it is {row.status}."
-            remedy = (
+            text = _(
+                "Answer {answer} from AJPES was kept and not applied: it is {status}.",
+                answer=row.id,
+                status=row.status,
+            )
+            remedy = _(
                 "see `ajpes-reporting answers list` for the reason, then ask AJPES what it belongs to; "
-                f"`ajpes-reporting answers assign {row.id} SUBMISSION --reason …` applies it, "
-                f"`ajpes-reporting answers discard {row.id} --reason …` puts it away"
+                "`ajpes-reporting answers assign {answer} SUBMISSION --reason …` applies it, "
+                "`ajpes-reporting answers discard {answer} --reason …` puts it away",
+                answer=row.id,
             )
             yield Alarm(f"aside {row.id}", Severity.WARNING, text, remedy)
 
@@ -237,20 +304,27 @@ def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator
 def _moved(connection: Connection, provider: str, amounts: Amounts) -> Iterator[Alarm]:
     """Months that were accepted with other figures than the ledger has now."""
     for month in moved_months(connection, provider, amounts, most=0):
-        accounts = "1 account has" if month.count == 1 else f"{month.count:,} accounts have"
-        text = (
-            f"{accounts} other figures now than AJPES accepted with SPAPP for {month.month} "
-            f"(submission {month.submission})."
+        about = {"month": month.month, "submission": month.submission}
+        text = _n(
+            "{count} account has other figures now than AJPES accepted with SPAPP for {month:period} "
+            "(submission {submission}).",
+            "{count:count} accounts have other figures now than AJPES accepted with SPAPP for {month:period} "
+            "(submission {submission}).",
+            month.count,
+            **about,
         )
-        again = f"`ajpes-reporting resubmit {month.submission}`"
-        remedy = f"see `ajpes-reporting status`; if the month is to be sent again, {again}"
+        remedy = _(
+            "see `ajpes-reporting status`; if the month is to be sent again, "
+            "`ajpes-reporting resubmit {submission}`",
+            submission=month.submission,
+        )
         yield Alarm(f"moved SPAPP {month.month}", Severity.WARNING, text, remedy)
 
 
 def _record(connection: Connection, provider: str) -> Iterator[Alarm]:
     if problem := chores.note(connection, provider, AUDIT_CHORE):
-        text = f"The audit record is not whole: {problem}."
-        remedy = "leave everything as it is, `ajpes-reporting audit verify`, and tell your auditor"
+        text = _("The audit record is not whole: {problem}.", problem=problem)
+        remedy = _("leave everything as it is, `ajpes-reporting audit verify`, and tell your auditor")
         yield Alarm("audit", Severity.CRITICAL, text, remedy)
 
 
@@ -260,16 +334,24 @@ def _channels(connection: Connection, provider: str, now: datetime) -> Iterator[
         problem = chores.note(connection, provider, name)
         since = chores.last_done(connection, provider, name)
         if problem and since is not None and now - since >= _CHANNEL_MAY_FAIL_FOR:
-            remedy = f"correct [{channel}], and try it with `ajpes-reporting doctor --test-alarm`"
-            yield Alarm(f"channel {channel}", Severity.WARNING, f"Alarms are not told: {problem}", remedy)
+            text = _("Alarms are not told: {problem}", problem=problem)
+            remedy = _(
+                "correct [{channel}], and try it with `ajpes-reporting doctor --test-alarm`", channel=channel
+            )
+            yield Alarm(f"channel {channel}", Severity.WARNING, text, remedy)
 
 
 def _orphans(connection: Connection, provider: str, log: SentLog) -> Iterator[Alarm]:
     """The database was put back to before reports that have left; one alarm for each period."""
     found = {(item.report, item.period): item for item in orphans.open_orphans(connection, provider, log)}
     for (report, period), orphan in found.items():
-        text = f"The journal does not know that {report} for {period} was sent: {orphan.words}."
-        remedy = (
+        text = _(
+            "The journal does not know that {report} for {period:period} was sent: {trace}.",
+            report=report,
+            period=period,
+            trace=orphan.words,
+        )
+        remedy = _(
             "the database was put back to an older state: import again what is missing, ask AJPES what they "
             "have; the report for that period is held until you decide, see `ajpes-reporting status`"
         )
@@ -279,9 +361,17 @@ def _orphans(connection: Connection, provider: str, log: SentLog) -> Iterator[Al
 def _former(connection: Connection, provider: str, log: SentLog) -> Iterator[Alarm]:
     """The workspace's registration number was changed while something was unknown."""
     for row in orphans.unsettled_before(connection, provider, log):
-        text = (
-            f"This workspace was of provider {row.provider} before, whose {row.report} for {row.period} "
-            f"(submission {row.id}) is {State(row.state).label}."
+        text = _(
+            "This workspace was of provider {provider} before, whose {report} for {period:period} "
+            "(submission {submission}) is {state}.",
+            provider=row.provider,
+            report=row.report,
+            period=row.period,
+            submission=row.id,
+            state=State(row.state).label,
         )
-        remedy = f'write registration_number = "{row.provider}" into ajpes.toml again, and settle it first'
+        remedy = _(
+            'write registration_number = "{provider}" into ajpes.toml again, and settle it first',
+            provider=row.provider,
+        )
         yield Alarm(f"former {row.report} {row.period} no. {row.id}", Severity.CRITICAL, text, remedy)

@@ -16,6 +16,7 @@ from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.database.tables import audit_records
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.i18n import NOTHING, Message, _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,7 @@ class Look:
     """One thing that was looked at, how it was found, and the alarm this gives, if any."""
 
     subject: str
-    detail: str
+    detail: Message
     alarm: Alarm | None = None
 
 
@@ -69,14 +70,17 @@ def machine_alarms(
 def certificate(machine: Machine, way: str, now: datetime) -> Iterator[Look]:
     """How long the client certificate of a way holds. Raises `ConfigurationError` if it cannot be read."""
     dates = machine.certificates[way]()
-    until = dates.not_after.astimezone(LJUBLJANA).date()
-    held = validity(until, dates.days_left(now))
-    subject = certificate_subject(machine, way)
-    alarm = _expiring(
-        machine, subject, f"Our client {subject} is {held}.", dates.days_left(now),
-        "ask its issuer for a new one, and register it with AJPES",
-    )  # fmt: skip
-    yield Look(subject, f"{dates.subject}, {held}", alarm)
+    last_day, left = dates.not_after.astimezone(LJUBLJANA).date(), dates.days_left(now)
+    key = certificate_subject(machine, way)
+    remedy = _("ask its issuer for a new one, and register it with AJPES")
+    if len(machine.certificates) == 1:
+        text = _("Our client certificate is {validity}.", validity=validity(last_day, left))
+    else:
+        text = _(
+            "Our client certificate for {way} is {validity}.", way=way, validity=validity(last_day, left)
+        )
+    detail = _("{subject}, {validity}", subject=dates.subject, validity=validity(last_day, left))
+    yield Look(key, detail, _expiring(machine, key, text, left, remedy))
 
 
 def certificate_subject(machine: Machine, way: str) -> str:
@@ -90,54 +94,60 @@ def expiries(machine: Machine, now: datetime) -> Iterator[Look]:
     for item in machine.expiries:
         left = (item.last_day - today).days
         held = validity(item.last_day, left)
-        remedy = f"agree on a new one with AJPES, then set {item.setting} and {item.setting}_expires"
-        yield Look(
-            item.setting, held,
-            _expiring(machine, f"{item.kind} {item.setting}", f"{item.setting} is {held}.", left, remedy),
-        )  # fmt: skip
+        text = _("{setting} is {validity}.", setting=item.setting, validity=held)
+        remedy = _(
+            "agree on a new one with AJPES, then set {setting} and {setting}_expires", setting=item.setting
+        )
+        alarm = _expiring(machine, f"{item.kind} {item.setting}", text, left, remedy)
+        yield Look(item.setting, held, alarm)
 
 
 def disk(machine: Machine) -> Iterator[Look]:
     """How much room is left where the workspace and its archive lie."""
     free = min((shutil.disk_usage(folder).free for folder in machine.folders if folder.exists()), default=0)
-    detail = f"{free / _GIB:.1f} GiB free"
+    detail = _("{gib:tenths} GiB free", gib=free * 10 // _GIB)
     if free >= machine.free_disk_bytes:
         yield Look("disk", detail)
     else:
-        text = f"The disk of the workspace is nearly full: {detail}."
-        yield Look("disk", detail, Alarm("disk", Severity.WARNING, text, "make room"))
+        text = _("The disk of the workspace is nearly full: {detail}.", detail=detail)
+        yield Look("disk", detail, Alarm("disk", Severity.WARNING, text, _("make room")))
 
 
 def clock(connection: Connection, now: datetime, provider: str | None = None) -> Iterator[Look]:
     """Whether the record or the database's own clock speaks against the clock of this machine."""
     problem = _record_from_the_future(connection, now, provider) or _database_disagrees(connection, now)
     if problem:
-        text = f"The clock of this machine is off: {problem}."
-        remedy = "set the clock of this machine, and let it be kept by NTP"
+        text = _("The clock of this machine is off: {problem}.", problem=problem)
+        remedy = _("set the clock of this machine, and let it be kept by NTP")
         yield Look("clock", problem, Alarm("clock", Severity.WARNING, text, remedy))
     else:
-        yield Look("clock", f"{now.astimezone(LJUBLJANA):%Y-%m-%d %H:%M:%S} in Ljubljana")
+        yield Look("clock", _("{now:second} in Ljubljana", now=now))
 
 
 def _alarms(looks: Iterator[Look]) -> Iterator[Alarm]:
     return (look.alarm for look in looks if look.alarm is not None)
 
 
-def validity(last_day: date, days_left: int) -> str:
-    """Until when something holds, in words."""
+def validity(last_day: date, days_left: int) -> Message:
+    """Until when something holds, as the end of a sentence."""
     if days_left < 0:
-        return f"no longer valid since {last_day:%Y-%m-%d}"
-    return f"valid until {last_day:%Y-%m-%d}, {days_left} days left"
+        return _("no longer valid since {last_day:day}", last_day=last_day)
+    return _n(
+        "valid until {last_day:day}, {count} day left",
+        "valid until {last_day:day}, {count} days left",
+        days_left,
+        last_day=last_day,
+    )
 
 
-def _expiring(machine: Machine, key: str, text: str, days_left: int, remedy: str) -> Alarm | None:
+def _expiring(machine: Machine, key: str, text: Message, days_left: int, remedy: Message) -> Alarm | None:
     if days_left >= machine.expiry_days:
         return None
     severity = Severity.CRITICAL if days_left < 0 else Severity.WARNING
     return Alarm(key, severity, text, remedy)
 
 
-def _record_from_the_future(connection: Connection, now: datetime, provider: str | None) -> str:
+def _record_from_the_future(connection: Connection, now: datetime, provider: str | None) -> Message:
     """The record cannot be from the future: then this clock was put back, or was wrong before.
 
     Others who share the database may work on machines with other clocks; that is theirs.
@@ -147,8 +157,8 @@ def _record_from_the_future(connection: Connection, now: datetime, provider: str
         newest_first = newest_first.where(audit_records.c.provider == provider)
     newest = connection.execute(newest_first).scalar()
     if newest is None or _moment(newest, now) <= now + _CLOCK_TOLERANCE:
-        return ""
-    return f"the audit record has an entry of {newest}, which is later than this clock says"
+        return NOTHING
+    return _("the audit record has an entry of {at}, which is later than this clock says", at=newest)
 
 
 def _moment(text: str, otherwise: datetime) -> datetime:
@@ -160,12 +170,22 @@ def _moment(text: str, otherwise: datetime) -> datetime:
     return moment if moment.tzinfo else otherwise
 
 
-def _database_disagrees(connection: Connection, now: datetime) -> str:
+def _database_disagrees(connection: Connection, now: datetime) -> Message:
     """The clock of a PostgreSQL server is another one than ours, as a rule."""
     if connection.dialect.name != "postgresql":
-        return ""
+        return NOTHING
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     seconds = round((theirs - now).total_seconds())
     if abs(seconds) <= _CLOCK_TOLERANCE.total_seconds():
-        return ""
-    return f"the database server's clock is {abs(seconds)} seconds {'ahead' if seconds > 0 else 'behind'}"
+        return NOTHING
+    if seconds > 0:
+        return _n(
+            "the database server's clock is {count} second ahead",
+            "the database server's clock is {count} seconds ahead",
+            seconds,
+        )
+    return _n(
+        "the database server's clock is {count} second behind",
+        "the database server's clock is {count} seconds behind",
+        -seconds,
+    )

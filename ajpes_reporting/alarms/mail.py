@@ -12,6 +12,7 @@ from email.utils import format_datetime, make_msgid, parseaddr
 from typing import TYPE_CHECKING, Literal
 
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
 
@@ -50,12 +51,12 @@ class MailChannel:
             )
         if (server.username is None) != (server.password is None):
             raise ConfigurationError(
-                "Of mail.username and mail.password only one is set.", "set both of them, or neither"
+                _("Of mail.username and mail.password only one is set."), _("set both of them, or neither")
             )
         if server.password is not None and not server.password.isascii():
             raise ConfigurationError(
-                "mail.password holds letters outside ASCII, which many mail servers do not take.",
-                "choose another password, of plain letters, digits and signs",
+                _("mail.password holds letters outside ASCII, which many mail servers do not take."),
+                _("choose another password, of plain letters, digits and signs"),
             )
         self._server = server
 
@@ -70,7 +71,13 @@ class MailChannel:
         wanted = len(self._server.recipients)
         if refused:
             _log.warning("%d of %d recipients of alarms were refused.", len(refused), wanted)
-        return f"{self._server.host} took it for {wanted - len(refused)} of {wanted} recipients"
+        return _n(
+            "{server} took it for {taken} of {count} recipient",
+            "{server} took it for {taken} of {count} recipients",
+            wanted,
+            server=self._server.host,
+            taken=wanted - len(refused),
+        )
 
     def _send(self, mail: EmailMessage, watchdog: Watchdog) -> dict[str, tuple[int, bytes]]:
         server = self._server
@@ -83,10 +90,15 @@ class MailChannel:
 
     def _not_told(self, error: Exception) -> AlarmNotTold:
         reason, remedy = _trouble(error)
-        if self._server.password:
+        if self._server.password and self._server.password in reason:
             reason = reason.replace(self._server.password, "***")
-        where = f"{self._server.host}, port {self._server.port}"
-        return AlarmNotTold(f"The mail server {where} did not take the mail: {reason}.", remedy)
+        message = _(
+            "The mail server {server}, port {port}, did not take the mail: {reason}.",
+            server=self._server.host,
+            port=self._server.port,
+            reason=reason,
+        )
+        return AlarmNotTold(message, remedy)
 
 
 class _Conversation(smtplib.SMTP):
@@ -114,7 +126,7 @@ def _written(server: MailServer, notification: Notification) -> EmailMessage:
         mail["Message-ID"] = make_msgid(domain=parseaddr(server.sender)[1].rpartition("@")[2] or "localhost")
     except (ValueError, IndexError):
         raise ConfigurationError(
-            "mail.sender or mail.recipients hold no addresses.", "write them like name@example.org"
+            _("mail.sender or mail.recipients hold no addresses."), _("write them like name@example.org")
         ) from None
     mail["Subject"] = notification.subject
     mail["Date"] = format_datetime(notification.at)
@@ -127,21 +139,22 @@ def _trouble(error: Exception) -> tuple[str, str]:
     """Why it did not work, as a clause, and what to do."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # Its words may repeat what we sent.
-        return f"it refused the login ({error.smtp_code})", "check mail.username and mail.password"
+        reason: str = _("it refused the login ({code})", code=error.smtp_code)
+        return reason, _("check mail.username and mail.password")
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return "it does not offer what is needed: STARTTLS, or a login", "check mail.security and mail.port"
+        reason = _("it does not offer what is needed: STARTTLS, or a login")
+        return reason, _("check mail.security and mail.port")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "it refused every recipient", "check mail.recipients and mail.sender"
+        return _("it refused every recipient"), _("check mail.recipients and mail.sender")
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"it answered {error.smtp_code} {_plain(error.smtp_error)}", "ask who runs the mail server"
+        reason = _("it answered {code} {reply}", code=error.smtp_code, reply=_plain(error.smtp_error))
+        return reason, _("ask who runs the mail server")
     if isinstance(error, smtplib.SMTPException):
-        return "it ended the conversation", "check mail.security and mail.port, then ask who runs it"
-    reason, _ = connection_trouble(error)
-    is_untrusted = isinstance(error, ssl.SSLCertVerificationError)
-    return (
-        reason,
-        "check mail.server and mail.server_ca" if is_untrusted else "check mail.server and mail.port",
-    )
+        return _("it ended the conversation"), _("check mail.security and mail.port, then ask who runs it")
+    reason = connection_trouble(error)[0]
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return reason, _("check mail.server and mail.server_ca")
+    return reason, _("check mail.server and mail.port")
 
 
 def _plain(reply: bytes | str) -> str:

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.escaping import shown
+from ajpes_reporting.i18n import _, _n, localized
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+_OVER = _("over")
 
 
 class Occasion(StrEnum):
@@ -45,9 +48,20 @@ class Notification:
     def subject(self) -> str:
         """One line: the first alarm, and how many more there are; nothing in it can add a header."""
         first, more = self.messages[0], len(self.messages) - 1
-        what = "over" if first.occasion is Occasion.CLEARED else first.alarm.severity.value
-        others = f" and {more} more" if more else ""
-        return shown(f"[ajpes-reporting {self.provider}] {what}: {first.alarm.key}{others}")
+        about = {
+            "provider": self.provider,
+            "severity": _OVER if first.occasion is Occasion.CLEARED else first.alarm.severity.label,
+            "title": first.alarm.title,
+        }
+        if not more:
+            return shown(localized(_("[ajpes-reporting {provider}] {severity}: {title}", **about)))
+        subject = _n(
+            "[ajpes-reporting {provider}] {severity}: {title} and {count} more",
+            "[ajpes-reporting {provider}] {severity}: {title} and {count} more",
+            more,
+            **about,
+        )
+        return shown(localized(subject))
 
     @property
     def text(self) -> str:
@@ -74,32 +88,38 @@ class Channel(Protocol):
 
 def trial(provider: str, at: datetime) -> Notification:
     """A notification to try a channel with."""
-    alarm = Alarm("test", Severity.WARNING, "This is a test. Nothing is wrong.", "nothing")
+    alarm = Alarm("test", Severity.WARNING, _("This is a test. Nothing is wrong."), _("nothing"))
     return Notification(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
 
 
-_HEADINGS = {Occasion.RAISED: "", Occasion.REMINDED: "Still: ", Occasion.CLEARED: "Over: "}
-
-
 def _paragraph(message: Message) -> str:
-    alarm, since = message.alarm, _local(message.since)
-    heading = f"{_HEADINGS[message.occasion]}{alarm.text}"
+    alarm = message.alarm
+    about = {"severity": alarm.severity.label, "since": message.since, "until": message.until}
+    lines = [_heading(message)]
     if message.until is not None:
-        lines = [heading, f"  since {since}, over at {_local(message.until)}"]
+        lines.append(_("  since {since:moment}, over at {until:moment}", **about))
     else:
-        lines = [heading, f"  {alarm.severity.value}, since {since}"]
-        lines += [f"  Do: {alarm.remedy.rstrip('.')}."] if alarm.remedy else []
-    return "\n".join(map(shown, lines))
+        lines.append(_("  {severity}, since {since:moment}", **about))
+        if alarm.remedy:
+            lines.append(_("  Do: {remedy}.", remedy=alarm.remedy))
+    return "\n".join(shown(localized(line)) for line in lines)
+
+
+def _heading(message: Message) -> str:
+    text = message.alarm.text
+    match message.occasion:
+        case Occasion.REMINDED:
+            return _("Still: {text}", text=text)
+        case Occasion.CLEARED:
+            return _("Over: {text}", text=text)
+    return text
 
 
 def _document(message: Message) -> dict[str, Any]:
     alarm, until = message.alarm, message.until
     return {
         "id": message.id, "occasion": message.occasion.value, "key": alarm.key,
-        "severity": alarm.severity.value, "text": alarm.text, "remedy": alarm.remedy,
+        "severity": alarm.severity.value,
+        "text": localized(alarm.text), "remedy": localized(alarm.remedy),
         "since": message.since.isoformat(), "until": until.isoformat() if until else None,
     }  # fmt: skip
-
-
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"

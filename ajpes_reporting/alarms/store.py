@@ -1,4 +1,4 @@
-"""The book of alarms: which stand, since when, and who has been told what.
+"""The store of alarms: which stand, since when, and who has been told what.
 
 One row of `alarms` is one time that something went wrong, from when it was seen until it was seen
 to be over. It is told to each channel when it is raised, again after some hours while it stands,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def enter(connection: Connection, provider: str, found: Iterable[Alarm], *, at: datetime) -> None:
-    """Makes the book say what is wrong now: raises what is new, and clears what is over."""
+    """Makes the store say what is wrong now: raises what is new, and clears what is over."""
     wanted = {alarm.key: alarm for alarm in found}
     known = {row.key: row for row in standing_rows(connection, provider)}
     for key in known.keys() - wanted.keys():
@@ -37,13 +37,13 @@ def enter(connection: Connection, provider: str, found: Iterable[Alarm], *, at: 
 
 
 def standing_rows(connection: Connection, provider: str) -> Sequence[Row[Any]]:
-    """The alarms that the book holds for standing, oldest first."""
+    """The alarms that the store holds for standing, oldest first."""
     stands = (alarms.c.provider == provider, alarms.c.cleared_at.is_(None))
     return connection.execute(select(alarms).where(*stands).order_by(alarms.c.id)).all()
 
 
 def alarm_in(row: Row[Any]) -> Alarm:
-    """The alarm that a row of the book holds."""
+    """The alarm that a row of the store holds."""
     return Alarm(row.key, Severity(row.severity), row.text, row.remedy)
 
 

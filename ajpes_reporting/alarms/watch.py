@@ -1,4 +1,4 @@
-"""Looks for what is wrong, enters it into the book, and tells whoever is to be told."""
+"""Looks for what is wrong, keeps it in the store of alarms, and tells whoever is to be told."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ajpes_reporting.alarms.notification import Notification
 from ajpes_reporting.database.engine import snapshot, writing
 from ajpes_reporting.database.lease import Purpose, lease
 from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold, Busy
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, chores
 
 if TYPE_CHECKING:
@@ -62,17 +63,16 @@ def look_and_tell(watch: Watch) -> None:
     except Busy:
         return  # another machine is telling at this moment
     if failures:
-        told = " ".join(error.message for error in failures)
-        raise AlarmNotTold(told, failures[0].remedy)
+        others = [error.summary for error in failures[1:]]
+        raise AlarmNotTold(failures[0].summary, failures[0].remedy, others)
 
 
 def verify_record(watch: Watch) -> None:
     """Checks the whole audit record, and keeps the verdict: the alarm stands until one is clean."""
     with snapshot(watch.engine) as connection:
         report = chain.verify(connection, watch.provider)
-    problems = report.problems
-    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-    verdict = f"{problems[0]}{more}" if problems else ""
+    first, more = (*report.problems, "")[0], len(report.problems) - 1
+    verdict = _("{problem}, and {count} more", problem=first, count=more) if more > 0 else first
     with writing(watch.engine) as connection:
         chores.note_done(connection, watch.provider, AUDIT_CHORE, at=watch.clock(), note=verdict)
         chain.note_count(connection, watch.provider, report, at=watch.clock())
@@ -88,7 +88,7 @@ def standing(
 ) -> list[Standing]:
     """What is wrong now, the critical first.
 
-    The reports are looked at afresh; about the machine the book is asked, which the schedule keeps:
+    The reports are looked at afresh; about the machine the store is asked, which the schedule keeps:
     whoever calls `status` need not be able to read the certificate.
     """
     booked = {row.key: row for row in store.standing_rows(connection, provider)}
@@ -126,7 +126,7 @@ def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
     try:
         watch.channels[name]().tell(Notification(watch.provider, now, tuple(messages)))
     except AjpesReportingError as error:
-        _note_failure(watch, name, error.message, now)
+        _note_failure(watch, name, error.summary, now)
         return error
     with writing(watch.engine) as connection:
         store.note_told(connection, name, messages, at=now)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.address import require_place
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import Explained, connection_trouble, root_cause
@@ -63,10 +64,14 @@ class WebhookChannel:
                 raise self._not_told(error, is_late=watchdog.expired) from None
         if not httpx.codes.is_success(status):
             raise AlarmNotTold(
-                f"The webhook at {self._url.host} answered {status}, and did not take the alarms.",
-                "check webhook.url and webhook.secret, or ask who runs it",
+                _(
+                    "The webhook at {host} answered {status}, and did not take the alarms.",
+                    host=self._url.host,
+                    status=status,
+                ),
+                _("check webhook.url and webhook.secret, or ask who runs it"),
             )
-        return f"{self._url.host} answered {status}"
+        return _("{host} answered {status}", host=self._url.host, status=status)
 
     def _post(self, body: bytes, headers: dict[str, str], watchdog: Watchdog) -> int:
         """The status alone is read: what else is said there concerns nobody."""
@@ -103,10 +108,13 @@ class WebhookChannel:
         cause = root_cause(error)
         reason, remedy = connection_trouble(cause)
         if not isinstance(cause, Explained):
-            remedy = "check webhook.url and webhook.server_ca, then try again later"
+            remedy = _("check webhook.url and webhook.server_ca, then try again later")
             if is_late or isinstance(error, httpx.TimeoutException):
-                reason = "it did not answer in time"
-        return AlarmNotTold(f"The webhook at {self._url.host} did not take the alarms: {reason}.", remedy)
+                reason = _("it did not answer in time")
+        message = _(
+            "The webhook at {host} did not take the alarms: {reason}.", host=self._url.host, reason=reason
+        )
+        return AlarmNotTold(message, remedy)
 
 
 def signature(secret: str, seconds: str, body: bytes) -> str:
@@ -128,6 +136,6 @@ def _checked(text: str) -> httpx.URL:
 def _unusable() -> ConfigurationError:
     """The address is not repeated: it may hold a key."""
     return ConfigurationError(
-        "webhook.url must begin with https:// and name a host, and no user.",
-        "write it like https://host/path",
+        _("webhook.url must begin with https:// and name a host, and no user."),
+        _("write it like https://host/path"),
     )

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from ajpes_reporting.backup.files import copy_durably, put_in_place
 from ajpes_reporting.database.engine import address
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,10 @@ def dump(connection: Connection, target: Path) -> None:
         raise
     except AjpesReportingError as error:
         raise AjpesReportingError(
-            f"{error.message} The backup is not complete; one that was there before is as it was.",
+            _(
+                "{message} The backup is not complete; one that was there before is as it was.",
+                message=error.message,
+            ),
             error.remedy,
         ) from error
 
@@ -80,7 +84,8 @@ def _dump_sqlite(connection: Connection, part: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
     except sqlite3.Error as error:
         raise AjpesReportingError(
-            f"The database could not be copied: {error}.", "make room on the disk, then back up again"
+            _("The database could not be copied: {error}.", error=error),
+            _("make room on the disk, then back up again"),
         ) from error
 
 
@@ -94,8 +99,11 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
     """Runs a program of PostgreSQL's; the password goes by its environment, which is ours alone."""
     if shutil.which(command[0]) is None:
         raise ConfigurationError(
-            f"{command[0]} is not installed here; it is needed for a database of PostgreSQL.",
-            "install the Debian package postgresql-client, of the server's version or a newer one",
+            _(
+                "{command} is not installed here; it is needed for a database of PostgreSQL.",
+                command=command[0],
+            ),
+            _("install the Debian package postgresql-client, of the server's version or a newer one"),
         )
     parameters = _parameters(url)
     environment = {
@@ -109,8 +117,16 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
     )  # fmt: skip
     if done.returncode:
         raise AjpesReportingError(
-            f"{command[0]} failed for the database {address(url)}: {_why(done)}",
-            f"mend that, then try again; {command[0]} must be of the server's version or newer",
+            _(
+                "{command} failed for the database {address}: {why}",
+                command=command[0],
+                address=address(url),
+                why=_why(done),
+            ),
+            _(
+                "mend that, then try again; {command} must be of the server's version or newer",
+                command=command[0],
+            ),
         )
 
 
@@ -128,5 +144,9 @@ def _why(done: subprocess.CompletedProcess[bytes]) -> str:
 
 def _not_empty(engine: Engine, remedy: str) -> UsageError:
     return UsageError(
-        f"There is something in the database {address(engine.url)} already. Nothing was changed.", remedy
+        _(
+            "There is something in the database {address} already. Nothing was changed.",
+            address=address(engine.url),
+        ),
+        remedy,
     )

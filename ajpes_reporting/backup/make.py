@@ -35,6 +35,7 @@ from ajpes_reporting.database.tables import audit_records, metadata
 from ajpes_reporting.database.upgrade import HEAD
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import purged
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import AuditReport, damage, verify_record
@@ -82,9 +83,13 @@ def back_up(workspace: Workspace, context: Context, folder: Path, progress: Prog
             return _back_up(workspace, context, folder, progress)
     except OSError as error:
         raise AjpesReportingError(
-            f"The backup could not be written into {folder}: {error.strerror}. It is not complete; one that "
-            "was there before is as it was.",
-            "make room on the disk, or mend the folder's rights, then back up again",
+            _(
+                "The backup could not be written into {folder}: {reason}. It is not complete; one that "
+                "was there before is as it was.",
+                folder=folder,
+                reason=error.strerror,
+            ),
+            _("make room on the disk, or mend the folder's rights, then back up again"),
         ) from error
 
 
@@ -118,11 +123,13 @@ def _ready(workspace: Workspace, folder: Path) -> Path:
     """The folder of the backup, made if need be, and readable by its owner only."""
     if (folder / SETTINGS_FILE).exists():
         raise UsageError(
-            f"{folder} holds a workspace. Nothing was done.", "name another folder for the backup"
+            _("{folder} holds a workspace. Nothing was done.", folder=folder),
+            _("name another folder for the backup"),
         )
     if folder.resolve().is_relative_to(workspace.archive.resolve()):
         raise UsageError(
-            f"{folder} is in the archive. Nothing was done.", "name another folder for the backup"
+            _("{folder} is in the archive. Nothing was done.", folder=folder),
+            _("name another folder for the backup"),
         )
     make_folder(folder)
     return folder
@@ -135,7 +142,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Busy(f"Another backup into {folder} is at work. Nothing was done.", "wait for it") from None
+        raise Busy(
+            _("Another backup into {folder} is at work. Nothing was done.", folder=folder), _("wait for it")
+        ) from None
     finally:
         os.close(handle)
 
@@ -158,18 +167,26 @@ def _refuse_another(connection: Connection, provider: str, before: Manifest, fol
     """A good backup is overwritten with its own continuation alone, and never with another provider's."""
     if before.provider != provider:
         raise UsageError(
-            f"The backup in {folder} is of provider {before.provider}, this workspace of {provider}. "
-            "Nothing was done.",
-            "name a folder of its own for each workspace",
+            _(
+                "The backup in {folder} is of provider {provider}, this workspace of {other}. "
+                "Nothing was done.",
+                folder=folder,
+                provider=before.provider,
+                other=provider,
+            ),
+            _("name a folder of its own for each workspace"),
         )
     if before.entries == 0:
         return
     seal = connection.scalar(select(audit_records.c.hash).where(audit_records.c.seq == before.entries))
     if seal != before.seal:
         raise UsageError(
-            f"The backup in {folder} is of another audit record than that of this workspace: its seal is not "
-            "in it. Nothing was done.",
-            "find out why with `ajpes-reporting audit verify`; name another folder for the backup",
+            _(
+                "The backup in {folder} is of another audit record than that of this workspace: its seal "
+                "is not in it. Nothing was done.",
+                folder=folder,
+            ),
+            _("find out why with `ajpes-reporting audit verify`; name another folder for the backup"),
         )
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ajpes_reporting.backup.files import sha256_of_bytes, write_durably
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def is_archive_path(path: str) -> bool:
 
 def _archive_path(path: str) -> str:
     if not is_archive_path(path):
-        raise ValueError("it is not a name in the archive")
+        raise ValueError(_("it is not a name in the archive"))
     return path
 
 
@@ -101,11 +102,17 @@ def read_manifest(backup: Path) -> Manifest:
         manifest = Manifest.model_validate_json(content[: content.rindex(b"\n", 0, -1)])
     except FileNotFoundError:
         raise UsageError(
-            f"There is no complete backup in {backup}: it has no {MANIFEST}.", "name a folder that holds one"
+            _(
+                "There is no complete backup in {backup}: it has no {manifest}.",
+                backup=backup,
+                manifest=MANIFEST,
+            ),
+            _("name a folder that holds one"),
         ) from None
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}.", "check the file and its rights"
+            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror),
+            _("check the file and its rights"),
         ) from None
     except (ValidationError, ValueError):
         raise _damaged(path) from None
@@ -127,5 +134,6 @@ def _sealed(manifest: Manifest) -> bytes:
 
 def _damaged(path: Path) -> UsageError:
     return UsageError(
-        f"{path} is damaged, or not the manifest of a backup. Nothing was done.", "use another backup"
+        _("{path} is damaged, or not the manifest of a backup. Nothing was done.", path=path),
+        _("use another backup"),
     )

@@ -22,6 +22,7 @@ from ajpes_reporting.database.tables import audit_records, due_reports
 from ajpes_reporting.database.upgrade import HEAD, upgrade
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import orphans, restored
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import verify_kept, verify_record
@@ -56,9 +57,15 @@ def restore(backup: Path, folder: Path, clock: Clock, progress: Progress = no_pr
         return _restore(backup, folder, clock, progress)
     except OSError as error:
         raise AjpesReportingError(
-            f"The backup in {backup} could not be restored into {folder}: {error.strerror}. "
-            f"It has no {SETTINGS_FILE}, so that nobody works with it.",
-            "make room on the disk, or mend the rights, then restore into another folder",
+            _(
+                "The backup in {backup} could not be restored into {folder}: {reason}. It has no "
+                "{settings}, so that nobody works with it.",
+                backup=backup,
+                folder=folder,
+                reason=error.strerror,
+                settings=SETTINGS_FILE,
+            ),
+            _("make room on the disk, or mend the rights, then restore into another folder"),
         ) from error
 
 
@@ -85,7 +92,7 @@ def _text(settings: bytes) -> str:
         return settings.decode()
     except UnicodeDecodeError:
         raise ConfigurationError(
-            "The settings in the backup are not UTF-8 text.", "use another backup"
+            _("The settings in the backup are not UTF-8 text."), _("use another backup")
         ) from None
 
 
@@ -98,8 +105,11 @@ def _named_database(settings: bytes) -> str:
 def _refuse_newer(manifest: Manifest) -> None:
     if manifest.revision > HEAD:
         raise UsageError(
-            f"The backup was made by a newer version of this program ({manifest.program}). Nothing was done.",
-            "install that version, or a newer one",
+            _(
+                "The backup was made by a newer version of this program ({program}). Nothing was done.",
+                program=manifest.program,
+            ),
+            _("install that version, or a newer one"),
         )
 
 
@@ -118,8 +128,8 @@ def _check_file(backup: Path, name: str, sha256: str) -> None:
     is_ours = path.is_file() and path.resolve() == backup.resolve() / name
     if not is_ours or sha256_of(path) != sha256:
         raise UsageError(
-            f"The backup is damaged: {path} is missing or was changed. Nothing was done.",
-            "use another backup, or mend that file from another copy",
+            _("The backup is damaged: {path} is missing or was changed. Nothing was done.", path=path),
+            _("use another backup, or mend that file from another copy"),
         )
 
 
@@ -127,9 +137,12 @@ def _future_workspace(settings: bytes, manifest: Manifest, folder: Path) -> Work
     workspace = Workspace(folder.absolute(), read_settings(_text(settings), SETTINGS_FILE))
     if workspace.settings.provider.registration_number != manifest.provider:
         raise ConfigurationError(
-            f"The settings are of provider {workspace.settings.provider.registration_number}, the backup is "
-            f"of {manifest.provider}.",
-            "take AJPES_REPORTING_PROVIDER__… out of the environment",
+            _(
+                "The settings are of provider {registration_number}, the backup is of {provider}.",
+                registration_number=workspace.settings.provider.registration_number,
+                provider=manifest.provider,
+            ),
+            _("take AJPES_REPORTING_PROVIDER__… out of the environment"),
         )
     return workspace
 
@@ -137,13 +150,17 @@ def _future_workspace(settings: bytes, manifest: Manifest, folder: Path) -> Work
 def _refuse_what_is_there(folder: Path, engine: Engine, manifest: Manifest) -> None:
     if (folder / SETTINGS_FILE).exists():
         raise UsageError(
-            f"There is a workspace in {folder} already. Nothing was changed.", "name another folder"
+            _("There is a workspace in {folder} already. Nothing was changed.", folder=folder),
+            _("name another folder"),
         )
     if engine.dialect.name != manifest.database.kind:
         raise ConfigurationError(
-            f"The backup is of a database of {manifest.database.kind}; the settings name one of "
-            f"{engine.dialect.name}.",
-            f"name one of {manifest.database.kind} in AJPES_REPORTING_DATABASE__URL",
+            _(
+                "The backup is of a database of {kind}; the settings name one of {name}.",
+                kind=manifest.database.kind,
+                name=engine.dialect.name,
+            ),
+            _("name one of {kind} in AJPES_REPORTING_DATABASE__URL", kind=manifest.database.kind),
         )
     require_empty(engine)
 
@@ -160,7 +177,9 @@ def _fill(backup: Path, manifest: Manifest, workspace: Workspace, engine: Engine
 
 def _refuse_changed(name: str, copied: str, expected: str) -> None:
     if copied != expected:
-        raise UsageError(f"{name} changed while it was restored.", "let nobody write into the backup")
+        raise UsageError(
+            _("{name} changed while it was restored.", name=name), _("let nobody write into the backup")
+        )
 
 
 def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clock) -> None:
@@ -206,7 +225,12 @@ def _providers(connection: Connection) -> set[str]:
 
 def _not_usable(workspace: Workspace, problem: str) -> AjpesReportingError:
     return AjpesReportingError(
-        f"What was restored into {workspace.folder} is not what was backed up: {problem}. It has no "
-        f"{SETTINGS_FILE}, so that nobody works with it.",
-        "remove it, and use another backup",
+        _(
+            "What was restored into {folder} is not what was backed up: {problem}. It has no {settings}, "
+            "so that nobody works with it.",
+            folder=workspace.folder,
+            problem=problem,
+            settings=SETTINGS_FILE,
+        ),
+        _("remove it, and use another backup"),
     )

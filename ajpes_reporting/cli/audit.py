@@ -12,6 +12,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown_json
+from ajpes_reporting.i18n import _, _n, localized
 from ajpes_reporting.private import open_private
 
 
@@ -32,14 +33,27 @@ def verify(session: Session) -> None:
     document = {**asdict(report), "entries": own, "whole": not report.problems}
 
     def show() -> None:
-        echo(f"{own} entries, {report.files} archived files. The newest seal is {report.head}.")
+        echo(
+            _(
+                "Entries: {own:count}, archived files: {files:count}. The newest seal is {head}.",
+                own=own,
+                files=report.files,
+                head=report.head,
+            )
+        )
         if report.others:
-            echo(f"  {report.others} entries of other providers are in the same chain.")
+            echo(
+                _n(
+                    "  {count:count} entry of other providers is in the same chain.",
+                    "  {count:count} entries of other providers are in the same chain.",
+                    report.others,
+                )
+            )
         for problem in report.problems:
-            echo(f"  {problem}")
+            echo(f"  {localized(problem)}")
         for remark in report.remarks:
-            echo(f"  {remark}.")
-        echo("The record is whole." if not report.problems else "The record is NOT whole.")
+            echo(f"  {localized(remark)}.")
+        echo(_("The record is whole.") if not report.problems else _("The record is NOT whole."))
 
     session.emit(document, show)
     if report.problems:
@@ -64,15 +78,30 @@ def export(session: Session, output: Path) -> None:
                 out.write(shown_json(json.dumps(entry, ensure_ascii=False)) + "\n")
                 counts["entries" if "body" in entry else "others"] += 1
     except FileExistsError:
-        raise UsageError(f"{output} exists already; it was left as it is.", "name another file") from None
+        raise UsageError(
+            _("{output} exists already; it was left as it is.", output=output), _("name another file")
+        ) from None
     except OSError as error:
         raise AjpesReportingError(
-            f"{output} could not be written: {error.strerror}.", "name another file"
+            _("{output} could not be written: {reason}.", output=output, reason=error.strerror),
+            _("name another file"),
         ) from None
 
     def tell() -> None:
-        echo(f"{counts['entries']} entries written to {output}.")
+        echo(
+            _n(
+                "{count:count} entry written to {output}.",
+                "{count:count} entries written to {output}.",
+                counts["entries"],
+                output=output,
+            )
+        )
         if counts["others"]:
-            echo(f"Of {counts['others']} more, which are of other providers, the hashes alone.")
+            echo(
+                _(
+                    "Entries of other providers, of which only the hashes were written: {others:count}.",
+                    others=counts["others"],
+                )
+            )
 
     session.emit({"file": output, **counts}, tell)

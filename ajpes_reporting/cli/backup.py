@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.i18n import _, localized
 
 if TYPE_CHECKING:
     from ajpes_reporting.backup.make import Backup
@@ -50,10 +51,23 @@ def _document(done: Backup) -> dict[str, object]:
 
 def _show(done: Backup) -> None:
     manifest = done.manifest
-    echo(f"The backup in {done.folder} is complete, of {local_time(manifest.made_at)}.")
-    echo(f"  {manifest.entries} entries, {len(manifest.archive)} archived files, {done.copied} of them new.")
-    echo(f"  The seal is {manifest.seal}.")
+    echo(
+        _(
+            "The backup in {folder} is complete, of {made_at:moment}.",
+            folder=done.folder,
+            made_at=manifest.made_at,
+        )
+    )
+    echo(
+        _(
+            "  Entries: {entries:count}, archived files: {files:count}, new ones among them: {copied:count}.",
+            entries=manifest.entries,
+            files=len(manifest.archive),
+            copied=done.copied,
+        )
+    )
+    echo(_("  The seal is {seal}.", seal=manifest.seal))
     for problem in manifest.problems:
-        echo(f"  {problem}")
+        echo(f"  {localized(problem)}")
     if manifest.problems:
-        echo("This is wrong in the workspace, and so in the backup. See `ajpes-reporting audit verify`.")
+        echo(_("This is wrong in the workspace, and so in the backup. See `ajpes-reporting audit verify`."))

@@ -8,6 +8,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.i18n import _
 
 
 @click.command("init")
@@ -46,16 +47,22 @@ def command(
 
 
 def _show_completed(directory: Path) -> None:
-    echo(f"The workspace {directory} was there already. Its settings were left alone.")
-    echo("Its database and its archive are ready and up to date.")
+    echo(_("The workspace {directory} was there already. Its settings were left alone.", directory=directory))
+    echo(_("Its database and its archive are ready and up to date."))
 
 
 def _show(directory: Path) -> None:
     from ajpes_reporting.deliver.registry import names, sections
 
-    echo(f"A workspace is ready in {directory}.")
+    echo(_("A workspace is ready in {directory}.", directory=directory))
     ways = sections(names(), "and")
-    echo(f"  {directory}/ajpes.toml   the settings; fill in the provider, {ways}")
-    echo(f"  {directory}/ajpes.db     the ledger and the journal")
-    echo(f"  {directory}/archive      the exact bytes of everything sent and received")
-    echo(f"Next: fill in ajpes.toml, then `ajpes-reporting -w {directory} doctor`.")
+    echo(
+        _(
+            "  {directory}/ajpes.toml   the settings; fill in the provider, {ways}",
+            directory=directory,
+            ways=ways,
+        )
+    )
+    echo(_("  {directory}/ajpes.db     the ledger and the journal", directory=directory))
+    echo(_("  {directory}/archive      the exact bytes of everything sent and received", directory=directory))
+    echo(_("Next: fill in ajpes.toml, then `ajpes-reporting -w {directory} doctor`.", directory=directory))

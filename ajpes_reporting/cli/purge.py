@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.i18n import _n
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.purge import Purged
@@ -37,9 +38,28 @@ def command(session: Session, dry_run: bool) -> None:
 
 
 def _show(done: Purged, *, dry_run: bool) -> None:
-    verb = "would be removed" if dry_run else "removed"
-    echo(f"{len(done.files)} files {verb}; over is what is older than {local_time(done.before)}.")
+    if dry_run:
+        message = _n(
+            "{count:count} file would be removed; it is older than {before:moment}.",
+            "{count:count} files would be removed; they are older than {before:moment}.",
+            len(done.files),
+            before=done.before,
+        )
+    else:
+        message = _n(
+            "{count:count} file removed; it was older than {before:moment}.",
+            "{count:count} files removed; they were older than {before:moment}.",
+            len(done.files),
+            before=done.before,
+        )
+    echo(message)
     for file in done.files:
         echo(f"  {file.owner}: {file.path}")
     if done.leftovers:
-        echo(f"{done.leftovers} files were removed that an earlier purge had left behind.")
+        echo(
+            _n(
+                "{count} file was removed that an earlier purge had left behind.",
+                "{count} files were removed that an earlier purge had left behind.",
+                done.leftovers,
+            )
+        )

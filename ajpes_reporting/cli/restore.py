@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Session, local_time, with_session
+from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.i18n import _, localized
 
 if TYPE_CHECKING:
     from ajpes_reporting.backup.restore import Restored
@@ -45,15 +46,35 @@ def command(session: Session, backup: Path, directory: Path) -> None:
 
 def _show(directory: Path, done: Restored) -> None:
     manifest = done.manifest
-    echo(f"A workspace is restored in {directory}, as it was on {local_time(manifest.made_at)}.")
-    echo(f"  {manifest.entries} entries, {len(manifest.archive)} archived files, all of them checked.")
-    echo(f"  The seal of the backup is {manifest.seal}: compare it with the one you noted.")
+    echo(
+        _(
+            "A workspace is restored in {directory}, as it was on {made_at:moment}.",
+            directory=directory,
+            made_at=manifest.made_at,
+        )
+    )
+    echo(
+        _(
+            "  Entries: {entries:count}, archived files: {files:count}, all of them checked.",
+            entries=manifest.entries,
+            files=len(manifest.archive),
+        )
+    )
+    echo(_("  The seal of the backup is {seal}: compare it with the one you noted.", seal=manifest.seal))
     for problem in manifest.problems:
-        echo(f"  {problem}")
+        echo(f"  {localized(problem)}")
     if done.settings_name_another_database:
         echo(
-            f"ajpes.toml names another database than the one it was restored into. Before anything else, "
-            f"write that one into {done.workspace.settings_file}, or keep AJPES_REPORTING_DATABASE__URL set."
+            _(
+                "ajpes.toml names another database than the one it was restored into. Before anything "
+                "else, write that one into {settings_file}, or keep AJPES_REPORTING_DATABASE__URL set.",
+                settings_file=done.workspace.settings_file,
+            )
         )
-    echo("What was imported or sent after that is not in it. Reports that may have been sent are held.")
-    echo(f"Next: `ajpes-reporting -w {directory} doctor`, `collect`, then import what is missing.")
+    echo(_("What was imported or sent after that is not in it. Reports that may have been sent are held."))
+    echo(
+        _(
+            "Next: `ajpes-reporting -w {directory} doctor`, `collect`, then import what is missing.",
+            directory=directory,
+        )
+    )

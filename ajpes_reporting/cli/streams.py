@@ -15,6 +15,7 @@ import traceback
 from typing import TYPE_CHECKING, TextIO
 
 from ajpes_reporting.cli.output import echo
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,8 +42,11 @@ class Streams:
         failure = self._output.failure
         if failure is not None and failure.errno != errno.EPIPE:
             echo(
-                f"The output could not be written: {failure.strerror}. The work is done; the exit code says "
-                "what it came to.",
+                _(
+                    "The output could not be written: {reason}. The work is done; the exit code says what "
+                    "it came to.",
+                    reason=failure.strerror,
+                ),
                 err=True,
             )
 
@@ -99,6 +103,6 @@ def _text(outlet: _Outlet, given: TextIO | None) -> io.TextIOWrapper:
 
 def _show_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A fault of ours; its words may be a stranger's, and none of its lines looks like one of ours."""
-    echo("The program failed.", err=True)
+    echo(_("The program failed."), err=True)
     for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
         echo(f"  {line}", err=True)

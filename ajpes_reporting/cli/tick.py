@@ -12,6 +12,7 @@ from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import exit_code, result_json
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.context import Context
@@ -60,4 +61,6 @@ def _json(context: Context, done: Done) -> dict[str, Any]:
 
 
 def _told(error: Exception) -> AjpesReportingError:
-    return in_words(error) or AjpesReportingError(f"A job failed of something unforeseen: {error!r}.")
+    return in_words(error) or AjpesReportingError(
+        _("A job failed of something unforeseen: {error}.", error=repr(error))
+    )

@@ -6,12 +6,12 @@ data would write 17:40, which the norm rejects.
 
 from __future__ import annotations
 
+import datetime as dt
 import string
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
 LJUBLJANA = ZoneInfo("Europe/Ljubljana")
@@ -49,6 +49,22 @@ class Formats:
     def month(self, day: dt.date) -> str:
         """November 2026."""
         return f"{_MONTHS[day.month - 1]} {day.year}"
+
+    def day(self, day: dt.date) -> str:
+        """2026-11-17, as tables have it."""
+        return day.isoformat()
+
+    def period(self, key: str) -> str:
+        """A day or a month as the journal writes it: 2026-11-17, 2026-10."""
+        return key
+
+    def tenths(self, number: int) -> str:
+        """123 as "12.3"."""
+        return f"{number // 10}.{number % 10}"
+
+    def second(self, at: dt.datetime) -> str:
+        """2026-11-17 18:00:05, in the time of Ljubljana."""
+        return f"{at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M:%S}"
 
     def moment(self, at: dt.datetime) -> str:
         """2026-11-17 18:00, in the time of Ljubljana."""
@@ -94,6 +110,14 @@ class Formats:
                 return self.date(value)
             case "month":
                 return self.month(value)
+            case "day":
+                return self.day(value)
+            case "period":
+                return self.period(value)
+            case "tenths":
+                return self.tenths(value)
+            case "second":
+                return self.second(value)
             case "moment":
                 return self.moment(value)
             case "clock":
@@ -119,6 +143,26 @@ class SloveneFormats(Formats):
     def date(self, day: dt.date) -> str:
         """17. 11. 2026: without letters it fits every case."""
         return f"{day.day}. {day.month}. {day.year}"
+
+    def day(self, day: dt.date) -> str:
+        """17. 11. 2026."""
+        return self.date(day)
+
+    def period(self, key: str) -> str:
+        """17. 11. 2026, or oktober 2026; what is neither a day nor a month stays as it is."""
+        try:
+            first = dt.date.fromisoformat(key if len(key) > 7 else f"{key}-01")
+        except ValueError:
+            return key
+        return self.date(first) if len(key) > 7 else self.month(first)
+
+    def tenths(self, number: int) -> str:
+        """123 as "12,3"."""
+        return f"{number // 10},{number % 10}"
+
+    def second(self, at: dt.datetime) -> str:
+        """17. 11. 2026 ob 18.00.05, in the time of Ljubljana."""
+        return f"{self.moment(at)}.{at.second:02d}"
 
     def month(self, day: dt.date) -> str:
         """november 2026."""

@@ -70,10 +70,7 @@ def _n(singular: str, plural: str, count: int, /, **values: Any) -> Message:
 
 
 def pack(text: str) -> str:
-    """A text, or a message with its parts, as one string that `unpack` reads; a plain text is itself.
-
-    Raises TypeError for a value that is no text, number, date, message or list of these.
-    """
+    """A text, or a message with its parts, as one string that `unpack` reads; a plain text is itself."""
     if isinstance(text, Message) and text:
         return json.dumps(_packed(text), ensure_ascii=False)
     return json.dumps({"plain": str(text)}, ensure_ascii=False) if text.startswith("{") else str(text)
@@ -116,11 +113,9 @@ def _packed(value: Any) -> Any:
         return {"day": value.isoformat()}
     if isinstance(value, tuple | list):
         return [_packed(item) for item in value]
-    if isinstance(value, str):
-        return str(value)
     if isinstance(value, int):
         return int(value)
-    raise TypeError(f"a message that is kept has no values of the type {type(value).__name__}")
+    return str(value)  # a path, an error: it is only ever shown
 
 
 def _unpacked(value: Any) -> Any:

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.monitoring.metrics import registry_of
 from ajpes_reporting.network.address import parse_address
 from ajpes_reporting.network.places import Places
@@ -63,8 +64,13 @@ def _open(host: str, port: int, watched: Sequence[Watched], pulse: Heartbeat) ->
         return _Server(family, address, watched, pulse)
     except OSError as error:
         raise ConfigurationError(
-            f"monitoring.listen is {host}, port {port}, which this machine does not give: {error.strerror}.",
-            "see what listens there, or name another port; nothing was started",
+            _(
+                "monitoring.listen is {host}, port {port}, which this machine does not give: {reason}.",
+                host=host,
+                port=port,
+                reason=error.strerror,
+            ),
+            _("see what listens there, or name another port; nothing was started"),
         ) from None
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from ajpes_reporting.database.engine import reason
 from ajpes_reporting.database.upgrade import upgrading
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +52,13 @@ def require_queue(engine: Engine) -> None:
         with engine.connect() as connection:
             known = _revision(connection)
     except DBAPIError as error:
-        raise ConfigurationError(f"The queue cannot be looked at: {reason(error)}.") from error
+        raise ConfigurationError(
+            _("The queue cannot be looked at: {reason}.", reason=reason(error))
+        ) from error
     if known != _newest():
         raise ConfigurationError(
-            "The queue of the workers is not there, or is of another version of Procrastinate.",
-            "bring it up to date with `ajpes-reporting init`, as the owner of the tables",
+            _("The queue of the workers is not there, or is of another version of Procrastinate."),
+            _("bring it up to date with `ajpes-reporting init`, as the owner of the tables"),
         )
 
 
@@ -63,8 +66,8 @@ def require_postgresql(engine: Engine) -> None:
     """Raises `ConfigurationError` for any other database."""
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(
-            'schedule.engine is "procrastinate", and the database is not PostgreSQL.',
-            'set database.url to a PostgreSQL database, or schedule.engine to "embedded"',
+            _('schedule.engine is "procrastinate", and the database is not PostgreSQL.'),
+            _('set database.url to a PostgreSQL database, or schedule.engine to "embedded"'),
         )
 
 

@@ -106,7 +106,7 @@ def test_a_message_that_was_turned_away_is_not_blamed_on_the_ledger(early: Bank)
     early.authority.faults.add("soap", "fault", code="Client", times=1)
     early.run()
     (alarm,) = (alarm for key, alarm in alarms(early).items() if key.startswith("refused"))
-    assert "mend [soap]" in alarm.remedy
+    assert "correct [soap]" in alarm.remedy
     assert "--same" in alarm.remedy
 
 
