@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
@@ -18,7 +19,7 @@ _MOST = 1_000
 _MOST_SUGGESTED = 20
 
 
-@click.group("answers")
+@click.group("answers", cls=Group)
 def command() -> None:
     """Answers of AJPES that were set aside: they fit no report, or could not be read."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
@@ -16,7 +17,7 @@ from ajpes_reporting.i18n import _, _n, localized
 from ajpes_reporting.private import open_private
 
 
-@click.group("audit", short_help="Prove that the record is whole; hand it to an auditor.")
+@click.group("audit", cls=Group, short_help="Prove that the record is whole; hand it to an auditor.")
 def command() -> None:
     """The record of what happened: a chain in which every entry seals the one before it."""
 

@@ -11,6 +11,7 @@ import click
 
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
@@ -60,7 +61,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group("build", short_help="Write a report file and change nothing else.")
+@click.group("build", cls=Group, short_help="Write a report file and change nothing else.")
 def command() -> None:
     """Writes the report that a run would send now, checks it, and changes nothing else.
 

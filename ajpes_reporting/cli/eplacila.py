@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 200
 
 
-@click.group("eplacila", short_help="Web payments through UJP e-plačila.")
+@click.group("eplacila", cls=Group, short_help="Web payments through UJP e-plačila.")
 def command() -> None:
     """Web payments through UJP e-plačila: begin them, ask for them, be told of them."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 CLICK_DOMAIN = "click"
+_NO_LIMIT = 1_000
 _VARIABLE = "LANGUAGE"
 _AS_STARTED = os.environ.get(_VARIABLE)
 _HELP_AND_EXTRAS = re.compile(r"(?P<help>.*?)(?P<extras>  \[.*\])?", re.DOTALL)
@@ -48,6 +49,20 @@ class Context(click.Context):
     def invoke(self, *callback: Any, **given: Any) -> Any:
         with _environment(_AS_STARTED):
             return super().invoke(*callback, **given)
+
+
+class Group(click.Group):
+    """A group of commands, each listed with its whole short help, which is how the catalogue has it."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(context, name)) for name in self.list_commands(context)]
+        with formatter.section(gettext.gettext("Commands")):
+            formatter.write_dl([(name, short_help(command)) for name, command in found if command])
+
+
+def short_help(command: click.Command) -> str:
+    """A command in one line: its short help, or the first sentence of its help."""
+    return command.get_short_help_str(limit=_NO_LIMIT)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import ledger_pull
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Right, Session, local_time, with_session
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.events import Event
 
 
-@click.group("ledger", short_help="Import or pull facts, cancel and replace events, show a history.")
+@click.group(
+    "ledger", cls=Group, short_help="Import or pull facts, cancel and replace events, show a history."
+)
 def command() -> None:
     """The ledger: facts come in, a wrong one is cancelled, nothing is ever edited."""
 

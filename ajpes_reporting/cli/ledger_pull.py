@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.session import Right, Session, with_session
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("account", "month", Right("payments"), Right("EUR"), Right("reversals"), Right("EUR back"), "")
 
 
-@click.group("pull", short_help="Take in what another system recorded.")
+@click.group("pull", cls=Group, short_help="Take in what another system recorded.")
 def command() -> None:
     """Takes in what another system recorded, without a file in between."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gettext
 import importlib
 import os
 import sys
@@ -79,7 +80,7 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
+        with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
 
 

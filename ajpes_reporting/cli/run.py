@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import leave_with
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.pipeline.context import Context
 
 
-@click.group("run", short_help="Select, build, check, archive, deliver, read the answer.")
+@click.group("run", cls=Group, short_help="Select, build, check, archive, deliver, read the answer.")
 def command() -> None:
     """Sends a report: select, build, check, archive, deliver, read the answer."""
 

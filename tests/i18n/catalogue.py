@@ -20,7 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 import ajpes_reporting
-from ajpes_reporting.cli.help import CLICK_DOMAIN
+from ajpes_reporting.cli.help import CLICK_DOMAIN, short_help
 from ajpes_reporting.cli.main import COMMANDS, cli
 from ajpes_reporting.i18n.catalogue import DOMAIN, FOLDER
 
@@ -77,7 +77,7 @@ def _help_of(command: click.Command) -> Iterator[str]:
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            yield below.get_short_help_str(limit=1000)
+            yield short_help(below)
             yield from _help_of(below)
 
 
