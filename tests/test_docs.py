@@ -40,9 +40,16 @@ def test_every_setting_is_explained_and_none_that_there_is_not() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Nobody runs into a page that is not there."""
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    local = [link for link in links if not link.startswith("http")]
-    assert [link for link in local if not (page.parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    local = [(page.parent / link if link else page, anchor) for link, anchor in links if "://" not in link]
+    assert [target for target, _anchor in local if not target.exists()] == []
+    assert [link for link in local if link[1] and link[1] not in anchors_of(link[0])] == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the places that show Markdown make them."""
+    headings = re.findall("^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
