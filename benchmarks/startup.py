@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from ajpes_reporting.cli.period_options import day_or_today, month_or_last
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.journal import due
@@ -32,7 +31,7 @@ def _note_what_is_due(workspace: Workspace) -> None:
     """As in a workspace that is in use, where the schedule has done so: deadlines are read, not reckoned."""
     context = open_context(open_workspace(workspace.folder))
     for kind in context.kinds:
-        period = (month_or_last if kind.monthly else day_or_today)(None, context.clock)
+        period = kind.current_period(context.clock())
         with writing(context.engine) as connection:
             deadline = kind.deadline(period, context.extra_days_off)
             due.expect(connection, context.provider, kind.code, period.key, deadline)

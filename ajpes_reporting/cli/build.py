@@ -11,10 +11,10 @@ import click
 
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.findings import log_json, show_log
-from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.period_options import day_or_today, month_or_last
+from ajpes_reporting.cli.period_options import period_of, period_option
+from ajpes_reporting.cli.report_commands import ReportCommands
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import code_of, left_out_json, moved, moved_json, nothing_because
 from ajpes_reporting.cli.wording import counted
@@ -61,7 +61,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group("build", cls=Group, short_help="Write a report file and change nothing else.")
+@click.group("build", cls=ReportCommands, short_help="Write a report file and change nothing else.")
 def command() -> None:
     """Writes the report that a run would send now, checks it, and changes nothing else.
 
@@ -69,35 +69,26 @@ def command() -> None:
     """
 
 
-@command.command("nodurs")
-@click.option("--date", "day", help="The day, YYYY-MM-DD; default: today.")
-@_with_options
-@with_session
-def nodurs(session: Session, day: str | None, **wish: Any) -> None:
-    """The daily report of changed obligations."""
-    context = session.context()
-    _build(session, context, "NODURS", day_or_today(day, context.clock), _Wish(**wish))
+@command.made_by
+def _of(kind: ReportKind) -> click.Command:
+    @click.command(kind.name, help=kind.title)
+    @period_option(kind)
+    @_with_options
+    @with_session
+    def report(session: Session, period: str | None, **wish: Any) -> None:
+        context = session.context()
+        _build(session, context, kind, period_of(kind, period, context.clock), _Wish(**wish))
+
+    return report
 
 
-@command.command("spapp")
-@click.option("--month", help="The month, YYYYMM; default: last month.")
-@_with_options
-@with_session
-def spapp(session: Session, month: str | None, **wish: Any) -> None:
-    """The monthly report of turnover and balances."""
-    context = session.context()
-    _build(session, context, "SPAPP", month_or_last(month, context.clock), _Wish(**wish))
-
-
-def _build(session: Session, context: Context, code: str, period: Period, wish: _Wish) -> None:
+def _build(session: Session, context: Context, kind: ReportKind, period: Period, wish: _Wish) -> None:
     from ajpes_reporting.pipeline.build import Built
     from ajpes_reporting.pipeline.run import foresee
-    from ajpes_reporting.reports.registry import by_code
 
-    kind = by_code(code)
     target = None
     with context.working_folder() as folder:
-        with session.progress(f"Building {code}") as progress:
+        with session.progress(f"Building {kind.code}") as progress:
             seen = foresee(context, kind, period, folder, progress, also_closed=wish.anyway)
         if isinstance(seen.built, Built):
             target = _target(wish.output, seen.built.path.name)

@@ -152,9 +152,9 @@ class Demo:
         self._say(f"Start the authority again: {program} sandbox {self._directory}")
 
     def _today(self) -> Period:
-        from ajpes_reporting.cli.period_options import day_or_today
+        from ajpes_reporting.reports.nodurs import NODURS
 
-        return day_or_today(None, self._desk.clock)
+        return NODURS.current_period(self._desk.clock())
 
     def _month(self) -> Period:
         from ajpes_reporting.domain.periods import parse_month

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ajpes_reporting.cli.csv_output import write_csv
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.imports import difference_json, show_moved
 from ajpes_reporting.cli.output import echo, echo_file, write_json
+from ajpes_reporting.cli.report_commands import ReportName, report_names
 from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.cli.telling import due_in_words, nothing_because
 from ajpes_reporting.cli.wording import counted
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.reported import Difference
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.queries.obligations import PendingEvent, PendingObligation
-    from ajpes_reporting.queries.pending import NextNodurs, NextSpapp, Pending
+    from ajpes_reporting.queries.pending import NextNodurs, NextReport, NextSpapp, Pending
+    from ajpes_reporting.reports.kind import ReportKind
 
 _OBLIGATIONS_SHOWN = 20
 _EVENTS_SHOWN = 5
@@ -47,10 +50,12 @@ _COLUMNS = {
         *(f"{side}_{name}" for side in ("accepted", "now") for name in _FIGURES),
     ),
 }  # fmt: skip
+_COLUMNS_IN_BRIEF = ("period", "deadline", "records")
+"""Of a report about which there is no more to say than how much is in it."""
 
 
 @click.command("pending", short_help="What the next reports hold, and why; what is left out.")
-@click.argument("report", required=False, type=click.Choice(tuple(_COLUMNS), case_sensitive=False))
+@click.argument("report", required=False, type=ReportName())
 @click.option("--date", "day", help="The day of the NODURS report, YYYY-MM-DD; default: the next one.")
 @click.option(
     "--csv", "table", type=click.Path(path_type=Path), metavar="FILE",
@@ -64,9 +69,9 @@ def command(
     """Says what the next report holds and why each obligation is in it, and what is left out.
 
     For SPAPP, in brief; and every account that AJPES has accepted with other figures than the ledger has
-    now. Without a name, both. Nothing is sent, and nothing is changed.
+    now. Without a name, every report. Nothing is sent, and nothing is changed.
     """
-    wanted = (report,) if report else tuple(_COLUMNS)
+    wanted = (report,) if report else tuple(report_names())
     if day and "nodurs" not in wanted:
         raise UsageError("--date names the day of a NODURS report.", "leave it out for SPAPP")
     if table is not None:
@@ -131,7 +136,17 @@ def _look(
         if for_a_person and "spapp" in chosen.reports:
             spapp = asked.spapp()
             shown.append(lambda _session: _show_spapp(context, spapp))
+        if for_a_person:
+            for kind, report in _others(asked, chosen):
+                shown.append(partial(_show_in_brief, context, kind, report))
     return shown
+
+
+def _others(asked: Pending, chosen: _Chosen) -> Iterator[tuple[ReportKind, NextReport]]:
+    """The chosen reports that are told in brief."""
+    for kind in asked.context.kinds:
+        if kind.name in chosen.reports and kind.name not in _COLUMNS:
+            yield kind, asked.brief(kind)
 
 
 def _nodurs(asked: Pending, chosen: _Chosen) -> NextNodurs:
@@ -144,13 +159,16 @@ def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
         lists["nodurs"] = map(_obligation_json, _nodurs(asked, chosen).obligations())
     if "spapp" in chosen.reports:
         lists["spapp"] = map(difference_json, asked.spapp().differences())
+    for kind, report in _others(asked, chosen):
+        lists[kind.name] = iter([{**_in_brief(report), "totals": report.totals}])
     with open_private(spool.path, "w", encoding="utf-8") as out:
         write_json(lists if len(lists) > 1 else next(iter(lists.values())), out)
 
 
 def _write_table(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
     """Of both reports one table, with a first column that says which."""
-    columns = tuple(column for name in chosen.reports for column in _COLUMNS[name])
+    each = (_COLUMNS.get(name, _COLUMNS_IN_BRIEF) for name in chosen.reports)
+    columns = tuple(dict.fromkeys(column for names in each for column in names))
     if len(chosen.reports) > 1:
         columns = ("report", *columns)
     with open_private(spool.path, "w", encoding="utf-8", newline="") as out:
@@ -164,6 +182,12 @@ def _table_rows(asked: Pending, chosen: _Chosen) -> Iterator[dict[str, Any]]:
     if "spapp" in chosen.reports:
         for difference in asked.spapp().differences():
             yield {"report": "SPAPP", **_difference_row(difference)}
+    for kind, report in _others(asked, chosen):
+        yield {"report": kind.code, **_in_brief(report)}
+
+
+def _in_brief(report: NextReport) -> dict[str, Any]:
+    return {"period": report.period.key, "deadline": report.deadline, "records": report.record_count}
 
 
 def _obligation_json(item: PendingObligation) -> dict[str, Any]:
@@ -300,6 +324,14 @@ def _event_cells(event: PendingEvent) -> list[str]:
         format_decimal(event.amount_cents),
         local_time(event.recorded_at),
     ]
+
+
+def _show_in_brief(context: Context, kind: ReportKind, report: NextReport, _session: Session) -> None:
+    name, records = f"{kind.code} for {report.period.spoken}", counted(report.record_count, kind.record_noun)
+    echo(f"{name} holds {records}." if report.has_ended else f"{name} holds {records} so far.")
+    if report.totals:
+        echo(f"  as written: {', '.join(f'{field} {total}' for field, total in report.totals.items())}")
+    echo(f"  {due_in_words(report.deadline, context.clock())}")
 
 
 def _show_spapp(context: Context, spapp: NextSpapp) -> None:

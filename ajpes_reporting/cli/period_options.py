@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.domain.calendar import LJUBLJANA
-from ajpes_reporting.domain.periods import Day, Month, Period, parse_day, parse_month
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.reports.kind import ReportKind
 
 DAY = click.DateTime(["%Y-%m-%d"])
 """A day of a calendar; show it with `metavar="DATE"`."""
 
 
-def day_or_today(text: str | None, clock: Clock) -> Period:
-    """The day named, otherwise today in Ljubljana."""
-    return parse_day(text) if text else Day(clock().astimezone(LJUBLJANA).date())
+def period_option(kind: ReportKind) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a command the option that names a period of this kind, as `period`; see `period_of`."""
+    if kind.monthly:
+        return click.option("--month", "period", help="The month, YYYYMM; default: last month.")
+    return click.option("--date", "period", help="The day, YYYY-MM-DD; default: today.")
 
 
-def month_or_last(text: str | None, clock: Clock) -> Period:
-    """The month named, otherwise the month before this one in Ljubljana."""
-    if text:
-        return parse_month(text)
-    today = clock().astimezone(LJUBLJANA).date()
-    return Month(today.year, today.month).previous()
+def period_of(kind: ReportKind, text: str | None, clock: Clock) -> Period:
+    """Returns the period named, otherwise the current one. Raises `UsageError` if `text` names none."""
+    return kind.parse_period(text) if text else kind.current_period(clock())

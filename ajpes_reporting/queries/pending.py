@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class NextReport:
+    """The next report of any kind in brief: its period and deadline, its records, its totals as written."""
+
+    period: Period
+    has_ended: bool
+    deadline: datetime
+    record_count: int
+    totals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class NextNodurs:
     """The next daily report: of which day, with what was recorded until when, and what it leaves out."""
 
@@ -76,6 +87,20 @@ class Pending:
 
     connection: Connection
     context: Context
+
+    def brief(self, kind: ReportKind) -> NextReport:
+        """Returns the next report of a kind. A period that is not over is summed up as far as it goes."""
+        period = self._next_period(kind)
+        self.context.refresh_ledger(self.connection, kind, period.key)
+        request = request_for(self.context, kind, period)
+        selection = kind.select(self.connection, request)
+        return NextReport(
+            period,
+            request.prepared_at >= period.end,
+            kind.deadline(period, self.context.extra_days_off),
+            selection.record_count,
+            selection.totals,
+        )
 
     def nodurs(self, day: Period | None = None) -> NextNodurs:
         """The next daily report, or that of a day."""
