@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from ajpes_reporting.config import open_workspace
-from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
-from ajpes_reporting.domain.calendar import nodurs_deadline
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.domain.periods import Day, Period
-from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import _
 from ajpes_reporting.pipeline.build import rehearse
-from ajpes_reporting.pipeline.run import Ending, run
 from ajpes_reporting.queries.pending import pending
-from ajpes_reporting.reports import registry
-from ajpes_reporting.reports.kind import FileRules, ReportKind, Request, Selection
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox
 from ajpes_reporting.wiring import open_context
-from ajpes_reporting.xmlread import Record
 from tests.pipeline.conftest import HEADER, NOV_17, NOV_18, Bank, Time, event, make_bank
 
 COLUMNS = f"{HEADER},reference_model,reference,creditor_account,creditor_name"
@@ -122,81 +110,3 @@ def test_two_providers_in_one_installation_keep_apart(bank: Bank) -> None:
     assert built.record_count == 2
     assert built.path.name == "NODURS_20261117_1572814.xml"
     other.context.engine.dispose()
-
-
-TOY_XSD = """<?xml version="1.0"?>
-<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:toy" targetNamespace="urn:toy"
-           elementFormDefault="qualified">
-  <xs:element name="Toy">
-    <xs:complexType>
-      <xs:sequence><xs:element name="Thing" maxOccurs="unbounded"/></xs:sequence>
-    </xs:complexType>
-  </xs:element>
-</xs:schema>"""
-
-
-def _select(_connection: Connection, _request: Request) -> Selection:
-    return Selection(2, {"count": "2"}, [("a",), ("b",)])
-
-
-def _write(_request: Request, selection: Selection) -> Iterator[bytes]:
-    yield b'<Toy xmlns="urn:toy">'
-    for (name,) in selection.rows:
-        yield f"<Thing>{name}</Thing>".encode()
-    yield b"</Toy>"
-
-
-def _deadline(period: Period, _days: frozenset[date]) -> datetime:
-    return nodurs_deadline(Day(period.first_day))
-
-
-def _no_head(_record: Record) -> AnswerHead:
-    raise AssertionError("nobody answers a toy")
-
-
-def _no_row(_record: Record) -> AnswerRow:
-    raise AssertionError("nobody answers a toy")
-
-
-TOY = ReportKind(
-    code="TOY",
-    title=_("A toy."),
-    monthly=False,
-    starts_at=time(12),
-    root="Toy",
-    namespace="urn:toy",
-    schema="toy.xsd",
-    record_noun="things",
-    record_mark=b"<Thing",
-    answer_root="ToyOdgovor",
-    answer_schema="toy.xsd",
-    select=_select,
-    write=_write,
-    file_rules=lambda _settings: FileRules(),
-    read_answer_head=_no_head,
-    read_answer_row=_no_row,
-    period=Day,
-    deadline=_deadline,
-)
-
-
-def test_a_third_report_is_one_kind_and_one_schema(
-    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The engineer who inherits this adds a report without touching the run."""
-    (tmp_path / "toy.xsd").write_text(TOY_XSD, encoding="utf-8")
-    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, TOY))
-    context = replace(
-        open_context(open_workspace(bank.folder), bank.time),
-        schemas=lambda name: tmp_path / name if name == "toy.xsd" else bank.context.schemas(name),
-        answer_wait_seconds=0,
-    )
-    for name in ("v_ajpes", "iz_ajpes", "accepted"):
-        (bank.authority.folder / "toy" / name).mkdir(parents=True)
-    result = run(context, TOY, NOV_17)
-    context.engine.dispose()
-    assert result.ending is Ending.SENT
-    assert result.submission is not None
-    assert result.submission.state is State.DELIVERED
-    (received,) = (bank.authority.folder / "toy" / "v_ajpes").iterdir()
-    assert received.read_bytes() == b'<Toy xmlns="urn:toy"><Thing>a</Thing><Thing>b</Thing></Toy>'
