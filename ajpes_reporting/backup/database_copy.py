@@ -13,7 +13,6 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, inspect, text
 
 from ajpes_reporting.backup.files import copy_durably, put_in_place
@@ -110,6 +109,8 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
         **os.environ,
         **({"PGPASSWORD": parameters["password"]} if "password" in parameters else {}),
     }
+    from psycopg.conninfo import make_conninfo  # a bank on SQLite has no psycopg
+
     public = make_conninfo("", **{key: value for key, value in parameters.items() if key not in _SECRET})
     done = subprocess.run(  # noqa: S603 - a fixed program, and no shell
         [*command, "--no-password", f"--dbname={public}", *files],

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from ajpes_reporting.cli.output import echo, echo_json
-from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, ConfigurationError
+from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.extras import not_installed
 from ajpes_reporting.i18n import _
-
-_PACKAGES = {
-    "psycopg": "psycopg[binary]", "pythonjsonlogger": "python-json-logger",
-    "stdnum": "python-stdnum",
-}  # fmt: skip
-"""What provides a module that has another name."""
 
 
 def tell(error: AjpesReportingError, *, as_json: bool) -> None:
@@ -83,25 +77,8 @@ def in_words(error: Exception) -> AjpesReportingError | None:
     if isinstance(error, OSError):
         return _of_the_machine(error)
     if isinstance(error, ImportError) and error.name and not error.name.startswith("ajpes_reporting"):
-        return _of_the_installation(error.name)
+        return not_installed(error.name)
     return _of_the_database(error) if type(error).__module__.startswith("sqlalchemy.") else None
-
-
-def _of_the_installation(module: str) -> AjpesReportingError:
-    """A package that is not there, or not whole: a bank may leave out what the bundled servers need."""
-    name = module.partition(".")[0]
-    package = _PACKAGES.get(name, name.replace("_", "-"))
-    return ConfigurationError(
-        _(
-            "This command needs the package {package}, which is not installed here, or not whole.",
-            package=package,
-        ),
-        _(
-            "install it with `{python} -m pip install {package}`, or all of requirements.lock",
-            python=sys.executable,
-            package=package,
-        ),
-    )
 
 
 def _of_the_machine(error: OSError) -> AjpesReportingError:

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 
 from ajpes_reporting.domain.errors import ConfigurationError, Replaced
+from ajpes_reporting.extras import EXTRAS, not_installed
 from ajpes_reporting.private import make_file
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def open_engine(url: str) -> Engine:
     try:
         engine = create_engine(parsed, **_postgresql_habits(parsed) if _is_psycopg(parsed) else {})
     except (ArgumentError, ImportError) as error:
+        if isinstance(error, ImportError) and error.name in EXTRAS:
+            raise not_installed(error.name) from None
         raise ConfigurationError(
             f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"
         ) from None
