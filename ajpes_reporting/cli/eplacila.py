@@ -13,10 +13,9 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Right, Session, finding_json, local_time, with_session
-from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import NOTHING, Message, _, _n
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -37,18 +36,21 @@ def command() -> None:
     """Web payments through UJP e-plačila: begin them, ask for them, be told of them."""
 
 
-@command.command("health", short_help="Do they work, and when was the last payment?")
+@command.command("health", short_help="Whether they work, and when the last payment came.")
 @with_session
 def health(session: Session) -> None:
-    """Asks whether UJP e-plačila work, and when the e-service was paid last."""
+    """Ask whether UJP e-plačila work, and when the e-service was paid last."""
     from ajpes_reporting.wiring import eplacila_client
 
     found = eplacila_client(session.workspace()).health()
     document = {"works": found.works, "last_payment_at": found.last_payment_at}
 
     def show() -> None:
-        echo(f"UJP e-plačila {'work' if found.works else 'say that they do not work'}.")
-        echo(f"Last payment: {local_time(found.last_payment_at) or 'none yet'}")
+        echo(_("UJP e-plačila work.") if found.works else _("UJP e-plačila say that they do not work."))
+        if found.last_payment_at is None:
+            echo(_("Last payment: none yet"))
+        else:
+            echo(_("Last payment: {at:moment}", at=found.last_payment_at))
 
     session.emit(document, show)
     if not found.works:
@@ -59,7 +61,7 @@ def health(session: Session) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @with_session
 def init(session: Session, file: Path) -> None:
-    """Begins the payment of the order in FILE: JSON with the names of UJP's document, section 6.5.2.
+    """Begin the payment of the order in FILE: JSON with the names of UJP's document, section 6.5.2.
 
     The same order never becomes two payments. Prints where to send the payer.
     """
@@ -75,9 +77,15 @@ def init(session: Session, file: Path) -> None:
     }  # fmt: skip
 
     def show() -> None:
-        echo(f"UJP holds the payment of order {started.order_id}, {format_decimal(order.total_cents)} EUR.")
-        echo(f"  transaction  {started.transaction_id}")
-        echo(f"  payer goes to {started.pay_url}")
+        echo(
+            _(
+                "UJP holds the payment of order {order}, {amount:eur}.",
+                order=started.order_id,
+                amount=order.total_cents,
+            )
+        )
+        echo(_("  transaction    {transaction}", transaction=started.transaction_id))
+        echo(_("  payer goes to  {address}", address=started.pay_url))
 
     session.emit(document, show)
 
@@ -87,19 +95,19 @@ def init(session: Session, file: Path) -> None:
 @click.option("--order", "order_id", help="Ask by the identifier of the order.")
 @with_session
 def status(session: Session, transaction: str | None, order_id: str | None) -> None:
-    """Asks UJP what has become of TRANSACTION, or of every payment in the book that may still become paid.
+    """Ask UJP what has become of TRANSACTION, or of every stored payment that may still become paid.
 
-    These are also the ones that were abandoned in the last 60 days: a bank may tell late that it was paid.
+    Payments that were abandoned in the last 60 days are among them: a bank may tell late that it was paid.
     """
     from ajpes_reporting.wiring import eplacila_payments
 
     payments = eplacila_payments(session.workspace())
     if transaction is not None and order_id is not None:
-        raise UsageError("A transaction and an order were named.", "name one of them")
+        raise UsageError(_("A transaction and an order were named."), _("name one of them"))
     if transaction is not None or order_id is not None:
         rows = [_asked(payments, transaction, order_id)]
     else:
-        with session.progress("Asking") as progress:
+        with session.progress(_("Asking")) as progress:
             rows = []
             for entry, error in payments.refresh_open(though_asked_lately=True):
                 rows.append((entry, _trouble(error)))
@@ -108,9 +116,16 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 
     def show() -> None:
         if not rows:
-            echo("No payment is open.")
+            echo(_("No payment is open."))
             return
-        columns = ("order", "transaction", "state", Right("ordered EUR"), Right("paid EUR"), "paid at")
+        columns = (
+            _("order"),
+            _("transaction"),
+            _("state"),
+            Right(_("ordered EUR")),
+            Right(_("paid EUR")),
+            _("paid at"),
+        )
         session.table("", columns, [_entry_row(entry, trouble) for entry, trouble in rows])
 
     session.emit(document, show)
@@ -122,14 +137,15 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @with_session
 def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None:
-    """Fetches the invoice of TRANSACTION, which must have been paid."""
+    """Fetch the invoice of TRANSACTION, which must have been paid."""
     from ajpes_reporting.wiring import eplacila_client
 
     found = eplacila_client(session.workspace()).receipt(transaction, kind)
     with open_private(output, "wb") as file:
         file.write(found.content)
     document = {"receipt_number": found.number, "file": output, "size_bytes": len(found.content)}
-    session.emit(document, lambda: echo(f"Invoice {found.number} lies in {output}."))
+    told = _("Invoice {number} lies in {file}.", number=found.number, file=str(output))
+    session.emit(document, lambda: echo(told))
 
 
 @command.command("statement", short_help="The payments of a period.")
@@ -154,14 +170,14 @@ def statement(
 ) -> None:  # fmt: skip
     """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time.
 
-    Those that were paid at once, with --delayed those by QR code: UJP has no statement of both. A payment
-    that was made, and of which the book has another state, is asked for; the book follows.
+    Those that were paid at once, with --delayed those by QR code: UJP has no statement of both. UJP is asked
+    for each paid payment that is stored with another state, and the answer is stored.
     """
     from ajpes_reporting.eplacila.answers import State
     from ajpes_reporting.wiring import eplacila_payments, eplacila_recipient
 
     if states and not delayed:
-        raise UsageError("States count only with --delayed.", "add --delayed, or leave --state out")
+        raise UsageError(_("States count only with --delayed."), _("add --delayed, or leave --state out"))
     workspace = session.workspace()
     payments = eplacila_payments(workspace)
     client = payments.client
@@ -178,7 +194,7 @@ def statement(
         target = output / f"izpisek-{number}-{start}-{stop}.{kind}"
         client.statement_file(kind, target, number, start, stop, chosen, delayed=delayed)
         written.append(target)
-    session.say(f"{left_out}.")
+    session.say(left_out)
 
     def show() -> None:
         for target in written:
@@ -190,7 +206,7 @@ def statement(
 @command.command("listen", short_help="Take the notices of UJP.")
 @with_session
 def listen(session: Session) -> None:
-    """Takes the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
+    """Take the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
     from ajpes_reporting import logs
     from ajpes_reporting.eplacila.server import serving
     from ajpes_reporting.wiring import eplacila_receiver, eplacila_section
@@ -205,9 +221,11 @@ def listen(session: Session) -> None:
     with serving(eplacila_receiver(workspace), settings.listen, certificate, key) as (host, port):
         session.emit(
             {"host": host, "port": port},
-            lambda: echo(f"Taking notices of UJP at {host}, port {port}. Ctrl-C stops it."),
+            lambda: echo(
+                _("Taking notices of UJP at {host}, port {port}. Ctrl-C ends this.", host=host, port=port)
+            ),
         )
-        wait_for_the_end("No more notices are taken.")
+        wait_for_the_end(_("No more notices are taken."))
 
 
 def _asked(payments: Payments, transaction: str | None, order_id: str | None) -> tuple[StoredPayment, str]:
@@ -220,37 +238,48 @@ def _asked(payments: Payments, transaction: str | None, order_id: str | None) ->
         entry = store.by_order(connection, payments.provider, found.order_id)
     if entry is None:
         raise UsageError(
-            f"The payment {found.state.label}.", "ask again later; it may not have come to UJP yet"
+            _("The payment {state}.", state=found.state.label),
+            _("ask again later; it may not have come to UJP yet"),
         )
     return entry, _contradiction(entry, found.state)
 
 
-def _contradiction(entry: StoredPayment, told: State) -> str:
-    """What UJP must not say any more (section 6.5.3.1) is passed over, but not in silence."""
+def _contradiction(entry: StoredPayment, told: State) -> Message:
+    """Return a warning where UJP says what it must not say any more (section 6.5.3.1): it is not stored."""
     if told is entry.state:
-        return ""
-    return f"{_state(entry)}; UJP says now that it is {told.label}: ask UJP which of them is right"
+        return NOTHING
+    return _(
+        "{stored}; UJP says now that it is {told}: ask UJP which of them is right",
+        stored=_state(entry),
+        told=told.label,
+    )
 
 
 def _trouble(error: AjpesReportingError | None) -> str:
-    """Why a payment that is open was not told of, in a table."""
+    """Return the reason why UJP told nothing of an open payment, for a table; empty if it did."""
     from ajpes_reporting.eplacila.errors import AnswerUnusable, RefusedByUjp
 
     if isinstance(error, RefusedByUjp):
-        return error.code.english if error.code else f"HTTP {error.status}"
-    return error.reason if isinstance(error, AnswerUnusable) else ""
+        return error.code.meaning if error.code else _("HTTP {status}", status=error.status)
+    return error.reason if isinstance(error, AnswerUnusable) else NOTHING
 
 
-def _left_out(delayed: bool, states: Sequence[State]) -> str:
-    """Which payments the statement does not hold (section 6.5.5.1)."""
+def _left_out(delayed: bool, states: Sequence[State]) -> Message:
+    """Return the line about the payments that a statement does not hold (section 6.5.5.1)."""
     if not delayed:
-        return "Left out: payments by QR code (--delayed), and all that are not paid"
-    others = "payments of other states (--state)" if states else "all that are not paid (--state)"
-    return f"Left out: payments that were made at once (without --delayed), and {others}"
+        return _("Left out: payments by QR code (--delayed), and all that are not paid")
+    if states:
+        return _(
+            "Left out: payments that were made at once (without --delayed), "
+            "and payments of other states (--state)"
+        )
+    return _(
+        "Left out: payments that were made at once (without --delayed), and all that are not paid (--state)"
+    )
 
 
 class _Total:
-    """How many payments have a state, and their amounts; what is not paid is no money."""
+    """The number of payments in a state and the sum of their amounts; what is not paid is no money."""
 
     def __init__(self, payment: Payment) -> None:
         self.state, self.meaning = payment.state, _meaning(payment)
@@ -268,9 +297,9 @@ class _Total:
 
 
 def _show_payments(session: Session, payments: Payments, told: Iterable[Payment], left_out: str) -> None:
-    """At most so many rows, the totals of all by state, and what is paid; as JSON every row.
+    """Shows a limited number of rows, the totals of all by state, and what is paid; as JSON every row.
 
-    Raises `ChecksRefused` in the end if UJP tells two stories of a payment.
+    Ends with the exit code of `ChecksRefused` if UJP tells two stories of a payment.
     """
     from ajpes_reporting.eplacila.reconcile import reconcile
 
@@ -296,10 +325,24 @@ def _show_payments(session: Session, payments: Payments, told: Iterable[Payment]
     }
 
     def show() -> None:
-        columns = ("paid at", "state", "order", "payment", "by", Right("amount EUR"), "purpose")
+        columns = (
+            _("paid at"),
+            _("state"),
+            _("order"),
+            _("payment"),
+            _("by"),
+            Right(_("amount EUR")),
+            _("purpose"),
+        )
         session.table("", columns, [_payment_row(payment) for payment in rows])
         if count > len(rows):
-            echo(f"… and {count - len(rows):,} more; --file xml writes them all")
+            echo(
+                _n(
+                    "… and {count:count} more payment; --file xml writes them all",
+                    "… and {count:count} more payments; --file xml writes them all",
+                    count - len(rows),
+                )
+            )
         _show_totals(list(totals.values()), paid_cents)
         echo(left_out)
 
@@ -310,24 +353,46 @@ def _show_payments(session: Session, payments: Payments, told: Iterable[Payment]
 
 
 def _show_totals(totals: Sequence[_Total], paid_cents: int) -> None:
-    """One line if everything is paid; otherwise one for each state, and what of it is money."""
+    """Prints one line if everything is paid; otherwise one for each state, and what of it is money."""
     unpaid = [total for total in totals if total.state != 0]
     for total in unpaid:
-        amount = format_decimal(total.amount_cents)
-        echo(f"{counted(total.count, 'payments')}, {amount} EUR: {total.meaning}, not counted")
+        echo(
+            _n(
+                "{count:count} payment, {amount:eur}: {state}, not counted",
+                "{count:count} payments, {amount:eur}: {state}, not counted",
+                total.count,
+                amount=total.amount_cents,
+                state=total.meaning,
+            )
+        )
     paid = sum(total.count for total in totals) - sum(total.count for total in unpaid)
-    noun = counted(paid, "paid payments" if unpaid else "payments")
-    echo(f"{noun}, {format_decimal(paid_cents)} EUR in all")
+    echo(
+        _n(
+            "{count:count} paid payment, {amount:eur} in all",
+            "{count:count} paid payments, {amount:eur} in all",
+            paid,
+            amount=paid_cents,
+        )
+        if unpaid
+        else _n(
+            "{count:count} payment, {amount:eur} in all",
+            "{count:count} payments, {amount:eur} in all",
+            paid,
+            amount=paid_cents,
+        )
+    )
 
 
 def _show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         echo(f"  {finding}", err=True)
-        echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+        echo(_("    Do: {remedy}.", remedy=finding.remedy), err=True)
 
 
-def _meaning(payment: Payment) -> str:
-    return payment.state.label if payment.state is not None else f"unknown state {payment.result}"
+def _meaning(payment: Payment) -> Message:
+    if payment.state is not None:
+        return payment.state.label
+    return _("unknown state {number}", number=payment.result)
 
 
 def _payment_json(payment: Payment) -> dict[str, Any]:
@@ -345,7 +410,7 @@ def _payment_row(payment: Payment) -> list[str]:
 def _entry_row(entry: StoredPayment, trouble: str) -> list[str]:
     return [
         entry.order_id,
-        entry.transaction_id or "none yet",
+        entry.transaction_id or _("none yet"),
         trouble or _state(entry),
         "" if entry.ordered_cents is None else format_decimal(entry.ordered_cents),
         format_decimal(entry.amount_cents),
@@ -353,12 +418,12 @@ def _entry_row(entry: StoredPayment, trouble: str) -> list[str]:
     ]
 
 
-def _state(entry: StoredPayment) -> str:
-    """A payment of another amount than was ordered is no payment of that order."""
+def _state(entry: StoredPayment) -> Message:
+    """Return the state in words; a payment of another amount is no payment of its order."""
     if entry.is_of_another_amount:
-        return f"{entry.state.label}, not as ordered"
+        return _("{state}, not as ordered", state=entry.state.label)
     if entry.reversed_cents:
-        return f"{entry.state.label}, {format_decimal(entry.reversed_cents)} reversed"
+        return _("{state}, {amount:eur} reversed", state=entry.state.label, amount=entry.reversed_cents)
     return entry.state.label
 
 
@@ -376,7 +441,10 @@ def _periods(first: date, last: date) -> Iterator[tuple[date, date]]:
     from ajpes_reporting.eplacila.periods import split
 
     if first > last:
-        raise UsageError(f"The period from {first} to {last} ends before it begins.", "turn the days round")
+        raise UsageError(
+            _("The period from {first:date} to {last:date} ends before it begins.", first=first, last=last),
+            _("name the earlier day first"),
+        )
     return split(first, last)
 
 
@@ -387,9 +455,15 @@ def _json(file: Path) -> dict[str, Any]:
         with click.open_file(str(file), "rb") as source:
             return read_json_verbatim(source.read())
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", "name a file with one order") from None
+        raise UsageError(
+            _("{file} cannot be read: {reason}.", file=str(file), reason=error.strerror or ""),
+            _("name a file with one order"),
+        ) from None
     except ValueError as error:
-        raise UsageError(f"{file} is no order in JSON: {error}.", "write one order, in braces") from None
+        raise UsageError(
+            _("{file} is no order in JSON: {reason}.", file=str(file), reason=error.args[0]),
+            _("write one order, in braces"),
+        ) from None
 
 
 command.add_command(eplacila_sandbox.command)

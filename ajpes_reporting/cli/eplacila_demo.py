@@ -14,6 +14,7 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.i18n import Message, _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +32,16 @@ _PAUSE_SECONDS = 0.1
 
 @click.command("demo", short_help="A payment's whole way, on loopback.")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-eplacila"))
-@click.option("--by-hand", is_flag=True, help="You pay, in a browser.")
+@click.option("--by-hand", is_flag=True, help="Pay yourself, in a browser.")
 @with_session
 def command(session: Session, directory: Path, by_hand: bool) -> None:
-    """One web payment in a new workspace in DIRECTORY (default: demo-eplacila).
+    """Take one web payment its whole way in a new workspace in DIRECTORY (default: demo-eplacila).
 
-    It is begun, paid at the bundled e-plačila, told by a signed notice, confirmed by its status,
-    stands in the statement, is pulled into the ledger and raises the account's credit turnover in
-    SPAPP.
+    The payment is begun, paid at the bundled e-plačila, told by a signed notice, confirmed by its
+    status, listed in the statement and pulled into the ledger; it raises the credit turnover of its
+    account in SPAPP.
     """
-    import reportlab  # noqa: F401 - the simulator needs it for its first receipt; it is told now if it is missing
+    import reportlab  # noqa: F401 - needed for the first receipt: better told now if it is missing
 
     from ajpes_reporting.sandbox import SandboxError
     from ajpes_reporting.sandbox.eplacila import Simulator
@@ -67,19 +68,25 @@ class Demo:
         with (directory / "ajpes.toml").open("a", encoding="utf-8") as file:
             file.write(f'\n{simulator.settings()}account = "{_ACCOUNT}"\n')
         self._workspace = open_workspace(directory)
-        self._desk = open_context(self._workspace)
+        self._context = open_context(self._workspace)
         self._payments = eplacila_payments(self._workspace)
 
     def play(self, *, by_hand: bool) -> None:
         """Plays all of it. Raises `AjpesReportingError` if a step does not end as it must."""
-        self._say(f"A bank in {self._directory}, and UJP e-plačila at {self._simulator.url}")
+        self._say(
+            _(
+                "A bank in {folder}, and UJP e-plačila at {address}",
+                folder=str(self._directory),
+                address=self._simulator.url,
+            )
+        )
         self._import()
         with self._listening() as port:
             started = self._begin(port)
             self._pay(started, by_hand=by_hand)
             entry = self._told(started, _BY_HAND_SECONDS if by_hand else _NOTICE_SECONDS)
             if entry is None:
-                raise _not_paid() if by_hand else _failed("no notice told that it was paid")
+                raise _not_paid() if by_hand else _failed(_("no notice told that it was paid"))
         self._confirm(entry)
         before, after = self._pull(entry)
         self._session.emit(
@@ -87,15 +94,24 @@ class Demo:
                 "workspace": self._directory, "transaction_id": started.transaction_id,
                 "amount_cents": entry.amount_cents, "credit_before": before, "credit_after": after,
             },
-            lambda: echo(f"Look around: ajpes-reporting -w {self._directory} audit export"),
+            lambda: echo(
+                _("Look around: ajpes-reporting -w {folder} audit export", folder=str(self._directory))
+            ),
         )  # fmt: skip
 
     def _import(self) -> None:
         from ajpes_reporting.pipeline.facts import import_files
         from ajpes_reporting.shipped import sample
 
-        (summary,) = import_files(self._desk, [sample("ledger/accounts.csv")])
-        self._say(f"1. ledger import: {summary.rows_new} accounts; {_ACCOUNT} is credited")
+        (summary,) = import_files(self._context, [sample("ledger/accounts.csv")])
+        self._say(
+            _n(
+                "1. ledger import: {count} account; {account} is credited",
+                "1. ledger import: {count} accounts; {account} is credited",
+                summary.rows_new,
+                account=_ACCOUNT,
+            )
+        )
 
     @contextmanager
     def _listening(self) -> Iterator[int]:
@@ -104,7 +120,7 @@ class Demo:
 
         app = eplacila_receiver(self._workspace, self._payments)
         with serving(app, "127.0.0.1:0") as (_host, port):
-            self._say(f"2. eplacila listen: notices are taken on port {port}")
+            self._say(_("2. eplacila listen: notices are taken on port {port}", port=port))
             yield port
 
     def _begin(self, port: int) -> StartedPayment:
@@ -122,30 +138,38 @@ class Demo:
             eplacila_section(self._workspace).ids,
         )  # fmt: skip
         started = self._payments.begin(order)
-        self._say(f"3. eplacila init: {format_decimal(order.total_cents)} EUR, {started.transaction_id}")
+        self._say(
+            _(
+                "3. eplacila init: {amount:eur}, transaction {transaction}",
+                amount=order.total_cents,
+                transaction=started.transaction_id,
+            )
+        )
         return started
 
     def _pay(self, started: StartedPayment, *, by_hand: bool) -> None:
         from ajpes_reporting.sandbox.eplacila import Outcome
 
         if by_hand:
-            self._session.say(f"4. Pay at {started.pay_url}, by card; you have ten minutes")
+            self._session.say(
+                _("4. Pay at {address}, by card; you have ten minutes", address=started.pay_url)
+            )
             return
         self._simulator.payments.choose(started.transaction_id, "VISA")
         self._simulator.payments.report(started.transaction_id, Outcome.PAID)
-        self._say("4. the customer pays by card")
+        self._say(_("4. the customer pays by card"))
 
     def _told(self, started: StartedPayment, seconds: float) -> StoredPayment | None:
-        """What a notice has brought into the book; None if it was not paid."""
+        """Return the payment once a notice has told that it is paid; None if it was not paid."""
         from ajpes_reporting.eplacila import store
         from ajpes_reporting.eplacila.answers import State
 
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            with self._desk.engine.connect() as connection:
-                entry = store.by_transaction(connection, self._desk.provider, started.transaction_id)
+            with self._context.engine.connect() as connection:
+                entry = store.by_transaction(connection, self._context.provider, started.transaction_id)
             if entry and entry.state is State.PAID:
-                self._say("5. a signed notice has come; UJP was asked, and the book says: paid")
+                self._say(_("5. a signed notice has come; UJP was asked, and the payment is stored as paid"))
                 return entry
             if entry and entry.state is State.ABANDONED:
                 break
@@ -155,62 +179,89 @@ class Demo:
     def _confirm(self, entry: StoredPayment) -> None:
         status = self._payments.client.status_of_order(entry.order_id)
         if (status.state, status.amount_cents) != (entry.state, _CENTS):
-            raise _failed(f"by its status it is {status.state.label}")
-        amount = format_decimal(status.amount_cents)
-        self._say(f"6. eplacila status: {status.state.label}, {amount} EUR by {status.method}")
+            raise _failed(_("by its status it is {state}", state=status.state.label))
+        self._say(
+            _(
+                "6. eplacila status: {state}, {amount:eur} by {method}",
+                state=status.state.label,
+                amount=status.amount_cents,
+                method=status.method,
+            )
+        )
 
     def _pull(self, entry: StoredPayment) -> tuple[int, int]:
-        """From the statement into the ledger; the credit turnover in SPAPP before and after, in euros."""
+        """Pull the payment into the ledger; return the credit turnover before and after, in euros."""
         from ajpes_reporting.domain.periods import Month
         from ajpes_reporting.pipeline.pull import pull_period
         from ajpes_reporting.wiring import eplacila_recipient
 
         if entry.paid_at is None:
-            raise _failed("nobody says when it was paid")
+            raise _failed(_("nobody says when it was paid"))
         day = entry.paid_at.astimezone(LJUBLJANA).date()
         month = Month(day.year, day.month)
         before = self._credit(month)
         pulled = pull_period(
-            self._desk, self._payments.client, eplacila_recipient(self._workspace), day, day, _ACCOUNT,
+            self._context, self._payments.client, eplacila_recipient(self._workspace), day, day, _ACCOUNT,
             ask_each=True,
         )  # fmt: skip
         if pulled.rows_new != 1:
-            raise _failed(f"the statement brought {pulled.rows_new} postings")
-        self._say(f"7. ledger pull eplacila: {pulled.rows_new} new posting")
+            raise _failed(
+                _n(
+                    "the statement brought {count} posting",
+                    "the statement brought {count} postings",
+                    pulled.rows_new,
+                )
+            )
+        self._say(
+            _n(
+                "7. ledger pull eplacila: {count} new posting",
+                "7. ledger pull eplacila: {count} new postings",
+                pulled.rows_new,
+            )
+        )
         after = self._credit(month)
         self._say(
-            f"8. build spapp: credit turnover of {_ACCOUNT} in {month.key}: {before} EUR, now {after} EUR"
+            _(
+                "8. build spapp: credit turnover of {account} in {month}: {before:count} EUR, "
+                "now {after:count} EUR",
+                account=_ACCOUNT,
+                month=month.key,
+                before=before,
+                after=after,
+            )
         )
         if after - before != round(_CENTS / 100):
-            raise _failed(f"the credit turnover rose by {after - before} EUR")
+            raise _failed(_("the credit turnover rose by {amount:count} EUR", amount=after - before))
         return before, after
 
     def _credit(self, month: Month) -> int:
-        """As the report for the month would have it now."""
+        """Return the credit turnover, in euros, that the report for a month would have now."""
         from ajpes_reporting import xmlread
         from ajpes_reporting.pipeline.build import rehearse
         from ajpes_reporting.reports.registry import by_code
 
-        with self._desk.working_folder() as folder:
-            built = rehearse(self._desk, by_code("SPAPP"), month, folder)
+        with self._context.working_folder() as folder:
+            built = rehearse(self._context, by_code("SPAPP"), month, folder)
             if built is not None:
                 for _event, element in xmlread.stream(built.path, ("end",)):
                     row = xmlread.attributes(element)
                     if row.get("rn") == _ACCOUNT:
                         return int(row["dob"])
-        raise _failed(f"SPAPP does not report {_ACCOUNT}")
+        raise _failed(_("SPAPP does not report {account}", account=_ACCOUNT))
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Message) -> None:
         if not self._session.as_json:
             echo(text)
 
 
 def _not_paid() -> AjpesReportingError:
     return AjpesReportingError(
-        "The payment was given up, or nobody paid in ten minutes; the ledger is as it was.",
-        "play it again in another folder, and pay by card",
+        _("The payment was given up, or nobody paid in ten minutes; the ledger is as it was."),
+        _("run the demo again in another folder, and pay by card"),
     )
 
 
-def _failed(what: str) -> AjpesReportingError:
-    return AjpesReportingError(f"The demo has failed: {what}.", "this is a fault of the program")
+def _failed(reason: Message) -> AjpesReportingError:
+    return AjpesReportingError(
+        _("The demo has failed: {reason}.", reason=reason), _("report this, it is a fault of the program")
+    )

@@ -11,6 +11,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from ajpes_reporting.sandbox.eplacila import Simulator
@@ -18,22 +19,27 @@ if TYPE_CHECKING:
 
 @click.command("sandbox", short_help="A UJP e-plačila of your own, on loopback.")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Otherwise the one of the last time.")
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Listen on this port; otherwise on that of the last time.",
+)
 @click.option(
     "--like",
     type=click.Choice(["samples", "tables"]),
     default="samples",
     show_default=True,
-    help="What answers follow where the samples of UJP's document contradict its tables.",
+    help="Which of them answers follow where the samples of UJP's document contradict its tables.",
 )
 @with_session
 def command(session: Session, directory: Path, port: int, like: str) -> None:
-    """Runs a UJP e-plačila of your own in DIRECTORY, on loopback, until Ctrl-C.
+    """Run a UJP e-plačila of your own in DIRECTORY, on loopback, until Ctrl-C.
 
-    The interface, the payment pages, signed webhooks, with credentials and keys it makes itself. It
-    prints the section of ajpes.toml that leads to it.
+    The interface, the payment pages and signed webhooks, with credentials and keys of its own. Prints
+    the section of ajpes.toml that leads there.
     """
-    import reportlab  # noqa: F401 - the simulator needs it for its first receipt; it is told now if it is missing
+    import reportlab  # noqa: F401 - needed for the first receipt: better told now if it is missing
 
     from ajpes_reporting.sandbox import SandboxError
     from ajpes_reporting.sandbox.eplacila import Rules, Simulator
@@ -42,7 +48,7 @@ def command(session: Session, directory: Path, port: int, like: str) -> None:
     try:
         with Simulator(directory, port=port, rules=rules) as simulator:
             session.emit(_document(simulator), lambda: _show(simulator))
-            wait_for_the_end("The simulator has stopped.")
+            wait_for_the_end(_("The simulator has stopped."))
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
 
@@ -61,11 +67,11 @@ def _document(simulator: Simulator) -> dict[str, object]:
 
 
 def _show(simulator: Simulator) -> None:
-    echo(f"e-plačila is at work in {simulator.directory}, on this machine only:")
-    echo(f"  payments  {simulator.url}/nadzor")
-    echo(f"  OpenAPI   {simulator.url}/swagger.json")
-    echo(f"  faults    {simulator.faults.path}")
-    echo("Put this into ajpes.toml; Ctrl-C stops the simulator.")
+    echo(_("e-plačila is at work in {folder}, on this machine only:", folder=str(simulator.directory)))
+    echo(_("  payments  {address}", address=f"{simulator.url}/nadzor"))
+    echo(_("  OpenAPI   {address}", address=f"{simulator.url}/swagger.json"))
+    echo(_("  faults    {file}", file=str(simulator.faults.path)))
+    echo(_("Put this into ajpes.toml; Ctrl-C stops the simulator."))
     echo()
     for line in simulator.settings().splitlines():
         echo(line)

@@ -12,6 +12,7 @@ import click
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 @click.command("sandbox")
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--style", "style", multiple=True, metavar="NAME", help="Speaks in this style; again for another."
+    "--style", "style", multiple=True, metavar="NAME", help="Speak in this style; again for another."
 )
-@click.option("--styles", "lists_styles", is_flag=True, help="Lists the styles, each with what it plays.")
+@click.option("--styles", "lists_styles", is_flag=True, help="List the styles, each with what it plays.")
 @click.option(
-    "--provider", "providers", multiple=True, metavar="NUMBER[:NAME[:USER]]",
-    help="Serves this provider, with a workspace DIRECTORY/NUMBER; again for another.",
-)  # fmt: skip
+    "--provider",
+    "providers",
+    multiple=True,
+    metavar="NUMBER[:NAME[:USER]]",
+    help="Serve this provider, with a workspace DIRECTORY/NUMBER; again for another.",
+)
 @with_session
 def command(
     session: Session,
@@ -37,11 +41,11 @@ def command(
     lists_styles: bool,
     providers: tuple[str, ...],
 ) -> None:
-    """Runs an AJPES of your own in DIRECTORY, on loopback, until Ctrl-C.
+    """Run an AJPES of your own in DIRECTORY, on loopback, until Ctrl-C.
 
-    SOAP over mutual TLS and SFTP, with keys and certificates it makes itself, and a ready
-    ajpes.toml for it in the same folder. A style plays an authority that asks for other messages,
-    replies otherwise, or has an exchange server with habits of its own; several go together.
+    SOAP over mutual TLS and SFTP, with keys and certificates of its own, and a ready ajpes.toml in
+    the same folder. A style plays an authority that asks for other messages, replies otherwise, or
+    has an exchange server with quirks; several go together.
     """
     from ajpes_reporting.sandbox import STYLES, Sandbox, SandboxError, style_of
     from ajpes_reporting.workspace import make_folder
@@ -50,7 +54,7 @@ def command(
         _list_styles(session, {one.name: one.description for one in STYLES})
         return
     if directory is None:
-        raise UsageError("No folder is named.", "name one: `ajpes-reporting sandbox DIR`")
+        raise UsageError(_("No folder is named."), _("name one: `ajpes-reporting sandbox DIR`"))
     served = [_provider(text) for text in providers]
     try:
         style_of(style)  # before anything is made
@@ -65,13 +69,13 @@ def command(
                 "style": list(authority.style.names),
             }
             session.emit(document, lambda: _show(authority, folders))
-            wait_for_the_end("The authority has stopped.")
+            wait_for_the_end(_("The authority has stopped."))
     except SandboxError as error:
         raise UsageError(str(error), error.remedy) from None
 
 
-def wait_for_the_end(farewell: str) -> None:
-    """Until Ctrl-C, which is answered with the farewell, or until a supervisor says so."""
+def wait_for_the_end(farewell: Message) -> None:
+    """Wait for Ctrl-C, which is answered with the farewell, or for the signal of a supervisor."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
     try:
@@ -90,15 +94,15 @@ def _list_styles(session: Session, styles: dict[str, str]) -> None:
 
 
 def _provider(text: str) -> Provider:
-    """NUMBER[:NAME[:USER]]; the user name is otherwise "banka" and the number."""
+    """Return the provider of NUMBER[:NAME[:USER]]; without USER it is "banka" and the number."""
     from ajpes_reporting.sandbox import Provider
 
-    number, _, rest = text.partition(":")
-    name, _, username = rest.partition(":")
+    number, _colon, rest = text.partition(":")
+    name, _colon, username = rest.partition(":")
     if not (number.isascii() and number.isdigit() and len(number) in (7, 10)):
         raise UsageError(
-            f"{number!r} is no registration number.",
-            'write --provider NUMBER[:NAME[:USER]] with 7 or 10 digits, such as 5860571000:"Banka d.d."',
+            _("{number} is no registration number.", number=repr(number)),
+            _('write --provider NUMBER[:NAME[:USER]] with 7 or 10 digits, such as 5860571000:"Banka d.d."'),
         )
     return Provider(number, name or f"Banka {number}", username or f"banka{number}")
 
@@ -106,7 +110,7 @@ def _provider(text: str) -> Provider:
 def _make_workspaces(
     authority: Sandbox, directory: Path, served: Iterable[Provider]
 ) -> Iterator[tuple[Path, bool]]:
-    """Makes the workspaces, and the list of them if there are several; says which settings are new."""
+    """Make the workspaces, and the list of them if there are several; yield which settings are new."""
     from ajpes_reporting.workspace import complete_workspace, make_folder
 
     numbers = [one.registration_number for one in served]
@@ -126,21 +130,36 @@ def _list_workspaces(path: Path, numbers: list[str]) -> None:
     if not path.exists():
         path.write_text(line, encoding="utf-8")
     elif path.read_text(encoding="utf-8") != line:
-        echo(f"{path} was there already, and is left as it is; {line.strip()} would list these.", err=True)
+        echo(
+            _(
+                "{file} was there already, and is left as it is; {line} would list these workspaces.",
+                file=str(path),
+                line=line.strip(),
+            ),
+            err=True,
+        )
 
 
 def _show(authority: Sandbox, folders: dict[Path, bool]) -> None:
     first = next(iter(folders))
-    echo(f"The authority is at work in {authority.directory.parent}, on this machine only:")
-    echo(f"  SOAP  {authority.soap_url}")
-    echo(f"  SFTP  127.0.0.1, port {authority.sftp_port}")
+    where = str(authority.directory.parent)
+    echo(_("The authority is at work in {folder}, on this machine only:", folder=where))
+    echo(_("  SOAP  {address}", address=authority.soap_url))
+    echo(_("  SFTP  127.0.0.1, port {port}", port=authority.sftp_port))
     if authority.style.names:
-        echo(f"  style {', '.join(authority.style.names)}; its WSDL: {authority.wsdl_file}")
+        names, wsdl = list(authority.style.names), str(authority.wsdl_file)
+        echo(_("  style {names}; its WSDL: {file}", names=names, file=wsdl))
     for folder, is_new in folders.items():
         of_style = authority.style_settings(folder)
         if not is_new and any(of_style.values()):
-            echo(f"{folder / 'ajpes.toml'} was there already, and is left as it is. This style needs:")
+            kept = str(folder / "ajpes.toml")
+            echo(_("{file} was there already, and is left as it is. This style needs:", file=kept))
             for section, lines in of_style.items():
                 for line in [f"[{section}]", *lines.splitlines()] if lines else []:
                     echo(f"  {line}")
-    echo(f"In another terminal: `ajpes-reporting -w {first} run nodurs`. Ctrl-C stops it.")
+    echo(
+        _(
+            "In another terminal: `ajpes-reporting -w {folder} run nodurs`. Ctrl-C stops the authority.",
+            folder=str(first),
+        )
+    )

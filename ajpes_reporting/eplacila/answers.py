@@ -1,4 +1,4 @@
-"""What UJP answers (sections 6.5.1 to 6.5.4), as types."""
+"""The answers of UJP (sections 6.5.1 to 6.5.4), as types."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.reading import Cents, Moment, Number, ReceivedModel, Text
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +33,13 @@ class State(IntEnum):
     AWAITING_CONFIRMATION = 6
 
     @property
-    def label(self) -> str:
-        """For a clerk."""
+    def label(self) -> Message:
+        """The state in words, for a clerk."""
         return _LABELS[self]
 
     @property
     def is_final(self) -> bool:
-        """Whether UJP says so and keeps to it: an abandoned payment may still turn out to be paid (3.4.3)."""
+        """Whether the state stays for good: an abandoned payment may turn out to be paid (section 3.4.3)."""
         return self is State.PAID
 
     @property
@@ -48,13 +49,13 @@ class State(IntEnum):
 
 
 _LABELS = {
-    State.PAID: "paid",
-    State.ABANDONED: "abandoned",
-    State.DISPUTED: "done, but its confirmation is not right",
-    State.RUNNING: "under way",
-    State.FAILED: "failed, may be tried again",
-    State.MISSING: "does not exist yet",
-    State.AWAITING_CONFIRMATION: "waits for its confirmation (QR)",
+    State.PAID: _("paid"),
+    State.ABANDONED: _("abandoned"),
+    State.DISPUTED: _("done, but its confirmation is not right"),
+    State.RUNNING: _("under way"),
+    State.FAILED: _("failed, may be tried again"),
+    State.MISSING: _("does not exist yet"),
+    State.AWAITING_CONFIRMATION: _("waits for its confirmation (QR)"),
 }
 
 
@@ -82,7 +83,7 @@ class StartedPayment(ReceivedModel):
 
 
 class PaymentStatus(ReceivedModel):
-    """What has become of a payment; amounts in cents.
+    """The status of a payment (section 6.5.3.1); amounts in cents.
 
     `told_at` is when UJP signed it, None if it did not.
     """
@@ -120,23 +121,25 @@ Answer = TypeVar("Answer", bound=ReceivedModel)
 
 
 def read_answer(kind: type[Answer], document: Mapping[str, Any]) -> Answer:
-    """An answer from a document whose names are in lower case.
+    """Return an answer from a document whose names are in lower case.
 
     Raises `AnswerUnusable`, naming fields and never what stands in them.
     """
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
-        raise AnswerUnusable(f"these of its fields are missing or unreadable: {fields}") from None
+        fields = sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]})
+        raise AnswerUnusable(
+            _("these of its fields are missing or unreadable: {fields}", fields=fields)
+        ) from None
 
 
 def read_receipt(kind: ReceiptKind, document: Mapping[str, Any]) -> Receipt:
-    """A receipt from its answer. Raises `AnswerUnusable` if there is no such file in it."""
+    """Return a receipt from its answer. Raises `AnswerUnusable` if there is no such file in it."""
     try:
         content = base64.b64decode(str(document.get("racun") or ""), validate=True)
     except ValueError:
-        raise AnswerUnusable("the receipt in it is not Base64") from None
+        raise AnswerUnusable(_("the receipt in it is not Base64")) from None
     if not content.lstrip().startswith(_BEGINNINGS[kind]):
-        raise AnswerUnusable(f"the receipt in it is no {kind.upper()} file")
+        raise AnswerUnusable(_("the receipt in it is no {kind} file", kind=kind.upper()))
     return Receipt(str(document.get("stevilkaracuna") or ""), kind, content)

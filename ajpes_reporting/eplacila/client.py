@@ -14,7 +14,7 @@ from itertools import chain
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Literal
 
-from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.eplacila import periods
 from ajpes_reporting.eplacila.answers import (
     Health,
@@ -29,7 +29,6 @@ from ajpes_reporting.eplacila.errors import (
     NotAnswered,
     NotFound,
     PaymentUnknown,
-    RefusedByUjp,
     ServiceFailed,
     TooManyRequests,
     refusal,
@@ -39,6 +38,7 @@ from ajpes_reporting.eplacila.reading import read_json
 from ajpes_reporting.eplacila.signing import read_signature
 from ajpes_reporting.eplacila.statements import payments_in_json, signature_of_statement, unpack_file
 from ajpes_reporting.eplacila.transport import Lost, NothingSent, Reply, path_of
+from ajpes_reporting.i18n import _
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Client:
             self._sent(lambda: self._transport.post(path, document, _emptied(body), _LARGEST_ANSWER), body)
             started = self._told(StartedPayment, _json(body))
             if started.order_id != order.id:
-                raise AnswerUnusable("it is about another order")
+                raise AnswerUnusable(_("it is about another order"))
         except (Lost, ServiceFailed, AnswerUnusable) as error:
             return self._settled(order, error)
         return started
@@ -132,14 +132,14 @@ class Client:
         """What has become of a payment, by UJP's identifier (section 6.5.3.1)."""
         found = self._told(PaymentStatus, self._document(("transaction", "status", transaction_id)))
         if found.transaction_id != transaction_id:
-            raise AnswerUnusable("it is about another payment")
+            raise AnswerUnusable(_("it is about another payment"))
         return found
 
     def status_of_order(self, order_id: str) -> PaymentStatus:
         """What has become of a payment, by our identifier of the order (section 6.5.3.2)."""
         found = self._told(PaymentStatus, self._document(("transaction", "statusbynarocilo", order_id)))
         if found.order_id != order_id:
-            raise AnswerUnusable("it is about another order")
+            raise AnswerUnusable(_("it is about another order"))
         return found
 
     def receipt(self, transaction_id: str, kind: ReceiptKind = "pdf") -> Receipt:
@@ -189,7 +189,8 @@ class Client:
         _require_days(first, last)
         if len(list(periods.split(first, last))) > 1:
             raise UsageError(
-                f"A statement covers at most {periods.LONGEST_DAYS} days.", "ask for several statements"
+                _("A statement covers at most {days} days.", days=periods.LONGEST_DAYS),
+                _("ask for several statements"),
             )
         query = _days(first, last) | _choice(states, delayed)
         if kind == "xml":
@@ -228,30 +229,26 @@ class Client:
         return _json(body)
 
     def _asked(self, call: Callable[[], Reply], body: BinaryIO) -> None:
-        """A question: asking once more changes nothing."""
-        reason: Exception | None = None
-        for pause in (0.0, *self._options.pauses):
-            self._wait(pause)
-            try:
-                return self._once(call, body)
-            except (NothingSent, Lost, TooManyRequests, ServiceFailed) as error:
-                reason = error
-        raise _as_told(reason)
+        """Ask a question: asking it once more changes nothing."""
+        self._tried(call, body, (NothingSent, Lost, TooManyRequests, ServiceFailed))
 
     def _sent(self, call: Callable[[], Reply], body: BinaryIO) -> None:
-        """Something that must not be done twice: tried again only when nothing was done, for certain."""
-        reason: Exception | None = None
-        for pause in (0.0, *self._options.pauses):
-            self._wait(pause)
+        """Send a request that must not be done twice: once more only where provably nothing was done."""
+        self._tried(call, body, (NothingSent, TooManyRequests))
+
+    def _tried(self, call: Callable[[], Reply], body: BinaryIO, again: tuple[type[Exception], ...]) -> None:
+        """Make a call, and make it again after each pause, as long as it fails in one of the ways `again`."""
+        for pause in self._options.pauses:
             try:
                 return self._once(call, body)
-            except (NothingSent, TooManyRequests) as error:
-                reason = error
-        raise _as_told(reason)
-
-    def _wait(self, pause: float) -> None:
-        if pause:
-            self._sleep(pause)
+            except again:
+                self._sleep(pause)
+        try:
+            return self._once(call, body)
+        except again as error:
+            if isinstance(error, NothingSent | Lost):
+                raise _not_answered(error) from None
+            raise
 
     def _once(self, call: Callable[[], Reply], body: BinaryIO) -> None:
         reply = call()
@@ -259,7 +256,9 @@ class Client:
             body.seek(0)
             raise refusal(reply.status, body.read(_LARGEST_REFUSAL), self._credentials.api_key)
         if not reply.is_success:
-            raise AnswerUnusable(f"HTTP {reply.status} is none of the answers that the document knows")
+            raise AnswerUnusable(
+                _("HTTP {status} is none of the answers that the document has", status=reply.status)
+            )
 
     def find_started(self, order_id: str) -> StartedPayment | None:
         """The payment that UJP holds for an order; None while it does not exist. Raises `NotFound`, too."""
@@ -271,10 +270,10 @@ class Client:
             responseurl=f"{self._entry}{found.transaction_id}", told_at=found.told_at,
         )  # fmt: skip
 
-    def _settled(self, order: Order, lost: Exception) -> StartedPayment:
+    def _settled(self, order: Order, lost: Lost | ServiceFailed | AnswerUnusable) -> StartedPayment:
         """The payment that UJP holds although its answer was lost (section 6.5.3.2)."""
         for pause in self._options.pauses:
-            self._wait(pause)
+            self._sleep(pause)
             try:
                 found = self.find_started(order.id)
             except (NotFound, NotAnswered, ServiceFailed, TooManyRequests, AnswerUnusable):
@@ -282,9 +281,15 @@ class Client:
             if found is not None:
                 return found
         raise PaymentUnknown(
-            f"Whether UJP holds the payment of order {order.id[:40]} is not known: {_why(lost)}.",
-            "ask later by the identifier of the order (`ajpes-reporting eplacila status --order ID`); "
-            "do not begin another payment for the same basket before that",
+            _(
+                "Whether UJP holds the payment of order {order} is not known: {reason}.",
+                order=order.id[:40],
+                reason=_why(lost),
+            ),
+            _(
+                "ask later by the identifier of the order (`ajpes-reporting eplacila status --order ID`); "
+                "do not begin another payment for the same basket before that"
+            ),
         )
 
     def _told(self, kind: type[Answer], document: Mapping[str, Any]) -> Answer:
@@ -292,7 +297,7 @@ class Client:
         found = read_answer(kind, document)
         signature = self._verify(document, found.transaction_id)
         if found.ids != self._credentials.ids:
-            raise AnswerUnusable("it is about another e-service")
+            raise AnswerUnusable(_("it is about another e-service"))
         return found.model_copy(update={"told_at": signature.moment if signature else None})
 
     def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Signature | None:
@@ -314,28 +319,27 @@ def _json(body: BytesIO) -> dict[str, Any]:
     try:
         return read_json(body.getvalue())
     except ValueError as error:
-        raise AnswerUnusable(f"it is not JSON as the document has it ({error.__class__.__name__})") from None
+        raise AnswerUnusable(error.args[0]) from None
 
 
-def _as_told(error: Exception | None) -> AjpesReportingError:
-    if isinstance(error, RefusedByUjp):
-        return error
+def _not_answered(error: NothingSent | Lost) -> NotAnswered:
     return NotAnswered(
-        f"UJP did not answer: {error}. Nothing was changed there.",
-        "check eplacila.base_url and the network of this machine, then try again",
+        _("UJP did not answer: {reason}. Nothing was changed there.", reason=error.reason),
+        _("check eplacila.base_url and the network of this machine, then try again"),
     )
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, RefusedByUjp):
-        return f"it answered with HTTP {error.status}"
-    return error.reason if isinstance(error, AnswerUnusable) else str(error)
+def _why(error: Lost | ServiceFailed | AnswerUnusable) -> str:
+    if isinstance(error, ServiceFailed):
+        return _("it answered with HTTP {status}", status=error.status)
+    return error.reason
 
 
 def _require_days(first: date, last: date) -> None:
     if first > last:
         raise UsageError(
-            f"The period from {first} to {last} ends before it begins.", "name the earlier day first"
+            _("The period from {first:date} to {last:date} ends before it begins.", first=first, last=last),
+            _("name the earlier day first"),
         )
 
 

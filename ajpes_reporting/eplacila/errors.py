@@ -1,7 +1,6 @@
-"""What UJP refuses, and what can go wrong on the way there, as types.
+"""Refusals of UJP, and everything that can go wrong on the way there, as types.
 
-A refusal carries its `Code` with the meaning in English and Slovene, and UJP's own words; the
-API key is taken out of them.
+A refusal carries its `Code`, and UJP's own words with the API key taken out of them.
 
 RefusedByUjp                   4  UJP understood and said no
 ├── NotAuthorised              4  code 1
@@ -33,6 +32,7 @@ from ajpes_reporting.domain.errors import (
 )
 from ajpes_reporting.eplacila.codes import Code, code_of
 from ajpes_reporting.eplacila.reading import read_json
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,22 +43,28 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What UJP holds against one field of a request; `code` is None for one nobody has documented."""
+    """One field of a request that UJP refuses; `code` is None for one that is not documented."""
 
     field: str
     code: Code | None
     number: str
     words: str
 
-    def __str__(self) -> str:
-        meaning = self.code.english if self.code else "a code that is not documented"
-        return f"{self.field or 'the request'}: {meaning} ({self.number})" + _quoted(self.words)
+    @property
+    def message(self) -> Message:
+        """The field, the meaning of the code, and UJP's own words if there are any."""
+        field = self.field or _("the request")
+        meaning = self.code.meaning if self.code else _("a code that is not documented")
+        given = {"field": field, "meaning": meaning, "code": self.number, "words": self.words.rstrip(".")}
+        if given["words"]:
+            return _("{field}: {meaning} ({code}) “{words}”", **given)
+        return _("{field}: {meaning} ({code})", **given)
 
 
 class RefusedByUjp(RefusedByAuthority):
-    """UJP did not do what was asked. `trace_id` is what UJP's support asks for."""
+    """UJP refused a request. `trace_id` is the number that UJP's support asks for."""
 
-    remedy_in_words = "ask UJP, naming the trace"
+    usual_remedy = _("ask UJP, naming the trace")
 
     def __init__(
         self,
@@ -73,24 +79,31 @@ class RefusedByUjp(RefusedByAuthority):
         self.words = words
         self.trace_id = trace_id
         self.field_errors = tuple(field_errors)
-        super().__init__(
-            self._told(), self.remedy_in_words, [str(field_error) for field_error in self.field_errors]
-        )
+        details = [field_error.message for field_error in self.field_errors]
+        super().__init__(self._summary(), self.usual_remedy, details)
 
-    def _told(self) -> str:
-        number = f"code {self.code.number}, " if self.code else ""
-        meaning = self.code.english if self.code else _phrase(self.status)
+    def _summary(self) -> Message:
+        meaning: str = self.code.meaning if self.code else _phrase(self.status)
         if self.field_errors:  # -99 stands for anything; these say what it is
-            meaning = "the request is not valid"
-        trace = f" Trace {self.trace_id}." if self.trace_id else ""
-        words = _quoted(self.words)
-        return f"UJP refused: {meaning} ({number}HTTP {self.status}){words}.{trace}"
+            meaning = _("the request is not valid")
+        answer = _("HTTP {status}", status=self.status)
+        if self.code:
+            answer = _("code {code}, HTTP {status}", code=self.code.number, status=self.status)
+        words, trace = self.words.rstrip("."), self.trace_id
+        given = {"meaning": meaning, "answer": answer, "words": words, "trace": trace}
+        if words and trace:
+            return _("UJP refused: {meaning} ({answer}) “{words}”. Trace {trace}.", **given)
+        if words:
+            return _("UJP refused: {meaning} ({answer}) “{words}”.", **given)
+        if trace:
+            return _("UJP refused: {meaning} ({answer}). Trace {trace}.", **given)
+        return _("UJP refused: {meaning} ({answer}).", **given)
 
 
 class NotAuthorised(RefusedByUjp):
     """Code 1."""
 
-    remedy_in_words = (
+    usual_remedy = _(
         "check eplacila.api_key, shared_secret, ids and base_url; the address is part of what is signed"
     )
 
@@ -98,49 +111,49 @@ class NotAuthorised(RefusedByUjp):
 class WrongTime(RefusedByUjp):
     """Code 2."""
 
-    remedy_in_words = "set the clock of this machine; `timedatectl` says whether it is kept in step"
+    usual_remedy = _("set the clock of this machine; `timedatectl` says whether it is kept in step")
 
 
 class WrongNonce(RefusedByUjp):
     """Code 3."""
 
-    remedy_in_words = "ask again; every request gets a nonce of its own"
+    usual_remedy = _("ask again; every request gets a nonce of its own")
 
 
 class AccessDenied(RefusedByUjp):
     """Code 4."""
 
-    remedy_in_words = "ask for what belongs to the e-service of eplacila.ids"
+    usual_remedy = _("ask for what belongs to the e-service of eplacila.ids")
 
 
 class NotFound(RefusedByUjp):
     """Code 10."""
 
-    remedy_in_words = "check the identifier, and eplacila.base_url"
+    usual_remedy = _("check the identifier, and eplacila.base_url")
 
 
 class RequestRefused(RefusedByUjp):
     """Code -99; `field_errors` tell which field is wrong."""
 
-    remedy_in_words = "correct these fields and send it again"
+    usual_remedy = _("correct these fields, then send the request again")
 
 
 class WrongHttpMethod(RefusedByUjp):
     """HTTP 405."""
 
-    remedy_in_words = "check eplacila.base_url and eplacila.init_path"
+    usual_remedy = _("check eplacila.base_url and eplacila.init_path")
 
 
 class TooManyRequests(RefusedByUjp):
     """HTTP 429; nothing was done."""
 
-    remedy_in_words = "try again later"
+    usual_remedy = _("try again later")
 
 
 class ServiceFailed(RefusedByUjp):
     """HTTP 5xx. What was asked may have been done all the same."""
 
-    remedy_in_words = "try again later; if it stays so, tell UJP the trace"
+    usual_remedy = _("try again later; if it stays so, tell UJP the trace")
 
 
 class NotAnswered(NotDelivered):
@@ -148,16 +161,16 @@ class NotAnswered(NotDelivered):
 
 
 class PaymentUnknown(OutcomeUnknown):
-    """The answer to an init was lost, and UJP could not be asked, or does not know the order yet."""
+    """The answer to an init was lost, and UJP could not be asked or does not know the order yet."""
 
 
 class AnswerUnusable(AjpesReportingError):
-    """An answer that is not what the document says."""
+    """An answer that is not as the document has it; `reason` is a clause."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Message) -> None:
         super().__init__(
-            f"What came as an answer of UJP is not used: {reason}.",
-            "check eplacila.base_url and eplacila.public_key; then ask UJP",
+            _("The answer of UJP cannot be used: {reason}.", reason=reason),
+            _("check eplacila.base_url and eplacila.public_key; then ask UJP"),
         )
         self.reason = reason
 
@@ -167,7 +180,7 @@ class NotAuthentic(AnswerUnusable):
 
 
 def refusal(status: int, content: bytes, api_key: str) -> RefusedByUjp:
-    """What UJP's answer with an HTTP status of 400 or more means."""
+    """Return the error that an answer with an HTTP status of 400 or more stands for."""
     try:
         document = read_json(content)
     except ValueError:
@@ -225,12 +238,8 @@ def _clean(value: object, api_key: str) -> str:
     return shown[:_LONGEST_WORDS]
 
 
-def _quoted(words: str) -> str:
-    return f" “{words.rstrip('.')}”" if words else ""
-
-
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "an answer of no known kind"
+        return _("an answer of no known kind")

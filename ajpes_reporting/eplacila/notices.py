@@ -13,6 +13,7 @@ from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.reading import read_integer, read_json
 from ajpes_reporting.eplacila.signing import Signature, read_signature
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -44,16 +45,16 @@ def read_notice(content: bytes, verifier: Verifier, window: TimeWindow, now: dat
     try:
         document = read_json(content)
     except ValueError:
-        raise NotAuthentic("it is no JSON document") from None
+        raise NotAuthentic(_("it is no JSON document")) from None
     transaction = document.get("transactionid")
     if not isinstance(transaction, str) or not 0 < len(transaction) <= _LONGEST_TRANSACTION:
-        raise NotAuthentic("it names no transaction")
+        raise NotAuthentic(_("it names no transaction"))
     if not (transaction.isascii() and transaction.isprintable()):
-        raise NotAuthentic("it names no transaction")
+        raise NotAuthentic(_("it names no transaction"))
     signature = read_signature(document)
     verifier.verify(signature, transaction)
     if not now - window.age <= signature.moment <= now + window.tolerance:
-        raise NotAuthentic("it is too old, or from the future")
+        raise NotAuthentic(_("it is too old, or from the future"))
     return Notice(transaction, signature, _claimed(document.get("status")))
 
 

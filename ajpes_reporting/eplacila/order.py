@@ -1,4 +1,4 @@
-"""What is to be paid (section 6.5.2), and everything the document says of it, checked before it is sent.
+"""Orders (section 6.5.2), checked before they are sent against everything the document says of them.
 
 Names are English here; in JSON, in and out, they are those of the document. Prices are integer
 cents; in JSON they are euros, as the document wants them.
@@ -15,13 +15,13 @@ from stdnum import iban
 
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.eplacila.codes import Code
 from ajpes_reporting.eplacila.reading import Number, Text, read_cents, read_decimal
 from ajpes_reporting.eplacila.urls import parse_url
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 METHODS = (
     "GRP_CARDS", "GRP_MOBILE", "GRP_EBANK", "BANKANET", "DINERSCLUB", "HALMBILLS", "MAESTRO",
@@ -39,13 +39,14 @@ _REFERENCE = re.compile("SI[0-9]{2}([0-9-]*)")
 _MOST_DIGITS, _MOST_HYPHENS = 20, 2
 _COUNTRY = re.compile("[A-Z]{2}")
 _LARGEST = Decimal(10) ** 9
-_TOO_MANY_DIGITS = "it has more digits than a number in JSON keeps"
+_EMPTY = _("it is empty")
+_TOO_MANY_DIGITS = _("it has more digits than a number in JSON keeps")
 _MOST_LINES_NAMED = 5
 _EXACT = Context(prec=60)  # a quantity of 26 digits times a price, and as many items as fit into a request
 
 
 def _methods(value: object) -> object:
-    """Several ways of paying stand in one text, divided by commas."""
+    """Return the payment methods, which stand in one text, divided by commas."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return () if value is None else value
@@ -89,7 +90,7 @@ class Item(SentModel):
 
 
 class Buyer(SentModel):
-    """Who pays; only for the invoice, and all of it may be left out."""
+    """The payer, for the invoice alone; all of it may be left out."""
 
     number: Text = Field(default="", alias="sifraKupca")
     citizen: Text = Field(default="", alias="idDrzavljana")
@@ -140,7 +141,7 @@ class Order(SentModel):
 
 
 def read_order(document: dict[str, Any], ids: int) -> Order:
-    """An order from JSON with the names of the document. `ids` may be left out there.
+    """Return an order from JSON with the names of the document. `ids` may be left out there.
 
     Raises `ChecksRefused` naming each field that cannot be read; nothing was sent.
     """
@@ -151,18 +152,18 @@ def read_order(document: dict[str, Any], ids: int) -> Order:
     except ValidationError as error:
         raise _refused([_unreadable(item) for item in error.errors(include_input=False)], "") from None
     if str(stated) != str(ids):
-        raise _refused([_finding(order, "ids", Code.NO_SERVICE, "it is not eplacila.ids")], order.id)
+        raise _refused([_finding(order, "ids", Code.NO_SERVICE, _("it is not eplacila.ids"))], order.id)
     return order
 
 
 def require_valid(order: Order) -> None:
-    """Raises `ChecksRefused` with everything the document forbids about this order."""
+    """Raise `ChecksRefused` with everything that the document forbids about this order."""
     if findings := list(check_order(order)):
         raise _refused(findings, order.id)
 
 
 def order_document(order: Order, ids: int) -> dict[str, Any]:
-    """An order as it is sent. What was not given is left out."""
+    """Return an order as it is sent; what was not given is left out."""
     document = _document(order) | {"ids": ids, "postavka": [_item_document(item) for item in order.items]}
     if order.methods:
         document["idn"] = ",".join(order.methods)
@@ -172,14 +173,14 @@ def order_document(order: Order, ids: int) -> dict[str, Any]:
 
 
 def check_order(order: Order) -> Iterator[Finding]:
-    """Everything the document forbids (sections 6.3.4 and 6.5.2), under the code UJP would answer with."""
+    """Yield all that the document forbids (sections 6.3.4 and 6.5.2), with the code UJP would answer."""
     yield from _identifier_findings(order)
     for name in ("success_url", "failure_url", "callback_url"):
         yield from _link_findings(order, name)
     yield from _choice_findings(order)
     yield from _account_findings(order)
     if not order.items:
-        yield _finding(order, "postavka", Code.NO_ITEMS, "it is empty")
+        yield _finding(order, "postavka", Code.NO_ITEMS, _EMPTY)
     item_findings = [
         found for number, item in enumerate(order.items, 1) for found in _item_findings(order, number, item)
     ]
@@ -187,54 +188,57 @@ def check_order(order: Order) -> Iterator[Finding]:
     if not item_findings:
         yield from _rounding_findings(order)
     if order.buyer and order.buyer.country and not _COUNTRY.fullmatch(order.buyer.country):
-        yield _finding(order, "kupec.drzava", Code.WRONG_LENGTH, "it is not two capital letters, such as SI")
+        yield _finding(
+            order, "kupec.drzava", Code.WRONG_LENGTH, _("it is not two capital letters, such as SI")
+        )
 
 
 def _identifier_findings(order: Order) -> Iterator[Finding]:
     if not order.id.strip():
-        yield _finding(order, "id", Code.EMPTY, "it is empty")
+        yield _finding(order, "id", Code.EMPTY, _EMPTY)
     elif len(order.id) > _LONGEST_ID:
-        yield _finding(order, "id", Code.TOO_LONG, f"it is longer than {_LONGEST_ID} characters")
+        yield _finding(order, "id", Code.TOO_LONG, _too_long(_LONGEST_ID))
     elif not order.id.isprintable() or set(order.id) == {"."} or set("/\\") & set(order.id):
         # It becomes a part of the address when the status is asked by it.
-        yield _finding(order, "id", Code.OTHER, "it cannot stand in an address")
+        yield _finding(order, "id", Code.OTHER, _("it cannot stand in an address"))
     if not order.recipient:
-        yield _finding(order, "maticna", Code.EMPTY, "it is empty")
+        yield _finding(order, "maticna", Code.EMPTY, _EMPTY)
     elif not _REGISTRATION_NUMBER.fullmatch(order.recipient):
-        yield _finding(order, "maticna", Code.WRONG_LENGTH, "a registration number has 7 or 10 digits")
+        yield _finding(order, "maticna", Code.WRONG_LENGTH, _("a registration number has 7 or 10 digits"))
     if len(order.description) > _LONGEST_DESCRIPTION:
-        wrong = f"it is longer than {_LONGEST_DESCRIPTION} characters"
-        yield _finding(order, "opisPlacila", Code.TOO_LONG, wrong)
+        yield _finding(order, "opisPlacila", Code.TOO_LONG, _too_long(_LONGEST_DESCRIPTION))
 
 
 def _link_findings(order: Order, name: str) -> Iterator[Finding]:
     link, field = getattr(order, name), Order.model_fields[name].alias or name
     if not link:
-        yield _finding(order, field, Code.EMPTY, "it is empty")
+        yield _finding(order, field, Code.EMPTY, _EMPTY)
     elif len(link) > _LONGEST_LINK:
-        yield _finding(order, field, Code.TOO_LONG, f"it is longer than {_LONGEST_LINK} characters")
+        yield _finding(order, field, Code.TOO_LONG, _too_long(_LONGEST_LINK))
     elif not _is_valid_url(link):
-        yield _finding(order, field, Code.BAD_LINK, "it is not an address that begins with https://")
+        yield _finding(order, field, Code.BAD_LINK, _("it is not an address that begins with https://"))
 
 
 def _choice_findings(order: Order) -> Iterator[Finding]:
     if order.currency != CURRENCY:
-        yield _finding(order, "isoValuta", Code.CURRENCY, f"only {CURRENCY} is taken")
+        yield _finding(order, "isoValuta", Code.CURRENCY, _("only {currency} is taken", currency=CURRENCY))
     if unknown := [method for method in order.methods if method not in METHODS]:
-        yield _finding(order, "idn", Code.BAD_METHOD, f"{', '.join(unknown)} is no way of paying")
+        yield _finding(
+            order, "idn", Code.BAD_METHOD, _("UJP has no payment method {methods}", methods=unknown)
+        )
     if order.language and order.language not in LANGUAGES:
-        yield _finding(order, "languageId", Code.BAD_LANGUAGE, f"it is none of {', '.join(LANGUAGES)}")
+        yield _finding(order, "languageId", Code.BAD_LANGUAGE, _none_of(LANGUAGES))
     if order.account_kind and order.account_kind not in ACCOUNT_KINDS:
-        yield _finding(order, "tipRacuna", Code.BAD_NUMBER, f"it is none of {', '.join(ACCOUNT_KINDS)}")
+        yield _finding(order, "tipRacuna", Code.BAD_NUMBER, _none_of(ACCOUNT_KINDS))
 
 
 def _account_findings(order: Order) -> Iterator[Finding]:
     account = order.credit_account
     if account and not (account.startswith("SI") and " " not in account and iban.is_valid(account)):
-        yield _finding(order, "racunDobro", Code.OTHER, "it is no whole Slovenian IBAN without spaces")
+        yield _finding(order, "racunDobro", Code.OTHER, _("it is no whole Slovenian IBAN without spaces"))
     found = _REFERENCE.fullmatch(order.credit_reference)
     if order.credit_reference and not (found and _content_fits(found[1])):
-        wrong = "it is not SInn and at most 20 digits with at most two hyphens"
+        wrong = _("it is not SInn and at most 20 digits with at most two hyphens")
         yield _finding(order, "sklicDobro", Code.OTHER, wrong)
 
 
@@ -244,20 +248,20 @@ def _content_fits(content: str) -> bool:
 
 
 def _item_findings(order: Order, number: int, item: Item) -> Iterator[Finding]:
-    """With no price and no quantity below zero, no total is (code 212)."""
+    """Without a price or a quantity below zero, no total is below zero either (code 212)."""
     place = f"postavka {number}"
     for field, value in (("kolicina", item.quantity), ("cena", Decimal(item.price_cents))):
         if value >= _LARGEST:
-            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, "it is too large")
+            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _("it is too large"))
         elif value < 0:
-            yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, "it is negative")
+            yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, _("it is negative"))
         elif not _is_exact(value):
             yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
     vat = item.vat_percent
     if vat is not None and vat >= _LARGEST:
-        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, "it is too large")
+        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _("it is too large"))
     elif vat is not None and vat < 0:
-        yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, "it is negative")
+        yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, _("it is negative"))
     elif vat is not None and not _is_exact(vat):
         yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
 
@@ -271,20 +275,28 @@ def _rounding_findings(order: Order) -> Iterator[Finding]:
     if each == once:
         return
     lines = [
-        f"postavka {number}: {item.quantity:f} x {format_decimal(item.price_cents)} EUR"
-        f" = {_EXACT.divide(item.exact_cents, 100).normalize(_EXACT):f} EUR"
+        _(
+            "postavka {number}: {quantity} x {price:eur} = {amount} EUR",
+            number=number,
+            quantity=f"{item.quantity:f}",
+            price=item.price_cents,
+            amount=f"{_EXACT.divide(item.exact_cents, 100).normalize(_EXACT):f}",
+        )
         for number, item in enumerate(order.items, 1)
         if item.exact_cents != item.exact_cents.to_integral_value()
     ]
-    named = "; ".join(lines[:_MOST_LINES_NAMED])
-    more = f"; and {len(lines) - _MOST_LINES_NAMED:,} more" if len(lines) > _MOST_LINES_NAMED else ""
-    yield Finding(
-        Severity.ERROR, _name(order), "postavka", "eplacila.rounding",
-        f"postavka: with each line rounded to a cent the order costs {format_decimal(each)} EUR, with only "
-        f"the sum rounded {format_decimal(once)} EUR, and UJP does not say which it asks the payer for"
-        f" ({named}{more})",
-        "make each of these lines whole cents: kolicina 1 and its amount as cena, or another cena",
-    )  # fmt: skip
+    named, more = lines[:_MOST_LINES_NAMED], len(lines) - _MOST_LINES_NAMED
+    if more > 0:
+        named.append(_("further lines: {more:count}", more=more))
+    what = _(
+        "postavka: with each line rounded to a cent the order costs {each:eur}, with only the sum "
+        "rounded {once:eur}, and UJP does not say which of them the payer is asked for ({lines})",
+        each=each,
+        once=once,
+        lines=named,
+    )
+    remedy = _("make each of these lines whole cents: kolicina 1 and its amount as cena, or another cena")
+    yield Finding(Severity.ERROR, _name(order), "postavka", "eplacila.rounding", what, remedy)
 
 
 def _whole_cents(amount: Decimal) -> int:
@@ -292,7 +304,7 @@ def _whole_cents(amount: Decimal) -> int:
 
 
 def _is_valid_url(text: str) -> bool:
-    """UJP calls and redirects over https (section 2.1); to this machine itself, for trials, also without."""
+    """Whether UJP may call and redirect there: over https (section 2.1), here also without."""
     try:
         parse_url(text)
     except ValueError:
@@ -301,7 +313,7 @@ def _is_valid_url(text: str) -> bool:
 
 
 def _document(part: BaseModel) -> dict[str, Any]:
-    """The plain fields that were given, under the names of the document."""
+    """Return the plain fields that were given, under the names of the document."""
     fields = type(part).model_fields
     return {
         fields[name].alias or name: value
@@ -321,39 +333,69 @@ def _item_document(item: Item) -> dict[str, Any]:
 
 
 def _is_exact(value: Decimal) -> bool:
-    """Whether it stays the same in JSON, where many readers have only floats."""
+    """Whether a number stays the same in JSON, where many readers have only floats."""
     return Decimal(repr(float(value))) == value
 
 
 def _number(value: Decimal) -> int | float:
-    """JSON knows no decimals. The text of a float that is exact is that of the decimal."""
+    """Return a number for JSON, which has no decimals: an exact float has the text of the decimal."""
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _finding(order: Order, field: str, code: Code, wrong: str) -> Finding:
+def _finding(order: Order, field: str, code: Code, wrong: Message) -> Finding:
     return Finding(
-        Severity.ERROR, _name(order), field, f"eplacila.{code.number}",
-        f"{field}: {wrong}", f"correct {field}; UJP would refuse it with {code.number}, {code.english}",
-    )  # fmt: skip
+        Severity.ERROR,
+        _name(order),
+        field,
+        f"eplacila.{code.number}",
+        _("{field}: {wrong}", field=field, wrong=wrong),
+        _(
+            "correct {field}; UJP would refuse it with {code}, {meaning}",
+            field=field,
+            code=code.number,
+            meaning=code.meaning,
+        ),
+    )
 
 
-def _name(order: Order) -> str:
-    return f"order {order.id[:40] or '(no id)'}"
+def _too_long(limit: int) -> Message:
+    return _("it is longer than {limit} characters", limit=limit)
+
+
+def _none_of(allowed: Sequence[str]) -> Message:
+    return _("it is none of {allowed}", allowed=allowed)
+
+
+def _name(order: Order) -> Message:
+    return _("order {order}", order=order.id[:40]) if order.id else _("order (no id)")
 
 
 def _unreadable(item: Any) -> Finding:
+    """Return what pydantic has found wrong with one field."""
     field = " ".join(str(part + 1) if isinstance(part, int) else part for part in item["loc"]) or "order"
-    wrong = "there is no such field" if item["type"] == "extra_forbidden" else item["msg"]
+    match item["type"]:
+        case "value_error":
+            wrong = item["ctx"]["error"].args[0]
+        case "extra_forbidden":
+            wrong = _("there is no such field")
+        case "missing":
+            wrong = _("it is missing")
+        case _:
+            wrong = _("it does not have the form that the document gives it")
     code = Code.COMMISSION if field.endswith("imaProvizijo") else Code.OTHER
     return Finding(
-        Severity.ERROR, "order", field, f"eplacila.{code.number}",
-        f"{field}: {wrong.removeprefix('Value error, ')}",
-        "write it as the document says, section 6.5.2",
-    )  # fmt: skip
+        Severity.ERROR,
+        _("order"),
+        field,
+        f"eplacila.{code.number}",
+        _("{field}: {wrong}", field=field, wrong=wrong),
+        _("write {field} as the document has it in section 6.5.2", field=field),
+    )
 
 
 def _refused(findings: list[Finding], order_id: str) -> ChecksRefused:
-    name = f"The order {order_id[:40]}" if order_id else "The order"
-    return ChecksRefused(
-        f"{name} was not sent to UJP; nothing left this machine.", "correct it and try again", findings
-    )
+    if not order_id:
+        what = _("The order was not sent to UJP; nothing left this machine.")
+    else:
+        what = _("The order {order} was not sent to UJP; nothing left this machine.", order=order_id[:40])
+    return ChecksRefused(what, _("correct the order and try again"), findings)

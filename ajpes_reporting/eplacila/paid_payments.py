@@ -1,6 +1,6 @@
-"""What an e-service has taken: payments that were made, and what of them was paid back since.
+"""Paid payments of an e-service, with what was paid back of each since.
 
-A statement (section 6.5.5.1) tells of payments. Reversals are not among its fields: they are told by
+A statement (section 6.5.5.1) lists payments. Reversals are not among its fields: they are told by
 the status of each payment (section 6.5.3.1), as the sum of all of them so far.
 """
 
@@ -13,6 +13,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.fields import plain_account
 from ajpes_reporting.eplacila.reconcile import payment_finding, reconcile
 from ajpes_reporting.eplacila.statements import payments_in
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +47,10 @@ class PaidPayment:
 def paid_in_period(
     payments: Payments, recipient: str, first: date, last: date, account: str, *, ask_each: bool
 ) -> Iterator[PaidPayment | Finding]:
-    """What was paid from `first` to `last`, both included, with and without delay.
+    """Yield the payments that were paid from `first` to `last`, both included, with and without delay.
 
     `account` is the one credited where the statement names none. With `ask_each` UJP is asked for
-    the status of every payment, otherwise of those that the book tells otherwise. A finding stands for a
+    the status of every payment, otherwise of those that are stored otherwise. A finding stands for a
     payment that cannot be booked. Raises `UsageError` and what `Client.payments` and `Client.status` do.
     """
     for delayed in (False, True):
@@ -62,10 +63,10 @@ def paid_in_period(
 def paid_in_file(
     engine: Engine, provider: str, path: Path, account: str, recipient: str, payments: Payments | None
 ) -> Iterator[PaidPayment | Finding]:
-    """The same from a statement at hand, as it stands there. Raises `UsageError`.
+    """Yield the paid payments of a statement in a file, as they stand there. Raises `UsageError`.
 
     `account` is that of `recipient`, and credited with what was paid to him; with "", of anybody. UJP is
-    asked for nothing but payments that the book tells otherwise; then this raises what `Client.status` does.
+    asked only for payments that are stored otherwise; then this raises what `Client.status` does.
     """
     return (
         _of_another(found.payment, recipient) or found.finding or _paid_payment(found.payment, account)
@@ -79,13 +80,15 @@ def _of_another(payment: Payment, recipient: str) -> Finding | None:
     if payment.account or not (payment.provider and recipient) or payment.provider[:7] == recipient[:7]:
         return None
     return payment_finding(
-        payment, "ponudnik", "it was paid to somebody else than eplacila.recipient",
-        "if this is the right statement, name the account it was credited to, with --account",
-    )  # fmt: skip
+        payment,
+        "ponudnik",
+        _("it was paid to somebody else than eplacila.recipient"),
+        _("if this is the right statement, name the account it was credited to, with --account"),
+    )
 
 
 def _as_asked(found: Reconciled) -> Payment:
-    """The payment with what its status tells of reversals."""
+    """Return the payment with the reversals that its status tells of."""
     status = found.status
     told = {"reversed_cents": status.reversed_cents, "reversed_at": status.reversed_at} if status else {}
     return found.payment.model_copy(update=told)
@@ -95,28 +98,34 @@ def _paid_payment(payment: Payment, account: str) -> PaidPayment | Finding:
     credited = plain_account(payment.account) or account
     if not credited:
         return payment_finding(
-            payment, "racunDobro", "the statement names no account that it was credited to",
-            "name the account in eplacila.account, or with --account",
-        )  # fmt: skip
+            payment,
+            "racunDobro",
+            _("the statement names no account that it was credited to"),
+            _("name the account in eplacila.account, or with --account"),
+        )
     if payment.paid_at is None:
-        return _unreadable(payment, "datumPlacila", "the statement does not say when it was paid")
+        return _unreadable(payment, "datumPlacila", _("the statement does not say when it was paid"))
     if payment.amount_cents < 0:
-        return _unreadable(payment, "znesek", "its amount is negative")
+        return _unreadable(payment, "znesek", _("its amount is negative"))
     if not 0 <= payment.reversed_cents <= payment.amount_cents:
         return _unreadable(
-            payment, "znesekStornacij", "less than nothing, or more than was paid, was reversed"
+            payment, "znesekStornacij", _("less than nothing, or more than was paid, was reversed")
         )
     if payment.reversed_cents and payment.reversed_at is None:
-        return _unreadable(payment, "casZadnjeStornacije", "UJP does not say when it was reversed")
+        return _unreadable(payment, "casZadnjeStornacije", _("UJP does not say when it was reversed"))
     return PaidPayment(
-        payment.eplacila_id, credited, _day(payment.paid_at), payment.amount_cents, payment.reversed_cents,
-        _day(payment.reversed_at) if payment.reversed_at else None,
-    )  # fmt: skip
+        payment_id=payment.eplacila_id,
+        account=credited,
+        paid_on=_day(payment.paid_at),
+        amount_cents=payment.amount_cents,
+        reversed_cents=payment.reversed_cents,
+        reversed_on=_day(payment.reversed_at) if payment.reversed_at else None,
+    )
 
 
 def _day(moment: datetime) -> date:
     return moment.astimezone(LJUBLJANA).date()
 
 
-def _unreadable(payment: Payment, field: str, wrong: str) -> Finding:
-    return payment_finding(payment, field, wrong, "ask UJP what became of this payment")
+def _unreadable(payment: Payment, field: str, wrong: Message) -> Finding:
+    return payment_finding(payment, field, wrong, _("ask UJP what became of this payment"))

@@ -1,4 +1,4 @@
-"""Payments with a book: begun, asked for, and told of by notices, so that none is lost or doubled."""
+"""Payments that are stored: begun, asked for and told of by notices, so that none is lost or doubled."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ajpes_reporting.eplacila.errors import (
     RequestRefused,
 )
 from ajpes_reporting.eplacila.order import require_valid
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
     from ajpes_reporting.eplacila.store import Change, StoredPayment
 
 _SURELY_LOST = timedelta(days=1)
-"""No init is on its way for so long, and UJP gives a payment up after ten minutes (section 3.4.3)."""
+"""No init is under way for so long, and UJP gives a payment up after ten minutes (section 3.4.3)."""
 
 OnChange = Callable[["Connection", "Change"], None]
 
 
 def ignore_change(_connection: Connection, _change: Change) -> None:
-    """A change that nobody waits for."""
+    """Do nothing about a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Payments:
     on_change: OnChange = ignore_change
 
     def begin(self, order: Order) -> StartedPayment:
-        """Begins a payment. Raises what `Client.init` does, and `UsageError` for an order that has begun.
+        """Begin a payment. Raises what `Client.init` does, and `UsageError` for an order that has begun.
 
         After `PaymentUnknown` the same order may be given again: UJP is asked for it first.
         """
@@ -74,9 +75,10 @@ class Payments:
         return started
 
     def find(self, order_id: str) -> StoredPayment | None:
-        """The payment of an order in the book; unless it is paid it is asked for first, if UJP answers.
+        """Return the stored payment of an order, None if there is none; amounts in cents.
 
-        One that is paid is asked for now and then, for what was reversed.
+        Unless the payment is paid, UJP is asked first, if it answers. One that is paid is asked for now
+        and then, because it may be reversed.
         """
         with self.engine.connect() as connection:
             entry = store.by_order(connection, self.provider, order_id)
@@ -89,7 +91,10 @@ class Payments:
         return change.entry if change else entry
 
     def refresh(self, entry: StoredPayment) -> Change | None:
-        """Asks UJP for a payment and stores the answer. Raises what `Client.status` does."""
+        """Ask UJP for a payment and store the answer; None if nothing changes.
+
+        Raises what `Client.status` does.
+        """
         status = (
             self.client.status(entry.transaction_id)
             if entry.transaction_id
@@ -100,7 +105,7 @@ class Payments:
     def refresh_open(
         self, *, though_asked_lately: bool = False
     ) -> Iterator[tuple[StoredPayment, AjpesReportingError | None]]:
-        """Asks for the payments that may still change, one after the other, longest unasked first.
+        """Ask for the payments that may still change, one after the other, longest unasked first.
 
         Those under way each time; those that are over after growing pauses, for `store.ASKED_FOR`. With
         `though_asked_lately`: every one that may still become paid, for a person who wants to know now.
@@ -130,12 +135,12 @@ class Payments:
         return entry.transaction_id is None and self.clock() - entry.told_at > _SURELY_LOST
 
     def record(self, status: PaymentStatus) -> Change | None:
-        """Stores what UJP answered; None if it changes nothing."""
+        """Store an answer of UJP; return the change, None if nothing changes."""
         with writing(self.engine) as connection:
             return self._apply(connection, status)
 
     def receive(self, notice: Notice) -> Change | None:
-        """Asks UJP about what a notice tells of, and stores notice and answer together.
+        """Ask UJP about the payment of a notice, and store notice and answer together.
 
         A notice that was taken before changes nothing. Raises what `Client.status` does; nothing
         is stored then, and UJP sends the notice again.
@@ -164,23 +169,29 @@ class Payments:
                 store.add_expected(connection, self.provider, order, self.clock())
                 return False
             if entry.transaction_id is not None:
-                also = "" if entry.state.is_over else "lead the payer to it again, or "
+                remedy = _("lead the payer to that payment again, or begin an order with another id")
+                if entry.state.is_over:
+                    remedy = _("begin an order with another id")
                 raise UsageError(
-                    f"The payment of order {order.id[:40]} has begun already; it is {entry.state.label}.",
-                    f"{also}begin an order with another id",
+                    _(
+                        "The payment of order {order} has begun already; it is {state}.",
+                        order=order.id[:40],
+                        state=entry.state.label,
+                    ),
+                    remedy,
                 )
             store.renew_expected(connection, entry, self.clock())
             return True
 
     def _find_started(self, order_id: str) -> StartedPayment | None:
-        """The payment that UJP holds after all."""
+        """Return the payment that UJP holds after all."""
         try:
             return self.client.find_started(order_id)
         except NotFound:
             return None
 
     def _init(self, order: Order, *, forget: bool) -> StartedPayment:
-        """Begins it at UJP. With `forget`, a payment that provably never began leaves no trace."""
+        """Begin a payment at UJP. With `forget`, one that provably never began leaves no trace."""
         try:
             return self.client.init(order)
         except (NotAnswered, RefusedByUjp):

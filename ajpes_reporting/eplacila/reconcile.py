@@ -1,7 +1,7 @@
-"""Holds a statement against the book: the money of a payment and its state must tell one story.
+"""Compares a statement with the stored payments: money and state of a payment must tell one story.
 
-A statement tells of money. Where the book has another state for it, or other amounts, no notice came:
-UJP is asked, and the book follows the answer. If UJP itself says two things, a person must ask there.
+A statement tells of money. Where a payment is stored with another state or amount, no notice came:
+UJP is asked, and the answer is stored. If UJP itself says two things, a person must ask there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.eplacila import store
 from ajpes_reporting.eplacila.answers import State
+from ajpes_reporting.i18n import NOTHING, Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ _AT_A_TIME = 500
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A payment of a statement. `status` is what UJP answered, if it was asked; a `finding` denies it."""
+    """A payment of a statement. `status` is UJP's answer, if it was asked; a `finding` denies the payment."""
 
     payment: Payment
     status: PaymentStatus | None = None
@@ -45,10 +45,10 @@ def reconcile(
     *,
     ask_each: bool = False,
 ) -> Iterator[Reconciled]:
-    """Every payment of a statement, one by one; those that were made as the book has them now.
+    """Yield every payment of a statement, one by one, compared with what is stored of it.
 
-    UJP is asked for what the book tells otherwise, with `ask_each` for every payment that was made. Without
-    `payments` there is nobody to ask, and what the book tells otherwise is a finding.
+    UJP is asked for a payment that is stored otherwise, with `ask_each` for every one that was paid. Without
+    `payments` there is nobody to ask, and a payment that is stored otherwise is a finding.
     Raises what `Client.status` does.
     """
     lines = iter(statement)
@@ -65,15 +65,20 @@ def reconcile(
                 yield Reconciled(payment)
 
 
-def payment_finding(payment: Payment, field: str, wrong: str, remedy: str) -> Finding:
-    """What speaks against a payment of a statement."""
+def payment_finding(payment: Payment, field: str, wrong: Message, remedy: Message) -> Finding:
+    """Return a finding about one field of a payment in a statement."""
     return Finding(
-        Severity.ERROR, f"payment {payment.eplacila_id[:40]}", field, f"eplacila.{field}", wrong, remedy
+        Severity.ERROR,
+        _("payment {payment}", payment=payment.eplacila_id[:40]),
+        field,
+        f"eplacila.{field}",
+        wrong,
+        remedy,
     )
 
 
 def _known(engine: Engine, provider: str, statement: Sequence[Payment]) -> dict[str, StoredPayment]:
-    """The payments of a statement that stand in the book, by both of their identifiers."""
+    """Return the stored payments that a statement names, by both of their identifiers."""
     orders = {payment.order_id for payment in statement} - {""}
     transactions = {payment.eplacila_id for payment in statement}
     with engine.connect() as connection:
@@ -83,21 +88,23 @@ def _known(engine: Engine, provider: str, statement: Sequence[Payment]) -> dict[
 
 
 def _unasked(payment: Payment, entry: StoredPayment) -> Finding:
-    return payment_finding(
-        payment, "status", f"the statement says that it is paid, the book of web payments that it is "
-        f"{entry.state.label}, {format_decimal(entry.amount_cents)} EUR",
-        "fill in [eplacila], so that UJP can be asked which of them is right, and pull again",
-    )  # fmt: skip
+    wrong = _(
+        "the statement says that it is paid, our own record that it is {state}, {amount:eur}",
+        state=entry.state.label,
+        amount=entry.amount_cents,
+    )
+    remedy = _("fill in [eplacila], so that UJP can be asked which of them is right, and pull again")
+    return payment_finding(payment, "status", wrong, remedy)
 
 
 def _tells_the_same(entry: StoredPayment, payment: Payment) -> bool:
-    """A statement may be older than the book; what was reversed only grows."""
+    """Whether both say the same: a statement may be the older one, and what was reversed only grows."""
     is_same_money = entry.amount_cents == payment.amount_cents
     return entry.state is State.PAID and is_same_money and entry.reversed_cents >= payment.reversed_cents
 
 
 def _asked(payments: Payments, payment: Payment, entry: StoredPayment | None) -> Reconciled:
-    """The payment as UJP tells of it when it is asked for by itself; the book follows."""
+    """Return the payment compared with its status, which UJP is asked for; the answer is stored."""
     client = payments.client
     status = (
         client.status_of_order(payment.order_id) if payment.order_id else client.status(payment.eplacila_id)
@@ -105,17 +112,23 @@ def _asked(payments: Payments, payment: Payment, entry: StoredPayment | None) ->
     if entry is not None:
         payments.record(status)
     if wrong := _disagreement(payment, status):
-        remedy = "pull again; if UJP still says both, ask UJP"
+        remedy = _("pull again; if UJP still says both, ask UJP")
         return Reconciled(payment, status, payment_finding(payment, "status", wrong, remedy))
     return Reconciled(payment, status)
 
 
-def _disagreement(payment: Payment, status: PaymentStatus) -> str:
+def _disagreement(payment: Payment, status: PaymentStatus) -> Message:
+    """Return what a statement and a status do not agree on; an empty message if they do."""
     if payment.eplacila_id not in (status.transaction_id, status.eplacila_number):
-        return "its order has another payment by the status that UJP tells"
+        return _("its order has another payment by the status that UJP tells")
     if status.state is not State.PAID:
-        return f"the statement says that it is paid, its status that it is {status.state.label}"
+        return _(
+            "the statement says that it is paid, its status that it is {state}", state=status.state.label
+        )
     if status.amount_cents != payment.amount_cents:
-        amounts = format_decimal(payment.amount_cents), format_decimal(status.amount_cents)
-        return "the statement says {} EUR, its status {} EUR".format(*amounts)
-    return ""
+        return _(
+            "the statement says {stated:eur}, its status {told:eur}",
+            stated=payment.amount_cents,
+            told=status.amount_cents,
+        )
+    return NOTHING

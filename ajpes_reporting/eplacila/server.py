@@ -1,4 +1,4 @@
-"""Serves the receiver of notices; a client that is slow or silent holds nobody up."""
+"""Serves the receiver of notices; a caller that is slow or silent holds nobody up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.logs import sparing
 from ajpes_reporting.network.address import parse_address
 from ajpes_reporting.network.pem import as_pem, in_memory
@@ -39,7 +40,7 @@ _PAUSE_SECONDS = 1.0
 def serving(
     app: Starlette, listen: str, certificate: Path | None = None, key: Path | None = None
 ) -> Iterator[tuple[str, int]]:
-    """Answers at `listen`, "HOST:PORT", as long as the block lasts; gives the address.
+    """Answer at `listen`, "HOST:PORT", as long as the block lasts; give host and port.
 
     `certificate` and `key` are PEM files; without them only this machine may call.
     Raises `ConfigurationError`.
@@ -47,16 +48,19 @@ def serving(
     host, port = parse_address(listen, "eplacila.listen")
     if certificate is None and host not in _LOOPBACK:
         raise ConfigurationError(
-            f"eplacila.listen is {listen}, without an eplacila.listen_certificate; UJP calls over https.",
-            "name a certificate, or listen on 127.0.0.1 behind a proxy that has one",
+            _(
+                "eplacila.listen is {address}, without an eplacila.listen_certificate; UJP calls over https.",
+                address=listen,
+            ),
+            _("name a certificate, or listen on 127.0.0.1 behind a proxy that has one"),
         )
     config = _config(app, certificate, key)
-    with _listening(host, port) as line, sparing(logging.getLogger("uvicorn.error")):
-        server = _Server(config, line)
+    with _listening(host, port) as listener, sparing(logging.getLogger("uvicorn.error")):
+        server = _Server(config, listener)
         thread = threading.Thread(target=server.run, name="eplacila", daemon=True)
         thread.start()
         try:
-            yield line.getsockname()[:2]
+            yield listener.getsockname()[:2]
         finally:
             server.should_exit = True
             thread.join(_LEAVE_SECONDS)
@@ -71,38 +75,48 @@ def _config(app: Starlette, certificate: Path | None, key: Path | None) -> uvico
             return _loaded(app, name)
     except (OSError, TypeError, ValueError):  # ssl.SSLError is an OSError
         raise ConfigurationError(
-            f"eplacila.listen_certificate names {certificate}, which cannot be read or fits no key.",
-            "put the certificate with its chain there, and its key into eplacila.listen_key, both PEM",
+            _(
+                "eplacila.listen_certificate names {file}, which cannot be read or fits no key.",
+                file=str(certificate),
+            ),
+            _("put the certificate with its chain there, and its key into eplacila.listen_key, both PEM"),
         ) from None
 
 
 def _loaded(app: Starlette, certificate: str | None) -> uvicorn.Config:
     config = uvicorn.Config(
-        app, http=H11Protocol, log_config=None, access_log=False, server_header=False, lifespan="off",
-        ws="none", timeout_keep_alive=_SILENCE_SECONDS, timeout_graceful_shutdown=_SILENCE_SECONDS,
+        app,
+        http=H11Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_SILENCE_SECONDS,
+        timeout_graceful_shutdown=_SILENCE_SECONDS,
         ssl_certfile=certificate,
-    )  # fmt: skip
+    )
     config.load()
     return config
 
 
 class _Server(uvicorn.Server):
-    """Accepts by itself: a place is taken with the first packet, not only after a handshake of TLS."""
+    """A server that accepts connections itself: a place is taken with the first packet, before any TLS."""
 
-    def __init__(self, config: uvicorn.Config, line: socket.socket) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
         super().__init__(config)
-        self._line = line
+        self._listener = listener
         self._places: Places[_Caller] = Places(_MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to accept; uvicorn itself is given nothing to listen at."""
+        """Begin to accept; uvicorn itself is given nothing to listen at."""
         await super().startup(sockets=[])
-        self._line.setblocking(False)
+        self._listener.setblocking(False)
         self._begin(self._accept())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accepts nobody any more, and answers who has asked."""
+        """Accept nobody any more, and answer whoever has asked."""
         for task in self._tasks:
             task.cancel()
         await super().shutdown(sockets=[])
@@ -111,7 +125,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, peer = await loop.sock_accept(self._line)
+                connection, peer = await loop.sock_accept(self._listener)
             except OSError as error:  # no file is left, or the caller has gone
                 _log.warning("A call was not accepted: %s.", error.strerror)
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -123,11 +137,11 @@ class _Server(uvicorn.Server):
                 self._begin(self._take(caller))
 
     async def _take(self, caller: _Caller) -> None:
-        """Hands a connection to uvicorn, after the handshake if there is one."""
+        """Hand a connection to uvicorn, after the handshake if there is one."""
         loop, context = asyncio.get_running_loop(), self.config.ssl
 
-        def protocol() -> _Impatient:
-            return _Impatient(self.config, self.server_state, self.lifespan.state, loop, caller)
+        def protocol() -> _ImpatientProtocol:
+            return _ImpatientProtocol(self.config, self.server_state, self.lifespan.state, loop, caller)
 
         limits = {"ssl_handshake_timeout": _SILENCE_SECONDS, "ssl_shutdown_timeout": _PAUSE_SECONDS}
         try:
@@ -144,22 +158,22 @@ class _Server(uvicorn.Server):
 
 
 class _Caller:
-    """Somebody who is connected."""
+    """A connection that holds a place."""
 
     def __init__(self, connection: socket.socket, places: Places[_Caller]) -> None:
         self.connection = connection
         self.places = places
 
     def cut(self) -> None:
-        """Ends the connection, whatever the caller is about to do."""
+        """End the connection, whatever the caller is about to do."""
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             _log.debug("The caller had left already.")
 
 
-class _Impatient(H11Protocol):
-    """Leaves whoever does not ask: uvicorn waits for the first request for ever."""
+class _ImpatientProtocol(H11Protocol):
+    """A protocol that ends idle connections: uvicorn waits for the first request without any limit."""
 
     def __init__(
         self,
@@ -204,12 +218,19 @@ class _Impatient(H11Protocol):
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
-        line = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError(
-            f"eplacila.listen is {host}, port {port}, which this machine does not give: {why}.",
-            "see what listens there, or name another port; nothing was started",
+            _(
+                "eplacila.listen is {host}, port {port}, where this machine cannot listen: {reason}.",
+                host=host,
+                port=port,
+                reason=why,
+            ),
+            _("see what listens there, or name another port; nothing was started"),
         ) from None
-    with line:
-        yield line
+    with listener:
+        yield listener

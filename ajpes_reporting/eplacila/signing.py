@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 
 from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.reading import read_moment
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.pem import straightened
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def read_signature(document: Mapping[str, Any]) -> Signature:
     """The signature of a document whose names are in lower case. Raises `NotAuthentic` if it has none."""
     auth = document.get("auth")
     if not isinstance(auth, dict):
-        raise NotAuthentic("it is not signed")
+        raise NotAuthentic(_("it is not signed"))
     nonce, timestamp = str(auth.get("nonce")), str(auth.get("timestamp"))
     try:
         if not _NONCE.fullmatch(nonce) or not _TIMESTAMP.fullmatch(timestamp):
@@ -80,7 +81,7 @@ def read_signature(document: Mapping[str, Any]) -> Signature:
         signature = Signature(nonce, timestamp, base64.b64decode(str(auth.get("signature")), validate=True))
         read_moment(timestamp)
     except ValueError:
-        raise NotAuthentic("its signature is not written as one") from None
+        raise NotAuthentic(_("its signature is not written as one")) from None
     return signature
 
 
@@ -97,7 +98,7 @@ class Verifier:
         try:
             self._public_key.verify(signature.value, signed, padding.PKCS1v15(), SHA256())
         except InvalidSignature:
-            raise NotAuthentic("its signature is not that of UJP") from None
+            raise NotAuthentic(_("its signature is not that of UJP")) from None
 
 
 def read_public_key(content: bytes) -> RSAPublicKey:

@@ -27,6 +27,7 @@ from ajpes_reporting.eplacila.reading import (
     read_json,
     with_lowercase_names,
 )
+from ajpes_reporting.i18n import _
 from ajpes_reporting.jsonread import Guarded
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ class Payment(ReceivedModel):
 
     @property
     def state(self) -> State | None:
-        """Its state as the status would have it; None for a number that the document does not know."""
+        """The state as the status would tell it; None for a number that the document does not have."""
         told = State.PAID if self.is_paid else self.result
         return next((state for state in State if state == told), None)
 
 
 def payments_in(path: Path) -> Iterator[Payment]:
-    """The payments of a statement somebody has at hand: JSON or XML, the file itself or a whole answer.
+    """Yield the payments of a statement in a file: JSON or XML, by itself or as a whole answer.
 
     Raises `UsageError`, naming the payment that cannot be read; those before it have been given out.
     """
@@ -127,13 +128,22 @@ def payments_in(path: Path) -> Iterator[Payment]:
             else:
                 yield from payments_in_json(source)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", "name a file that is there") from None
+        raise UsageError(
+            _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror or ""),
+            _("name a file that is there"),
+        ) from None
     except AnswerUnusable as error:
-        raise UsageError(f"{path} is no statement of UJP: {error.reason}.", "fetch it again") from None
+        raise UsageError(
+            _("{path} is no statement of UJP: {reason}.", path=str(path), reason=error.reason),
+            _("fetch the statement again"),
+        ) from None
 
 
 def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
-    """The payments of a JSON statement, by itself or as `izpisek` of an answer. Raises `AnswerUnusable`."""
+    """Yield the payments of a JSON statement, by itself or as `izpisek` of an answer.
+
+    Raises `AnswerUnusable`.
+    """
     number, begin = 0, source.tell()
     try:
         place = _place_of_payments(source)
@@ -142,31 +152,33 @@ def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
             number += 1
             yield _payment(document, number)
     except _NOT_READ as error:
-        raise AnswerUnusable(f"it is not whole JSON (after payment {number})") from error
+        raise AnswerUnusable(_("it is not whole JSON (after payment {number})", number=number)) from error
 
 
 def payments_in_xml(path: Path) -> Iterator[Payment]:
-    """The payments of an XML statement. Raises `AnswerUnusable`."""
+    """Yield the payments of an XML statement. Raises `AnswerUnusable`."""
     number = 0
     try:
         if xmlread.read_root(path).local_name.casefold() != "izpisek":
-            raise AnswerUnusable("its root is not izpisek")
+            raise AnswerUnusable(_("its root is not izpisek"))
         for _event, element in xmlread.stream(path, ("end",)):
             if xmlread.local_name(element).casefold() == "placilo":
                 number += 1
                 yield _payment(_content(element), number)
                 xmlread.forget(element)
     except xmlread.UnreadableXml as error:
-        raise AnswerUnusable(f"it is not whole XML (after payment {number}): {error.message}") from None
+        raise AnswerUnusable(
+            _("it is not whole XML (after payment {number}): {reason}", number=number, reason=error.message)
+        ) from None
 
 
 def signature_of_statement(source: BinaryIO) -> dict[str, Any]:
-    """The section `auth` of an answer with payments, as a document of its own. Raises `AnswerUnusable`."""
+    """Return the section `auth` of an answer with payments, as a document. Raises `AnswerUnusable`."""
     try:
         found = list(ijson.items(Guarded(source), "auth"))
         return {"auth": with_lowercase_names(found[0])} if len(found) == 1 else {}
     except _NOT_READ:
-        raise AnswerUnusable("it is not whole JSON") from None
+        raise AnswerUnusable(_("it is not whole JSON")) from None
 
 
 def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
@@ -177,16 +189,16 @@ def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
     head = source.read(_HEAD_BYTES)
     begins = _FILE_BEGINS.search(head)
     if begins is None:
-        raise AnswerUnusable("there is no statement in it")
+        raise AnswerUnusable(_("there is no statement in it"))
     rest = _decode(head[begins.end() :], source, target)
     try:
         return read_json(head[: begins.end()] + rest)
     except ValueError as error:
-        raise AnswerUnusable(f"it is not whole JSON: {error}") from None
+        raise AnswerUnusable(_("it is not whole JSON: {reason}", reason=error.args[0])) from None
 
 
 def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
-    """Decodes up to the closing quote; returns what stands from it on."""
+    """Decode up to the closing quote; return the rest of the answer, from the quote on."""
     kept = b""
     ended = False
     while block and not ended:
@@ -202,11 +214,11 @@ def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
         block = text[cut:] + source.read(_BLOCK_BYTES)
         if block == text[cut:]:
             break
-    raise AnswerUnusable("the statement in it has no end")
+    raise AnswerUnusable(_("the statement in it has no end"))
 
 
 def _rest_of(source: BinaryIO) -> bytes:
-    """What stands behind the file: a signature, and nothing long. One read may give only a part of it."""
+    """Return all that follows the file: a signature, nothing long. One read may give only a part."""
     rest = b""
     while len(rest) < _HEAD_BYTES and (more := source.read(_HEAD_BYTES)):
         rest += more
@@ -214,7 +226,7 @@ def _rest_of(source: BinaryIO) -> bytes:
 
 
 def _before_escape(text: bytes) -> int:
-    """How much of a block can be read without what comes after it: an escape may be cut in two."""
+    """Return how much of a block can be decoded by itself: an escape may be cut in two."""
     backslash = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
     return len(text) if backslash < 0 else backslash
 
@@ -229,31 +241,37 @@ def _bytes_of(text: bytes) -> bytes:
             return base64.b64decode(text, validate=True)
     except ValueError:
         pass
-    raise AnswerUnusable("the statement in it is not Base64")
+    raise AnswerUnusable(_("the statement in it is not Base64"))
 
 
 def _place_of_payments(source: BinaryIO) -> str:
-    """Where the list of payments stands, in the spelling that is used here."""
+    """Return the place of the list of payments, in the spelling that the document uses."""
     for place, event, _value in ijson.parse(Guarded(source)):
         if event in ("start_array", "null") and _PAYMENTS.fullmatch(place):
             return str(place)
-    raise AnswerUnusable("there is no list of payments in it")
+    raise AnswerUnusable(_("there is no list of payments in it"))
 
 
 def _payment(document: object, number: int) -> Payment:
     try:
         return Payment.model_validate(with_lowercase_names(document))
     except ValidationError as error:
-        fields = ", ".join(sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]}))
+        fields = sorted({str(item["loc"][0]) for item in error.errors() if item["loc"]})
         raise AnswerUnusable(
-            f"in payment {number} these fields are missing or unreadable: {fields}"
+            _(
+                "in payment {number} these fields are missing or unreadable: {fields}",
+                number=number,
+                fields=fields,
+            )
         ) from None
     except ValueError as error:
-        raise AnswerUnusable(f"payment {number} cannot be read: {error}") from None
+        raise AnswerUnusable(
+            _("payment {number} cannot be read: {reason}", number=number, reason=error.args[0])
+        ) from None
 
 
 def _content(element: Element) -> dict[str, Any] | str:
-    """An element as JSON would have it."""
+    """Return an element as JSON would have it."""
     found: dict[str, Any] = {
         name.rpartition("}")[2].casefold(): value for name, value in xmlread.attributes(element).items()
     }
@@ -262,7 +280,7 @@ def _content(element: Element) -> dict[str, Any] | str:
         if name in _LISTS:
             found.setdefault(name, []).append(_content(child))
         elif name in found:
-            raise AnswerUnusable(f"{name} comes twice in one payment")
+            raise AnswerUnusable(_("{name} comes twice in one payment", name=name))
         else:
             found[name] = _content(child)
     return found or (element.text or "").strip()

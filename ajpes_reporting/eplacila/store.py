@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from ajpes_reporting.database.tables import eplacila_notices, eplacila_payments, eplacila_states
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.errors import AnswerUnusable
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -179,7 +180,7 @@ def apply_status(connection: Connection, provider: str, status: PaymentStatus, a
     if entry is None:
         return _enter(connection, provider, status, told_at, at)
     if entry.transaction_id not in (None, status.transaction_id):
-        raise AnswerUnusable("the order is known under another transaction")
+        raise AnswerUnusable(_("the order is known under another transaction"))
     values = _values(status)
     if not _may_follow(entry, status.state, told_at):
         schedule_question(connection, entry, at)
@@ -260,7 +261,7 @@ def _enter(
 def _entry(connection: Connection, provider: str, order_id: str) -> StoredPayment:
     entry = by_order(connection, provider, order_id)
     if entry is None:
-        raise LookupError(f"order {order_id} is not in the book")
+        raise LookupError(f"order {order_id} is not stored")
     return entry
 
 

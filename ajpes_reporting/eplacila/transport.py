@@ -1,4 +1,4 @@
-"""One signed call over the network, and nothing of it in any log.
+"""Sends one signed call over the network, and leaves nothing of it in any log.
 
 Requests go straight to httpx's transport: its client would log every address, and the API key is
 part of it. Neither a redirect nor the environment decides where they go.
@@ -18,6 +18,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.eplacila.errors import AnswerUnusable
 from ajpes_reporting.eplacila.signing import authorization, make_nonce
 from ajpes_reporting.eplacila.urls import parse_url
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble, root_cause
 from ajpes_reporting.network.watchdog import Watchdog
@@ -36,11 +37,19 @@ _SUCCESS = range(HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION + 1)  #
 
 
 class NothingSent(Exception):
-    """No connection came about: UJP has seen nothing of the request."""
+    """No connection came about: UJP has seen nothing of the request. `reason` is a clause."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Lost(Exception):
-    """The request may have arrived; its answer has not."""
+    """The request may have arrived, its answer has not. `reason` is a clause."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The head of an answer; its body is where the caller wanted it."""
+    """The head of an answer; its body lies in the file that the caller named."""
 
     status: int
 
@@ -95,7 +104,7 @@ class SignedTransport:
         return self._call("GET", f"{self._root}/{path}{question}", None, body, limit)
 
     def post(self, path: str, document: Mapping[str, Any], body: BinaryIO, limit: int) -> Reply:
-        """The same, with a document."""
+        """Sends a document once; otherwise as `get`."""
         content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
         return self._call("POST", f"{self._root}/{path}", content, body, limit)
 
@@ -113,7 +122,7 @@ class SignedTransport:
                 raise Lost(_reason(error, watchdog)) from None
 
     def _request(self, method: str, url: str, content: bytes | None, watchdog: Watchdog) -> httpx.Request:
-        """A request signed for this one time: every try has its own nonce and time."""
+        """Return a request that is signed for one attempt: each has a nonce and a time of its own."""
 
         def trace(event: str, info: dict[str, Any]) -> None:
             if event == "connection.connect_tcp.complete":
@@ -134,10 +143,13 @@ class SignedTransport:
 
 
 def path_of(*parts: str) -> str:
-    """A path of parts that stay parts, whatever stands in them. Raises `UsageError`."""
+    """Return a path whose parts stay apart, whatever characters they have. Raises `UsageError`."""
     for part in parts:
         if set(part) <= {"."}:  # httpx would take ".." for the folder above, and ask for something else
-            raise UsageError(f"“{part}” is no identifier.", "name one that UJP has given, or one of ours")
+            raise UsageError(
+                _("“{part}” is no identifier.", part=part),
+                _("name one that UJP has given, or one of ours"),
+            )
     return "/".join(quote(part, safe="") for part in parts)
 
 
@@ -148,7 +160,7 @@ def _exchange(transport: httpx.HTTPTransport, request: httpx.Request, body: Bina
         for block in response.iter_raw(_BLOCK_BYTES):
             received += len(block)
             if received > limit:
-                raise AnswerUnusable(f"it is longer than {limit:,} bytes")
+                raise AnswerUnusable(_("it is longer than {limit:count} bytes", limit=limit))
             body.write(block)
     finally:
         response.close()
@@ -158,9 +170,9 @@ def _exchange(transport: httpx.HTTPTransport, request: httpx.Request, body: Bina
 def _reason(error: Exception, watchdog: Watchdog) -> str:
     """As a clause; never the words of httpx, in which the address may stand."""
     if watchdog.expired or isinstance(error, httpx.TimeoutException):
-        return "it did not answer in time"
+        return _("it did not answer in time")
     if isinstance(error, httpx.ProtocolError):
-        return "it hung up before its answer was whole"
+        return _("it hung up before its answer was whole")
     return connection_trouble(root_cause(error))[0]
 
 
@@ -176,6 +188,6 @@ def _checked(base_url: str) -> str:
 
 def _unusable() -> ConfigurationError:
     return ConfigurationError(
-        "eplacila.base_url must begin with https:// and name a host, and no user, query or fragment.",
-        "write it like https://eplacila.ujp.gov.si; http:// goes to this machine itself only",
+        _("eplacila.base_url must begin with https:// and name a host, and no user, query or fragment."),
+        _("write it like https://eplacila.ujp.gov.si; http:// goes to this machine itself only"),
     )
