@@ -72,9 +72,11 @@ def init(session: Session, file: Path) -> None:
     order = read_order(_json(file), eplacila_section(workspace).ids)
     started = eplacila_payments(workspace).begin(order)
     document = {
-        "order_id": started.order_id, "transaction_id": started.transaction_id,
-        "amount_cents": order.total_cents, "pay_url": started.pay_url,
-    }  # fmt: skip
+        "order_id": started.order_id,
+        "transaction_id": started.transaction_id,
+        "amount_cents": order.total_cents,
+        "pay_url": started.pay_url,
+    }
 
     def show() -> None:
         echo(
@@ -161,13 +163,24 @@ def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None
     help="With --delayed: of these states, otherwise paid ones; may be given several times.",
 )
 @click.option("--file", "kind", type=click.Choice(["xml", "json"]), help="Write files, as UJP makes them.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path(),
-              help="Where --file writes them.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where --file writes them.",
+)
 @with_session
 def statement(
-    session: Session, first: datetime, last: datetime, recipient: str | None, delayed: bool,
-    states: tuple[int, ...], kind: StatementKind | None, output: Path,
-) -> None:  # fmt: skip
+    session: Session,
+    first: datetime,
+    last: datetime,
+    recipient: str | None,
+    delayed: bool,
+    states: tuple[int, ...],
+    kind: StatementKind | None,
+    output: Path,
+) -> None:
     """The payments of a period, as a table or as files; UJP is asked for at most 365 days at a time.
 
     Those that were paid at once, with --delayed those by QR code: UJP has no statement of both. UJP is asked
@@ -292,8 +305,11 @@ class _Total:
     def json(self) -> dict[str, Any]:
         state = None if self.state is None else int(self.state)
         return {
-            "state": state, "meaning": self.meaning, "count": self.count, "amount_cents": self.amount_cents,
-        }  # fmt: skip
+            "state": state,
+            "meaning": self.meaning,
+            "count": self.count,
+            "amount_cents": self.amount_cents,
+        }
 
 
 def _show_payments(session: Session, payments: Payments, told: Iterable[Payment], left_out: str) -> None:
@@ -402,9 +418,14 @@ def _payment_json(payment: Payment) -> dict[str, Any]:
 
 def _payment_row(payment: Payment) -> list[str]:
     return [
-        local_time(payment.paid_at), _meaning(payment), payment.order_id, payment.eplacila_id, payment.method,
-        format_decimal(payment.amount_cents), payment.purpose,
-    ]  # fmt: skip
+        local_time(payment.paid_at),
+        _meaning(payment),
+        payment.order_id,
+        payment.eplacila_id,
+        payment.method,
+        format_decimal(payment.amount_cents),
+        payment.purpose,
+    ]
 
 
 def _entry_row(entry: StoredPayment, trouble: str) -> list[str]:
@@ -429,12 +450,20 @@ def _state(entry: StoredPayment) -> Message:
 
 def _entry_json(entry: StoredPayment) -> dict[str, Any]:
     return {
-        "order_id": entry.order_id, "transaction_id": entry.transaction_id, "state": int(entry.state),
-        "meaning": entry.state.label, "is_final": entry.state.is_final, "ordered_cents": entry.ordered_cents,
-        "amount_cents": entry.amount_cents, "is_of_another_amount": entry.is_of_another_amount,
-        "reversed_cents": entry.reversed_cents, "method": entry.method,
-        "receipt_number": entry.receipt_number, "paid_at": entry.paid_at, "pay_url": entry.pay_url,
-    }  # fmt: skip
+        "order_id": entry.order_id,
+        "transaction_id": entry.transaction_id,
+        "state": int(entry.state),
+        "meaning": entry.state.label,
+        "is_final": entry.state.is_final,
+        "ordered_cents": entry.ordered_cents,
+        "amount_cents": entry.amount_cents,
+        "is_of_another_amount": entry.is_of_another_amount,
+        "reversed_cents": entry.reversed_cents,
+        "method": entry.method,
+        "receipt_number": entry.receipt_number,
+        "paid_at": entry.paid_at,
+        "pay_url": entry.pay_url,
+    }
 
 
 def _periods(first: date, last: date) -> Iterator[tuple[date, date]]:

@@ -91,13 +91,16 @@ class Demo:
         before, after = self._pull(entry)
         self._session.emit(
             {
-                "workspace": self._directory, "transaction_id": started.transaction_id,
-                "amount_cents": entry.amount_cents, "credit_before": before, "credit_after": after,
+                "workspace": self._directory,
+                "transaction_id": started.transaction_id,
+                "amount_cents": entry.amount_cents,
+                "credit_before": before,
+                "credit_after": after,
             },
             lambda: echo(
                 _("Look around: ajpes-reporting -w {folder} audit export", folder=str(self._directory))
             ),
-        )  # fmt: skip
+        )
 
     def _import(self) -> None:
         from ajpes_reporting.pipeline.facts import import_files
@@ -130,13 +133,17 @@ class Demo:
         site, page = f"http://127.0.0.1:{port}", f"{self._simulator.url}/nadzor"
         order = read_order(
             {
-                "id": f"demo-{time.time_ns()}", "maticna": eplacila_recipient(self._workspace),
-                "successUrl": page, "failureUrl": page, "callbackUrl": site, "opisPlacila": "Taksa",
+                "id": f"demo-{time.time_ns()}",
+                "maticna": eplacila_recipient(self._workspace),
+                "successUrl": page,
+                "failureUrl": page,
+                "callbackUrl": site,
+                "opisPlacila": "Taksa",
                 "idn": "GRP_CARDS",
                 "postavka": [{"opis": "Taksa", "kolicina": 1, "cena": format_decimal(_CENTS)}],
             },
             eplacila_section(self._workspace).ids,
-        )  # fmt: skip
+        )
         started = self._payments.begin(order)
         self._say(
             _(
@@ -201,9 +208,14 @@ class Demo:
         month = Month(day.year, day.month)
         before = self._credit(month)
         pulled = pull_period(
-            self._context, self._payments.client, eplacila_recipient(self._workspace), day, day, _ACCOUNT,
+            self._context,
+            self._payments.client,
+            eplacila_recipient(self._workspace),
+            day,
+            day,
+            _ACCOUNT,
             ask_each=True,
-        )  # fmt: skip
+        )
         if pulled.rows_new != 1:
             raise _failed(
                 _n(

@@ -1,4 +1,4 @@
-"""Every method of UJP e-plačila (section 6.5), signed, checked and tried again where that is safe.
+"""All methods of UJP e-plačila (section 6.5), signed, checked, and tried again where that is safe.
 
 A question is asked again after a failure. A new payment is not: if the answer to an init is lost,
 UJP is asked for the payment of that order, and if nobody can tell, `PaymentUnknown` says so.
@@ -66,7 +66,7 @@ _PAUSES = (1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What the document leaves open, or says in two ways.
+    """Choices where the document leaves something open, or says it in two ways.
 
     `answers_are_signed`: an answer without a signature is refused; one with a wrong one always is.
     `pauses` are the seconds before each further try. `largest_statement` is in bytes.
@@ -103,14 +103,14 @@ class Client:
         self._sleep = sleep
 
     def health(self) -> Health:
-        """Whether UJP e-plačila work, and when the e-service was paid last (section 6.5.1)."""
+        """Return whether UJP e-plačila work, and when the e-service was paid last (section 6.5.1)."""
         document = self._document(("health",))
         signature = self._verify(document)
         found = read_answer(Health, document)
         return found.model_copy(update={"told_at": signature.moment if signature else None})
 
     def init(self, order: Order) -> StartedPayment:
-        """Begins a payment (section 6.5.2), once: send the payer to its `pay_url`.
+        """Begin a payment (section 6.5.2), once; send the payer to its `pay_url`.
 
         Raises `ChecksRefused` if the document forbids the order; nothing was sent then. Raises
         `PaymentUnknown` if nobody knows whether UJP holds the payment: ask `status_of_order` later.
@@ -129,21 +129,21 @@ class Client:
         return started
 
     def status(self, transaction_id: str) -> PaymentStatus:
-        """What has become of a payment, by UJP's identifier (section 6.5.3.1)."""
+        """Return the status of a payment, by UJP's identifier (section 6.5.3.1)."""
         found = self._told(PaymentStatus, self._document(("transaction", "status", transaction_id)))
         if found.transaction_id != transaction_id:
             raise AnswerUnusable(_("it is about another payment"))
         return found
 
     def status_of_order(self, order_id: str) -> PaymentStatus:
-        """What has become of a payment, by our identifier of the order (section 6.5.3.2)."""
+        """Return the status of a payment, by our identifier of the order (section 6.5.3.2)."""
         found = self._told(PaymentStatus, self._document(("transaction", "statusbynarocilo", order_id)))
         if found.order_id != order_id:
             raise AnswerUnusable(_("it is about another order"))
         return found
 
     def receipt(self, transaction_id: str, kind: ReceiptKind = "pdf") -> Receipt:
-        """The invoice of a payment that was made (section 6.5.4)."""
+        """Return the invoice of a paid payment, as a file (section 6.5.4)."""
         document = self._document(("racun", kind, transaction_id), limit=_LARGEST_RECEIPT)
         self._verify(document, transaction_id)
         return read_receipt(kind, document)
@@ -157,7 +157,7 @@ class Client:
         *,
         delayed: bool = False,
     ) -> Iterator[Payment]:
-        """The payments of the days from `first` to `last`, both included (section 6.5.5.1).
+        """Yield the payments of the days from `first` to `last`, both included (section 6.5.5.1).
 
         UJP is asked once for each period of at most 365 days; memory does not grow with the number
         of payments. `states` count only with `delayed`, for payments by QR code.
@@ -180,7 +180,7 @@ class Client:
         delayed: bool = False,
         namespace: bool = False,
     ) -> None:
-        """Writes the statement of at most 365 days as a file (section 6.5.5.2).
+        """Write the statement of at most 365 days as a file (section 6.5.5.2).
 
         `target` is replaced when all of it is there.
 
@@ -215,7 +215,7 @@ class Client:
 
     @contextmanager
     def _spooled(self, path: str, query: Mapping[str, str]) -> Iterator[BinaryIO]:
-        """An answer of any length, whole, in a file that is gone afterwards."""
+        """Give a whole answer of any length in a file that is gone afterwards."""
         with TemporaryFile() as body:
             limit = self._options.largest_statement
             self._asked(lambda: self._transport.get(path, query, _emptied(body), limit), body)
@@ -261,17 +261,21 @@ class Client:
             )
 
     def find_started(self, order_id: str) -> StartedPayment | None:
-        """The payment that UJP holds for an order; None while it does not exist. Raises `NotFound`, too."""
+        """Return the payment that UJP holds for an order, None while there is none. Raises `NotFound`."""
         found = self.status_of_order(order_id)
         if found.state is State.MISSING:
             return None
         return StartedPayment(
-            transactionid=found.transaction_id, id=found.order_id, ids=found.ids, status=found.state,
-            responseurl=f"{self._entry}{found.transaction_id}", told_at=found.told_at,
-        )  # fmt: skip
+            transactionid=found.transaction_id,
+            id=found.order_id,
+            ids=found.ids,
+            status=found.state,
+            responseurl=f"{self._entry}{found.transaction_id}",
+            told_at=found.told_at,
+        )
 
     def _settled(self, order: Order, lost: Lost | ServiceFailed | AnswerUnusable) -> StartedPayment:
-        """The payment that UJP holds although its answer was lost (section 6.5.3.2)."""
+        """Return the payment that UJP holds although its answer was lost (section 6.5.3.2)."""
         for pause in self._options.pauses:
             self._sleep(pause)
             try:
@@ -293,7 +297,7 @@ class Client:
         )
 
     def _told(self, kind: type[Answer], document: Mapping[str, Any]) -> Answer:
-        """An answer about a payment of ours, signed."""
+        """Return an answer about a payment of ours, once its signature is verified."""
         found = read_answer(kind, document)
         signature = self._verify(document, found.transaction_id)
         if found.ids != self._credentials.ids:
@@ -309,7 +313,7 @@ class Client:
 
 
 def _emptied(body: BinaryIO) -> BinaryIO:
-    """For one more try, without what is left of the one before."""
+    """Return the file without the remains of an earlier attempt."""
     body.seek(0)
     body.truncate()
     return body

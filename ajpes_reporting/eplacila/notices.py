@@ -1,7 +1,7 @@
-"""Reads a notice of UJP (section 6.6) and tells whether it is one.
+"""Reads notices of UJP (section 6.6), and tells true ones from false ones.
 
-The signature covers the nonce, the time and the transaction, but not the status: what a notice
-claims is never taken for true. It is a reason to ask.
+The signature covers the nonce, the time and the transaction, but not the status: the claim of a
+notice is never taken for true. It is a reason to ask.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST_TRANSACTION = 100
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something has happened to a payment. `claimed_state` is for the record only."""
+    """A notice that something has happened to a payment. `claimed_state` is for the record only."""
 
     transaction_id: str
     signature: Signature
@@ -41,7 +41,7 @@ class TimeWindow:
 
 
 def read_notice(content: bytes, verifier: Verifier, window: TimeWindow, now: datetime) -> Notice:
-    """A notice that UJP has signed, and not too long ago. Raises `NotAuthentic`."""
+    """Return a notice that UJP has signed, and not too long ago. Raises `NotAuthentic`."""
     try:
         document = read_json(content)
     except ValueError:
@@ -59,7 +59,7 @@ def read_notice(content: bytes, verifier: Verifier, window: TimeWindow, now: dat
 
 
 def _claimed(value: object) -> int | None:
-    """The state that a notice claims, None for one that the document does not know."""
+    """Return the state that a notice claims, None for one that the document does not have."""
     try:
         return State(read_integer(value))
     except ValueError:

@@ -24,9 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 METHODS = (
-    "GRP_CARDS", "GRP_MOBILE", "GRP_EBANK", "BANKANET", "DINERSCLUB", "HALMBILLS", "MAESTRO",
-    "MASTERCARD", "MONETA", "VISA", "FLIK", "QR koda",
-)  # fmt: skip
+    "GRP_CARDS",
+    "GRP_MOBILE",
+    "GRP_EBANK",
+    "BANKANET",
+    "DINERSCLUB",
+    "HALMBILLS",
+    "MAESTRO",
+    "MASTERCARD",
+    "MONETA",
+    "VISA",
+    "FLIK",
+    "QR koda",
+)
 LANGUAGES = ("sl", "en", "it", "hu")
 ACCOUNT_KINDS = ("1", "2", "3", "4")
 CURRENCY = "EUR"
@@ -53,10 +63,15 @@ def _methods(value: object) -> object:
 
 
 class SentModel(BaseModel):
+    """A document that we send; a field that it does not have is an error."""
+
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        coerce_numbers_to_str=True,
         hide_input_in_errors=True,
-    )  # fmt: skip
+    )
 
 
 _Decimal = Annotated[Decimal, BeforeValidator(read_decimal)]

@@ -1,4 +1,4 @@
-"""The days of a statement as UJP wants them (section 6.5.5): at most 365 days, as local midnights."""
+"""Periods of statements as UJP takes them (section 6.5.5): at most 365 days, as local midnights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_DAYS = 365
 
 
 def split(first: date, last: date) -> Iterator[tuple[date, date]]:
-    """The days from `first` to `last`, both included, in periods that one question may ask for."""
+    """Yield the days from `first` to `last`, both included, in periods that one question may ask for."""
     while first <= last:
         end = first + min(last - first, timedelta(LONGEST_DAYS - 1))
         yield first, end
@@ -25,5 +25,5 @@ def split(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 
 def epoch(day: date) -> int:
-    """A day as UJP's own example writes it: 1546297200, midnight in Ljubljana, is 1 January 2019."""
+    """Return a day as UJP's own example writes it: 1546297200, midnight in Ljubljana, is 1 January 2019."""
     return int(datetime.combine(day, time(), LJUBLJANA).timestamp())

@@ -1,7 +1,7 @@
 """The receiver of notices from UJP (section 6.6), as an ASGI application.
 
 It answers 200 after the change is committed, and only then: whatever else it answers, UJP tries
-again. It tells nobody why a notice was turned away; the log does, without the payment.
+again. No caller is told why a notice was turned away; the log says so, without the payment.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class _TooLong(Exception):
 def receiver(
     payments: Payments, verifier: Verifier, window: TimeWindow, largest_bytes: int = 65_536
 ) -> Starlette:
-    """Takes notices by POST at any path: the signature says whose they are, not the address."""
+    """Return the application that takes notices by POST at any path: the signature says whose they are.
+
+    A notice of more than `largest_bytes` is answered with 413, one that is not authentic with 403.
+    """
 
     async def take(request: Request) -> Response:
         try:

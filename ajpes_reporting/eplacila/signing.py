@@ -36,7 +36,7 @@ _TIMESTAMP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What UJP gives an e-service: the key and the secret, neither of which is ever shown, and its number."""
+    """The credentials of an e-service: API key and shared secret, neither ever shown, and its number."""
 
     api_key: str = field(repr=False)
     shared_secret: str = field(repr=False)
@@ -44,12 +44,12 @@ class Credentials:
 
 
 def make_nonce() -> str:
-    """15 letters and digits that nobody can guess."""
+    """Return 15 letters and digits that nobody can guess."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(_NONCE_LENGTH))
 
 
 def authorization(credentials: Credentials, url: str, nonce: str, at: datetime) -> str:
-    """The header that proves who asks. `url` is the whole address with its query, exactly as it is sent."""
+    """Return the header that proves who asks. `url` is the whole address with its query, as it is sent."""
     username = f"{credentials.api_key}.{nonce}.{int(at.timestamp())}"
     signed = f"{username}{credentials.shared_secret}{url}{credentials.ids}"
     password = hashlib.sha256(signed.encode()).hexdigest()
@@ -58,7 +58,7 @@ def authorization(credentials: Credentials, url: str, nonce: str, at: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The section `auth` of an answer or a notice; `timestamp` is the text as it stands there."""
+    """The section `auth` of an answer or a notice (section 6.4.2); `timestamp` is the text as it stands."""
 
     nonce: str
     timestamp: str
@@ -70,7 +70,7 @@ class Signature:
 
 
 def read_signature(document: Mapping[str, Any]) -> Signature:
-    """The signature of a document whose names are in lower case. Raises `NotAuthentic` if it has none."""
+    """Return the signature of a document with names in lower case. Raises `NotAuthentic` if it has none."""
     auth = document.get("auth")
     if not isinstance(auth, dict):
         raise NotAuthentic(_("it is not signed"))
@@ -86,14 +86,14 @@ def read_signature(document: Mapping[str, Any]) -> Signature:
 
 
 class Verifier:
-    """Tells what UJP has signed from what others have written."""
+    """Tells documents that UJP has signed from all others."""
 
     def __init__(self, public_key: RSAPublicKey, api_key: str) -> None:
         self._public_key = public_key
         self._api_key = api_key
 
     def verify(self, signature: Signature, transaction_id: str = "") -> None:
-        """Raises `NotAuthentic` unless UJP made this signature for this transaction, or for none."""
+        """Raise `NotAuthentic` unless UJP made this signature for this transaction, or for none."""
         signed = f"{self._api_key}{signature.nonce}{signature.timestamp}{transaction_id}".encode()
         try:
             self._public_key.verify(signature.value, signed, padding.PKCS1v15(), SHA256())
@@ -102,7 +102,7 @@ class Verifier:
 
 
 def read_public_key(content: bytes) -> RSAPublicKey:
-    """UJP's public key, as PEM or as the bare Base64 in which UJP sends it. Raises ValueError."""
+    """Return UJP's public key from PEM, or from the bare Base64 in which UJP sends it. Raises ValueError."""
     content = straightened(content)
     if b"-----BEGIN" in content:
         key = load_pem_public_key(content)

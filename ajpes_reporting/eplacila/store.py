@@ -1,4 +1,4 @@
-"""The book of web payments: what UJP last told of each, every state it was in, every notice once."""
+"""The stored web payments: each as UJP last told of it, every state it was in, every notice once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _STILL_ABANDONED_OR_MADE = (State.ABANDONED, State.DISPUTED, State.AWAITING_CONF
 # a bank tells within minutes or days; a paid one may be reversed, which UJP tells nobody by itself.
 _FIRST_PAUSE = {State.ABANDONED: timedelta(minutes=15), State.PAID: timedelta(days=1)}
 ASKED_FOR = timedelta(days=60)
-"""How long a payment that is over is asked for again; then a statement has told of its money."""
+"""How long UJP is asked for a payment that is over; by then a statement has told of its money."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPayment:
-    """A payment in the book; amounts in cents. `ordered_cents` is None if it was not begun here.
+    """A stored payment; amounts in cents. `ordered_cents` is None if it was not begun here.
 
     `ask_at` is when UJP is asked for it again, None if nothing can change any more.
     """
@@ -54,12 +54,12 @@ class StoredPayment:
     ask_at: datetime | None
 
     def is_worth_asking(self, now: datetime) -> bool:
-        """Whether UJP may tell something new of it; a payment that was paid is looked at now and then."""
+        """Whether UJP may tell something new: of a paid payment now and then, of any other at any time."""
         return self.state is not State.PAID or (self.ask_at is not None and self.ask_at <= now)
 
     @property
     def is_of_another_amount(self) -> bool:
-        """Whether something else was paid than was ordered here: no payment of that order."""
+        """Whether another amount was paid than was ordered here: no payment of that order."""
         return (
             self.state is State.PAID
             and self.ordered_cents is not None
@@ -69,36 +69,36 @@ class StoredPayment:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What UJP's answer changed. `before` is None for a payment that was not in the book."""
+    """A change of a stored payment. `before` is its state until then, None for a payment that is new."""
 
     before: State | None
     entry: StoredPayment
 
     @property
     def makes_it_paid(self) -> bool:
-        """Whether the order is paid now, in full, and was not before."""
+        """Whether the order has become paid by this change, with the amount that was ordered."""
         became = self.entry.state is State.PAID and self.before is not State.PAID
         return became and not self.entry.is_of_another_amount
 
 
 def by_order(connection: Connection, provider: str, order_id: str) -> StoredPayment | None:
-    """The payment of an order."""
+    """Return the payment of an order, None if there is none."""
     return _one(connection, provider, eplacila_payments.c.order_id == order_id)
 
 
 def by_transaction(connection: Connection, provider: str, transaction_id: str) -> StoredPayment | None:
-    """A payment by UJP's identifier."""
+    """Return the payment with an identifier of UJP, None if there is none."""
     return _one(connection, provider, eplacila_payments.c.transaction_id == transaction_id)
 
 
 def open_payments(connection: Connection, provider: str) -> list[StoredPayment]:
-    """Payments that are not paid and may still be, the abandoned ones last."""
+    """Return payments that are not paid and may still be, the abandoned ones last."""
     column = eplacila_payments.c
     return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & (column.state != State.PAID)))
 
 
 def due_payments(connection: Connection, provider: str, at: datetime) -> list[StoredPayment]:
-    """Payments to be asked for now: those under way first, the one that was asked for longest ago first."""
+    """Return payments to ask UJP for now: those under way first, then by the time of the last question."""
     column = eplacila_payments.c
     is_due = or_(column.ask_at <= at, column.state.not_in(_OVER))  # the latter whatever became of the clock
     return _in_turn(_all(connection, provider, column.ask_at.is_not(None) & is_due))
@@ -107,14 +107,14 @@ def due_payments(connection: Connection, provider: str, at: datetime) -> list[St
 def by_identifiers(
     connection: Connection, provider: str, order_ids: Collection[str], transaction_ids: Collection[str]
 ) -> list[StoredPayment]:
-    """The payments in the book that have one of these identifiers."""
+    """Return the payments that have one of these identifiers."""
     column = eplacila_payments.c
     condition = or_(column.order_id.in_(order_ids), column.transaction_id.in_(transaction_ids))
     return _all(connection, provider, condition)
 
 
 def states_of(connection: Connection, entry: StoredPayment) -> list[State]:
-    """Every state a payment has been in, in turn."""
+    """Return every state that a payment has been in, oldest first."""
     rows = connection.scalars(
         select(eplacila_states.c.state)
         .where(eplacila_states.c.payment == entry.id)
@@ -124,27 +124,33 @@ def states_of(connection: Connection, entry: StoredPayment) -> list[State]:
 
 
 def add_expected(connection: Connection, provider: str, order: Order, at: datetime) -> None:
-    """Notes that a payment is about to begin, so that it is asked for whatever happens to us."""
+    """Add a payment that is about to begin, so that UJP is asked for it whatever happens to us."""
     connection.execute(
         insert(eplacila_payments).values(
-            provider=provider, order_id=order.id, state=State.MISSING, ordered_cents=order.total_cents,
-            amount_cents=0, reversed_cents=0, told_at=at, ask_at=at,
+            provider=provider,
+            order_id=order.id,
+            state=State.MISSING,
+            ordered_cents=order.total_cents,
+            amount_cents=0,
+            reversed_cents=0,
+            told_at=at,
+            ask_at=at,
         )
-    )  # fmt: skip
+    )
 
 
 def renew_expected(connection: Connection, entry: StoredPayment, at: datetime) -> None:
-    """Notes that a payment which was lost from sight is about to begin once more."""
+    """Mark that a payment which was lost from sight is about to begin once more."""
     _change(connection, entry, {"told_at": at, "ask_at": at})
 
 
 def schedule_question(connection: Connection, entry: StoredPayment, at: datetime) -> None:
-    """Notes that UJP was asked for a payment: when it is asked again follows from what it is now."""
+    """Set the time of the next question for a payment, right after one: it follows from the state."""
     _change(connection, entry, {"ask_at": _next_question(connection, entry, at)})
 
 
 def remove_unstarted(connection: Connection, provider: str, order_id: str) -> None:
-    """Takes out a payment that provably never began."""
+    """Remove a payment that provably never began."""
     connection.execute(
         delete(eplacila_payments).where(
             eplacila_payments.c.provider == provider,
@@ -155,9 +161,9 @@ def remove_unstarted(connection: Connection, provider: str, order_id: str) -> No
 
 
 def mark_started(connection: Connection, provider: str, started: StartedPayment, at: datetime) -> None:
-    """Notes that UJP holds the payment, unless a notice has told of it already.
+    """Mark that UJP holds the payment, unless a notice has told of it already.
 
-    Its state is told by an answer about the status alone, with everything that belongs to it.
+    A state is taken from a status alone, with everything that belongs to it.
     """
     entry = by_order(connection, provider, started.order_id)
     if entry is None:
@@ -171,7 +177,7 @@ def mark_started(connection: Connection, provider: str, started: StartedPayment,
 
 
 def apply_status(connection: Connection, provider: str, status: PaymentStatus, at: datetime) -> Change | None:
-    """Takes what UJP answered into the book; None if it changes nothing there.
+    """Store a status that UJP told; return the change, None if nothing changes.
 
     Raises `AnswerUnusable` if the order is known under another transaction.
     """
@@ -197,17 +203,21 @@ def apply_status(connection: Connection, provider: str, status: PaymentStatus, a
 
 
 def add_notice(connection: Connection, provider: str, notice: Notice, at: datetime) -> None:
-    """Notes a notice, so that its like is known when it comes again."""
+    """Add a notice, so that it is recognised when it comes again."""
     connection.execute(
         insert(eplacila_notices).values(
-            provider=provider, transaction_id=notice.transaction_id, nonce=notice.signature.nonce,
-            timestamp=notice.signature.timestamp, claimed_state=notice.claimed_state, received_at=at,
+            provider=provider,
+            transaction_id=notice.transaction_id,
+            nonce=notice.signature.nonce,
+            timestamp=notice.signature.timestamp,
+            claimed_state=notice.claimed_state,
+            received_at=at,
         )
-    )  # fmt: skip
+    )
 
 
 def has_notice(connection: Connection, provider: str, notice: Notice) -> bool:
-    """Whether this very notice has been taken already."""
+    """Whether this very notice is stored already."""
     column = eplacila_notices.c
     found = connection.execute(
         select(column.id).where(
@@ -221,9 +231,9 @@ def has_notice(connection: Connection, provider: str, notice: Notice) -> bool:
 
 
 def _may_follow(entry: StoredPayment, state: State, told_at: datetime) -> bool:
-    """What is paid stays so; an abandoned payment may turn out to have been made (section 3.4.3).
+    """Whether a state may follow the stored one: paid stays paid, abandoned may become paid (section 3.4.3).
 
-    What is over is so whenever it was told; of the others, the newest holds.
+    A state that is over counts whenever it was told; of the others, the newest does.
     """
     if state is State.MISSING or entry.state is State.MISSING:
         return state is not State.MISSING
@@ -237,10 +247,14 @@ def _may_follow(entry: StoredPayment, state: State, told_at: datetime) -> bool:
 
 def _values(status: PaymentStatus) -> dict[str, Any]:
     return {
-        "transaction_id": status.transaction_id, "state": status.state, "amount_cents": status.amount_cents,
-        "reversed_cents": status.reversed_cents, "method": status.method,
-        "receipt_number": status.receipt_number, "paid_at": status.paid_at,
-    }  # fmt: skip
+        "transaction_id": status.transaction_id,
+        "state": status.state,
+        "amount_cents": status.amount_cents,
+        "reversed_cents": status.reversed_cents,
+        "method": status.method,
+        "receipt_number": status.receipt_number,
+        "paid_at": status.paid_at,
+    }
 
 
 def _known(entry: StoredPayment, values: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +289,7 @@ def _changed(
 
 
 def _next_question(connection: Connection, entry: StoredPayment, at: datetime) -> datetime | None:
-    """A payment under way is asked for in each round, one that is over after as long as it has been over."""
+    """Return when to ask next: in each round while under way, then after pauses that double."""
     if not entry.state.is_over:
         return at
     if entry.state is State.PAID and entry.reversed_cents >= entry.amount_cents > 0:
@@ -287,7 +301,7 @@ def _next_question(connection: Connection, entry: StoredPayment, at: datetime) -
 
 
 def _over_since(connection: Connection, entry: StoredPayment, at: datetime) -> datetime:
-    """When its state was stored; if there is no such row, now."""
+    """Return when the last state was stored; if there is none, now."""
     column = eplacila_states.c
     found: datetime | None = connection.scalar(
         select(func.max(column.recorded_at)).where(column.payment == entry.id)

@@ -96,7 +96,7 @@ class SignedTransport:
         self._proxy = proxy
 
     def get(self, path: str, query: Mapping[str, str], body: BinaryIO, limit: int) -> Reply:
-        """Asks once, and writes the answer into `body`, which must be empty.
+        """Ask once, and write the answer into `body`, which must be empty.
 
         Raises `NothingSent`, `Lost`, and `AnswerUnusable` if the answer is longer than `limit` bytes.
         """
@@ -104,7 +104,7 @@ class SignedTransport:
         return self._call("GET", f"{self._root}/{path}{question}", None, body, limit)
 
     def post(self, path: str, document: Mapping[str, Any], body: BinaryIO, limit: int) -> Reply:
-        """Sends a document once; otherwise as `get`."""
+        """Send a document once; otherwise as `get`."""
         content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
         return self._call("POST", f"{self._root}/{path}", content, body, limit)
 
@@ -131,9 +131,12 @@ class SignedTransport:
         silence = self._timeouts.silence
         timeouts = httpx.Timeout(silence, connect=self._timeouts.connect).as_dict()
         request = httpx.Request(
-            method, url, content=content, extensions={"timeout": timeouts, "trace": trace},
+            method,
+            url,
+            content=content,
             headers={"Accept": "application/json", "Connection": "close"},
-        )  # fmt: skip
+            extensions={"timeout": timeouts, "trace": trace},
+        )
         if content is not None:
             request.headers["Content-Type"] = "application/json"
         request.headers["Authorization"] = authorization(
@@ -168,7 +171,7 @@ def _exchange(transport: httpx.HTTPTransport, request: httpx.Request, body: Bina
 
 
 def _reason(error: Exception, watchdog: Watchdog) -> str:
-    """As a clause; never the words of httpx, in which the address may stand."""
+    """Return the reason as a clause; never in the words of httpx, in which the address may stand."""
     if watchdog.expired or isinstance(error, httpx.TimeoutException):
         return _("it did not answer in time")
     if isinstance(error, httpx.ProtocolError):

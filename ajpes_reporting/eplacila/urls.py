@@ -1,4 +1,4 @@
-"""Which addresses may be called: over https, or on this machine itself."""
+"""Addresses that may be called: over https, or on this machine itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def parse_url(text: str) -> httpx.URL:
-    """An address with a host, over https; without encryption only on this machine. Raises ValueError."""
+    """Return an address with a host, over https; without encryption only on this machine.
+
+    Raises ValueError.
+    """
     if not text.isprintable() or " " in text:
         raise ValueError("an address has no spaces")
     try:

@@ -77,9 +77,12 @@ class Sandbox:
         keys = open_keys(self.directory / "keys")
         only = Provider(registration_number, name, username)
         self.clients = Clients(
-            [self._client(one, open_client_keys(keys.folder, one.registration_number, one.username))
-             for one in providers] or [self._client(only, keys)]
-        )  # fmt: skip
+            [
+                self._client(one, open_client_keys(keys.folder, one.registration_number, one.username))
+                for one in providers
+            ]
+            or [self._client(only, keys)]
+        )
         self.store = Store(self.directory / "book.sqlite")
         for client in self.clients:
             self.store.register(client.provider.registration_number, client.provider.name)

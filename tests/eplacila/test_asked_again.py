@@ -214,7 +214,7 @@ def test_a_pull_tells_the_book_of_reversals(context: Context, street: Street) ->
 
 
 @pytest.mark.parametrize("may_ask", [True, False])
-def test_a_statement_at_hand_is_held_against_the_book(
+def test_a_statement_at_hand_is_compared_with_our_record(
     context: Context, street: Street, tmp_path: Path, may_ask: bool
 ) -> None:
     """With nobody to ask, nothing is booked of what the book tells otherwise."""
@@ -228,7 +228,7 @@ def test_a_statement_at_hand_is_held_against_the_book(
         return
     with pytest.raises(LedgerRefused) as refused:
         pull_file(context, file, MILL)
-    assert "the book of web payments that it is abandoned" in refused.value.findings[0].message
+    assert "our own record that it is abandoned" in refused.value.findings[0].message
     assert posted(context) == []
 
 

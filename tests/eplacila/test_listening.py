@@ -114,7 +114,7 @@ def test_nobody_listens_to_the_world_without_a_certificate(ujp: Ujp, keys: objec
         pass
     with (
         serving(Starlette(), "127.0.0.1:0") as (host, port),
-        pytest.raises(ConfigurationError, match="does not give"),
+        pytest.raises(ConfigurationError, match="cannot listen"),
         serving(Starlette(), f"{host}:{port}"),
     ):
         pass

@@ -176,9 +176,14 @@ class Pages:
             return self._missing()
         notices = self._store.notices(payment.transaction_id)
         return self._show(
-            "payment.html", payment, notices=notices, states=STATES, invoice=invoice_number(payment),
-            problem=problem, status=422 if problem else 200,
-        )  # fmt: skip
+            "payment.html",
+            payment,
+            notices=notices,
+            states=STATES,
+            invoice=invoice_number(payment),
+            problem=problem,
+            status=422 if problem else 200,
+        )
 
     def confirm(self, given: dict[str, str]) -> Response:
         return self._done(given, self._payments.confirm)

@@ -59,13 +59,29 @@ class Payments:
         """A new payment (6.5.2). Raises `OrderUsedError`."""
         now = self._now()
         payment = Payment(
-            number=0, transaction_id=secrets.token_hex(16), ids=order.ids, order_id=order.id,
-            registration_number=registration_number, status=Status.GOING_ON, day=day_of(now),
-            changed_at=now, opened_at=now, paid_at=None, reversed_at=None,
-            amount_cents=order.amount_cents, reversed_cents=0, way=None, ways=json.dumps(order.ways),
-            urlpar=order.urlpar, success_url=order.success_url, failure_url=order.failure_url,
-            callback_url=order.callback_url, remark=None, eid=None, details=json.dumps(order.details),
-        )  # fmt: skip
+            number=0,
+            transaction_id=secrets.token_hex(16),
+            ids=order.ids,
+            order_id=order.id,
+            registration_number=registration_number,
+            status=Status.GOING_ON,
+            day=day_of(now),
+            changed_at=now,
+            opened_at=now,
+            paid_at=None,
+            reversed_at=None,
+            amount_cents=order.amount_cents,
+            reversed_cents=0,
+            way=None,
+            ways=json.dumps(order.ways),
+            urlpar=order.urlpar,
+            success_url=order.success_url,
+            failure_url=order.failure_url,
+            callback_url=order.callback_url,
+            remark=None,
+            eid=None,
+            details=json.dumps(order.details),
+        )
         self._store.enter([payment])
         return payment
 

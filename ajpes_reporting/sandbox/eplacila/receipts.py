@@ -55,9 +55,16 @@ def as_pdf(payment: Payment, service: Service) -> bytes:
 
     file = BytesIO()
     document = SimpleDocTemplate(
-        file, pagesize=A4, leftMargin=20 * mm, rightMargin=20 * mm, topMargin=20 * mm, bottomMargin=20 * mm,
-        title=f"Račun {invoice_number(payment)}", author=service.name, lang="sl",
-    )  # fmt: skip
+        file,
+        pagesize=A4,
+        leftMargin=20 * mm,
+        rightMargin=20 * mm,
+        topMargin=20 * mm,
+        bottomMargin=20 * mm,
+        title=f"Račun {invoice_number(payment)}",
+        author=service.name,
+        lang="sl",
+    )
     document.build(_story(payment, service))
     return file.getvalue()
 

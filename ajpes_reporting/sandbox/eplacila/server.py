@@ -33,9 +33,15 @@ class HttpServer:
             raise port_taken("e-plačila", self.port, reason, "name another one with --port") from None
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            application, http=_Protocol, lifespan="off", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            application,
+            http=_Protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+        )
         self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="eplacila simulator"
