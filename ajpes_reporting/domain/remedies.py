@@ -10,47 +10,60 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.columns import EVENT_COLUMNS
+from ajpes_reporting.i18n import _
+
 if TYPE_CHECKING:
     from ajpes_reporting.domain.events import Event
     from ajpes_reporting.domain.findings import Finding
 
-REPLACEABLE = (
-    "change_type",
-    "change_date",
-    "amount_cents",
-    "reference_model",
-    "reference",
-    "priority",
-    "creditor_account",
-    "creditor_name",
-)
+REPLACEABLE = tuple(column.name for column in EVENT_COLUMNS if column.replaceable)
 """The fields of an event that `ledger cancel --replace` can write anew; the others are keys, belong
 to the obligation, or are set by the ledger."""
 
-LAGGING_SEQUENCE = "the sequence of the table events lags behind its keys: set it beyond them, then try again"
+LAGGING_SEQUENCE = _(
+    "the sequence of the table events lags behind its keys: set it beyond them, then try again"
+)
 
 
 def correct_event(finding: Finding, obligation_id: str, event: Event) -> Finding:
-    """The finding, for an event that the ledger holds."""
+    """Return the finding with its remedy for an event that the ledger holds."""
     if finding.field not in REPLACEABLE or event.is_cancellation:
         return correct_obligation(finding, obligation_id)
     record = f"{shlex.quote(obligation_id)} {shlex.quote(event.event_id)}"
     command = f"ajpes-reporting ledger cancel {record} --replace {finding.field}=…"
-    remedy = f"cancel event {event.event_id} with `{command}`{_hint(finding)}, then run again"
+    if finding.remedy:
+        remedy = _(
+            "cancel event {event} with `{command}` ({remedy}), then run again",
+            event=event.event_id,
+            command=command,
+            remedy=finding.remedy,
+        )
+    else:
+        remedy = _(
+            "cancel event {event} with `{command}`, then run again", event=event.event_id, command=command
+        )
     return replace(finding, remedy=remedy)
 
 
 def correct_obligation(finding: Finding, obligation_id: str) -> Finding:
-    """The finding, for what no cancellation can put right: the obligation itself, and its keys."""
-    remedy = (
-        f"cancel the events of {obligation_id} that still count, import the obligation under a new id"
-        f" with the right {finding.field}{_hint(finding)}, then run again"
-    )
+    """Return the finding with its remedy where no cancellation helps: the obligation itself, and its keys."""
+    if finding.remedy:
+        remedy = _(
+            "cancel the events of {obligation} that still count, import the obligation under a new id"
+            " with the right {field} ({remedy}), then run again",
+            obligation=obligation_id,
+            field=finding.field,
+            remedy=finding.remedy,
+        )
+    else:
+        remedy = _(
+            "cancel the events of {obligation} that still count, import the obligation under a new id"
+            " with the right {field}, then run again",
+            obligation=obligation_id,
+            field=finding.field,
+        )
     return replace(finding, remedy=remedy)
-
-
-def _hint(finding: Finding) -> str:
-    return f" ({finding.remedy})" if finding.remedy else ""
 
 
 def as_order(remedy: str) -> str:

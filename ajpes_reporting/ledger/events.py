@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, literal, or_, select
 from ajpes_reporting.database.facts import event_of
 from ajpes_reporting.database.tables import debtors, events, obligations, pending_events
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.columns import EVENT_COLUMNS
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE, REPLACEABLE
@@ -46,11 +47,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.findings import Found
 
 _NAME = "debtor_name"  # a row that only brings another one is no contradiction
-_OF_EVENT = (
-    "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at",
-    "reference_model", "reference", "priority", "creditor_account", "creditor_name",
-)  # fmt: skip
-_STORED = ("event_id", *_OF_EVENT, "recorded_as", "clean_under")
+_STORED = (*(name for column in EVENT_COLUMNS for name in column.names), "clean_under")
 
 
 class MergeEvents(Merge):
@@ -234,7 +231,11 @@ def _events_compared(last_event: int) -> Comparison:
             events,
             (events.c.obligation == located.c.obligation) & (events.c.event_id == staged_events.c.event_id),
         ),
-        pairs={name: (staged_events.c[name], events.c[name]) for name in _OF_EVENT},
+        pairs={
+            column.name: (staged_events.c[column.name], events.c[column.name])
+            for column in EVENT_COLUMNS
+            if column.name != "event_id"
+        },
         is_new=events.c.id > last_event,
         record=_event_name,
         remedy=_correct_event,

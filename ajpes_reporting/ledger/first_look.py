@@ -1,116 +1,160 @@
 """Sees of most events at once that nothing is wrong with them.
 
 A million events hold few hours and few creditors, and an obligation's events mostly the same
-reference. So the rules are asked once about each of these, apart from the others, and their answer
-is remembered; what differs from event to event is compared with how it is usually written. There
-are no rules here: an event that does not pass is not wrong, it is only read and checked in full.
+reference. So the rules of each slice of an event are asked once about each of its values, and their
+answer is remembered. Which rules these are, and which columns they read, is registered in
+`domain.rules`: where a rule reads more than one slice, or a column belongs to none, nothing passes
+here. An event that does not pass is not wrong, it is only read and checked in full.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ajpes_reporting.domain.events import CANCELLATION, Event
-from ajpes_reporting.domain.fields import CHANGE_TYPE, IDENTIFIER
-from ajpes_reporting.domain.rules import AMOUNT_DIGITS, Reference, is_fine, is_fine_reference
+from ajpes_reporting.domain.columns import EVENT_ROW
+from ajpes_reporting.domain.events import event_knowing
+from ajpes_reporting.domain.fields import IDENTIFIER, Type
+from ajpes_reporting.domain.rules import SLICES, UNSLICED, WHOLE_EVENT
 from ajpes_reporting.ledger import values
+from ajpes_reporting.ledger.staging import as_staged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from ajpes_reporting.domain.rules import RuleSettings
-    from ajpes_reporting.ledger.staging import Row
+    from ajpes_reporting.domain.events import Event
+    from ajpes_reporting.domain.rules import RuleSettings, Slice
+    from ajpes_reporting.ledger.staging import Staged
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
-_HOURS = 1 << 15  # in three years there are 26,280
-_REFERENCES = 10_000  # one of each obligation that is kept in mind, where a file goes by days
-_CREDITORS = 5_000
+Look = Callable[[Any], "Staged | None"]
+"""From the texts of a slice (of one column: the text) to its values as they are staged; None: look closer."""
 
+Reading = Callable[[Any], "dict[str, Any]"]
+
+_HOURS = 1 << 15  # in three years there are 26,280
+_VALUES = 10_000  # one reference of each obligation that is kept in mind, where a file goes by days
+
+_LONGEST_AMOUNT = 15  # in digits
 _LONGEST_ID = IDENTIFIER.longest
 _ON_THE_HOUR = ":00:00"
 _MINUTES_AND_SECONDS = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
 
 
 class FirstLook:
-    """Looks at the texts of one event after the other, under the same settings."""
+    """Looks at the texts of one event after the other, under the same settings and rules."""
 
     def __init__(self, settings: RuleSettings, edition: int, instant: Callable[[datetime], str]) -> None:
         self._settings = settings
         self._edition = edition
         self._instant = instant
-        self._types = _usual_types(settings)
-        self._large = settings.large_amount_cents
-        self._hours = _Answers(_HOURS, self._ask_about_hour)
-        self._references = _Answers(_REFERENCES, self._ask_about_reference)
-        self._creditors = _Answers(_CREDITORS, self._ask_about_creditor)
+        self._reads_in_full = bool(WHOLE_EVENT.rules or UNSLICED)
+        self._slices = [(_texts_of(part), self._look_at(part)) for part in SLICES]
 
-    def event(self, line: int, texts: Sequence[str]) -> Row | None:
+    def event(self, line: int, texts: Sequence[str]) -> Staged | None:
         """The event as it is staged, from the texts of a whole row of the input; None: look closer."""
-        (
-            obligation_id, _, _, _, _, event_id, cancels, change_type, change_date, amount, recorded,
-            model, reference, priority, account, name,
-        ) = texts  # fmt: skip
-        if not (
-            _is_usual_id(event_id)
-            and (not cancels if change_type in self._types else _cancels(change_type, cancels))
-            and len(amount) <= AMOUNT_DIGITS
-            and amount.isdecimal()
-            and amount.isascii()
-            and (cents := int(amount)) < self._large
-            and recorded[:10] == change_date
-            and (minutes := recorded[13:19]) in _MINUTES_AND_SECONDS
-            and (at := self._hours[recorded[:13] + recorded[19:]])
-            and (refers_to := self._references[model, reference, priority])
-            and (owed_to := self._creditors[account, name])
-        ):
+        if self._reads_in_full:
             return None
-        moment = at.replace(_ON_THE_HOUR, minutes, 1)
-        return (
-            line, obligation_id, event_id, cancels or None, change_type, change_date, cents, moment,
-            recorded, *refers_to, *owed_to, self._edition,
-        )  # fmt: skip
+        staged: list[str | int | None] = [line, texts[0]]
+        for texts_of, look in self._slices:
+            if (part := look(texts_of(texts))) is None:
+                return None
+            staged += part
+        staged.append(self._edition)
+        return tuple(staged)
 
-    def _ask_about_hour(self, asked: str) -> str | None:
+    def _look_at(self, part: Slice[Any]) -> Look:
+        """How the slice is looked at: by its columns, whatever its rules are."""
+        types = [column.type for column in part.columns]
+        if types == [Type.CENTS]:
+            return self._look_at_amount(part)
+        if types == [Type.DAY, Type.MOMENT]:
+            return self._look_at_days(part)
+        if [column.format for column in part.columns] == [IDENTIFIER]:
+            return self._look_at_id(part)
+        read, alone = values.facts_of(part.columns), len(part.columns) == 1
+        return _Answers(_VALUES, partial(self._ask, part, read, alone)).__getitem__
+
+    def _ask(self, part: Slice[Any], read: Reading, alone: bool, texts: Any) -> Staged | None:
+        """The values of the slice as they are staged; None if one of them may be wrong."""
+        try:
+            facts = read((texts,) if alone else texts)
+        except values.TextError:
+            return None
+        is_fine = part.is_fine(event_knowing(facts), self._settings)
+        return as_staged(facts, self._instant) if is_fine else None
+
+    def _look_at_amount(self, part: Slice[Any]) -> Look:
+        """An amount is not worth remembering: the next event has another one."""
+        event, know = _blank(part)
+        rules, settings = part.rules, self._settings
+
+        def look(text: str) -> Staged | None:
+            if len(text) > _LONGEST_AMOUNT or not (text.isdecimal() and text.isascii()):
+                return None
+            know(cents := int(text))
+            for rule in rules:
+                if rule(event, settings):
+                    return None
+            return (cents,)
+
+        return look
+
+    def _look_at_id(self, part: Slice[Any]) -> Look:
+        """An identifier that can be printed has its format: what no report can carry cannot be printed."""
+        event, know = _blank(part)
+        rules, settings = part.rules, self._settings
+
+        def look(text: str) -> Staged | None:
+            if not (0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()):
+                return None
+            if rules:
+                know(text)
+                if any(rule(event, settings) for rule in rules):
+                    return None
+            return (text,)
+
+        return look
+
+    def _look_at_days(self, part: Slice[Any]) -> Look:
+        """The rules see no time of day, so they are asked once about each hour."""
+        hours = _Answers(_HOURS, partial(self._ask_about_hour, part, values.facts_of(part.columns)))
+
+        def look(texts: tuple[str, str]) -> Staged | None:
+            change_date, recorded = texts
+            minutes = recorded[13:19]
+            if recorded[:10] != change_date or minutes not in _MINUTES_AND_SECONDS:
+                return None
+            hour = hours[recorded[:13] + recorded[19:]]
+            return (change_date, hour.replace(_ON_THE_HOUR, minutes, 1), recorded) if hour else None
+
+        return look
+
+    def _ask_about_hour(self, part: Slice[Any], read: Reading, written: str) -> str | None:
         """How the database takes the beginning of this hour, written without its minutes and seconds.
-        None if an event of this hour may be wrong, or the hour is not one in UTC."""
-        if "." in asked:
+
+        None if an event of this hour may be wrong, or the hour is not one in UTC.
+        """
+        if "." in written:
             return None  # parts of a second are too many to be remembered
-        start, end = f"{asked[:13]}:00:00{asked[13:]}", f"{asked[:13]}:59:59{asked[13:]}"
+        ends = [f"{written[:13]}{minutes}{written[13:]}" for minutes in (":00:00", ":59:59")]
         try:
-            day = values.day(asked[:10])
-            (first, _), (last, _) = values.moment(start), values.moment(end)
+            first, last = (event_knowing(read((written[:10], recorded))) for recorded in ends)
         except values.TextError:
             return None
-        is_hour = first.minute == 0 and last - first == timedelta(minutes=59, seconds=59)
-        if (
-            not is_hour
-            or not self._is_fine(_event(day, first, start))
-            or not self._is_fine(_event(day, last, end))
-        ):
+        lasts = last.recorded_at - first.recorded_at
+        is_hour = first.recorded_at.minute == 0 and lasts == timedelta(minutes=59, seconds=59)
+        is_as_written = [first.recorded_as, last.recorded_as] == ends
+        if not (is_hour and is_as_written) or first.recorded_on != last.recorded_on:
             return None
-        return self._instant(first)
-
-    def _ask_about_reference(self, asked: tuple[str, str, str]) -> Row | None:
-        """What an event says of its reference and priority, as it is staged; None if it may be wrong."""
-        model, reference, priority = asked
-        try:
-            said = Reference(model or None, reference or None, values.optional_number(priority))
-        except values.TextError:
+        if part.texts.violations_of(last):
             return None
-        return said if is_fine_reference(said) else None
-
-    def _ask_about_creditor(self, asked: tuple[str, str]) -> Row | None:
-        """What an event says of its creditor, as it is staged; None if it may be wrong."""
-        account, name = asked
-        said = account or None, name or None
-        return said if self._is_fine(_event(owed_to=said)) else None
-
-    def _is_fine(self, event: Event) -> bool:
-        return is_fine(event, self._settings)
+        return self._instant(first.recorded_at) if part.is_fine(first, self._settings) else None
 
 
 class _Answers(dict[_Asked, _Answer]):
@@ -127,27 +171,13 @@ class _Answers(dict[_Asked, _Answer]):
         return answer
 
 
-def _event(
-    change_date: date = date(2026, 11, 17),
-    recorded_at: datetime = datetime(2026, 11, 17, 7, 5, tzinfo=UTC),
-    recorded_as: str = "2026-11-17T08:05:00",
-    owed_to: tuple[str | None, str | None] = (None, None),
-) -> Event:
-    """An event with nothing wrong under any settings, but for what is given."""
-    return Event("2", "1", CANCELLATION, change_date, 0, recorded_at, recorded_as, None, None, None, *owed_to)
+def _texts_of(part: Slice[Any]) -> Callable[[Sequence[str]], Any]:
+    """What takes the texts of the slice out of a row."""
+    return itemgetter(*(EVENT_ROW.index(column) for column in part.columns))
 
 
-def _usual_types(settings: RuleSettings) -> frozenset[str]:
-    """The types of change that raise no warning and cancel nothing."""
-    types = (known for known in settings.change_types if re.fullmatch(CHANGE_TYPE.pattern, known))
-    return frozenset(types) - {CANCELLATION}
-
-
-def _cancels(change_type: str, cancels: str) -> bool:
-    """Whether it is a cancellation that names an event."""
-    return change_type == CANCELLATION and _is_usual_id(cancels)
-
-
-def _is_usual_id(text: str) -> bool:
-    """Whether it is an identifier that can be printed: nothing that no report can carry can be."""
-    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()
+def _blank(part: Slice[Any]) -> tuple[Event, Callable[[str | int], None]]:
+    """An event, and what sets its only field, that of the slice, for one event after the other."""
+    event = event_knowing({})
+    (column,) = part.columns
+    return event, partial(object.__setattr__, event, column.name)

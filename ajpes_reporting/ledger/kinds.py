@@ -3,65 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.columns import ACCOUNT_MONTH_ROW, ACCOUNT_ROW, EVENT_ROW, POSTING_ROW
 from ajpes_reporting.domain.errors import LedgerRefused
+from ajpes_reporting.i18n import Message, _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ajpes_reporting.domain.fields import Field
 
 
 _MOST_NAMES, _LONGEST_NAME = 20, 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
-    """A kind of facts. `columns` are named in the order in which rows are handed on."""
+    """A kind of facts. `fields` are its columns, in the order in which rows are handed on."""
 
     name: str
-    columns: tuple[str, ...]
-    optional: frozenset[str] = frozenset()
+    title: Message
+    fields: tuple[Field, ...]
 
-    @property
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
     def mandatory(self) -> tuple[str, ...]:
-        return tuple(column for column in self.columns if column not in self.optional)
+        """The names of the columns that a header must have."""
+        return tuple(field.name for field in self.fields if field.mandatory)
 
     @property
-    def expected(self) -> str:
-        """Its columns in words."""
-        optional = [column for column in self.columns if column in self.optional]
-        also = f"; optional: {', '.join(optional)}" if optional else ""
-        return f"{', '.join(self.mandatory)}{also}"
+    def expected(self) -> Message:
+        """The columns of this kind, for a person."""
+        optional = [field.name for field in self.fields if not field.mandatory]
+        if not optional:
+            return _("{kind}: {columns}", kind=self.title, columns=self.mandatory)
+        return _(
+            "{kind}: {columns}; optional: {optional}",
+            kind=self.title,
+            columns=self.mandatory,
+            optional=optional,
+        )
 
 
-ACCOUNTS = Kind(
-    "accounts",
-    ("account", "holder_tax_number", "holder_name", "opened_on", "closed_on"),
-    frozenset({"closed_on"}),
-)
-ACCOUNT_MONTHS = Kind(
-    "account_months",
-    ("account", "month", "credit_turnover_cents", "debit_turnover_cents", "closing_balance_cents"),
-)
-POSTINGS = Kind("postings", ("posting_id", "account", "booked_on", "amount_cents"))
-EVENTS = Kind(
-    "events",
-    (
-        "obligation_id", "issuer", "debtor_tax_number", "debtor_name", "debtor_account",
-        "event_id", "cancels_event_id", "change_type", "change_date", "amount_cents", "recorded_at",
-        "reference_model", "reference", "priority", "creditor_account", "creditor_name",
-    ),
-    frozenset(
-        {"cancels_event_id", "reference_model", "reference", "priority", "creditor_account", "creditor_name"}
-    ),
-)  # fmt: skip
+ACCOUNTS = Kind("accounts", _("accounts"), ACCOUNT_ROW)
+ACCOUNT_MONTHS = Kind("account_months", _("account months"), ACCOUNT_MONTH_ROW)
+POSTINGS = Kind("postings", _("postings"), POSTING_ROW)
+EVENTS = Kind("events", _("events"), EVENT_ROW)
 
 KINDS = (ACCOUNTS, ACCOUNT_MONTHS, POSTINGS, EVENTS)
 """In the order in which they have to come in: months and postings need their accounts."""
 
 
 def recognise(header: Sequence[str], source: str) -> Kind:
-    """The kind of facts that has this header, in whatever order.
+    """Return the kind of facts that has this header, in whatever order.
 
     Raises LedgerRefused, with what is expected, if a column is unknown, missing or doubled.
     """
@@ -69,9 +69,8 @@ def recognise(header: Sequence[str], source: str) -> Kind:
     kind = max(KINDS, key=lambda kind: len(names.intersection(kind.columns)))
     if not names.intersection(kind.columns):
         raise LedgerRefused(
-            f"{source} was not read: its first line names no column that is known here.",
-            "write one of these headers. "
-            + " ".join(f"{known.name.replace('_', ' ').capitalize()}: {known.expected}." for known in KINDS),
+            _("{source} was not read: its first line names no column that is known here.", source=source),
+            _("write the columns of one kind of facts; {kinds}", kinds=[known.expected for known in KINDS]),
         )
     require_columns(header, kind, source)
     return kind
@@ -79,34 +78,34 @@ def recognise(header: Sequence[str], source: str) -> Kind:
 
 def require_columns(header: Sequence[str], kind: Kind, source: str) -> None:
     """Raises LedgerRefused, with what is expected, if a column is unknown, missing or doubled."""
-    if faults := _faults(header, kind):
+    if wrong := _wrong(header, kind):
         raise LedgerRefused(
-            f"{source} was not read: {'; '.join(faults)}.",
-            f"for {kind.name.replace('_', ' ')} write the columns {kind.expected}",
+            _("{source} was not read: {wrong}.", source=source, wrong=wrong),
+            _("write the columns of {expected}", expected=kind.expected),
         )
 
 
-def _faults(header: Sequence[str], kind: Kind) -> list[str]:
+def _wrong(header: Sequence[str], kind: Kind) -> list[Message]:
     unknown = [name for name in header if name not in kind.columns]
     missing = [name for name in kind.mandatory if name not in header]
     doubled = [name for name in kind.columns if header.count(name) > 1]
-    return [
-        f"{words} {_listed(names)}"
-        for words, names in (
-            ("it has the unknown column", unknown),
-            ("it lacks the column", missing),
-            ("it has more than once the column", doubled),
-        )
-        if names
-    ]
+    wrong = []
+    if unknown:
+        wrong.append(_("it has the unknown column {names}", names=_listed(unknown)))
+    if missing:
+        wrong.append(_("it lacks the column {names}", names=_listed(missing)))
+    if doubled:
+        wrong.append(_("it has more than once the column {names}", names=_listed(doubled)))
+    return wrong
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> Sequence[str] | Message:
     """As many as a person reads, and of a stranger's name no more than shows which it is."""
     shown = [_shown(name) for name in names[:_MOST_NAMES]]
-    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
-    return f"{', '.join(shown)}{more}"
+    if not (more := len(names) - _MOST_NAMES) > 0:
+        return shown
+    return _n("{names} and {count:count} more", "{names} and {count:count} more", more, names=shown)
 
 
 def _shown(name: str) -> str:
-    return (name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…") or "(without a name)"
+    return (name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…") or _("(without a name)")

@@ -7,7 +7,7 @@ database has, and the comparisons run over them set by set.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,18 +16,19 @@ from sqlalchemy import Column, Date, Integer, MetaData, String, Table, exists, f
 from sqlalchemy.schema import CreateTable, DropTable
 
 from ajpes_reporting.database.bulk import copying
+from ajpes_reporting.database.tables import events
 from ajpes_reporting.database.temporary import analyze
 from ajpes_reporting.database.types import (
     AccountNumber,
     Cents,
     Identifier,
-    Instant,
     Key,
     Name,
 )
+from ajpes_reporting.domain.rules import SLICES, UNSLICED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Insert, Select, Update
 
@@ -52,22 +53,18 @@ staged_obligations = _temporary(
     Column("clean_under", Key),
 )
 
+EVENT_COLUMNS = (*(column for part in SLICES for column in part.columns), *UNSLICED)
+"""The columns of an event in the order in which they are staged: slice by slice."""
+
 staged_events = _temporary(
     "staged_events",
     (),
     Column("obligation_id", Identifier, nullable=False),
-    Column("event_id", Identifier, nullable=False),
-    Column("cancels_event_id", Identifier),
-    Column("change_type", String(2), nullable=False),
-    Column("change_date", Date, nullable=False),
-    Column("amount_cents", Cents, nullable=False),
-    Column("recorded_at", Instant, nullable=False),
-    Column("recorded_as", String(35), nullable=False),
-    Column("reference_model", String(2)),
-    Column("reference", String(22)),
-    Column("priority", Integer),
-    Column("creditor_account", String(34)),
-    Column("creditor_name", Name),
+    *(
+        Column(name, events.c[name].type, nullable=events.c[name].nullable)
+        for column in EVENT_COLUMNS
+        for name in column.names
+    ),
     Column("clean_under", Key),
 )
 
@@ -120,8 +117,20 @@ staged_postings = _temporary(
     Column("amount_cents", Cents, nullable=False),
 )
 
-Row = tuple[str | int | None, ...]
-"""A row to stage: its line, then its columns in order, dates and moments as text (`instant_text`)."""
+Staged = tuple[str | int | None, ...]
+"""A row to stage: its line, then its columns in order, dates and moments as text."""
+
+
+def as_staged(facts: Mapping[str, Any], instant: Callable[[datetime], str]) -> Staged:
+    """Return the values of a fact as they are staged; `instant` is what `instant_text` gives."""
+    return tuple(_as_staged(value, instant) for value in facts.values())
+
+
+def _as_staged(value: Any, instant: Callable[[datetime], str]) -> str | int | None:
+    if isinstance(value, datetime):
+        return instant(value)
+    staged: str | int | None = value.isoformat() if isinstance(value, date) else value
+    return staged
 
 
 @contextmanager
@@ -134,7 +143,7 @@ def staging(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
         connection.execute(DropTable(table))
 
 
-def loading(connection: Connection, table: Table, rows: Sequence[Row]) -> Callable[[], object]:
+def loading(connection: Connection, table: Table, rows: Sequence[Staged]) -> Callable[[], object]:
     """What adds the rows in bulk when it is called; what needs no connection for it is done before."""
     if connection.dialect.name == "postgresql":
         return partial(_copy, connection, table, _copied(rows))
@@ -144,7 +153,7 @@ def loading(connection: Connection, table: Table, rows: Sequence[Row]) -> Callab
     return partial(connection.exec_driver_sql, insert, list(rows)) if rows else lambda: None
 
 
-def _copied(rows: Sequence[Row]) -> str:
+def _copied(rows: Sequence[Staged]) -> str:
     """As text, which is made quicker than what COPY takes row by row. There is no empty text among the
     values, so that nothing can stand for NULL, and no row comes here before the rules have seen that it
     holds no tab and no line end."""

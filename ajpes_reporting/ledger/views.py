@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ajpes_reporting.database.engine import address, snapshot
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine, Select
 
+    from ajpes_reporting.domain.fields import Field
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.intake import Line, Taken
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_A_TIME = 5_000
 _REMEDY = "correct the rows where the view takes them from, and run again"
-_DATES = frozenset({"change_date", "opened_on", "closed_on", "booked_on"})
 
 
 def open_views(url: str) -> Engine:
@@ -114,7 +115,7 @@ def _lines(source: Connection, kind: Kind) -> Generator[Line, None, None]:
         require_columns(columns, kind, f"The view {kind.name}")
         rows = source.execute(_query(kind, columns).execution_options(yield_per=_ROWS_AT_A_TIME))
         for number, row in enumerate(rows, 1):
-            yield number, [_text(name, value) for name, value in zip(kind.columns, row, strict=True)]
+            yield number, [_text(field, value) for field, value in zip(kind.fields, row, strict=True)]
 
 
 def _query(kind: Kind, there: Collection[str]) -> Select[Any]:
@@ -128,10 +129,10 @@ def _query(kind: Kind, there: Collection[str]) -> Select[Any]:
     return query.order_by(view.c.recorded_at, late, view.c.obligation_id, view.c.event_id)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(field: Field, value: Any) -> str:
     """A value of the bank's database, as a file would have it."""
     if isinstance(value, datetime):
-        is_date = name in _DATES and value.time() == time()
+        is_date = field.type is Type.DAY and value.time() == time()
         return value.date().isoformat() if is_date else value.isoformat()
     if isinstance(value, Decimal):
         return format(value, "f") if value % 1 else str(int(value))

@@ -87,7 +87,7 @@ def test_a_good_record_has_no_findings() -> None:
     assert not list(check_history("O-314", [EVENT, CANCELLATION]))
 
 
-def test_a_finding_names_record_field_place_fault_and_what_to_write() -> None:
+def test_a_finding_names_record_field_place_breach_and_what_to_write() -> None:
     """The clerk can act on the message without asking anybody."""
     (finding,) = event_findings(creditor_account="A" * 36)
     assert finding.record == "O-314 / event 7"
@@ -433,7 +433,7 @@ def test_a_cancellation_carries_the_amount_of_what_it_cancels() -> None:
     """Both amounts are shown, so that the right one is easily told."""
     (finding,) = check_cancellation("O-314", replace(CANCELLATION, amount_cents=1), EVENT, None)
     assert finding.rule == "amount-cents.not-of-cancelled"
-    assert finding.message == "amount is 0.01, but event 7, which it cancels, has 288434.16"
+    assert finding.message == "amount is 0.01 EUR, but event 7, which it cancels, has 288,434.16 EUR"
 
 
 def test_a_cancellation_is_recorded_after_what_it_cancels() -> None:
@@ -503,7 +503,7 @@ def test_opening_balance_and_turnover_give_the_closing_balance() -> None:
     assert finding.rule == "closing-balance-cents.does-not-add-up"
     assert finding.record == f"account {GOOD_ACCOUNT}"
     assert finding.message == (
-        "closing balance is 12.60, but the opening balance and the turnover give 12.50"
+        "closing balance is 12.60 EUR, but the opening balance and the turnover give 12.50 EUR"
     )
 
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ajpes_reporting.domain.fields import IDENTIFIER
-from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.domain.columns import EventRow
+from ajpes_reporting.domain.fields import IDENTIFIER, Violation
+from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.domain.rules import SLICES, WHOLE_EVENT, RuleSettings
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger import rows
 from ajpes_reporting.ledger.first_look import FirstLook
 from ajpes_reporting.ledger.kinds import EVENTS
+from ajpes_reporting.ledger.staging import staged_events
 from tests.ledger.conftest import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ajpes_reporting.domain.findings import Finding
-    from ajpes_reporting.ledger.staging import Row
+    from ajpes_reporting.ledger.staging import Staged
 
 LINE, EDITION = 314, 7
 
@@ -104,9 +109,9 @@ def events(draw: st.DrawFn) -> tuple[str, ...]:
 class ReadInFull(rows._Events):
     """Reads events without a first look at them."""
 
-    def event(self, row: Sequence[str]) -> tuple[Sequence[Finding], list[Row]]:
+    def event(self, row: Sequence[str]) -> tuple[Sequence[Finding], list[Staged]]:
         """What is wrong with the event, and what of it is staged."""
-        event, found = self._read_event(LINE, row)
+        event, found = self._read_event(LINE, EventRow(*row))
         return found, [event] if event else []
 
 
@@ -157,6 +162,40 @@ def test_an_event_that_is_odd_in_one_thing_is_staged_only_as_the_rules_have_it(
             for row in (_row(**{"reference": "302-2026", **cancels, field: text}) for text in texts):
                 if (event := first_look.event(LINE, row)) is not None:
                     assert in_full.event(row) == ((), [event])
+
+
+OBJECTIONS: dict[str, tuple[dict[str, str], Callable[[Any], bool]]] = {
+    "Identity": ({"event_id": "2"}, lambda seen: seen.event_id == "2"),
+    "Change": ({"change_type": "03"}, lambda seen: seen.change_type == "03"),
+    "Days": (
+        {"change_date": "2026-11-15", "recorded_at": "2026-11-15T08:05:00"},
+        lambda seen: seen.recorded_on.isoweekday() == 7,
+    ),
+    "Amount": ({"amount_cents": "17"}, lambda seen: seen.amount_cents == 17),
+    "Reference": ({"priority": "2"}, lambda seen: seen.priority == 2),
+    "Creditor": (
+        {"creditor_account": "HR1", "creditor_name": "UPNIK"},
+        lambda seen: seen.creditor_name == "UPNIK",
+    ),
+}
+
+
+@pytest.mark.parametrize("is_of_whole_event", [False, True])
+@pytest.mark.parametrize("part", SLICES, ids=lambda part: part.name)
+def test_an_added_rule_is_never_passed_over(
+    part: Any, is_of_whole_event: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look lets nothing pass that a rule was not asked about: those of today, and those to come."""
+    texts, objects = OBJECTIONS[part.name]
+    objection = Violation(Severity.WARNING, part.columns[0].name, "added", _("an added rule objects"))
+    registered_with = WHOLE_EVENT if is_of_whole_event else part
+    rules = [*registered_with.rules, lambda seen, _settings: objection if objects(seen) else None]
+    monkeypatch.setattr(registered_with, "rules", rules)
+    first_look = FirstLook(SETTINGS[0], EDITION, INSTANTS["sqlite"])
+    in_full = ReadInFull(SETTINGS[0], EDITION, INSTANTS["sqlite"])
+    assert first_look.event(LINE, _row(**texts)) is None
+    assert [finding.message for finding in in_full.event(_row(**texts))[0]] == ["an added rule objects"]
+    assert (first_look.event(LINE, _row()) is None) == is_of_whole_event
 
 
 def test_whatever_is_printed_can_stand_in_an_identifier() -> None:
@@ -216,4 +255,5 @@ def test_the_hour_that_comes_twice_is_meant_as_the_long_way_means_it() -> None:
     first_look, _ = BOTH_WAYS["postgresql", SETTINGS[0]]
     event = first_look.event(LINE, _row(change_date="2026-10-25", recorded_at="2026-10-25T02:30:00"))
     assert event is not None
-    assert event[7] == datetime(2026, 10, 25, 0, 30, tzinfo=UTC).isoformat()
+    staged = dict(zip(staged_events.columns.keys(), event, strict=True))
+    assert staged["recorded_at"] == datetime(2026, 10, 25, 0, 30, tzinfo=UTC).isoformat()

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.events import Event, Obligation
+from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.remedies import correct_event
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
+from ajpes_reporting.reports.nodurs.write import EVENT_ATTRIBUTES
 from ajpes_reporting.xmlread import Element, attributes, local_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ajpes_reporting.domain.rules import RuleSettings
 
@@ -32,6 +34,13 @@ class NodursRules(FileRules):
 
     def __init__(self, settings: FileRuleSettings) -> None:
         self._settings = settings
+        self._read: Mapping[Type, Callable[[str], Any]] = {
+            Type.TEXT: str,
+            Type.NUMBER: int,
+            Type.CENTS: lambda text: self._amount(text) or 0,
+            Type.DAY: date.fromisoformat,
+            Type.MOMENT: _moment,
+        }
         self._ident: dict[str, str] = {}
         self._tax_number = self._name = self._account = ""
         self._seen_obligations: set[str] = set()
@@ -134,23 +143,17 @@ class NodursRules(FileRules):
 
     def _read_event(self, element: Element) -> Event:
         """The event, as its schema lets it be. Raises `ValueError` for times that only a schema can read."""
-        priority = element.get("prior")
         creditor = next((child for child in element if local_name(child) == "Upnik"), None)
-        recorded_as = element.get("dtVpis", "")
-        return Event(
-            event_id=element.get("id", ""),
-            cancels_event_id=element.get("refid"),
-            change_type=element.get("sSpre", ""),
-            change_date=date.fromisoformat(element.get("dSpre", "")),
-            amount_cents=self._amount(element.get("znesek", "")) or 0,
-            recorded_at=_moment(recorded_as),
-            recorded_as=recorded_as,
-            reference_model=element.get("model"),
-            reference=element.get("sklic"),
-            priority=int(priority) if priority is not None else None,
-            creditor_account=creditor.get("rn") if creditor is not None else None,
-            creditor_name=_name_of(creditor) if creditor is not None else None,
-        )
+        facts: dict[str, Any] = {
+            "creditor_account": creditor.get("rn") if creditor is not None else None,
+            "creditor_name": _name_of(creditor) if creditor is not None else None,
+        }
+        for column, name in EVENT_ATTRIBUTES:
+            text = element.get(name, "" if column.mandatory else None)
+            if column.type is Type.MOMENT:
+                facts["recorded_as"] = text
+            facts[column.name] = None if text is None else self._read[column.type](text)
+        return Event(**facts)
 
     def _amount(self, text: str) -> int | None:
         """An amount in whichever of the two formats it is written; nothing if it is not there."""

@@ -39,6 +39,7 @@ from ajpes_reporting.database.temporary import fill, fill_in_order
 from ajpes_reporting.database.types import Key, filled, in_key_order, iso_day, utf8
 from ajpes_reporting.domain.calendar import PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import Obligation
+from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_provider
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.left_out import LeftOut
@@ -47,10 +48,12 @@ from ajpes_reporting.reports.nodurs.large import Report, beyond_all_sums, not_lo
 from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
 from ajpes_reporting.reports.nodurs.settings import NodursSettings
+from ajpes_reporting.reports.nodurs.write import EVENT_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ajpes_reporting.domain.fields import Field
     from ajpes_reporting.domain.findings import Finding
 
 # The report in the making: temporary tables.
@@ -92,7 +95,11 @@ _history_of_changed = changed.join(obligations, obligations.c.id == changed.c.ob
 _history_of_remarked = remarked.join(obligations, obligations.c.id == remarked.c.obligation).join(
     events, events.c.obligation == remarked.c.obligation
 )
-_EVENT = hide('<No id="%s%s" sSpre="%s" dSpre="%s" znesek="%s" dtVpis="%s%s%s%s"')
+# An optional attribute brings the closing mark of the one before it; see `markup.attribute`.
+_ATTRIBUTES = "".join(
+    f'" {name}="%s' if column.mandatory else "%s" for column, name in EVENT_ATTRIBUTES
+).removeprefix('"')
+_EVENT = hide(f'<No{_ATTRIBUTES}"')
 _CREDITOR = hide('><Upnik rn="%s"><Naziv>%s</Naziv></Upnik></No>\n')
 _NO_CREDITOR = hide("/>\n")
 
@@ -305,22 +312,22 @@ def _event(request: Request) -> ColumnElement[Any]:
 
     At once, with its creditor or without: a text within a text takes the database half as long again.
     """
-    event = (
-        events.c.event_id,
-        attribute("refid", events.c.cancels_event_id),
-        events.c.change_type,
-        iso_day(events.c.change_date),
-        amount_column(events.c.amount_cents, request.amounts),
-        events.c.recorded_as,
-        attribute("model", events.c.reference_model),
-        attribute("sklic", events.c.reference),
-        attribute("prior", events.c.priority),
-    )
+    event = [_attribute(column, name, request) for column, name in EVENT_ATTRIBUTES]
     creditor = (events.c.creditor_account, events.c.creditor_name)
     return case(
         (events.c.creditor_account.is_(None), filled(_EVENT + _NO_CREDITOR, *event)),
         else_=filled(_EVENT + _CREDITOR, *event, *creditor),
     )
+
+
+def _attribute(column: Field, name: str, request: Request) -> ColumnElement[Any]:
+    """The value of an attribute of an event, with its name where it may be missing."""
+    value: ColumnElement[Any] = events.c[column.names[-1]]
+    if column.type is Type.DAY:
+        value = iso_day(value)
+    elif column.type is Type.CENTS:
+        value = amount_column(value, request.amounts)
+    return value if column.mandatory else attribute(name, value)
 
 
 def _remarks(connection: Connection, request: Request, goes: Goes) -> Iterator[Finding]:

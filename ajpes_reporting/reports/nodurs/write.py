@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting.domain.columns import EVENT_COLUMNS
 from ajpes_reporting.reports.markup import blocks, head, hide
 
 if TYPE_CHECKING:
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 ROOT = "Nodurs"
 NAMESPACE = "http://www.ajpes.si/xml_sheme/nodurs/nodurs-20100601"
 EVENT = b"<No "
+
+EVENT_ATTRIBUTES = [
+    (column, column.location.removeprefix("No/"))
+    for column in EVENT_COLUMNS
+    if column.location.startswith("No/")
+]
+"""The columns of an event that are attributes of `No`, with their names, in the order of section 2.2."""
 
 _IDENT = hide(
     '<Ident datumPriprave="{}" steviloZapisov="{}" sestevekZneskov="{}" datumPodatkov="{}"'
