@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
+from ajpes_reporting.i18n.language import Language
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 from ajpes_reporting.textfile import read_text
@@ -186,6 +187,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
     )
 
+    language: Language | Literal[""] = ""
     provider: ProviderSection
     database: DatabaseSection = DatabaseSection()
     ledger: LedgerSection = LedgerSection()
@@ -254,6 +256,10 @@ class Workspace:
                 f"{self.settings_file} names the path {text}, whose user is not known here.",
                 "write the path from the root, or relative to the workspace",
             ) from None
+
+    def path_if_set(self, text: str | None) -> Path | None:
+        """The same for a setting that may be left out."""
+        return self.path(text) if text else None
 
     def database_url(self) -> str:
         return self._absolute_url("database.url", self.settings.database.url)

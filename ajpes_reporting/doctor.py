@@ -37,14 +37,9 @@ from ajpes_reporting.private import open_to_others
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.reports.spapp import SPAPP
 from ajpes_reporting.sections import ProxiedSection
-from ajpes_reporting.wiring import (
-    alarm_channels,
-    eplacila_certificate,
-    eplacila_client,
-    eplacila_section,
-    machine,
-    way_setup,
-)
+from ajpes_reporting.wiring.alarms import alarm_channels, machine
+from ajpes_reporting.wiring.delivery import way_setup
+from ajpes_reporting.wiring.eplacila import eplacila_certificate, eplacila_client, eplacila_section
 from ajpes_reporting.workspace import CLOSE_FACTS, open_facts
 
 if TYPE_CHECKING:

@@ -15,7 +15,10 @@ from ajpes_reporting.i18n import _
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.schedule.provider_schedule import Chore, ProviderSchedule
 from ajpes_reporting.schedule.retries import Retries
-from ajpes_reporting.wiring import certificates, eplacila_client, now, open_context, open_watch
+from ajpes_reporting.wiring import now, open_context
+from ajpes_reporting.wiring.alarms import open_watch
+from ajpes_reporting.wiring.delivery import certificates
+from ajpes_reporting.wiring.eplacila import eplacila_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -32,6 +32,8 @@ _TEMPLATE = """\
 #   credential:NAME   a systemd credential (LoadCredential=)
 # Paths are relative to this folder.
 
+language = ""                          # of messages: "sl" or "en"; empty: that of the locale
+
 [provider]
 registration_number = "{registration_number}"   # 7 or 10 digits
 name = "{name}"

@@ -25,7 +25,8 @@ from ajpes_reporting.cli.session import WORKSPACE_VARIABLE
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.domain.outcomes import Delivered
 from ajpes_reporting.domain.ports import Parcel
-from ajpes_reporting.wiring import make_carriers, now
+from ajpes_reporting.wiring import now
+from ajpes_reporting.wiring.delivery import make_carriers
 from benchmarks import ledgers
 from benchmarks.measurement import Measurement, Stage, Trial, tool
 from benchmarks.processes import Cost, MissingError, run, run_timing_itself

@@ -24,7 +24,7 @@ from ajpes_reporting.config import open_workspace
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.eplacila.answers import State
 from ajpes_reporting.eplacila.order import Item, Order
-from ajpes_reporting.wiring import eplacila_payments, eplacila_receiver, eplacila_recipient
+from ajpes_reporting.wiring.eplacila import eplacila_payments, eplacila_receiver, eplacila_recipient
 
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 8000
 ADDRESS = f"http://127.0.0.1:{PORT}"  # a real shop has an https address, registered at UJP

@@ -44,6 +44,12 @@ def test_the_smallest_settings_have_the_documented_defaults() -> None:
     assert (settings.soap, settings.sftp, settings.ledger.url) == (None, None, None)
 
 
+@pytest.mark.parametrize("language", ["sl", "en", ""])
+def test_the_language_stands_above_all_sections(language: str) -> None:
+    """Protects a clerk from messages in a language that is nobody's: one of two, or that of the locale."""
+    assert read_settings(f'language = "{language}"\n{PROVIDER}').language == language
+
+
 def test_a_new_workspace_can_be_opened(tmp_path: Path) -> None:
     """What `init` writes is what the program reads, whatever the bank is called."""
     name = 'Banka "Pri mostu" \\ d.d.'
@@ -86,6 +92,7 @@ def test_an_unknown_key_is_named(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
+        ('language = "de"\n' + PROVIDER, "language"),
         ('[provider]\nregistration_number = 5860571\nname = "x"', "provider.registration_number"),
         ('[provider]\nregistration_number = "586057"\nname = "x"', "provider.registration_number"),
         ('[provider]\nregistration_number = "58605710"\nname = "x"', "provider.registration_number"),

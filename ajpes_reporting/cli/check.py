@@ -26,7 +26,7 @@ def command(session: Session, file: Path) -> None:
     The settings of the workspace count (format of amounts, strictness); without one, the defaults.
     """
     from ajpes_reporting.check.file import check_file, recognise
-    from ajpes_reporting.wiring import file_kinds
+    from ajpes_reporting.wiring.checks import file_kinds
 
     _refuse_missing(file)
     settings = _settings(session)

@@ -98,7 +98,8 @@ def _file_of(session: Session, workspace: Workspace | None, source: str, tell: C
 
     if not is_address(source):
         return Path(source)
-    from ajpes_reporting.wiring import now, wsdl_caller
+    from ajpes_reporting.wiring import now
+    from ajpes_reporting.wiring.delivery import wsdl_caller
 
     path, stored = download(source, wsdl_caller(workspace, now), session.folder)
     for sentence in stored:

@@ -40,7 +40,7 @@ def command() -> None:
 @with_session
 def health(session: Session) -> None:
     """Ask whether UJP e-plačila work, and when the e-service was paid last."""
-    from ajpes_reporting.wiring import eplacila_client
+    from ajpes_reporting.wiring.eplacila import eplacila_client
 
     found = eplacila_client(session.workspace()).health()
     document = {"works": found.works, "last_payment_at": found.last_payment_at}
@@ -66,7 +66,7 @@ def init(session: Session, file: Path) -> None:
     The same order never becomes two payments. Prints where to send the payer.
     """
     from ajpes_reporting.eplacila.order import read_order
-    from ajpes_reporting.wiring import eplacila_payments, eplacila_section
+    from ajpes_reporting.wiring.eplacila import eplacila_payments, eplacila_section
 
     workspace = session.workspace()
     order = read_order(_json(file), eplacila_section(workspace).ids)
@@ -101,7 +101,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 
     Payments that were abandoned in the last 60 days are among them: a bank may tell late that it was paid.
     """
-    from ajpes_reporting.wiring import eplacila_payments
+    from ajpes_reporting.wiring.eplacila import eplacila_payments
 
     payments = eplacila_payments(session.workspace())
     if transaction is not None and order_id is not None:
@@ -140,7 +140,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 @with_session
 def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None:
     """Fetch the invoice of TRANSACTION, which must have been paid."""
-    from ajpes_reporting.wiring import eplacila_client
+    from ajpes_reporting.wiring.eplacila import eplacila_client
 
     found = eplacila_client(session.workspace()).receipt(transaction, kind)
     with open_private(output, "wb") as file:
@@ -187,7 +187,7 @@ def statement(
     for each paid payment that is stored with another state, and the answer is stored.
     """
     from ajpes_reporting.eplacila.answers import State
-    from ajpes_reporting.wiring import eplacila_payments, eplacila_recipient
+    from ajpes_reporting.wiring.eplacila import eplacila_payments, eplacila_recipient
 
     if states and not delayed:
         raise UsageError(_("States count only with --delayed."), _("add --delayed, or leave --state out"))
@@ -222,7 +222,7 @@ def listen(session: Session) -> None:
     """Take the notices of UJP until Ctrl-C; a proxy with a certificate may stand in front."""
     from ajpes_reporting import logs
     from ajpes_reporting.eplacila.server import serving
-    from ajpes_reporting.wiring import eplacila_receiver, eplacila_section
+    from ajpes_reporting.wiring.eplacila import eplacila_receiver, eplacila_section
 
     workspace = session.workspace()
     settings = eplacila_section(workspace)

@@ -60,7 +60,8 @@ class Demo:
 
     def __init__(self, session: Session, directory: Path, simulator: Simulator) -> None:
         from ajpes_reporting.config import open_workspace
-        from ajpes_reporting.wiring import eplacila_payments, open_context
+        from ajpes_reporting.wiring import open_context
+        from ajpes_reporting.wiring.eplacila import eplacila_payments
 
         self._session = session
         self._directory = directory
@@ -119,7 +120,7 @@ class Demo:
     @contextmanager
     def _listening(self) -> Iterator[int]:
         from ajpes_reporting.eplacila.server import serving
-        from ajpes_reporting.wiring import eplacila_receiver
+        from ajpes_reporting.wiring.eplacila import eplacila_receiver
 
         app = eplacila_receiver(self._workspace, self._payments)
         with serving(app, "127.0.0.1:0") as (_host, port):
@@ -128,7 +129,7 @@ class Demo:
 
     def _begin(self, port: int) -> StartedPayment:
         from ajpes_reporting.eplacila.order import read_order
-        from ajpes_reporting.wiring import eplacila_recipient, eplacila_section
+        from ajpes_reporting.wiring.eplacila import eplacila_recipient, eplacila_section
 
         site, page = f"http://127.0.0.1:{port}", f"{self._simulator.url}/nadzor"
         order = read_order(
@@ -200,7 +201,7 @@ class Demo:
         """Pull the payment into the ledger; return the credit turnover before and after, in euros."""
         from ajpes_reporting.domain.periods import Month
         from ajpes_reporting.pipeline.pull import pull_period
-        from ajpes_reporting.wiring import eplacila_recipient
+        from ajpes_reporting.wiring.eplacila import eplacila_recipient
 
         if entry.paid_at is None:
             raise _failed(_("nobody says when it was paid"))

@@ -58,7 +58,12 @@ def eplacila(
 
 def _pull_period(session: Session, first: date, last: date, account: str | None) -> Pulled:
     from ajpes_reporting.pipeline.pull import pull_period
-    from ajpes_reporting.wiring import eplacila_account, eplacila_client, eplacila_recipient, eplacila_section
+    from ajpes_reporting.wiring.eplacila import (
+        eplacila_account,
+        eplacila_client,
+        eplacila_recipient,
+        eplacila_section,
+    )
 
     workspace = session.workspace()
     ask_each = eplacila_section(workspace).reversals == "status"
@@ -71,7 +76,7 @@ def _pull_period(session: Session, first: date, last: date, account: str | None)
 
 def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
     from ajpes_reporting.pipeline.pull import pull_file
-    from ajpes_reporting.wiring import eplacila_account, eplacila_client, eplacila_recipient
+    from ajpes_reporting.wiring.eplacila import eplacila_account, eplacila_client, eplacila_recipient
 
     workspace = session.workspace()
     try:

@@ -138,7 +138,7 @@ def _take_no_lock() -> None:
     def lease(*_arguments: Any, **_named: Any) -> Iterator[Lease]:
         yield Lease()
 
-    wiring.lease = lease
+    wiring.context.lease = lease
 
 
 def _trust_the_database_alone() -> None:

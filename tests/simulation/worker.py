@@ -136,7 +136,9 @@ def _hurry(longest_run_seconds: float) -> None:
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
     lease._PATIENCE_SECONDS = _PATIENCE_SECONDS
-    wiring.lease = lambda engine, provider, _setting: lease.lease(engine, provider, longest_run_seconds)
+    wiring.context.lease = lambda engine, provider, _setting: lease.lease(
+        engine, provider, longest_run_seconds
+    )
 
 
 def _redirect(path: Path) -> None:
