@@ -34,7 +34,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """How old a notice may be, and how far from the future it may come."""
+    """The allowed age of a notice, and the tolerance for clocks that are ahead."""
 
     age: timedelta
     tolerance: timedelta

@@ -388,11 +388,13 @@ def _name(order: Order) -> Message:
 def _unreadable(item: Any) -> Finding:
     """Return what pydantic has found wrong with one field."""
     field = " ".join(str(part + 1) if isinstance(part, int) else part for part in item["loc"]) or "order"
+    remedy = _("write {field} as the document has it in section 6.5.2", field=field)
     match item["type"]:
         case "value_error":
             wrong = item["ctx"]["error"].args[0]
         case "extra_forbidden":
             wrong = _("there is no such field")
+            remedy = _("take {field} out, or correct its name; see section 6.5.2", field=field)
         case "missing":
             wrong = _("it is missing")
         case _:
@@ -404,7 +406,7 @@ def _unreadable(item: Any) -> Finding:
         field,
         f"eplacila.{code.number}",
         _("{field}: {wrong}", field=field, wrong=wrong),
-        _("write {field} as the document has it in section 6.5.2", field=field),
+        remedy,
     )
 
 

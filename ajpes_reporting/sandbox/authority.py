@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 from .clients import Client, Clients, Provider
 from .errors import SandboxError
 from .faults import FaultInjector
-from .folders import FolderProcessor, Folders
+from .folder_processor import FolderProcessor
+from .folders import Folders
 from .intake import Intake, IntakeRules
 from .keys import open_client_keys, open_keys
 from .schemas import load_schemas
@@ -19,6 +20,7 @@ from .sftp import SftpServer
 from .soap import SoapServer, SoapService
 from .store import Store
 from .styles import style_of
+from .styles.wsdl import imported_schemas, wsdl
 from .workspace import FolderLock, Ports, remember_ports, remembered_ports, settings, style_settings
 
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ def _local_time() -> datetime:
 
 
 class Sandbox:
-    """AJPES in one folder: SOAP over mutual TLS, SFTP, and a book of what was received.
+    """AJPES in one folder: SOAP over mutual TLS, SFTP, and a store of what was received.
 
-    Everything it makes lies in `directory` and is kept there: `keys/`, `book.sqlite`, the
+    All files lie in `directory` and are kept there: `keys/`, `book.sqlite`, the
     providers' `folders/`, the WSDL, `faults.json` and the ports in `sandbox.json`. A port of 0 is the
     remembered one, else a free one. `providers` are served instead of the one that the arguments before
     it describe, each with keys of its own in `keys/NUMBER`. `style` are names of `STYLES`.
@@ -99,7 +101,7 @@ class Sandbox:
 
     @property
     def provider(self) -> Provider:
-        """The first of the providers, and so are the keys and folders below."""
+        """The first of the providers; the keys and folders below are its, too."""
         return self.clients.first.provider
 
     @property
@@ -152,12 +154,12 @@ class Sandbox:
         self._lock.release()
 
     def process_now(self) -> None:
-        """Processes every file that waits in the folders and puts out every answer that is due."""
+        """Process every file that waits in the folders, and publish every answer that is due."""
         self._processor.run_once()
 
     def settings(self, folder: Path, registration_number: str = "") -> str:
-        """The text of an `ajpes.toml` for this sandbox that is to lie in `folder`, of the first provider or
-        the one with this number."""
+        """Return the text of an `ajpes.toml` that is to lie in `folder`, for the first provider or the one
+        with this number. Raises `SandboxError` if there is none."""
         client = self.clients.by_number(registration_number) if registration_number else self.clients.first
         if client is None:
             raise SandboxError(f"No provider {registration_number} reports here.")
@@ -167,11 +169,11 @@ class Sandbox:
         )
 
     def style_settings(self, folder: Path) -> dict[str, str]:
-        """What a style adds to the sections of a workspace in `folder`."""
+        """Return the lines that a style adds to the sections of a workspace in `folder`, by section."""
         return style_settings(self.style, self.wsdl_file, folder.resolve())
 
     def write_settings(self, path: Path, registration_number: str = "") -> bool:
-        """Writes an `ajpes.toml`; one that is there already is left alone, and the reply is False."""
+        """Write an `ajpes.toml` and return True; leave one that is there alone and return False."""
         if path.exists():
             return False
         path.write_text(self.settings(path.parent, registration_number), encoding="utf-8")
@@ -205,7 +207,7 @@ class Sandbox:
         return SoapServer(service, self.keys, self.faults, self.directory / "spool", port)
 
     def _start_all(self) -> None:
-        """First what was interrupted is finished, before anything new can come in."""
+        """Start all parts; first of all, finish whatever was interrupted, before anything new can come in."""
         for client in self.clients:
             client.folders.make()
         self._processor.finish_interrupted()
@@ -218,5 +220,5 @@ class Sandbox:
         return Client(provider, keys, Folders(self.directory / "folders" / provider.registration_number))
 
     def _write_wsdl(self) -> None:
-        for name, content in {WSDL: self.style.wsdl(self.soap_url), **self.style.imported()}.items():
+        for name, content in {WSDL: wsdl(self.style, self.soap_url), **imported_schemas(self.style)}.items():
             (self.directory / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Who may report here: providers, each with keys, passwords and folders of its own."""
+"""The providers that may report here, each with keys, passwords and folders of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A provider, by what it is recognised, and where its files lie."""
+    """A provider with its keys and its folders."""
 
     provider: Provider
     keys: Keys
@@ -49,7 +49,7 @@ class Client:
 
 
 class Clients:
-    """All of them. Raises `SandboxError` if two cannot be told apart."""
+    """The providers, by certificate, user name or number. Raises `SandboxError` if two are alike."""
 
     def __init__(self, clients: Iterable[Client]) -> None:
         self._clients = tuple(clients)

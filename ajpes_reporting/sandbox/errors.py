@@ -1,4 +1,4 @@
-"""What can go wrong while the sandbox starts; everything later it tells its client, as AJPES would."""
+"""Errors at the start of a sandbox; all later ones are told to its client, as AJPES would."""
 
 from __future__ import annotations
 

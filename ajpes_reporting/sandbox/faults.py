@@ -1,4 +1,4 @@
-"""What a sandbox is told to do badly, so that a client can be tried against a bad day.
+"""Injected faults: what a sandbox is told to do badly, so that a client can be tried against a bad day.
 
 The faults stand in one JSON file, read anew at each request: a person at another terminal edits
 it, a test uses `FaultInjector.add`. An entry is
@@ -53,7 +53,7 @@ Without `times` it holds until it is removed. The first entry that fits is playe
 `path` is relative to the folder in which the file of faults lies. The quirks of a style's exchange
 server are kinds of sftp that hold all the time, after those in the file.
 
-`processed` says whether the submission is taken and judged before the fault is played; html,
+`processed` says whether the submission is received and validated before the fault is played; html,
 fault, redirect and error stand for somebody in front, and by default it is not.
 """
 
@@ -92,7 +92,7 @@ BEFORE, AFTER, INSTEAD = "before", "after", "instead"
 
 @dataclass(frozen=True, slots=True)
 class InjectedFault:
-    """One thing to do badly; which fields count depends on `kind`, see the module."""
+    """One fault; which fields count depends on `kind`, see the module."""
 
     channel: str
     kind: str
@@ -134,7 +134,7 @@ class FaultInjector:
         self.played: list[InjectedFault] = []
 
     def add(self, channel: str, kind: str, **details: Any) -> None:
-        """Adds a fault after those that are there. Raises `ValueError` for one that does not exist."""
+        """Add a fault after those that are there. Raises `ValueError` for one that does not exist."""
         fault = InjectedFault(channel, kind, **details)
         with self._lock:
             self._store([*self._load(), fault])
@@ -144,7 +144,7 @@ class FaultInjector:
             self.path.unlink(missing_ok=True)
 
     def take(self, channel: str, *kinds: str) -> InjectedFault | None:
-        """The first fault of one of these kinds, counted down; None on a good day."""
+        """Return the first fault of one of these kinds, counted down; None on a good day."""
         with self._lock:
             faults = self._load()
             fault = next((one for one in faults if one.channel == channel and one.kind in kinds), None)
@@ -155,7 +155,7 @@ class FaultInjector:
             return next((one for one in self._quirks if one.channel == channel and one.kind in kinds), None)
 
     def other_answer(self, fault: InjectedFault) -> bytes:
-        """The bytes that a fault puts in the place of an answer; none if its file is not there."""
+        """Return the bytes that a fault puts in the place of an answer; none if its file is not there."""
         try:
             return (self.path.parent / fault.path).read_bytes()
         except OSError as reason:

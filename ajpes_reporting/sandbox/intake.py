@@ -1,4 +1,4 @@
-"""The intake where submissions come in: entered in the book first, then judged, then answered."""
+"""The intake of submissions: each is stored first, then validated, then answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IntakeRules:
-    """What the authority expects: the format of amounts ("cents", "decimal", "euros"), the longest file."""
+    """The agreed formats of amounts ("cents", "decimal", "euros"), and the longest file in bytes."""
 
     nodurs_amounts: str
     spapp_amounts: str
@@ -37,7 +37,7 @@ class IntakeRules:
 
 
 class Intake:
-    """Takes and judges submissions, one at a time."""
+    """Receives and validates submissions, one at a time."""
 
     def __init__(
         self, store: Store, schemas: Schemas, rules: IntakeRules, style: Style, clock: Callable[[], datetime]
@@ -56,7 +56,7 @@ class Intake:
     def receive(
         self, path: Path, *, provider: Provider, report: str, via: str, file_name: str | None = None
     ) -> int:
-        """Enters what has come, whatever it may be; gives its number."""
+        """Store a submission, whatever it may be; return its number."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return self._store.add(
@@ -70,7 +70,7 @@ class Intake:
         )
 
     def validate_message(self, submission_id: int, provider: Provider, path: Path, found: Outline) -> bytes:
-        """Judges a SOAP message that is known to come from the provider; gives the BlokOdgovor."""
+        """Validate a SOAP message that is known to come from the provider; return the BlokOdgovor."""
         expected = ExpectedHeader(provider.registration_number)
         with self._one_at_a_time, self._store.transaction(submission_id) as transaction:
             result = self._result_of_message(path, found, expected, transaction)
@@ -106,14 +106,14 @@ class Intake:
             return self._result(Path(report.name), "nodurs", expected, transaction)
 
     def reject_unreadable(self, submission_id: int) -> None:
-        """A message that cannot even be answered with a BlokOdgovor."""
+        """Record a message that cannot even be answered with a BlokOdgovor."""
         with self._one_at_a_time, self._store.transaction(submission_id) as transaction:
             transaction.record_verdict(Verdict(UNREADABLE, None, None, 0, 0, b""))
 
     def validate_file(
         self, submission_id: int, provider: str, path: Path, report: str, name: NameParts, due: float | None
     ) -> None:
-        """Judges a file from a provider's folder. Its answer is to be put out at `due`, None for never."""
+        """Validate a file from a provider's folder; its answer is due at `due`, None for never."""
         expected = ExpectedHeader(provider, name.period, name.provider)
         answer = answers.blok_odgovor if report == "nodurs" else answers.ps_odgovor
         with self._one_at_a_time, self._store.transaction(submission_id) as transaction:
@@ -122,7 +122,7 @@ class Intake:
             answer_name = f"Odgovor_{now:%Y%m%d_%H%M%S}_{submission_id:04d}.xml"
             whole = self._style.deviation(answer(result, now))
             transaction.record_verdict(_verdict(result, whole, answer_name, due))
-        _log.info("submission %d judged: %s", submission_id, "refused" if result.refuses else "accepted")
+        _log.info("submission %d validated: %s", submission_id, "refused" if result.refuses else "accepted")
 
     def _result(
         self, path: Path, report: str, expected: ExpectedHeader, transaction: SubmissionTransaction

@@ -34,7 +34,7 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True)
 class Outline:
-    """Where things are in a document. Offsets are in bytes; `credentials` are the texts in Ident()."""
+    """The places of things in a document. Offsets are in bytes; `credentials` are the texts in Ident()."""
 
     root: str = ""
     operation: str = ""
@@ -77,7 +77,7 @@ class EventRecord(NamedTuple):
 
 
 class ObligationFacts(NamedTuple):
-    """What an obligation is, apart from its events (section 2.2, rows 7-11)."""
+    """The facts of an obligation apart from its events (section 2.2, rows 7-11)."""
 
     issuer: str
     tax_number: str
@@ -101,7 +101,7 @@ class MonthRecord(NamedTuple):
 
 
 def outline(path: Path) -> Outline:
-    """Reads the document from end to end. Raises `UnreadableError` for broken XML and any DOCTYPE."""
+    """Read the document from end to end. Raises `UnreadableError` for broken XML and any DOCTYPE."""
     reader = _OutlineReader()
     try:
         with path.open("rb") as file:
@@ -114,9 +114,9 @@ def outline(path: Path) -> Outline:
 
 
 def content_sha256(path: Path, found: Outline) -> str:
-    """SHA-256 of the report's root element, byte for byte, without declaration and wrapping.
+    """Return the SHA-256 of the report's root element, byte for byte, without declaration and wrapping.
 
-    The same report has the same one by whichever way it comes.
+    The same report has the same hash over SOAP and over SFTP.
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -148,7 +148,7 @@ def schema_errors(path: Path, schema: etree.XMLSchema) -> list[str]:
 
 
 def header(path: Path) -> Header:
-    """Ident of a report that conforms to its schema."""
+    """Return the Ident of a report that conforms to its schema."""
     with closing(_elements(path, f"{{{NODURS}}}Ident", f"{{{SPAPP}}}Ident")) as elements:
         attributes = {str(name): str(value) for name, value in next(elements).attrib.items()}
     period = attributes.get("datumPodatkov") or attributes["mesecPodatkov"]
@@ -156,7 +156,7 @@ def header(path: Path) -> Header:
 
 
 def obligations(path: Path, in_cents: Callable[[str], int | None]) -> Iterator[ObligationRecord]:
-    """Every Blok of a NODURS report that conforms to its schema."""
+    """Yield every Blok of a NODURS report that conforms to its schema."""
     for blok in _elements(path, f"{{{NODURS}}}Blok"):
         account = blok.getparent()
         debtor = account.getparent()
@@ -168,14 +168,14 @@ def obligations(path: Path, in_cents: Callable[[str], int | None]) -> Iterator[O
 
 
 def months(path: Path, in_cents: Callable[[str], int | None]) -> Iterator[MonthRecord]:
-    """Every Pi of a SPAPP report that conforms to its schema."""
+    """Yield every Pi of a SPAPP report that conforms to its schema."""
     for row in _elements(path, f"{{{SPAPP}}}Pi"):
         credit, debit, balance = (in_cents(row.get(name)) for name in ("dob", "bre", "sta"))
         yield MonthRecord(row.get("rn"), credit, debit, balance)
 
 
 def _elements(path: Path, *tags: str) -> Generator[Any, None, None]:
-    """The elements in order, and whatever came before them forgotten, so that memory stays flat."""
+    """Yield the elements in order, and forget whatever came before them, so that memory stays flat."""
     with path.open("rb") as file:
         for _, element in etree.iterparse(
             file, tag=tags, resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
@@ -186,7 +186,7 @@ def _elements(path: Path, *tags: str) -> Generator[Any, None, None]:
 
 
 def _drop_earlier(element: Any) -> None:
-    """Removes what is finished; the first child of a debtor, its name, has another tag and stays."""
+    """Remove finished siblings; the first child of a debtor, its name, has another tag and stays."""
     while (earlier := element.getprevious()) is not None and earlier.tag == element.tag:
         element.getparent().remove(earlier)
 

@@ -18,7 +18,7 @@ _WSDL_SOAP = "http://schemas.xmlsoap.org/wsdl/soap/"
 
 
 class Schemas(NamedTuple):
-    """What a submission must conform to; `envelope` is a NODURS report inside a message in that SOAP."""
+    """The schemas of submissions; `envelope` is that of a NODURS report inside a SOAP message."""
 
     nodurs: etree.XMLSchema
     spapp: etree.XMLSchema
@@ -26,7 +26,7 @@ class Schemas(NamedTuple):
 
 
 def load_schemas(soap: str = SOAP) -> Schemas:
-    """The schemas; `soap` is the namespace of the SOAP that is spoken."""
+    """Return the schemas; `soap` is the namespace of the version of SOAP."""
     folder = schema_folder()
     nodurs = folder / "nodurs-20100601.xsd"
     return Schemas(
@@ -37,7 +37,7 @@ def load_schemas(soap: str = SOAP) -> Schemas:
 
 
 def shipped_wsdl(address: str) -> bytes:
-    """The service's WSDL with the address where it can be called."""
+    """Return the service's WSDL with the address where it can be called."""
     tree = etree.parse(schema_folder() / "wsBlokIzmenjava.wsdl")
     for place in tree.iter(f"{{{_WSDL_SOAP}}}address"):
         place.set("location", address)
@@ -45,14 +45,14 @@ def shipped_wsdl(address: str) -> bytes:
 
 
 def schema_folder() -> Path:
-    """`schemas/` inside the installed package, else at the top of a checkout."""
+    """Return `schemas/` inside the installed package, else at the top of a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "schemas"
     return inside if inside.is_dir() else package.parent / "schemas"
 
 
 def _envelope_schema(nodurs: Path, soap: str) -> bytes:
-    """Anything may stand in an envelope, but where Nodurs stands, it must be as its schema says."""
+    """Return a schema that allows anything in an envelope, and Nodurs only as its own schema has it."""
     return f"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{soap}">
       <xs:import namespace="{NODURS}" schemaLocation={quoteattr(nodurs.resolve().as_uri())}/>
       <xs:element name="Envelope" type="xs:anyType"/>

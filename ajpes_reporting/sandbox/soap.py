@@ -20,9 +20,10 @@ from . import reading
 from .reading import UnreadableError
 from .schemas import SERVICE
 from .sftp import LOOPBACK, port_taken
-from .styles import Reply, call_schema, style_of
+from .styles import Reply, style_of
 from .styles.encoding import broken_mime
 from .styles.result import contradiction, service_error
+from .styles.wsdl import call_schema, imported_schemas, wsdl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ class Request:
 
 
 class SoapService:
-    """Answers calls of BlokPodOddaj."""
+    """The service behind the method BlokPodOddaj."""
 
     def __init__(self, intake: Intake, clients: Clients, style: Style) -> None:
         self.style = style
@@ -92,7 +93,7 @@ class SoapService:
         return self.style.binding.version.takes(content_type)
 
     def answer(self, call: Request, style: Style | None = None) -> Reply:
-        """The reply to one call, in its own style or another one: an answer, or a fault."""
+        """Return the reply to one call, in its own style or another one: an answer, or a fault."""
         style = style or self.style
         try:
             return style.reply(self._result(call, style))
@@ -136,7 +137,7 @@ class SoapService:
         return client.knows(password) and client.is_named(number, username)
 
     def _reject(self, style: Style, number: int, text: str) -> bytes:
-        """A service of this style says it in Ident, any other by a fault."""
+        """Turn a call away: in Ident, if the style has it so, otherwise by a fault."""
         if not style.rejects_all:
             raise SoapFaultError("Client", text)
         return service_error(number, text, self._intake.now())
@@ -276,11 +277,11 @@ class _Call(BaseHTTPRequestHandler):
             self._send(Reply(404, _HTML, b"<html><body>404</body></html>"))
 
     def _description(self, query: str) -> bytes | None:
-        """The WSDL, or a schema that it imports."""
+        """Return the WSDL, or a schema that it imports; None for any other query."""
         style = self.server.service.style
         if query.lower() == "wsdl":
-            return style.wsdl(self.server.url, _IMPORTED)
-        return style.imported(_IMPORTED).get(dict(parse_qsl(query)).get("xsd", ""))
+            return wsdl(style, self.server.url, _IMPORTED)
+        return imported_schemas(style, _IMPORTED).get(dict(parse_qsl(query)).get("xsd", ""))
 
     def do_POST(self) -> None:
         if self.server.faults.take("soap", "drop_request"):
@@ -335,7 +336,7 @@ class _Call(BaseHTTPRequestHandler):
         return self.server.service.answer(call, self._style(fault) if fault is not None else None)
 
     def _style(self, fault: InjectedFault) -> Style:
-        """How the reply is spoken on a bad day; what is asked for in a call stays."""
+        """Return the style of a reply on a bad day; the calls stay as they are."""
         own = self.server.service.style
         match fault.kind:
             case "style":
@@ -387,7 +388,7 @@ class _Call(BaseHTTPRequestHandler):
                 break
 
     def _refuse(self, status: int) -> None:
-        """Turns away a request whose body was not read, so the connection cannot go on."""
+        """Turn away a request whose body was not read, so that the connection cannot go on."""
         self.close_connection = True
         self._send(Reply(status, _HTML, b""))
 

@@ -124,7 +124,7 @@ class KnownObligation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a submission. `answer_due` is in seconds since the epoch, None for never."""
+    """The verdict on a submission. `answer_due` is in seconds since the epoch, None for never."""
 
     outcome: str
     period: str | None
@@ -137,7 +137,7 @@ class Verdict:
 
 
 class Store:
-    """The book in one SQLite file. Each call opens it for itself, so threads need not agree."""
+    """The store in one SQLite file. Each call opens the file for itself, so threads need not agree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -148,14 +148,14 @@ class Store:
     # --- For the auditor ---
 
     def submissions(self, report: str | None = None, via: str | None = None) -> list[Submission]:
-        """Everything received, oldest first; of one report (nodurs, spapp) or one way (soap, sftp)."""
+        """Return everything received, oldest first; of one report (nodurs, spapp) or one way (soap, sftp)."""
         columns = ", ".join(Submission.__slots__)
         query = f"SELECT {columns} FROM submissions WHERE report = ifnull(?, report)"  # noqa: S608 -- constants
         rows = self._rows(f"{query} AND via = ifnull(?, via) ORDER BY id", report, via)
         return [Submission(**row) for row in rows]
 
     def answer(self, submission_id: int) -> bytes | None:
-        """The answer as it was, or would have been, given."""
+        """Return the answer as it was, or would have been, given."""
         rows = self._rows("SELECT answer FROM submissions WHERE id = ?", submission_id)
         answer: bytes | None = rows[0]["answer"] if rows else None
         return answer
@@ -164,12 +164,12 @@ class Store:
         return self._rows("SELECT * FROM obligations ORDER BY provider, obligation_id")
 
     def events(self, obligation_id: str | None = None) -> list[sqlite3.Row]:
-        """Every accepted event, in the order of acceptance; of one obligation, if told."""
+        """Return every accepted event, in the order of acceptance, or those of one obligation."""
         query = "SELECT * FROM events WHERE obligation_id = ifnull(?, obligation_id) ORDER BY rowid"
         return self._rows(query, obligation_id)
 
     def monthly_accounts(self, month: str | None = None) -> list[sqlite3.Row]:
-        """Accepted months of accounts; of one month (YYYYMM), if told."""
+        """Return the accepted months of accounts, or those of one month (YYYYMM)."""
         query = "SELECT * FROM monthly_accounts WHERE month = ifnull(?, month) ORDER BY month, account"
         return self._rows(query, month)
 
@@ -193,7 +193,7 @@ class Store:
         size_bytes: int,
         sha256: str,
     ) -> int:
-        """Enters what has come in, before anything is done with it; gives its number."""
+        """Add a submission before anything is done with it; return its number."""
         with self._open() as connection:
             cursor = connection.execute(
                 "INSERT INTO submissions (provider, report, via, file_name, received_at, size_bytes, sha256)"
@@ -203,12 +203,12 @@ class Store:
             return int(cursor.lastrowid or 0)
 
     def remove(self, submission_id: int) -> None:
-        """Takes back `add`, for a file that was never moved out of its folder."""
+        """Undo `add`, for a file that was never moved out of its folder."""
         with self._open() as connection:
             connection.execute("DELETE FROM submissions WHERE id = ?", (submission_id,))
 
     def mark_interrupted(self) -> None:
-        """Marks SOAP messages that were being judged when the process ended: their data was not kept."""
+        """Mark SOAP messages that were being validated when the process ended: their data was not kept."""
         with self._open() as connection:
             connection.execute(
                 "UPDATE submissions SET verdict = ? WHERE verdict = ? AND via = 'soap'", (INTERRUPTED, TAKEN)
@@ -218,7 +218,7 @@ class Store:
         return [one for one in self.submissions() if one.verdict == TAKEN]
 
     def answers_due(self, now: float) -> list[sqlite3.Row]:
-        """Answers to be put out by now, seconds since the epoch."""
+        """Return the answers that are due by `now`, in seconds since the epoch."""
         query = "SELECT id, provider, report, answer_name, answer FROM submissions WHERE answer_due <= ?"
         return self._rows(f"{query} AND answered_at IS NULL ORDER BY id", now)
 
@@ -228,7 +228,7 @@ class Store:
 
     @contextmanager
     def transaction(self, submission_id: int) -> Iterator[SubmissionTransaction]:
-        """One submission is judged and entered as a whole, or, whatever happens, not at all."""
+        """Give the transaction in which one submission is validated and stored, as a whole or not at all."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("SAVEPOINT validating")
@@ -271,7 +271,7 @@ class SubmissionTransaction:
     def write_obligation(
         self, provider: str, record: ObligationRecord, known: KnownObligation | None
     ) -> None:
-        """Adds the obligation, if it is new, and its new events. A debtor may have been renamed."""
+        """Add the obligation, if it is new, and its new events. A debtor may have been renamed."""
         if known is None:
             row = (provider, record.obligation_id, *record.facts, self._submission)
             self._connection.execute("INSERT INTO obligations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -291,7 +291,7 @@ class SubmissionTransaction:
         )
 
     def clear_month(self, provider: str, month: str) -> None:
-        """A later report of the same month takes the place of the earlier one."""
+        """Remove the rows of a month: a later report of it takes the place of the earlier one."""
         self._connection.execute(
             "DELETE FROM monthly_accounts WHERE provider = ? AND month = ?", (provider, month)
         )
@@ -303,7 +303,7 @@ class SubmissionTransaction:
         )
 
     def record_verdict(self, verdict: Verdict) -> None:
-        """Enters the verdict; of a submission that is not accepted, nothing else."""
+        """Store the verdict; of a submission that is not accepted, nothing else."""
         if verdict.outcome not in (ACCEPTED, WITH_WARNINGS):
             self._connection.execute("ROLLBACK TO validating")
         self._connection.execute(

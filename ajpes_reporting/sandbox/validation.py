@@ -1,4 +1,4 @@
-"""Judging a submission by the instruction, as the sandbox reads it.
+"""Validation of a submission by the instruction, as the sandbox reads it.
 
 An error (ERR) refuses the whole submission, a warning (WRN) does not. Section 2.2 says that AJPES
 turns down every change of an obligation that is not made in the prescribed way: all its events
@@ -70,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedHeader:
-    """Who sends; and the period and the provider in the name of the file, which SOAP has not."""
+    """The sender, and the period and provider in the name of the file, which a SOAP message does not have."""
 
     provider: str
     period: str | None = None
@@ -92,7 +92,7 @@ class ValidationResult:
 
 
 class Amounts:
-    """Reads amounts in the one agreed format, and keeps count of those that are in another."""
+    """Reads amounts in the one agreed format, and remembers the first that is in another."""
 
     def __init__(self, style: str) -> None:
         self._pattern, self._factor, self._described = _FORMATS[style]
@@ -100,7 +100,7 @@ class Amounts:
         self._wrong: str | None = None
 
     def in_cents(self, text: str) -> int | None:
-        """The cents, or None for another format: a factor of 100 must not slip through."""
+        """Return the cents, or None for another format: a factor of 100 must not slip through."""
         if not self._pattern.fullmatch(text):
             self._wrong = self._wrong or text
             return None
@@ -126,7 +126,7 @@ def validate_nodurs(
     style: str,
     transaction: SubmissionTransaction,
 ) -> ValidationResult:
-    """Judges a NODURS report and writes what it brings into `transaction`."""
+    """Validate a NODURS report, and write its obligations and events into `transaction`."""
     return _validate(
         path, schema, found, expected, lambda head: _Nodurs(head, expected, style, transaction).read(path)
     )
@@ -140,14 +140,14 @@ def validate_spapp(
     style: str,
     transaction: SubmissionTransaction,
 ) -> ValidationResult:
-    """Judges a SPAPP report and writes what it brings into `transaction`."""
+    """Validate a SPAPP report, and write its rows into `transaction`."""
     return _validate(
         path, schema, found, expected, lambda head: _Spapp(head, expected, style, transaction).read(path)
     )
 
 
 def unreadable(reason: str, expected: ExpectedHeader) -> ValidationResult:
-    """The result on bytes that are no report."""
+    """Return the result for bytes that are no report; `reason` is in Slovene."""
     return ValidationResult([Finding(ERROR, reason)], expected.provider, expected.period)
 
 
@@ -336,7 +336,7 @@ def _cancellations(record: ObligationRecord) -> Iterator[Finding]:
 
 
 def _wrong_cancellation(event: EventRecord, events: dict[str, EventRecord], cancelled: set[str]) -> str:
-    """What is wrong with the event as a cancellation, or nothing."""
+    """Return what is wrong with an event as a cancellation; an empty text if nothing is."""
     if event.change_type != CANCELLATION:
         return "Podatek refid je dovoljen samo pri vrsti spremembe 00." if event.cancels is not None else ""
     if event.cancels is None:

@@ -34,7 +34,7 @@ class FolderLock:
         self._file: IO[bytes] | None = None
 
     def take(self) -> None:
-        """Raises `SandboxError` if it is taken, by this process or another."""
+        """Take the lock. Raises `SandboxError` if this process or another one has it."""
         file = self._path.open("wb")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +52,7 @@ class FolderLock:
 
 
 def remembered_ports(path: Path) -> Ports:
-    """The ports of the last run. Raises `SandboxError` if the file is damaged."""
+    """Return the ports of the last run. Raises `SandboxError` if the file is damaged."""
     try:
         return Ports(**json.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def remember_ports(path: Path, ports: Ports) -> None:
 
 
 def style_settings(style: Style, wsdl: Path, folder: Path) -> dict[str, str]:
-    """What a bank that lies in `folder` sets for a style, by section: the WSDL it was handed, little else."""
+    """Return the settings of a style for a bank in `folder`, by section: the WSDL, and little else."""
     handed = "" if style.asks_as_shipped else f"wsdl = {_text(_path(wsdl, folder))}\n"
     return {
         section: handed * (section == "soap") + lines
@@ -79,7 +79,7 @@ def style_settings(style: Style, wsdl: Path, folder: Path) -> dict[str, str]:
 def settings(
     folder: Path, client: Client, rules: IntakeRules, url: str, ports: Ports, of_style: dict[str, str]
 ) -> str:
-    """The text of an `ajpes.toml` that lies in `folder`; keys inside the folder by their relative path."""
+    """Return the text of an `ajpes.toml` in `folder`; keys inside the folder by their relative path."""
     provider, keys, text = client.provider, client.keys, _text
 
     def path(key: Path) -> str:

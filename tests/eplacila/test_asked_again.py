@@ -37,7 +37,7 @@ HOUR = timedelta(hours=1)
 
 
 def tell(shop: Shop, told: int) -> StoredPayment:
-    """UJP has this state now, and the book learns of it; no notice is sent."""
+    """UJP has this state now, and it is stored; no notice is sent."""
     shop.state = told
     payments = shop.payments()
     payments.record(payments.client.status(TRANSACTION))
@@ -80,7 +80,7 @@ def test_status_asks_again_for_what_was_abandoned(
 
 
 def test_status_tells_when_ujp_takes_back_what_it_called_paid(ujp: Ujp, call: Any, tmp_path: Path) -> None:
-    """State 0 may not change (section 6.5.3.1): the book keeps it, and says so."""
+    """State 0 may not change (section 6.5.3.1): it stays stored as paid, and a person is told."""
     begin(ujp, call, tmp_path)
     ujp.answer = lambda _request: as_json(ujp.status(0))
     assert call("status", TRANSACTION)[0] == 0
@@ -172,7 +172,7 @@ def _reverse(shop: Shop, euros: str) -> None:
 
 
 def abandoned_then_paid(context: Context, street: Street) -> tuple[Payments, str]:
-    """A payment that the book knows as abandoned; at UJP it is paid meanwhile, and no notice came."""
+    """A payment that is stored as abandoned; at UJP it is paid meanwhile, and no notice came."""
     payments = Payments(street.client(), context.engine, context.provider, street.clock)
     transaction = payments.begin(street.order()).transaction_id
     assert street.simulator.payments.choose(transaction, "VISA")
@@ -192,7 +192,7 @@ def entry_of(context: Context, transaction: str) -> StoredPayment:
 
 
 @pytest.mark.parametrize("ask_each", [True, False])
-def test_a_pull_that_sees_money_brings_the_book_up_to_it(
+def test_a_pull_that_sees_money_brings_the_store_up_to_it(
     context: Context, street: Street, ask_each: bool
 ) -> None:
     """The ledger books it, so the shop must not call it abandoned."""
@@ -202,7 +202,7 @@ def test_a_pull_that_sees_money_brings_the_book_up_to_it(
     assert entry_of(context, transaction).state is State.PAID
 
 
-def test_a_pull_tells_the_book_of_reversals(context: Context, street: Street) -> None:
+def test_a_pull_stores_reversals(context: Context, street: Street) -> None:
     """What goes back to the payer is booked, and shown."""
     _payments, transaction = abandoned_then_paid(context, street)
     pull(context, street)
@@ -217,7 +217,7 @@ def test_a_pull_tells_the_book_of_reversals(context: Context, street: Street) ->
 def test_a_statement_at_hand_is_compared_with_our_record(
     context: Context, street: Street, tmp_path: Path, may_ask: bool
 ) -> None:
-    """With nobody to ask, nothing is booked of what the book tells otherwise."""
+    """With nobody to ask, nothing is booked of a payment that is stored otherwise."""
     payments, transaction = abandoned_then_paid(context, street)
     order = entry_of(context, transaction).order_id
     file = statement(tmp_path, payment(transaction, 1221) | {"id": order}, payment("b" * 32, 100))
@@ -306,7 +306,7 @@ def test_a_statement_says_what_it_leaves_out(
 
 
 def test_a_statement_that_names_money_settles_the_state(ujp: Ujp, call: Any) -> None:
-    """The book follows UJP; what UJP tells in two ways is told, with exit code 3."""
+    """The answer of UJP is stored; what UJP tells in two ways is told, with exit code 3."""
     told = {"id": PAYMENT["id"], "epsid": PAYMENT["idEplacil"]}
     with _answering(ujp, lambda: ujp.status(1, znesek=0, **told)):
         assert call("status", TRANSACTION)[0] == 0

@@ -44,7 +44,7 @@ NOT_FOUND = as_json({"errorCode": "10"}, "404 Not Found")
 
 @dataclass
 class Shop:
-    """A shop with a book, a receiver on loopback, and UJP as `state` has it."""
+    """A shop with a database, a receiver on loopback, and UJP as `state` has it."""
 
     ujp: Ujp
     engine: Engine
@@ -509,6 +509,6 @@ def test_a_payment_that_never_began_is_forgotten_in_the_end(shop: Shop) -> None:
 
 
 def expect(shop: Shop, wanted: Order) -> None:
-    """A payment that is in the book, and whose init was lost."""
+    """A payment that is stored, and whose init was lost."""
     with writing(shop.engine) as connection:
         store.add_expected(connection, PROVIDER, wanted, shop.now)

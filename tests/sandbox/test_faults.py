@@ -1,4 +1,4 @@
-"""The bad days: each fault happens as told, as often as told, and the book says what really arrived."""
+"""The bad days: each fault happens as told, as often as told, and the store says what really arrived."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_sftp_refuses(sandbox: Sandbox) -> None:
 
 
 def test_an_upload_is_cut_after_so_many_bytes(sandbox: Sandbox) -> None:
-    """A client that uploads under the final name: half of it would be judged."""
+    """A client that uploads under the final name: half of it would be validated."""
     sandbox.faults.add("sftp", "cut", bytes=100, times=1)
     with connect(sandbox) as client, pytest.raises((OSError, EOFError, paramiko.SSHException)):
         upload(client.open_sftp(), GOOD, f"{INCOMING}/{NAME}.part")

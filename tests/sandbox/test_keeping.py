@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, which: str) -> None:
 
 
 def test_two_sandboxes_do_not_share_a_folder(sandbox: Sandbox) -> None:
-    """The book, which would be written by two."""
+    """The store, which would be written by two."""
     with pytest.raises(SandboxError, match="A sandbox is running"):
         Sandbox(sandbox.directory, poll_seconds=None).start()
 
@@ -117,7 +117,7 @@ def test_settings_elsewhere_name_keys_by_their_whole_path(sandbox: Sandbox, tmp_
 
 
 def test_a_kill_while_judging_a_file_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """The bank: what was taken is judged once, and answered once, after the next start."""
+    """The bank: what was taken is validated once, and answered once, after the next start."""
     folder = tmp_path / "ajpes"
     with _process(folder) as (process, _):
         place(_large(), folder / "folders/5860571000" / INCOMING / NAME)
@@ -135,12 +135,12 @@ def test_a_kill_while_judging_a_file_loses_and_doubles_nothing(tmp_path: Path) -
 
 
 def test_a_kill_while_judging_a_message_keeps_nothing_of_it(tmp_path: Path) -> None:
-    """The bank: the book is whole, and says that something had come."""
+    """The bank: the store is whole, and says that something had come."""
     folder = tmp_path / "ajpes"
     if not (curl := shutil.which("curl")):
         pytest.skip("install curl")
     with _process(folder) as (process, port):
-        sandbox = Sandbox(folder)  # Never started: only its keys and its book are used.
+        sandbox = Sandbox(folder)  # Never started: only its keys and its store are used.
         url = f"https://127.0.0.1:{port}/wsBlokIzmenjava.asmx"
         body = tmp_path / "call.xml"
         body.write_bytes(letter(sandbox, _large()))

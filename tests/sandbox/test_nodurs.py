@@ -30,7 +30,7 @@ def test_a_report_without_fault_is_accepted(sandbox: Sandbox, deliver: Deliver) 
 
 
 def test_every_attribute_of_an_event_is_kept(sandbox: Sandbox, deliver: Deliver) -> None:
-    """An auditor, who compares the book with the ledger."""
+    """An auditor, who compares the store with the ledger."""
     upnik = '<Upnik rn="DE89370400440532013000"><Naziv>Gläubiger &amp; Co</Naziv></Upnik>'
     # Model 12, 1234: 4*2 + 3*3 + 2*4 + 1*5 = 30, 30 mod 11 = 8, 11 - 8 = 3.
     deliver(one(event("1", 7, upnik, model="12", sklic="12343", prior="2"), count=1, total=7))

@@ -131,7 +131,7 @@ def test_a_key_of_one_does_not_let_in_another(sandbox: Sandbox, clients: tuple[C
 
 
 def test_a_restart_finishes_what_each_had_under_way(tmp_path: Path) -> None:
-    """Each bank: a file that was taken and not judged is judged at the next start, as its own."""
+    """Each bank: a file that was taken and not validated is validated at the next start, as its own."""
     providers = [A, B]
     with Sandbox(tmp_path / "ajpes", providers=providers, poll_seconds=None) as sandbox:
         first = {client.provider: client.certificate for client in sandbox.clients}

@@ -101,7 +101,7 @@ def test_rename_does_not_overwrite(session: paramiko.SFTPClient) -> None:
 
 
 def test_a_file_that_is_still_written_is_not_taken(sandbox: Sandbox, session: paramiko.SFTPClient) -> None:
-    """A client that uploads under the final name: half a report must not be judged."""
+    """A client that uploads under the final name: half a report must not be validated."""
     with session.open(f"{INCOMING}/{NAME}", "w") as file:
         file.write(GOOD[:100])
         sandbox.process_now()

@@ -18,7 +18,7 @@ ROWS = row(A, credit="40", debit="30", balance="-40"), row(B, credit="52", debit
 
 
 def test_a_month_without_fault_is_accepted(sandbox: Sandbox, deliver_month: Deliver) -> None:
-    """Everybody: the figures stand in the book as whole euros."""
+    """Everybody: the figures stand in the store as whole euros."""
     answer = deliver_month(spapp(*ROWS, debit="45", credit="92", balance="-10"))
     assert findings(answer, "ERR") == findings(answer, "WRN") == []
     assert ident(answer)["mesecPodatkov"] == "202610"

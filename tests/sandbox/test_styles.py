@@ -21,6 +21,7 @@ from lxml import etree
 
 from ajpes_reporting.sandbox import STYLES, Sandbox, SandboxError
 from ajpes_reporting.sandbox.styles import style_of
+from ajpes_reporting.sandbox.styles.wsdl import wsdl
 from tests.sandbox.conftest import NOW, SCHEMAS, letter, tls, validated
 from tests.sandbox.letters import NODURS, SERVICE, SOAP, event, message, one
 
@@ -371,8 +372,8 @@ def test_every_style_has_a_name_of_its_own_and_a_sentence() -> None:
 
 def test_the_wsdl_that_is_made_describes_what_the_shipped_one_does() -> None:
     """The default style hands out the shipped WSDL, the others one of the authority's own making."""
-    assert style_of(["asmx"]).wsdl("https://a").count(b'<xs:any processContents="lax"/>') == 2
-    shipped, made = (etree.fromstring(style_of([name]).wsdl("https://a")) for name in ("asmx", "action"))
+    assert wsdl(style_of(["asmx"]), "https://a").count(b'<xs:any processContents="lax"/>') == 2
+    shipped, made = (etree.fromstring(wsdl(style_of([name]), "https://a")) for name in ("asmx", "action"))
 
     def told(wsdl: etree._Element) -> list[tuple[str, dict[str, str]]]:
         wanted = ("message", "part", "portType", "operation", "input", "output", "port", "service", "address")

@@ -56,7 +56,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a method has found. A `statement` is the value of `izpisek`, piece by piece."""
+    """The answer of a method. A `statement` is the value of `izpisek`, piece by piece."""
 
     document: dict[str, Any] = field(default_factory=dict)
     transaction_id: str = ""
@@ -194,7 +194,7 @@ def reply(status: int, document: dict[str, Any]) -> Reply:
 
 
 def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same in blocks worth a packet: each one costs the server a change of threads."""
+    """Join pieces into blocks worth a packet: each one costs the server a change of threads."""
     waiting = bytearray()
     for piece in pieces:
         waiting += piece

@@ -93,7 +93,7 @@ def _call(request: Request, body: bytes) -> Call:
 
 
 async def _body(request: Request) -> bytes | None:
-    """None if it is too long."""
+    """Return the body of a request; None if it is too long."""
     body = bytearray()
     async for block in request.stream():
         body += block

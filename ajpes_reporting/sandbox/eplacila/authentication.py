@@ -1,4 +1,4 @@
-"""Who calls (6.4.1): Basic authentication with a password that is good for one request."""
+"""Authentication of callers (6.4.1): Basic, with a password that is good for one request."""
 
 from __future__ import annotations
 

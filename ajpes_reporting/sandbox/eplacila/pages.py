@@ -52,7 +52,7 @@ STATES = {
 
 
 class Pages:
-    """What the customer and the administrator of an e-service see."""
+    """The pages of the customer, and those of the administrator of an e-service."""
 
     def __init__(self, payments: Payments, store: Store, register: Register) -> None:
         self._payments = payments
@@ -221,7 +221,7 @@ class Pages:
         return self._store.payment(given.get("idt", ""))
 
     def _visited(self, given: dict[str, str]) -> Payment | Response:
-        """The payment, or where the customer must go if there is nothing left to do (7.1)."""
+        """Return the payment, or where the customer must go if there is nothing left to do (7.1)."""
         self._payments.abandon_idle()
         payment = self._found(given)
         if payment is None:
@@ -272,14 +272,14 @@ def _leave(url: str) -> Response:
 
 
 def _transfer(payment: Payment, service: Service) -> tuple[str, str, str]:
-    """Account, reference and purpose of a transfer, as the order gives them or by default."""
+    """Return account, reference and purpose of a transfer, as the order has them or by default."""
     order = payment.order
     reference = order["sklicDobro"] or f"SI00{payment.number:08}"
     return order["racunDobro"] or service.account, reference, order["opisPlacila"] or service.name
 
 
 def _upn(payment: Payment, service: Service) -> str:
-    """The twenty lines of a UPN QR code, with their length in the last."""
+    """Return the twenty lines of a UPN QR code, with their length in the last."""
     account, reference, purpose = _transfer(payment, service)
     lines = [
         "UPNQR", "", "", "", "", "", "", "", f"{payment.amount_cents:011}", "", "", "OTHR", purpose[:42],
@@ -295,7 +295,7 @@ def _upn(payment: Payment, service: Service) -> str:
 
 
 def _cents(text: str) -> int:
-    """An amount as a person writes it, 12,30 or 12.30; 0 if it is none."""
+    """Return the cents of an amount as a person writes it, 12,30 or 12.30; 0 for anything else."""
     try:
         amount = Decimal(text.strip().replace(",", ".")) * 100
     except InvalidOperation:
@@ -304,7 +304,7 @@ def _cents(text: str) -> int:
 
 
 def _visible(value: object) -> object:
-    """What a payer or a shop wrote, with the characters escaped that would turn a line round, or hide."""
+    """Return a stranger's text, with all characters escaped that would reorder a line, or hide."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "".join(

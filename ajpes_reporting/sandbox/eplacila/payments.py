@@ -23,7 +23,7 @@ SLOVENIA = ZoneInfo("Europe/Ljubljana")
 
 
 class Status(IntEnum):
-    """6.5.3.1. Status 5, "does not exist yet", has nothing in the book to show it."""
+    """6.5.3.1. Status 5, "does not exist yet", is of payments that are not stored."""
 
     PAID = 0
     ABANDONED = 1
@@ -34,7 +34,7 @@ class Status(IntEnum):
 
 
 class Outcome(StrEnum):
-    """What a payment service says of a payment."""
+    """The outcome that a payment service tells of a payment."""
 
     PAID = "paid"
     FAILED = "failed"
@@ -45,7 +45,7 @@ _OPEN = (Status.GOING_ON, Status.FAILED)
 
 
 class Payments:
-    """Moves payments from state to state; each move is one transaction in the book.
+    """Moves payments from state to state; each move is one transaction in the store.
 
     A move that the payment's state does not allow does nothing, and its reply is None.
     """
@@ -180,7 +180,7 @@ def day_of(moment: int) -> str:
 
 
 def invoice_number(payment: Payment) -> str | None:
-    """Only what is paid has a receipt."""
+    """Return the number of the receipt; None for a payment that is not paid."""
     if payment.paid_at is None:
         return None
     return f"EPS{payment.number:08}-{day_of(payment.paid_at)[:4]}"

@@ -1,4 +1,4 @@
-"""What UJP could do one way or another: which of them the simulator follows."""
+"""Rules of the simulator where UJP could act one way or another."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ SERVICES = (
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What UJP hands over at registration. `api_key_file` and `secret_file` hold the same on disk."""
+    """Credentials that UJP gives at registration. `api_key_file` and `secret_file` hold the same on disk."""
 
     service: Service
     api_key: str
@@ -54,7 +54,7 @@ class Credentials:
 
 
 class Register:
-    """Who is registered, by API key and by ids."""
+    """The registered e-services, by API key and by ids."""
 
     def __init__(self, services: Iterable[Service], folder: Path) -> None:
         given = [_credentials(service, folder) for service in services]
@@ -72,7 +72,7 @@ class Register:
 
 
 def _credentials(service: Service, folder: Path) -> Credentials:
-    """Made once, kept for good."""
+    """Return the credentials of an e-service; they are made once and kept."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = folder / f"{service.ids}-api-key", folder / f"{service.ids}-shared-secret"
     for path in files:

@@ -35,12 +35,12 @@ def _now() -> datetime:
 
 
 class Simulator:
-    """UJP e-plačila in one folder: the interface, the pages, the webhooks and a book.
+    """UJP e-plačila in one folder: the interface, the pages, the webhooks, and a store of payments.
 
-    Everything it makes lies in `directory` and is kept there: `keys/`, `book.sqlite`,
+    All files lie in `directory` and are kept there: `keys/`, `book.sqlite`,
     `faults.json` and the port in `till.json`. A port of 0 is the remembered one, else a free one.
-    `clock` gives the time in UTC. `poll_seconds` is the pause between two rounds of the webhook sender,
-    who tells e-services and gives up idle payments; None leaves them to `process_now`.
+    `clock` gives the time in UTC. `poll_seconds` is the pause between two rounds, in which
+    webhooks are sent and idle payments given up; None leaves them to `process_now`.
     `callback_ca` is a PEM file of the authority that e-services' servers are certified by, if it
     is not a public one. Use it as a context manager, or call `start` and `stop`.
 
@@ -84,7 +84,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it is reached, such as http://127.0.0.1:8443; the interface lies under /api/v1."""
+        """The address, such as http://127.0.0.1:8443; the interface lies under /api/v1."""
         return f"http://{LOOPBACK}:{self._server.port}"
 
     @property
@@ -93,18 +93,18 @@ class Simulator:
         return self._signer.public_key
 
     def credentials(self, ids: int | None = None) -> Credentials:
-        """Of the first e-service, or the one with these ids. Raises `LookupError`."""
+        """Return the credentials of the first e-service, or the one with these ids. Raises `LookupError`."""
         found = self._register.by_ids(self._first if ids is None else ids)
         if found is None:
             raise LookupError(f"nobody is registered as {ids}")
         return found
 
     def process_now(self) -> None:
-        """Gives up idle payments and sends every webhook that is due."""
+        """Give up idle payments, and send every webhook that is due."""
         self._webhooks.process_now()
 
     def settings(self) -> str:
-        """The section `[eplacila]` of an `ajpes.toml` that leads here."""
+        """Return the section `[eplacila]` of an `ajpes.toml` that leads here."""
         credentials = self.credentials()
         return "\n".join(
             (

@@ -34,7 +34,7 @@ _BLOCK = 3 * (1 << 14)  # base64 of a multiple of three can be joined
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which payments a statement is of. `since` and `until` are days in Slovenia, both included."""
+    """The selection of a statement. `since` and `until` are days in Slovenia, both included."""
 
     service: Service
     since: date
@@ -47,7 +47,7 @@ class Selection:
 def select(
     number: str, query: Mapping[str, str], service: Service, register: Register, rules: Rules, now: datetime
 ) -> Selection:
-    """Reads and checks what was asked for. Raises `InvalidError` or `ApiError`."""
+    """Return the selection that was asked for. Raises `InvalidError` or `ApiError`."""
     if len(number) != 10:
         raise InvalidError(FieldError("maticnaSt", Code.LENGTH))
     if not register.knows(number):
@@ -64,7 +64,7 @@ def select(
 
 
 def json_pieces(store: Store, selection: Selection, writer: AnswerWriter, rules: Rules) -> Iterator[bytes]:
-    """The object Izpisek of 6.5.5.1."""
+    """Yield the object Izpisek of 6.5.5.1."""
     head = json.dumps(writer.numbers(_head(selection)))
     yield head[:-1].encode() + b', "placilo": ['
     comma = ""
@@ -78,7 +78,7 @@ def json_pieces(store: Store, selection: Selection, writer: AnswerWriter, rules:
 def file_pieces(
     kind: str, store: Store, selection: Selection, writer: AnswerWriter, rules: Rules, with_namespace: bool
 ) -> Iterator[bytes]:
-    """The same as a file, XML or JSON, in base64 and between quotation marks (6.5.5.2)."""
+    """Yield a statement as a file, XML or JSON, in base64 and between quotation marks (6.5.5.2)."""
     if kind == "json":
         pieces = json_pieces(store, selection, writer, rules)
     else:
@@ -189,7 +189,7 @@ def _base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _day(name: str, query: Mapping[str, str]) -> date:
-    """Only the day counts of a moment in epoch seconds, the day in Slovenia (note 2 of 6.5.5)."""
+    """Return the day in Slovenia of a moment in epoch seconds, of which only the day counts (6.5.5)."""
     text = query.get(name.lower(), "").strip()
     if not text:
         raise InvalidError(FieldError(name, Code.EMPTY))

@@ -120,7 +120,7 @@ _NOTICES = "SELECT number, payment, made_at, due_at, attempts, answer FROM notic
 
 
 class Store:
-    """The book in one file. Each call opens it for itself, so threads need not agree."""
+    """The store in one file. Each call opens the file for itself, so threads need not agree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -220,7 +220,7 @@ class Store:
     # --- Notices ---
 
     def notices(self, transaction_id: str) -> list[Notice]:
-        """What the e-service was, or is to be, told of this payment, oldest first."""
+        """Return the notices about a payment, sent and due, oldest first."""
         with self._open() as connection:
             rows = connection.execute(
                 f"{_NOTICES} WHERE transaction_id = ? ORDER BY number", (transaction_id,)
@@ -243,7 +243,7 @@ class Store:
     # --- Nonces ---
 
     def use_nonce(self, api_key: str, nonce: str, now: int, kept_seconds: int) -> bool:
-        """False if it was used before. Those that the clock window refuses anyway are forgotten."""
+        """Record a nonce; return False if it was used before. Nonces too old for the clock are removed."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM nonces WHERE used_at < ?", (now - kept_seconds,))

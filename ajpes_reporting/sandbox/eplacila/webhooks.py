@@ -58,7 +58,7 @@ class WebhookSender:
         self._thread: threading.Thread | None = None
 
     def start(self, poll_seconds: float | None) -> None:
-        """None: only `process_now` makes rounds."""
+        """Begin to make rounds, with a pause of `poll_seconds`; with None only `process_now` makes them."""
         if poll_seconds is not None:
             self._thread = threading.Thread(target=self._work, args=(poll_seconds,), name="webhooks")
             self._thread.start()
@@ -70,7 +70,7 @@ class WebhookSender:
         self._client.close()
 
     def process_now(self) -> None:
-        """Gives up idle payments and tells of everything that is due."""
+        """Give up idle payments, and send every notice that is due."""
         with self._round:
             self._payments.abandon_idle()
             for notice in self._store.notices_due(self._now()):
@@ -102,7 +102,7 @@ class WebhookSender:
         self._store.record_attempt(notice.number, answer, self._next(notice, answer))
 
     def _send(self, notice: Notice, fault: InjectedFault | None) -> str:
-        """The HTTP status, or what went wrong."""
+        """Send a notice; return the HTTP status, or the name of the error."""
         body = self._body(notice, wrong=fault is not None and fault.kind == "wrong_signature")
         if fault is not None and fault.kind == "truncated":
             body = body[: len(body) // 2]
@@ -125,7 +125,7 @@ class WebhookSender:
         return json.dumps(self._writer.numbers(document), ensure_ascii=False).encode()
 
     def _next(self, notice: Notice, answer: str) -> int | None:
-        """When it is due again. 6.6.1: once more within seconds, then at an interval if that is on."""
+        """Return when a notice is due again (6.6.1): within seconds once, then at an interval if set."""
         now = self._now()
         if answer == _OK:
             return None

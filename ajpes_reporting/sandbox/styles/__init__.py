@@ -1,4 +1,4 @@
-"""How the authority may speak: what its WSDL asks for, and how it replies. One list of names declares all.
+"""Styles of the authority: what its WSDL asks for, and how it replies. One list of names declares all.
 
 A style changes one aspect of the call or the reply, or gives the exchange server a quirk; several go
 together if they change different aspects. From the same pieces come the WSDL that is handed out and the
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SandboxError
 from . import binding, blok, encoding, ident, loose, quirks, result
 from .encoding import Reply
-from .style import Style, call_schema
+from .style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["STYLES", "NamedStyle", "Reply", "Style", "call_schema", "style_of"]
+__all__ = ["STYLES", "NamedStyle", "Reply", "Style", "style_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedStyle:
-    """One name: what it plays, in one sentence, and what it changes."""
+    """One style by its name: a description in one sentence, and the changes to `Style`."""
 
     name: str
     description: str
@@ -113,7 +113,7 @@ _ADD_UP = ("quirks", "settings")
 
 
 def style_of(names: Iterable[str]) -> Style:
-    """The style with these names. Raises `SandboxError` for one unknown, or two that exclude each other."""
+    """Return the style with these names. Raises `SandboxError` for an unknown one, or two that clash."""
     names = tuple(dict.fromkeys(names))
     changed_by: dict[str, str] = {}
     values: dict[str, Any] = {}

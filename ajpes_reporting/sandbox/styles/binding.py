@@ -1,4 +1,4 @@
-"""How a call is bound to SOAP: its version, document or RPC, and what stands in SOAPAction."""
+"""Bindings of a call to SOAP: its version, document or RPC, and the content of SOAPAction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Version:
         return start.encode() + body + b"</soap:Body></soap:Envelope>"
 
     def action(self, soap_action: str, content_type: str) -> str:
-        """What the call says it is: the header SOAPAction, since 1.2 a parameter of the content type."""
+        """Return the action of a call: the header SOAPAction, since 1.2 a parameter of the content type."""
         if self.namespace == SOAP:
             return soap_action.strip().strip('"')
         return str(_parsed(content_type).get_param("action", ""))
@@ -73,7 +73,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What SOAPAction is; others are turned away, unless it `is_lenient`."""
+    """The right SOAPAction; calls with others are turned away, unless it `is_lenient`."""
 
     text: str = _ACTION
     is_lenient: bool = False

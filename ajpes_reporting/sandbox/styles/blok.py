@@ -1,4 +1,4 @@
-"""What stands in the parameter Blok: the report as XML, its content alone, a string, or base64."""
+"""Contents of the parameter Blok: the report as XML, its content alone, a string, or base64."""
 
 from __future__ import annotations
 

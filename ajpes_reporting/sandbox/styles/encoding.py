@@ -1,4 +1,4 @@
-"""How a reply travels: its bytes and its Content-Type."""
+"""Encodings of a reply: its bytes and its Content-Type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mime(reply: Reply) -> Reply:
 
 
 def broken_mime(reply: Reply) -> Reply:
-    """The same, broken off in the middle of its part."""
+    """MTOM that breaks off in the middle of its part."""
     whole = mime(reply)
     return replace(whole, body=whole.body[: len(whole.body) // 2])
 

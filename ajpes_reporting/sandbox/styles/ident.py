@@ -1,4 +1,4 @@
-"""How Ident() carries the registration number, the user name and the password, in this order."""
+"""Forms of Ident(), which holds the registration number, the user name and the password, in this order."""
 
 from __future__ import annotations
 

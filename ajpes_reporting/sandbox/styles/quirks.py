@@ -1,4 +1,4 @@
-"""What the exchange server is like: kinds of `faults` that hold all the time."""
+"""Quirks of the exchange server: kinds of `faults` that hold all the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer lies in BlokPodOddajResult: as an element, typed, as text, or as JSON."""
+"""Forms of an answer in BlokPodOddajResult: an element, typed, text, or JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _as_element(answer: bytes) -> bytes:
 
 
 def _as_typed(answer: bytes) -> bytes:
-    """Without BlokOdgovor: what stands in it is in the service's namespace, as the result itself."""
+    """Return the content of BlokOdgovor, in the service's namespace, as the result itself."""
     if not answer.startswith(b"<BlokOdgovor"):
         return answer
     return answer.partition(b">")[2].rpartition(b"</BlokOdgovor")[0]

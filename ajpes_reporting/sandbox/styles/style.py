@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
-from ..schemas import shipped_wsdl
-from . import wsdl
 from .binding import DOCUMENT, LENIENT_ACTION
 from .blok import ANY
 from .encoding import Reply, plain
@@ -60,16 +53,6 @@ class Style:
         shipped = Style()
         return all(getattr(self, name) == getattr(shipped, name) for name in _IN_WSDL)
 
-    def wsdl(self, address: str, location: str = "{}") -> bytes:
-        """The WSDL; `location` is how an imported schema's address follows from its name."""
-        if self.asks_as_shipped:
-            return shipped_wsdl(address)
-        return wsdl.wsdl(self, address, location).encode()
-
-    def imported(self, location: str = "{}") -> dict[str, bytes]:
-        """The schemas that the WSDL imports, by file name."""
-        return {name: text.encode() for name, text in wsdl.schemas(self, location).items()}
-
     def reply(self, answer: bytes) -> Reply:
         """The reply that holds an answer, or a service error; `answer` is an element in UTF-8."""
         return self.reply_with(self.result.put(answer))
@@ -86,7 +69,7 @@ class Style:
         return self.encoding(Reply(500, self._content_type, body))
 
     def speaking_as(self, other: Style) -> Style:
-        """The same calls, with replies as the other style has them."""
+        """Return a style with the same calls, and with replies as the other style has them."""
         return replace(self, **{name: getattr(other, name) for name in _OF_REPLIES})
 
     @property
@@ -96,12 +79,3 @@ class Style:
 
 _OF_REPLIES = ("result", "rejects_all", "deviation", "encoding")
 _IN_WSDL = ("blok", "ident", "binding", "action", "form", "imports_schemas", "result")
-
-
-@cache
-def call_schema(style: Style) -> etree.XMLSchema:
-    """What a call in this style must conform to, envelope and all."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in wsdl.call_schemas(style).items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-        return etree.XMLSchema(etree.parse(Path(folder) / "envelope.xsd"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from ..schemas import NODURS, SERVICE
+from ..schemas import NODURS, SERVICE, shipped_wsdl
 
 if TYPE_CHECKING:
     from .style import Style
@@ -64,8 +67,10 @@ _IDENT_HEADER = (
 )
 
 
-def wsdl(style: Style, address: str, location: str = "{}") -> str:
-    """The WSDL of a style. `location` is how the address of an imported schema follows from its file name."""
+def wsdl(style: Style, address: str, location: str = "{}") -> bytes:
+    """Return the WSDL of a style; `location` makes the address of an imported schema from its file name."""
+    if style.asks_as_shipped:
+        return shipped_wsdl(address)
     is_rpc, ident = style.binding.is_rpc, style.ident
     return _DEFINITIONS.format(
         soap=style.binding.version.wsdl_namespace,
@@ -93,18 +98,28 @@ def wsdl(style: Style, address: str, location: str = "{}") -> str:
             else ""
         ),
         address=quoteattr(address),
-    )
+    ).encode()
 
 
-def schemas(style: Style, location: str = "{}") -> dict[str, str]:
-    """The files that the WSDL of a style imports; none if everything stands in it."""
+def imported_schemas(style: Style, location: str = "{}") -> dict[str, bytes]:
+    """Return the schemas that the WSDL of a style imports, by file name; none if it holds everything."""
     if not style.imports_schemas:
         return {}
-    return {SERVICE_SCHEMA: _service(style, location.format(NODURS_SCHEMA)), **_nodurs(style)}
+    texts = {SERVICE_SCHEMA: _service(style, location.format(NODURS_SCHEMA)), **_nodurs(style)}
+    return {name: text.encode() for name, text in texts.items()}
 
 
-def call_schemas(style: Style) -> dict[str, str]:
-    """The schema of a call, "envelope.xsd", and those that it imports, by file name.
+@cache
+def call_schema(style: Style) -> etree.XMLSchema:
+    """Return the schema to which a call in this style must conform, envelope and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in _call_schemas(style).items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        return etree.XMLSchema(etree.parse(Path(folder) / "envelope.xsd"))
+
+
+def _call_schemas(style: Style) -> dict[str, str]:
+    """Return the schema of a call, "envelope.xsd", and those that it imports, by file name.
 
     How many reports lie in a Blok that takes any element is for the answer to say, not for a fault.
     """

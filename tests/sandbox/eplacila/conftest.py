@@ -167,7 +167,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_simulator(tmp_path: Path, clock: Clock, keys: Path) -> Iterator[Callable[..., Simulator]]:
-    """Starts simulators that follow given rules; their courier goes only when a test says so."""
+    """Starts simulators that follow given rules; their webhooks are sent only when a test says so."""
     running: list[Simulator] = []
 
     def make(**rules: Any) -> Simulator:

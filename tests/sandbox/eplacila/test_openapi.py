@@ -70,7 +70,7 @@ def _try(operation: Any, simulator: Simulator, examples: int) -> None:
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=_right_and_wrong(operation), key=good, number=st.sampled_from([REGISTRATION_NUMBER, None]))
     def attempt(case: Any, key: str, number: str | None) -> None:
-        # Most calls get past the door, and some from there to a number that is known.
+        # Most calls get past authentication, and some from there to a number that is known.
         case.path_parameters["apiKey"] = key
         if number is not None and "maticnaSt" in case.path_parameters:
             case.path_parameters["maticnaSt"] = number

@@ -110,7 +110,7 @@ def test_telling_at_an_interval(make_shop: Callable[..., Shop], clock: Clock) ->
 
 
 def test_nobody_is_there(shop: Shop) -> None:
-    """A shop that is down: the simulator goes on, and its book says why."""
+    """A shop that is down: the simulator goes on, and its store says why."""
     transaction = shop.open("VISA", callbackUrl="http://127.0.0.1:9/webhook")
     shop.simulator.payments.report(transaction, Outcome.PAID)
     shop.simulator.process_now()
@@ -118,7 +118,7 @@ def test_nobody_is_there(shop: Shop) -> None:
     assert notice.answer == "ConnectError"
 
 
-def test_a_notice_survives_the_till(shop: Shop, make_shop: Callable[..., Shop]) -> None:
+def test_a_notice_survives_the_simulator(shop: Shop, make_shop: Callable[..., Shop]) -> None:
     """A simulator that was stopped before it told tells after its start."""
     shop.simulator.payments.report(shop.open("VISA"), Outcome.PAID)
     shop.simulator.stop()
