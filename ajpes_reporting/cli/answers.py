@@ -123,11 +123,11 @@ def assign(session: Session, answer: int, submission: int, reason: str) -> None:
 def discard(session: Session, answer: int, reason: str) -> None:
     """Puts ANSWER away, which was set aside: a slip, or AJPES has sent another. It stays in the archive."""
     from ajpes_reporting.journal.answers import DISCARDED
-    from ajpes_reporting.pipeline import answers
+    from ajpes_reporting.pipeline import operator_actions
 
     if not reason.strip():
         raise UsageError("--reason is empty.", "say who looked at it and why it counts for nothing")
-    answers.discard(session.context(), answer, reason.strip())
+    operator_actions.discard(session.context(), answer, reason.strip())
 
     def show() -> None:
         echo(f"Answer {answer} is discarded. Its bytes stay in the archive, the reason in the record.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.pipeline.context import Context
-    from ajpes_reporting.pipeline.run import Foreseen
+    from ajpes_reporting.pipeline.foresee import Foreseen
     from ajpes_reporting.reports.kind import ReportKind
 
 _HEAD_BYTES = 4096
@@ -84,7 +84,7 @@ def _of(kind: ReportKind) -> click.Command:
 
 def _build(session: Session, context: Context, kind: ReportKind, period: Period, wish: _Wish) -> None:
     from ajpes_reporting.pipeline.build import Built
-    from ajpes_reporting.pipeline.run import foresee
+    from ajpes_reporting.pipeline.foresee import foresee
 
     target = None
     with context.working_folder() as folder:

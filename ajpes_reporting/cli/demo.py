@@ -102,7 +102,7 @@ class Demo:
             )
 
     def _run(self, code: str, period: Period, expected: str) -> Result:
-        from ajpes_reporting.pipeline.build import rehearse
+        from ajpes_reporting.pipeline.foresee import rehearse
         from ajpes_reporting.pipeline.run import run
         from ajpes_reporting.reports.registry import by_code
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
+from ajpes_reporting.cli.findings import finding_json
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.sandbox import wait_for_the_end
-from ajpes_reporting.cli.session import Right, Session, finding_json, local_time, with_session
+from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.i18n import NOTHING, Message, _, _n

@@ -250,7 +250,7 @@ class Demo:
     def _credit(self, month: Month) -> int:
         """Return the credit turnover, in euros, that the report for a month would have now."""
         from ajpes_reporting import xmlread
-        from ajpes_reporting.pipeline.build import rehearse
+        from ajpes_reporting.pipeline.foresee import rehearse
         from ajpes_reporting.reports.registry import by_code
 
         with self._context.working_folder() as folder:

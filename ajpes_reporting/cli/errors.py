@@ -57,7 +57,7 @@ def tell_json(error: AjpesReportingError) -> None:
 
 def error_json(error: AjpesReportingError) -> dict[str, Any]:
     """The failure as programs read it."""
-    from ajpes_reporting.cli.session import finding_json
+    from ajpes_reporting.cli.findings import finding_json
 
     findings = error.findings if isinstance(error, ChecksRefused) else ()
     return {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import finding_json
 from ajpes_reporting.domain.remedies import as_order
 
 if TYPE_CHECKING:
     from ajpes_reporting.check.log import FindingLog
+    from ajpes_reporting.domain.findings import Finding
 
 
 def show_log(log: FindingLog) -> None:
@@ -30,3 +31,8 @@ def log_json(log: FindingLog) -> dict[str, Any]:
         "findings": [finding_json(finding) for finding in log.shown],
         "hidden": log.hidden(),
     }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding as programs read it."""
+    return {**asdict(finding), "severity": finding.severity.value}

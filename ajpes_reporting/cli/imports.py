@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting.cli.findings import finding_json
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import finding_json
 from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.periods import parse_month
 

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from ajpes_reporting.config import Workspace
-    from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.i18n.language import Language
     from ajpes_reporting.pipeline.context import Context
 
@@ -221,8 +220,3 @@ def amount(cents: int) -> Message:
 def day(on: date | None) -> Message:
     """A day as people write it: 17 November 2026; nothing for none."""
     return Message("{day:date}", {"day": on}) if on else NOTHING
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding as programs read it."""
-    return {**asdict(finding), "severity": finding.severity.value}

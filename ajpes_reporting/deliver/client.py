@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -28,7 +29,6 @@ from paramiko.sftp import (
     int64,
 )
 
-from ajpes_reporting.deliver.listing import DEFAULT
 from ajpes_reporting.deliver.wire import IS_IT_FULL, Attributes, EndOfList, Refused, check_status, wanted
 
 if TYPE_CHECKING:
@@ -43,6 +43,18 @@ _LARGEST_BLOCK_BYTES = 255 * 1024
 _UNDER_WAY_BYTES = 2 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class ListingLimits:
+    """What a listing may come to: a folder that nobody empties for decades stays well below."""
+
+    names: int = 500_000
+    size_bytes: int = 256 << 20
+    seconds: float = 120
+
+
+DEFAULT_LIMITS = ListingLimits()
+
+
 class Client(paramiko.SFTPClient):
     """A session that knows how many bytes its server takes in one read, and in one write.
 
@@ -51,7 +63,7 @@ class Client(paramiko.SFTPClient):
 
     largest_read_bytes = _EVERY_SERVER_TAKES_BYTES
     largest_write_bytes = _EVERY_SERVER_TAKES_BYTES
-    listing = DEFAULT
+    listing = DEFAULT_LIMITS
     told: set[str]
 
     def blocks(self, path: str | bytes, size_bytes: int) -> Iterator[bytes]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paramiko import SFTPError
@@ -32,18 +31,6 @@ class EndlessListing(NotDelivered):
             f"The listing of {folder} was given up after {names:,} names.",
             "Ask the authority to clear the folder, or why its server lists so much.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a listing may come to: a folder that nobody empties for decades stays well below."""
-
-    names: int = 500_000
-    size_bytes: int = 256 << 20
-    seconds: float = 120
-
-
-DEFAULT = Limits()
 
 
 def entries(sftp: Client, folder: str | bytes) -> Iterator[tuple[bytes, SFTPAttributes]]:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from ajpes_reporting.deliver.client import Client
+from ajpes_reporting.deliver.client import DEFAULT_LIMITS, Client, ListingLimits
 from ajpes_reporting.deliver.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.host_key import fingerprint, read_pins
 from ajpes_reporting.deliver.kept import TurnedAway, borrowed
-from ajpes_reporting.deliver.listing import DEFAULT, Limits
 from ajpes_reporting.deliver.private_key import read_private_key
 from ajpes_reporting.deliver.sign_in import SignIn, new_password_wanted, wants_new_password
 from ajpes_reporting.deliver.transport import Transport
@@ -76,7 +75,7 @@ class SftpServer:
     call_timeout_seconds: float = 3600
     largest_answer_bytes: int = 1 << 30
     largest_write_bytes: int = _WRITE_BYTES
-    listing: Limits = DEFAULT
+    listing: ListingLimits = DEFAULT_LIMITS
     proxy: Proxy | None = None
 
     @property

@@ -16,8 +16,6 @@ from ajpes_reporting.i18n.formats import LJUBLJANA as LJUBLJANA
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ajpes_reporting.domain.periods import Day, Month
-
 PLAUSIBLE_YEARS = range(1900, 3000)
 """Years that a person can mean. Others are slips of the keyboard, and some break time arithmetic."""
 
@@ -42,18 +40,19 @@ def fourth_working_day(year: int, month: int, extra_days_off: frozenset[date] = 
     )
 
 
-def nodurs_deadline(day: Day) -> datetime:
+def nodurs_deadline(day: date) -> datetime:
     """Returns the deadline of NODURS for a day: 18:00 of that day."""
-    return datetime.combine(day.first_day, _DUE_HOUR, LJUBLJANA)
+    return datetime.combine(day, _DUE_HOUR, LJUBLJANA)
 
 
-def spapp_deadline(month: Month, extra_days_off: frozenset[date] = _NO_DAYS) -> datetime:
+def spapp_deadline(month: date, extra_days_off: frozenset[date] = _NO_DAYS) -> datetime:
     """Returns the deadline of SPAPP for a month: the fourth working day of the next month, at 18:00.
 
     The instruction names the day and no hour ("najkasneje vsak četrti delovni dan"). AJPES
-    processes on that day, and 18:00 is the hour that it names for NODURS: the safe reading.
+    processes on that day, and 18:00 is the hour that it names for NODURS: the safe reading. `month` is
+    the month's first day.
     """
-    due = month.next()
+    due = month + timedelta(days=31)  # some day of the next month
     return datetime.combine(fourth_working_day(due.year, due.month, extra_days_off), _DUE_HOUR, LJUBLJANA)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import Message
+from ajpes_reporting.i18n import Message, _
 
 _DAY = re.compile("([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
 _MONTH = re.compile("([0-9]{4})-?([0-9]{2})")
@@ -140,7 +140,8 @@ def parse_day(text: str) -> Day:
         return Day(date(year, month, day))
     except ValueError:
         raise UsageError(
-            f"{text!r} is not a day.", "write the day as YYYY-MM-DD, such as 2026-11-17"
+            _("{text} is not a day.", text=repr(text)),
+            _("write the day as YYYY-MM-DD, such as 2026-11-17"),
         ) from None
 
 
@@ -150,7 +151,9 @@ def parse_month(text: str) -> Month:
         year, month = _numbers(_MONTH, text)
         return Month(year, date(year, month, 1).month)
     except ValueError:
-        raise UsageError(f"{text!r} is not a month.", "write the month as YYYYMM, such as 202610") from None
+        raise UsageError(
+            _("{text} is not a month.", text=repr(text)), _("write the month as YYYYMM, such as 202610")
+        ) from None
 
 
 def file_name(report: str, period: Period, registration_number: str) -> str:

@@ -49,6 +49,7 @@ _LABELS = {
     State.UNREACHABLE: _("unreachable"),
     State.UNKNOWN: _("unknown"),
 }
+
 ACCEPTED_STATES = frozenset({State.ACCEPTED, State.ACCEPTED_WITH_WARNINGS})
 AWAITING_STATES = frozenset({State.SENDING, State.DELIVERED, State.UNKNOWN})
 

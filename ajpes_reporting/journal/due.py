@@ -30,7 +30,7 @@ def find(connection: Connection, provider: str, report: str, period: str) -> Row
     return connection.execute(select(due_reports).where(*_key(provider, report, period))).one_or_none()
 
 
-def settle(
+def close(
     connection: Connection,
     provider: str,
     report: str,
@@ -48,14 +48,12 @@ def settle(
     )
 
 
-def settle_as_nothing(
-    connection: Connection, provider: str, report: str, period: str, *, at: datetime
-) -> None:
+def close_as_quiet(connection: Connection, provider: str, report: str, period: str, *, at: datetime) -> None:
     """Records a day without changes, once."""
     known = find(connection, provider, report, period)
     if known is not None and known.settled_as is not None:
         return
-    settle(connection, provider, report, period, NOTHING_TO_REPORT, None, at=at)
+    close(connection, provider, report, period, NOTHING_TO_REPORT, None, at=at)
     chain.append(
         connection,
         at=at,
@@ -104,7 +102,7 @@ def newest(connection: Connection, provider: str, report: str) -> str | None:
 def open_periods(
     connection: Connection, provider: str, quiet_until: datetime | None = None
 ) -> Sequence[Row[Any]]:
-    """Periods that are expected and not settled, the most urgent first.
+    """Periods that are expected and not closed, the most urgent first.
 
     With `quiet_until`, also those that were quiet so far and whose deadline comes after it.
     """

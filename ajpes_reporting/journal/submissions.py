@@ -160,8 +160,8 @@ def move(
     if to.is_accepted:
         reported = pending_events.c.event.in_(events_of(current.id))
         connection.execute(delete(pending_events).where(reported))
-        due.settle(connection, current.provider, current.report, current.period, to.value, current.id, at=at)
-        _settle_overtaken(connection, current, at=at)
+        due.close(connection, current.provider, current.report, current.period, to.value, current.id, at=at)
+        _close_overtaken(connection, current, at=at)
     return get(connection, current.id)
 
 
@@ -456,7 +456,7 @@ def _unknown(key: int) -> UsageError:
     return UsageError(f"There is no submission {key}.", "see `ajpes-reporting status` for those there are")
 
 
-def _settle_overtaken(connection: Connection, accepted: Submission, *, at: datetime) -> None:
+def _close_overtaken(connection: Connection, accepted: Submission, *, at: datetime) -> None:
     """Closes earlier periods that were refused, if a later report has brought all their events home."""
     for period in due.open_periods(connection, accepted.provider):
         earlier = latest(connection, accepted.provider, period.report, period.period)
@@ -469,7 +469,7 @@ def _settle_overtaken(connection: Connection, accepted: Submission, *, at: datet
         if not connection.execute(
             select(pending_events.c.event).select_from(waits).where(told).limit(1)
         ).first():
-            due.settle(
+            due.close(
                 connection,
                 period.provider,
                 period.report,

@@ -1,4 +1,4 @@
-"""The one door for answers: whichever way one came, it is read, matched and applied here.
+"""The one door for answers: whichever way one came, it is stored, read, matched and applied here.
 
 Nothing in an answer can stop anything else. It is read to its end outside of any transaction, with
 bounded memory, and only what was read then is taken in; whatever goes wrong on the way, foreseen or
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.findings import Finding
+    from ajpes_reporting.domain.ports import RemoteAnswer
+    from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
@@ -50,12 +52,6 @@ T = TypeVar("T")
 _ROWS_AT_ONCE = 1_000
 _MOST_FAULTS_SHOWN = 5
 _TRIMMED = "blanks before its XML declaration, or NULs after its end, were passed over"
-
-
-class Commit(Protocol):
-    """Does work within a transaction, and tries again as often as its owner likes."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> T: ...
 
 
 Claim = Callable[["Connection", "Reading"], tuple["Submission", str]]
@@ -81,8 +77,35 @@ class NotAssignable(UsageError):
     """A person named a submission that an answer cannot belong to; nothing was changed."""
 
 
+class Keeper(Protocol):
+    """Who writes down what an answer brings, and tries again as often as it likes."""
+
+    def store(self, path: Path, name: str) -> Stored:
+        """Copies a file into the archive."""
+        ...
+
+    def commit(self, work: Callable[[Connection], T], /) -> T:
+        """Does work within a transaction."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
+    """An answer that has come in and lies at `path`; it stands nowhere yet.
+
+    `remote` is the file of the authority that it is a copy of. `submission` is the one that it came back
+    from, if it came in a call. `archived_as` is its name in the archive, if it has another one there.
+    """
+
+    path: Path
+    via: str
+    remote: RemoteAnswer | None = None
+    submission: Submission | None = None
+    archived_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
     """An answer that is stored, in the archive and in the journal, and lies at `path`.
 
     `submission` is the one that it came back from, if it came in a call, or that a person names; then it
@@ -94,6 +117,22 @@ class Arrival:
     name: str
     path: Path
     submission: Submission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Writes down what an answer brings now or never."""
+
+    context: Context
+
+    def store(self, path: Path, name: str) -> Stored:
+        """Copies a file into the archive."""
+        return self.context.archive.store(path, name, self.context.clock())
+
+    def commit(self, work: Callable[[Connection], T]) -> T:
+        """Does work within a transaction."""
+        with writing(self.context.engine) as connection:
+            return work(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,217 +168,161 @@ class Reading:
                 yield from batch
 
 
-def why_no_answer(context: Context, path: Path) -> str:
-    """Why a file does not even begin like an answer; empty if it does, however it goes on."""
-    try:
-        name = read_root(path).local_name
-    except UnreadableXml as error:
-        return error.message
-    if any(kind.is_answered_by(name) for kind in context.kinds):
-        return ""
-    return f"it is a {name[:40]} document"
+def accept(context: Context, arrival: Arrival, folder: Path) -> Taken | None:
+    """Stores an answer raw, then reads it and applies it, or sets it aside.
 
-
-def discard(context: Context, answer: int, reason: str) -> None:
-    """Puts an answer away that was set aside, on a person's word; it stays in the archive and on the record.
-
-    Raises `UsageError` if there is none with this number, or if it is not one that lies there.
+    Returns None if another run has stored this file of the authority meanwhile. Raises what `apply` does.
     """
-    with writing(context.engine) as connection:
-        row = answers.owned(connection, context.provider, answer)
-        if row.status not in (*answers.LIES_THERE, answers.STORED):
-            raise UsageError(
-                f"Answer {answer} is {row.status}; only what was set aside can be discarded.",
-                "see `ajpes-reporting answers list`",
-            )
-        answers.set_aside(
-            connection,
-            context.provider,
-            answer,
-            answers.DISCARDED,
-            reason,
-            row.submission,
-            at=context.clock(),
-        )
+    kept = keep(context, arrival, AtOnce(context))
+    return None if kept is None else apply(context, kept, folder)
 
 
-def accept(
+def keep(context: Context, arrival: Arrival, keeper: Keeper) -> KeptAnswer | None:
+    """Stores an answer raw, in the archive, then in the journal.
+
+    Returns None if a file of the authority was stored before.
+    """
+    path, remote, key = arrival.path, arrival.remote, arrival.submission.id if arrival.submission else None
+    stored = keeper.store(path, arrival.archived_as or path.name)
+
+    def record(connection: Connection) -> int | None:
+        if remote is not None and answers.already_fetched(connection, context.provider, remote):
+            return None
+        at = context.clock()
+        return answers.store(connection, context.provider, stored, arrival.via, remote, key, at=at)
+
+    number = keeper.commit(record)
+    if number is None:
+        return None
+    name = remote.name if remote is not None else path.name
+    return KeptAnswer(number, stored.sha256, name, path, arrival.submission)
+
+
+def apply_waiting(context: Context, folder: Path) -> list[Taken]:
+    """Applies answers that were stored when a run was cut off.
+
+    One whose archived file is lost stays as it is: it must not keep reports from being sent.
+    """
+    with context.engine.connect() as connection:
+        waiting = answers.waiting(connection, context.provider)
+    taken = []
+    for row in waiting:
+        path = folder / f"answer-{row.id}.xml"
+        try:
+            context.archive.extract(row.archive_path, path)
+        except UsageError as error:
+            _log.error("Answer %d was not applied. %s", row.id, error.message)
+            continue
+        name = row.remote_name or row.archive_path
+        taken.append(apply(context, KeptAnswer(row.id, row.sha256, name, path), folder))
+    return taken
+
+
+def answer_name(submission: Submission, attempt: int | str) -> str:
+    """The name in the archive of an answer that came in a call: whose it is can be told from it alone.
+
+    With the hash of the report, for numbers may come again in a database that was copied back, and an attempt
+    that the archive tells of may get another one.
+    """
+    return f"answer-{submission.id}-{attempt}-{submission.sha256[:16]}-to-{submission.file_name}"
+
+
+def recall(context: Context) -> None:
+    """Puts on record the answers that a run had archived when it was killed, or its database went away.
+
+    They came in a call, to submissions of which nobody knows what became; `apply_waiting` applies them.
+    """
+    with context.engine.connect() as connection:
+        unknown = submissions.in_states(connection, context.provider, frozenset({State.UNKNOWN}))
+        found = [
+            (submission, stored)
+            for submission in unknown
+            for stored in context.archive.recall(answer_name(submission, "*"))
+            if not answers.is_recorded(connection, context.provider, stored)
+        ]
+    for submission, stored in found:
+        with writing(context.engine) as connection:
+            via = submissions.attempts_of(connection, submission.id)[-1].via
+            at, key = context.clock(), submission.id
+            answers.store(connection, context.provider, stored, via, None, key, at=at)
+
+
+def apply(
     context: Context,
-    arrival: Arrival,
+    kept: KeptAnswer,
     folder: Path,
-    *,
     claim: Claim | None = None,
-    commit: Commit | None = None,
+    keeper: Keeper | None = None,
 ) -> Taken:
-    """Reads an answer and applies it, or sets it aside.
+    """Reads an answer that is stored and applies it, or sets it aside.
 
     `claim` says within the transaction which submission it belongs to, or raises `AnswerProblem`; without
     it, its content decides. Raises what the database raises, and `Replaced`; the answer stays `stored` then.
     """
-    claim = claim or partial(_match, context, arrival)
-    commit = commit or partial(_commit, context)
+    keeper = keeper or AtOnce(context)
     try:
-        if arrival.submission is None:
-            _refuse_duplicate(context, arrival)
-        return take_in(context, arrival, folder, claim, commit)
+        if kept.submission is None:
+            _refuse_duplicate(context, kept)
+        return take_in(context, kept, folder, claim or partial(_match, context, kept), keeper)
     except AnswerProblem as problem:
-        return _set_aside(context, arrival, problem, commit)
+        return _set_aside(context, kept, problem, keeper)
     except OSError as error:
-        _log.error("Answer %d was not applied: %s. It is read again.", arrival.id, error.strerror or error)
-        return Taken(arrival.name, answers.STORED, f"it could not be read now: {error.strerror or error}")
+        _log.error("Answer %d was not applied: %s. It is read again.", kept.id, error.strerror or error)
+        return Taken(kept.name, answers.STORED, f"it could not be read now: {error.strerror or error}")
 
 
-def assign(context: Context, answer: int, submission: int, reason: str, folder: Path) -> Taken:
-    """Applies an answer that was set aside to the submission that a person names, on the record.
-
-    Raises `UsageError` if it is not one that lies there, cannot be read, says that it belongs to another
-    report, or if that submission was never sent, or has its answer.
-    """
-    with context.engine.connect() as connection:
-        row = answers.owned(connection, context.provider, answer)
-        named = submissions.owned(connection, context.provider, submission)
-        _refuse_settled(connection, context, row, named)
-    path = folder / f"answer-{answer}.xml"
-    context.archive.extract(row.archive_path, path)
-    arrival = Arrival(answer, row.sha256, row.remote_name or row.archive_path, path, named)
-    claim = partial(_assigned, context, arrival, named, reason)
-    try:
-        return take_in(context, arrival, folder, claim, partial(_commit, context))
-    except AnswerProblem as problem:
-        raise UsageError(
-            f"Answer {answer} was not applied: {problem.note}. Nothing was changed.",
-            "ask AJPES what became of the report, then settle it with "
-            f"`ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`",
-        ) from None
-
-
-def take_in(context: Context, arrival: Arrival, folder: Path, claim: Claim, commit: Commit) -> Taken:
+def take_in(context: Context, kept: KeptAnswer, folder: Path, claim: Claim, keeper: Keeper) -> Taken:
     """Reads an answer to its end and applies it as a whole.
 
     Raises `AnswerProblem` for whatever is wrong with it, and what the database raises.
     """
     try:
-        reading = _read(context, arrival, folder / f"answer-{arrival.id}.rows")
-        return commit(lambda connection: _apply(connection, context, arrival, reading, claim))
+        reading = _read(context, kept, folder / f"answer-{kept.id}.rows")
+        return keeper.commit(lambda connection: _apply(connection, context, kept, reading, claim))
     except (AnswerProblem, NotAssignable, OSError):
         raise
     except Exception as error:
         if not _is_its_own_fault(error):
             raise
-        raise _unforeseen(arrival, error) from error
-
-
-def _commit(context: Context, work: Callable[[Connection], T]) -> T:
-    with writing(context.engine) as connection:
-        return work(connection)
+        raise _unforeseen(kept, error) from error
 
 
 def _apply(
-    connection: Connection, context: Context, arrival: Arrival, reading: Reading, claim: Claim
+    connection: Connection, context: Context, kept: KeptAnswer, reading: Reading, claim: Claim
 ) -> Taken:
     submission, remark = claim(connection, reading)
     note = "; ".join(filter(None, (remark, reading.verdict.disagreement, reading.deviations)))
     applied = answers.apply(
-        connection, arrival.id, submission, reading.rows(), reading.verdict, note, at=context.clock()
+        connection, kept.id, submission, reading.rows(), reading.verdict, note, at=context.clock()
     )
-    return Taken(arrival.name, answers.APPLIED, note, applied)
+    return Taken(kept.name, answers.APPLIED, note, applied)
 
 
 def _match(
-    context: Context, arrival: Arrival, connection: Connection, reading: Reading
+    context: Context, kept: KeptAnswer, connection: Connection, reading: Reading
 ) -> tuple[Submission, str]:
     if not reading.head.period_key:
         raise AnswerProblem(answers.UNMATCHED, "it does not say which period it is about", reading)
-    submission, note = answers.match(
-        connection, context.provider, reading.kind.code, reading.head, arrival.id
-    )
+    submission, note = answers.match(connection, context.provider, reading.kind.code, reading.head, kept.id)
     if submission is None:
         raise AnswerProblem(answers.UNMATCHED, note, reading)
     return submission, note
 
 
-def _refuse_settled(connection: Connection, context: Context, row: Row[Any], named: Submission) -> None:
-    """Raises `NotAssignable` for an answer that counts already, for nothing, or for another submission."""
-    if row.status not in answers.LIES_THERE:
-        raise NotAssignable(
-            f"Answer {row.id} is {row.status}; only what was set aside can be assigned.",
-            "see `ajpes-reporting answers list`",
-        )
-    if (same := answers.applied_copy(connection, context.provider, row.sha256)) is not None:
-        raise NotAssignable(
-            f"Answer {row.id} is a copy of answer {same}, which was applied; an answer counts once.",
-            f"put it away with `ajpes-reporting answers discard {row.id} --reason …`",
-        )
-    if row.submission not in (None, named.id):
-        raise NotAssignable(
-            f"Answer {row.id} came back as submission {row.submission} was sent, and not {named.id}.",
-            f"see `ajpes-reporting show {row.submission}`",
-        )
-
-
-def _assigned(
-    context: Context,
-    arrival: Arrival,
-    named: Submission,
-    reason: str,
-    connection: Connection,
-    reading: Reading,
-) -> tuple[Submission, str]:
-    """The submission that a person names, ready for its answer. Raises `NotAssignable` if it cannot be it."""
-    submission = submissions.get(connection, named.id)
-    _refuse_other_report(arrival, reading, submission)
-    _refuse_unanswerable(connection, submission)
-    answers.note_assignment(
-        connection, context.provider, arrival.id, submission.id, reason, at=context.clock()
-    )
-    if submission.state is State.UNREACHABLE:
-        why = f"answer {arrival.id} shows that it did arrive"
-        submission = submissions.move(connection, submission, State.UNKNOWN, why, at=context.clock())
-    return submission, f"assigned by a person: {reason}"
-
-
-def _refuse_other_report(arrival: Arrival, reading: Reading, submission: Submission) -> None:
-    """A person may say what an answer leaves open, and not the contrary of what it says."""
-    report, period = reading.kind.code, reading.head.period_key or submission.period
-    if (report, period) != (submission.report, submission.period):
-        raise NotAssignable(
-            f"Answer {arrival.id} is about {report} for {period}; submission {submission.id} is "
-            f"{submission.report} for {submission.period}. Nothing was changed.",
-            "see `ajpes-reporting answers list` for the submissions that it may belong to",
-        )
-
-
-def _refuse_unanswerable(connection: Connection, submission: Submission) -> None:
-    """Raises `NotAssignable` if AJPES cannot have it, has answered it, or has accepted a newer one since."""
-    key, look = submission.id, f"see `ajpes-reporting show {submission.id}`"
-    was_sent = submission.state.awaits_answer or submissions.was_handed_over(connection, key)
-    if not was_sent:
-        raise NotAssignable(f"Submission {key} was never sent from here. Nothing was changed.", look)
-    if not (submission.state.awaits_answer or submission.state is State.UNREACHABLE):
-        raise NotAssignable(
-            f"Submission {key} is {submission.state.label} already. Nothing was changed.",
-            f"{look}; an answer that counts for nothing is put away with `ajpes-reporting answers discard`",
-        )
-    if all(one.id != key for one in submissions.may_be_answered(connection, submission.provider)):
-        raise NotAssignable(
-            f"AJPES has accepted a newer report for {submission.period} since. Nothing was changed.", look
-        )
-
-
-def _set_aside(context: Context, arrival: Arrival, problem: AnswerProblem, commit: Commit) -> Taken:
-    if arrival.submission is None:
-        problem = _as_before(context, arrival, problem)
-    owner = arrival.submission.id if arrival.submission else None
+def _set_aside(context: Context, kept: KeptAnswer, problem: AnswerProblem, keeper: Keeper) -> Taken:
+    if kept.submission is None:
+        problem = _as_before(context, kept, problem)
+    owner = kept.submission.id if kept.submission else None
     about, deviations = None, ""
     if (reading := problem.reading) is not None:
         about, deviations = (reading.kind.code, reading.head.period_key), reading.deviations
     note = "; ".join(filter(None, (problem.note, deviations)))
-    commit(
+    keeper.commit(
         lambda connection: answers.set_aside(
-            connection, context.provider, arrival.id, problem.status, note, owner, about, at=context.clock()
+            connection, context.provider, kept.id, problem.status, note, owner, about, at=context.clock()
         )
     )
-    return Taken(arrival.name, problem.status, note)
+    return Taken(kept.name, problem.status, note)
 
 
 def _is_its_own_fault(error: Exception) -> bool:
@@ -349,49 +332,49 @@ def _is_its_own_fault(error: Exception) -> bool:
     return not isinstance(error, SQLAlchemyError | Busy | MemoryError)
 
 
-def _unforeseen(arrival: Arrival, error: Exception) -> AnswerProblem:
+def _unforeseen(kept: KeptAnswer, error: Exception) -> AnswerProblem:
     _log.error(
-        "Answer %d was set aside, nobody foresaw why: %s.", arrival.id, type(error).__name__,
-        extra={"answer": arrival.id},
+        "Answer %d was set aside, nobody foresaw why: %s.", kept.id, type(error).__name__,
+        extra={"answer": kept.id},
     )  # fmt: skip
     _log.debug("How it came to that:", exc_info=error)
     return AnswerProblem(answers.UNREADABLE, f"it makes no sense to this program ({type(error).__name__})")
 
 
-def _refuse_duplicate(context: Context, arrival: Arrival) -> None:
+def _refuse_duplicate(context: Context, kept: KeptAnswer) -> None:
     """An answer counts once: a copy of it says nothing about a submission that was sent later."""
-    if _came_before(context, arrival, answers.APPLIED):
+    if _came_before(context, kept, answers.APPLIED):
         raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
 
 
-def _as_before(context: Context, arrival: Arrival, problem: AnswerProblem) -> AnswerProblem:
+def _as_before(context: Context, kept: KeptAnswer, problem: AnswerProblem) -> AnswerProblem:
     """A copy of an answer that fitted nothing, and still does not, is not shown a second time."""
-    if problem.status == answers.UNMATCHED and _came_before(context, arrival, answers.UNMATCHED):
+    if problem.status == answers.UNMATCHED and _came_before(context, kept, answers.UNMATCHED):
         return AnswerProblem(answers.DUPLICATE, f"the same answer came before; {problem.note}")
     return problem
 
 
-def _came_before(context: Context, arrival: Arrival, status: str) -> bool:
+def _came_before(context: Context, kept: KeptAnswer, status: str) -> bool:
     with context.engine.connect() as connection:
-        return answers.is_duplicate(connection, context.provider, arrival.id, arrival.sha256, status)
+        return answers.is_duplicate(connection, context.provider, kept.id, kept.sha256, status)
 
 
-def _read(context: Context, arrival: Arrival, waiting: Path) -> Reading:
+def _read(context: Context, kept: KeptAnswer, waiting: Path) -> Reading:
     """Reads an answer to its end; its rows wait in a file. Raises `AnswerProblem`."""
     try:
-        root = read_root(arrival.path)
+        root = read_root(kept.path)
     except UnreadableXml as error:
         raise AnswerProblem(answers.UNREADABLE, f"it is not XML: {error.message}") from None
     kind = next((kind for kind in context.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
         note = f"it is a {root.local_name[:40]} document, not an answer"
         raise AnswerProblem(answers.UNREADABLE, note)
-    path = trimmed(arrival.path, waiting.with_suffix(".trimmed"))
+    path = trimmed(kept.path, waiting.with_suffix(".trimmed"))
     reading = _read_as(context, kind, path, waiting, plain=root.namespace is not None)
-    if path != arrival.path:
+    if path != kept.path:
         deviations = "; ".join(filter(None, (_TRIMMED, reading.deviations)))
         reading = replace(reading, deviations=deviations)
-    _refuse_strangers(context, reading, is_claimed=arrival.submission is not None)
+    _refuse_strangers(context, reading, is_claimed=kept.submission is not None)
     return reading
 
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.check.file import explained
 from ajpes_reporting.check.log import FindingLog
-from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
-from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal.archive import pack
 from ajpes_reporting.pipeline.moved import moved_findings
 from ajpes_reporting.pipeline.tee import feed
@@ -28,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from ajpes_reporting.pipeline.context import Context
+    from ajpes_reporting.domain.ports import Progress
+    from ajpes_reporting.pipeline.context import Context, Task
     from ajpes_reporting.reports.left_out import LeftOut
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
@@ -62,46 +61,26 @@ class Nothing:
     left_out: LeftOut
 
 
-def rehearse(
-    context: Context, kind: ReportKind, period: Period, folder: Path, progress: Progress = no_progress
-) -> Built | None:
-    """Builds the report that a run would send now, and changes nothing else.
-
-    The ledger is brought up to date inside a transaction that is rolled back.
-    """
-    with rehearsing(context.engine) as connection:
-        built = build(connection, context, kind, period, folder, progress)
-    return built if isinstance(built, Built) else None
-
-
-def build(
-    connection: Connection,
-    context: Context,
-    kind: ReportKind,
-    period: Period,
-    folder: Path,
-    progress: Progress = no_progress,
-    *,
-    as_it_stands: bool = False,
-) -> Built | Nothing:
-    """Selects, writes and checks within one transaction.
+def build(connection: Connection, task: Task) -> Built | Nothing:
+    """Selects, writes and checks a report within one transaction.
 
     Written, hashed, packed and held against its schema in one go. The rules need no file: they were
     asked when the facts came in (`Selection.findings`). Memory does not grow with the report.
     """
+    context, kind, period = task.context, task.kind, task.period
     context.refresh_ledger(connection, kind, period.key)
-    request = request_for(context, kind, period, as_it_stands=as_it_stands)
+    request = request_for(context, kind, period, as_it_stands=task.as_it_stands)
     selection = kind.select(connection, request)
     log = FindingLog(strict=context.strict)
     log.add(selection.left_out.notes())
     if selection.record_count == 0:
         _refuse_omission(kind, period)
         return Nothing(log, selection.left_out)
-    path = folder / file_name(kind.name, period, context.provider)
+    path = task.folder / file_name(kind.name, period, context.provider)
     packed = path.with_suffix(".zst")
     schema = context.schemas(kind.schema)
     size_bytes, (sha256, content_sha256), _, verdict = feed(
-        _counted(kind.write(request, selection), kind.record_mark, selection.record_count, progress),
+        _counted(kind.write(request, selection), kind.record_mark, selection.record_count, task.progress),
         lambda blocks: _write(blocks, path),
         _hash,
         lambda blocks: pack(blocks, packed),

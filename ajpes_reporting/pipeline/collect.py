@@ -1,4 +1,4 @@
-"""Answers that come in: fetched, stored raw, and only then taken in through `answers.accept`.
+"""Answers that come in, from the authority's folders or by hand; `answers.accept` takes them in.
 
 An answer is recognised by what is in it, never by its name. One that fits nothing is kept and
 shown. Nothing is removed from the authority's folders.
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.errors import (
@@ -23,9 +22,10 @@ from ajpes_reporting.domain.errors import (
     UsageError,
 )
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, why_no_answer
+from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, apply_waiting
 from ajpes_reporting.pipeline.reconcile import look_for_unknown
 from ajpes_reporting.pipeline.recover import recover_interrupted
+from ajpes_reporting.xmlread import UnreadableXml, read_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def take_by_hand(context: Context, paths: Sequence[Path]) -> list[Taken]:
     if missing:
         raise UsageError(f"There is no file {missing[0]}. Nothing was taken in.", "name files that exist")
     for path in paths:
-        if not (why := why_no_answer(context, path)):
+        if not (why := _why_no_answer(context, path)):
             continue
         known = " or ".join(kind.answer_root for kind in context.kinds)
         raise UsageError(
@@ -80,7 +80,12 @@ def take_by_hand(context: Context, paths: Sequence[Path]) -> list[Taken]:
         )
     with context.exclusive(), context.working_folder() as folder:
         recover_interrupted(context)
-        return apply_waiting(context, folder) + [_take_by_hand(context, path, folder) for path in paths]
+        taken = apply_waiting(context, folder)
+        for path in paths:
+            arrival = Arrival(path, "hand", archived_as=path.name[-_LONGEST_NAME:])
+            if (one := accept(context, arrival, folder)) is not None:
+                taken.append(one)
+        return taken
 
 
 def fetch(context: Context, kinds: tuple[ReportKind, ...], folder: Path) -> list[Taken]:
@@ -94,7 +99,7 @@ def fetch(context: Context, kinds: tuple[ReportKind, ...], folder: Path) -> list
     for report, box in [(kind.name, box) for kind in kinds for box in context.answer_boxes(kind.name)]:
         try:
             for remote, path in box.fetch_new(report, lambda remotes: _known(context, remotes), folder):
-                if (one := _take_in(context, box.name, remote, path, folder)) is not None:
+                if (one := accept(context, Arrival(path, box.name, remote), folder)) is not None:
                     taken.append(one)
         except (NotDelivered, ConfigurationError) as error:
             trouble = trouble or error
@@ -128,43 +133,17 @@ def wait_for_answer(context: Context, submission: Submission, folder: Path) -> N
         time.sleep(_POLL_SECONDS)
 
 
-def apply_waiting(context: Context, folder: Path) -> list[Taken]:
-    """Applies answers that were stored when a run was cut off.
-
-    One whose archived file is lost stays as it is: it must not keep reports from being sent.
-    """
-    with context.engine.connect() as connection:
-        waiting = answers.waiting(connection, context.provider)
-    taken = []
-    for row in waiting:
-        path = folder / f"answer-{row.id}.xml"
-        try:
-            context.archive.extract(row.archive_path, path)
-        except UsageError as error:
-            _log.error("Answer %d was not applied. %s", row.id, error.message)
-            continue
-        name = row.remote_name or row.archive_path
-        taken.append(accept(context, Arrival(row.id, row.sha256, name, path), folder))
-    return taken
-
-
 def _known(context: Context, remotes: Sequence[RemoteAnswer]) -> set[RemoteAnswer]:
     with context.engine.connect() as connection:
         return answers.fetched_among(connection, context.provider, remotes)
 
 
-def _take_in(context: Context, via: str, remote: RemoteAnswer, path: Path, folder: Path) -> Taken | None:
-    """Stores and applies one; nothing if another run has done so while this one was paused."""
-    stored = context.archive.store(path, path.name, context.clock())
-    with writing(context.engine) as connection:
-        if answers.already_fetched(connection, context.provider, remote):
-            return None
-        answer = answers.store(connection, context.provider, stored, via, remote, None, at=context.clock())
-    return accept(context, Arrival(answer, stored.sha256, remote.name, path), folder)
-
-
-def _take_by_hand(context: Context, path: Path, folder: Path) -> Taken:
-    stored = context.archive.store(path, path.name[-_LONGEST_NAME:], context.clock())
-    with writing(context.engine) as connection:
-        answer = answers.store(connection, context.provider, stored, "hand", None, None, at=context.clock())
-    return accept(context, Arrival(answer, stored.sha256, path.name, path), folder)
+def _why_no_answer(context: Context, path: Path) -> str:
+    """Why a file does not even begin like an answer; empty if it does, however it goes on."""
+    try:
+        name = read_root(path).local_name
+    except UnreadableXml as error:
+        return error.message
+    if any(kind.is_answered_by(name) for kind in context.kinds):
+        return ""
+    return f"it is a {name[:40]} document"

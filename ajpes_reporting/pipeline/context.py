@@ -1,4 +1,4 @@
-"""Everything a run works with. `wiring` puts it together; nothing here makes an adapter."""
+"""What a run works with, and the run itself. `wiring` puts it together; nothing here makes an adapter."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from sqlalchemy import Connection, Engine
 
     from ajpes_reporting.database.lease import Lease
+    from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.journal.archive import Archive
@@ -76,3 +78,37 @@ class Context:
             with suppress(FileNotFoundError):  # another run was quicker
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One report of one period, to be built: for whom, about what, and where its files are made.
+
+    `folder` holds files in the making; `progress` is told records. With `as_it_stands` everything that was
+    recorded until now goes in, also what was recorded after the end of the period.
+    """
+
+    context: Context
+    kind: ReportKind
+    period: Period
+    folder: Path
+    progress: Progress = no_progress
+    as_it_stands: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Provider, report and period, as the journal names them: ("5860571000", "NODURS", "2026-11-17")."""
+        return self.context.provider, self.kind.code, self.period.key
+
+    @property
+    def deadline(self) -> datetime:
+        """The moment until which AJPES expects the report."""
+        return self.kind.deadline(self.period, self.context.extra_days_off)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Task):
+    """A task that is also to be sent: by which carriers, and under which lease."""
+
+    lease: Lease
+    carriers: Sequence[Carrier]

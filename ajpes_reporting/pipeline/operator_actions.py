@@ -1,33 +1,41 @@
-"""What a person decides: to send again, or what became of a submission nobody is sure about."""
+"""What a person decides: what is sent again or let go, and what became of a report nobody is sure about."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.reported import reports_excluded
-from ajpes_reporting.deliver.kept import kept_connections
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.journal import chain, due, purged, submissions
+from ajpes_reporting.journal import answers, chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.orphans import reason_for_orphan
 from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
-from ajpes_reporting.pipeline import answers
-from ajpes_reporting.pipeline.collect import apply_waiting
+from ajpes_reporting.pipeline.answers import (
+    AnswerProblem,
+    AtOnce,
+    KeptAnswer,
+    NotAssignable,
+    apply_waiting,
+    take_in,
+)
 from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
 from ajpes_reporting.pipeline.reconcile import reconcile
 from ajpes_reporting.pipeline.recover import recover_interrupted
-from ajpes_reporting.pipeline.run import Ending, Result, run, send
+from ajpes_reporting.pipeline.run import Ending, Result, Sendable, begun, run, send
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.pipeline.answers import Taken
+    from ajpes_reporting.pipeline.answers import Reading, Taken
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -58,7 +66,7 @@ def resubmit(
         _refuse_same(submission, same=same)
     else:
         _refuse_closed(submission)
-    _refuse_settled(context, submission)
+    _refuse_reported_later(context, submission)
     _refuse_purged(context, submission, same=same)
     _refuse_uncertain(context, submission, period, same=same)
     _refuse_excluded(context, submission, same=same)
@@ -82,7 +90,7 @@ def resolve(context: Context, key: int, outcome: str, reason: str) -> Submission
             return _agreeing(told, to)
         with writing(context.engine) as connection:
             submission = submissions.owned(connection, context.provider, key)
-            _refuse_unsettleable(submission, to)
+            _refuse_unresolvable(submission, to)
             due.try_now(connection, context.provider)
             return submissions.move(
                 connection, submission, to, f"a person's word: {reason}", at=context.clock()
@@ -90,14 +98,53 @@ def resolve(context: Context, key: int, outcome: str, reason: str) -> Submission
 
 
 def assign(context: Context, answer: int, key: int, reason: str) -> Taken:
-    """Applies an answer that was set aside to the submission a person names, with the reason, on the record.
+    """Applies an answer that was set aside to the submission that a person names, with the reason, on record.
 
-    Raises `UsageError` if it cannot belong to that one; nothing is changed then.
+    Raises `UsageError` if it is not one that lies there, cannot be read, says that it belongs to another
+    report, or if that submission was never sent, or has its answer; nothing is changed then.
     """
     with context.exclusive(), context.working_folder() as folder:
         recover_interrupted(context)
         apply_waiting(context, folder)
-        return answers.assign(context, answer, key, reason, folder)
+        with context.engine.connect() as connection:
+            row = answers.owned(connection, context.provider, answer)
+            named = submissions.owned(connection, context.provider, key)
+            _refuse_unassignable(connection, context, row, named)
+        path = folder / f"answer-{answer}.xml"
+        context.archive.extract(row.archive_path, path)
+        kept = KeptAnswer(answer, row.sha256, row.remote_name or row.archive_path, path, named)
+        claim = partial(_assigned, context, kept, named, reason)
+        try:
+            return take_in(context, kept, folder, claim, AtOnce(context))
+        except AnswerProblem as problem:
+            raise UsageError(
+                f"Answer {answer} was not applied: {problem.note}. Nothing was changed.",
+                "ask AJPES what became of the report, then resolve it with "
+                f"`ajpes-reporting resolve {key} --as delivered|never-arrived --reason …`",
+            ) from None
+
+
+def discard(context: Context, answer: int, reason: str) -> None:
+    """Puts an answer away that was set aside, on a person's word; it stays in the archive and on the record.
+
+    Raises `UsageError` if there is none with this number, or if it is not one that lies there.
+    """
+    with writing(context.engine) as connection:
+        row = answers.owned(connection, context.provider, answer)
+        if row.status not in (*answers.LIES_THERE, answers.STORED):
+            raise UsageError(
+                f"Answer {answer} is {row.status}; only what was set aside can be discarded.",
+                "see `ajpes-reporting answers list`",
+            )
+        answers.set_aside(
+            connection,
+            context.provider,
+            answer,
+            answers.DISCARDED,
+            reason,
+            row.submission,
+            at=context.clock(),
+        )
 
 
 def release(context: Context, key: int, reason: str) -> Submission:
@@ -136,7 +183,7 @@ def _told_by_the_folders(context: Context, key: int) -> Submission | None:
     return None if submission.state is State.UNKNOWN else submission
 
 
-def _refuse_unsettleable(submission: Submission, to: State) -> None:
+def _refuse_unresolvable(submission: Submission, to: State) -> None:
     """Settled by hand is what AJPES has, or may have, and has not answered; a held one if it had gone out."""
     is_open = submission.state in (State.UNKNOWN, State.DELIVERED) and submission.state is not to
     if is_open or (to is State.DELIVERED and _may_have_gone_out(submission)):
@@ -176,27 +223,21 @@ def _send_same(
     via: str | None,
     progress: Progress,
 ) -> Result:
-    with context.exclusive() as hold, kept_connections(), context.working_folder() as folder:
-        carriers = context.carriers(kind.name, via, folder)
-        recover_interrupted(context)
-        apply_waiting(context, folder)
+    with begun(context, kind, period, via, progress) as current:
         submission = _find(context, submission.id)
         # Asked before, and again now that nobody else is at work.
         _refuse_closed(submission)
-        _refuse_settled(context, submission)
-        carriers = look_for_orphans(
-            context, kind, period, submission, carriers, folder, decided_until=submission.id
-        )
+        _refuse_reported_later(context, submission)
+        current = look_for_orphans(current, submission, decided_until=submission.id)
         _refuse_uncertain(context, submission, period, same=True)
         _refuse_excluded(context, submission, same=True)
         _refuse_own_errors(context, submission)
-        path = folder / submission.file_name
+        path = current.folder / submission.file_name
         context.archive.extract(submission.archive_path, path)
         if submission.state is State.REFUSED:
             submission = _again(context, submission)
-        send(context, kind, submission, path, carriers, folder, hold, progress)
-        deadline = kind.deadline(period, context.extra_days_off)
-        return Result(Ending.SENT, kind, period, deadline, _find(context, submission.id))
+        send(current, Sendable(submission, path))
+        return Result(Ending.ATTEMPTED, kind, period, current.deadline, _find(context, submission.id))
 
 
 def _again(context: Context, refused: Submission) -> Submission:
@@ -252,7 +293,7 @@ def _note_again(context: Context, submission: Submission) -> None:
         )  # fmt: skip
 
 
-def _refuse_settled(context: Context, submission: Submission) -> None:
+def _refuse_reported_later(context: Context, submission: Submission) -> None:
     """A later report has brought all of it home; the same bytes would be old history."""
     with context.engine.connect() as connection:
         known = due.find(connection, submission.provider, submission.report, submission.period)
@@ -313,6 +354,72 @@ def _refuse_own_errors(context: Context, submission: Submission) -> None:
         raise UsageError(
             f"Submission {submission.id} was held back by our own checks; the same bytes are not sent.",
             "correct the ledger, then run again without --same",
+        )
+
+
+def _refuse_unassignable(connection: Connection, context: Context, row: Row[Any], named: Submission) -> None:
+    """Raises `NotAssignable` for an answer that counts already, for nothing, or for another submission."""
+    if row.status not in answers.LIES_THERE:
+        raise NotAssignable(
+            f"Answer {row.id} is {row.status}; only what was set aside can be assigned.",
+            "see `ajpes-reporting answers list`",
+        )
+    if (same := answers.applied_copy(connection, context.provider, row.sha256)) is not None:
+        raise NotAssignable(
+            f"Answer {row.id} is a copy of answer {same}, which was applied; an answer counts once.",
+            f"put it away with `ajpes-reporting answers discard {row.id} --reason …`",
+        )
+    if row.submission not in (None, named.id):
+        raise NotAssignable(
+            f"Answer {row.id} came back as submission {row.submission} was sent, and not {named.id}.",
+            f"see `ajpes-reporting show {row.submission}`",
+        )
+
+
+def _assigned(
+    context: Context,
+    kept: KeptAnswer,
+    named: Submission,
+    reason: str,
+    connection: Connection,
+    reading: Reading,
+) -> tuple[Submission, str]:
+    """The submission that a person names, ready for its answer. Raises `NotAssignable` if it cannot be it."""
+    submission = submissions.get(connection, named.id)
+    _refuse_other_report(kept, reading, submission)
+    _refuse_unanswerable(connection, submission)
+    answers.note_assignment(connection, context.provider, kept.id, submission.id, reason, at=context.clock())
+    if submission.state is State.UNREACHABLE:
+        why = f"answer {kept.id} shows that it did arrive"
+        submission = submissions.move(connection, submission, State.UNKNOWN, why, at=context.clock())
+    return submission, f"assigned by a person: {reason}"
+
+
+def _refuse_other_report(kept: KeptAnswer, reading: Reading, submission: Submission) -> None:
+    """A person may say what an answer leaves open, and not the contrary of what it says."""
+    report, period = reading.kind.code, reading.head.period_key or submission.period
+    if (report, period) != (submission.report, submission.period):
+        raise NotAssignable(
+            f"Answer {kept.id} is about {report} for {period}; submission {submission.id} is "
+            f"{submission.report} for {submission.period}. Nothing was changed.",
+            "see `ajpes-reporting answers list` for the submissions that it may belong to",
+        )
+
+
+def _refuse_unanswerable(connection: Connection, submission: Submission) -> None:
+    """Raises `NotAssignable` if AJPES cannot have it, has answered it, or has accepted a newer one since."""
+    key, look = submission.id, f"see `ajpes-reporting show {submission.id}`"
+    was_sent = submission.state.awaits_answer or submissions.was_handed_over(connection, key)
+    if not was_sent:
+        raise NotAssignable(f"Submission {key} was never sent from here. Nothing was changed.", look)
+    if not (submission.state.awaits_answer or submission.state is State.UNREACHABLE):
+        raise NotAssignable(
+            f"Submission {key} is {submission.state.label} already. Nothing was changed.",
+            f"{look}; an answer that counts for nothing is put away with `ajpes-reporting answers discard`",
+        )
+    if all(one.id != key for one in submissions.may_be_answered(connection, submission.provider)):
+        raise NotAssignable(
+            f"AJPES has accepted a newer report for {submission.period} since. Nothing was changed.", look
         )
 
 

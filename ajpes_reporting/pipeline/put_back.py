@@ -1,12 +1,13 @@
 """Looks for reports that the journal does not know, since it was put back, before another one is sent.
 
-What the archive's log tells is compared as each run begins; see `interrupted`. Where the archive was put
+What the archive's log tells is compared as each run begins; see `recover`. Where the archive was put
 back, too, the authority alone knows: its folders hold the report, or its answer.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,12 @@ from ajpes_reporting.pipeline.collect import fetch
 from ajpes_reporting.pipeline.reconcile import parcel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from sqlalchemy import Connection
 
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.domain.ports import AnswerBox, Carrier
+    from ajpes_reporting.domain.ports import AnswerBox
     from ajpes_reporting.journal.submissions import Submission
-    from ajpes_reporting.pipeline.context import Context
+    from ajpes_reporting.pipeline.context import Context, Run
     from ajpes_reporting.reports.kind import ReportKind
 
 _log = logging.getLogger(__name__)
@@ -36,28 +34,20 @@ _log = logging.getLogger(__name__)
 _MAY_BE_PUT_BACK_AFTER = timedelta(minutes=15)
 
 
-def look_for_orphans(
-    context: Context,
-    kind: ReportKind,
-    period: Period,
-    submission: Submission,
-    carriers: Sequence[Carrier],
-    folder: Path,
-    *,
-    decided_until: int,
-) -> list[Carrier]:
+def look_for_orphans(current: Run, submission: Submission, *, decided_until: int) -> Run:
     """Takes down what the authority has of this period and the journal does not know.
 
     Its folders are asked where this report goes there first anyway, and otherwise if nothing has happened
     here for a while: a machine that was put back has slept, too. What a person decided about a submission up
-    to the one numbered `decided_until` says nothing about what is found. Returns the ways; the first one, if
-    its folders could not be seen now, is closed, so that nothing goes there without having looked.
+    to the one numbered `decided_until` says nothing about what is found. Returns the run; its first way is
+    closed if its folders could not be seen now, so that nothing goes there without having looked.
     """
+    context, kind, period = current.context, current.kind, current.period
     with context.engine.connect() as connection:
         last_sign = orphans.last_sign_of_life(connection, context.provider, submission.id)
-    first = context.ways(carriers, parcel_of(context, submission))[0]
+    first = context.ways(current.carriers, parcel_of(context, submission))[0]
     has_slept = last_sign is not None and context.clock() - last_sign > _MAY_BE_PUT_BACK_AFTER
-    ways, found, were_seen = list(carriers), list[Orphan](), False
+    carriers, found, were_seen = list(current.carriers), list[Orphan](), False
     for box in context.answer_boxes(kind.name):
         goes_there = box.name == first.name
         if not (goes_there or has_slept):
@@ -68,24 +58,20 @@ def look_for_orphans(
         except (NotDelivered, ConfigurationError) as error:
             _log.warning("The authority's folders were not seen: %s", error.message)
             if goes_there:
-                ways = [ClosedWay(way.name, error) if way is first else way for way in carriers]
+                carriers = [ClosedWay(way.name, error) if way is first else way for way in current.carriers]
     if were_seen:
-        _fetch_answers(context, kind, folder)
+        try:
+            # The report may have been taken away, and its answer alone be left.
+            fetch(context, (kind,), current.folder)
+        except (NotDelivered, ConfigurationError) as error:
+            _log.warning("Answers were not fetched: %s", error.message)
     with context.engine.connect() as connection:
         found += _answered(connection, context.provider, kind, period)
     if found:
         with writing(context.engine) as connection:
             for orphan in found:
                 orphans.take_down(connection, context.provider, orphan, decided_until, at=context.clock())
-    return ways
-
-
-def _fetch_answers(context: Context, kind: ReportKind, folder: Path) -> None:
-    """The report may have been taken away, and its answer alone be left."""
-    try:
-        fetch(context, (kind,), folder)
-    except (NotDelivered, ConfigurationError) as error:
-        _log.warning("Answers were not fetched: %s", error.message)
+    return replace(current, carriers=carriers)
 
 
 def _answered(connection: Connection, provider: str, kind: ReportKind, period: Period) -> list[Orphan]:

@@ -37,7 +37,7 @@ def look_for_unknown(context: Context) -> None:
 
 
 def reconcile(context: Context, submission: Submission) -> None:
-    """Settles what the folders tell of one submission. Raises `NotDelivered` if none can be reached."""
+    """Records what the folders tell of one submission. Raises `NotDelivered` if none can be reached."""
     parcel = parcel_of(context, submission)
     boxes = context.answer_boxes(parcel.report)
     if not boxes:
@@ -47,7 +47,7 @@ def reconcile(context: Context, submission: Submission) -> None:
         has_twin = submissions.has_earlier_twin(connection, submission)
         in_doubt = submissions.sent_in_doubt(connection, submission)
     sighting = _look_into(boxes, parcel, last.via, last.handed_over_as or "")
-    _settle(context, submission, sighting, has_twin, in_doubt)
+    _record_sighting(context, submission, sighting, has_twin, in_doubt)
 
 
 def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: str) -> Sighting:
@@ -66,7 +66,7 @@ def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: s
     return Sighting(place, any(one.was_waiting for one in seen))
 
 
-def _settle(
+def _record_sighting(
     context: Context, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool
 ) -> None:
     to, why = None, ""

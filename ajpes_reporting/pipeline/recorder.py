@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,8 +16,7 @@ from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.sent_log import HandedOver
-from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, accept
-from ajpes_reporting.pipeline.recover import answer_name
+from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, answer_name, apply, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,12 @@ class Recorder:
         # An outage that was ridden out may have taken the lock's session with it.
         self._lease.take_again()
 
-    def _commit(self, work: Callable[[Connection], T]) -> T:
+    def store(self, path: Path, name: str) -> Stored:
+        """Copies a file into the archive, however long that has to be tried."""
+        return self._patiently(lambda: self._context.archive.store(path, name, self._context.clock()))
+
+    def commit(self, work: Callable[[Connection], T]) -> T:
+        """Does work within a transaction, however long that has to be tried."""
         return self._patiently(lambda: self._commit_once(work))
 
     def _patiently(self, work: Callable[[], T]) -> T:
@@ -168,23 +173,14 @@ class Recorder:
             self._end_attempt(outcome, self._keep_evidence(outcome))
 
     def _answered(self, carrier: Carrier, path: Path, outcome: Outcome) -> None:
-        context, key = self._context, self.submission.id
-        # Until this is on record, its name alone tells a later run what it is; see `recall_answers`.
-        stored = self._keep(path, answer_name(self.submission, self._attempt))
+        # Until this is on record, its name alone tells a later run what it is; see `answers.recall`.
+        archived_as = answer_name(self.submission, self._attempt)
+        arrival = Arrival(path, carrier.name, submission=self.submission, archived_as=archived_as)
+        kept = keep(self._context, arrival, self)
+        assert kept is not None, "no file of the authority's folders"  # noqa: S101
         evidence = self._keep_evidence(outcome)
-        answer = self._commit(
-            lambda connection: answers.store(
-                connection, context.provider, stored, carrier.name, None, key, at=context.clock()
-            )
-        )
-        arrival = Arrival(answer, stored.sha256, path.name, path, self.submission)
-        taken = accept(
-            context,
-            arrival,
-            self._folder,
-            claim=lambda connection, reading: self._claim(connection, reading, outcome, evidence),
-            commit=self._commit,
-        )
+        claim = partial(self._claim, outcome, evidence)
+        taken = apply(self._context, kept, self._folder, claim, self)
         if taken.submission is not None:
             self.submission = taken.submission
         else:
@@ -192,7 +188,7 @@ class Recorder:
             self._end_attempt(unusable, evidence, has_arrived=True)
 
     def _claim(
-        self, connection: Connection, reading: Reading, outcome: Outcome, evidence: Stored | None
+        self, outcome: Outcome, evidence: Stored | None, connection: Connection, reading: Reading
     ) -> tuple[Submission, str]:
         """The end of the attempt and what the answer says, at once: an answer counts as a whole.
 
@@ -211,7 +207,7 @@ class Recorder:
         return submission, ""
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
-        self.submission = self._commit(
+        self.submission = self.commit(
             lambda connection: submissions.end_attempt(
                 connection, self.submission, self._attempt, outcome, evidence,
                 has_arrived=has_arrived, at=self._context.clock(),
@@ -221,10 +217,7 @@ class Recorder:
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
         if outcome.evidence is None or not outcome.evidence.exists():
             return None
-        return self._keep(outcome.evidence, f"reply-to-{self.submission.file_name}")
-
-    def _keep(self, path: Path, name: str) -> Stored:
-        return self._patiently(lambda: self._context.archive.store(path, name, self._context.clock()))
+        return self.store(outcome.evidence, f"reply-to-{self.submission.file_name}")
 
 
 def _may_pass(error: Exception) -> bool:

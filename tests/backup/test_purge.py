@@ -389,7 +389,7 @@ class Scene:
         is_open = settled is None
         due.expect(connection, self.context.provider, "NODURS", key, datetime(2024, 1, 1, tzinfo=UTC))
         if settled is not None:
-            due.settle(connection, self.context.provider, "NODURS", key, "accepted", None, at=settled)
+            due.close(connection, self.context.provider, "NODURS", key, "accepted", None, at=settled)
             moments.append(settled)
         for report in period["reports"]:
             stored = made[0] if report["same_file"] and made else self.file()

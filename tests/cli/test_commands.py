@@ -84,7 +84,7 @@ def test_a_run_is_told_as_one_json_document(bank: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert run(["-w", str(bank), "--json", "run", "nodurs"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["ending"] == "sent"
+    assert document["ending"] == "attempted"
     assert document["submission"]["state"] == "accepted"
     assert document["submission"]["records"] == 9
     assert run(["status", "--json", "-w", str(bank)]) == 0

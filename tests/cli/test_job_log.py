@@ -51,7 +51,7 @@ def test_an_accepted_report_is_one_line(bank: Path, capsys: pytest.CaptureFixtur
     set_up(bank)
     (line,) = lines(bank, capsys, 0)
     assert line["level"] == "info"
-    wanted = {"provider": "5860571000", "report": "NODURS", "ending": "sent", "state": "accepted",
+    wanted = {"provider": "5860571000", "report": "NODURS", "ending": "attempted", "state": "accepted",
               "submission": 1, "exit_code": 0}  # fmt: skip
     assert {key: line[key] for key in wanted} == wanted
     assert lines(bank, capsys, 0) == []

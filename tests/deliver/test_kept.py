@@ -12,8 +12,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from ajpes_reporting.deliver.client import ListingLimits
 from ajpes_reporting.deliver.kept import borrowed, kept_connections
-from ajpes_reporting.deliver.listing import Limits
 from ajpes_reporting.deliver.session import SftpServer, SftpSessions
 from ajpes_reporting.domain.errors import NotDelivered
 from tests.servers.cutting_proxy import CuttingProxy
@@ -89,7 +89,7 @@ def test_another_login_is_another_session(settings: SftpServer, server: OddSftp,
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "key")
     with kept_connections():
         look(settings)
-        look(replace(settings, folder="nodurs", listing=Limits(names=7)))
+        look(replace(settings, folder="nodurs", listing=ListingLimits(names=7)))
         look(replace(settings, private_key=tmp_path / "key"))
     assert server.orders.logins == 2
 

@@ -14,7 +14,7 @@ import asyncssh
 import pytest
 
 from ajpes_reporting.deliver.box import Box
-from ajpes_reporting.deliver.listing import Limits
+from ajpes_reporting.deliver.client import ListingLimits
 from ajpes_reporting.deliver.session import SftpSessions
 from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
@@ -936,7 +936,7 @@ def test_a_listing_without_an_end_is_given_up_and_told(
     """What was found until then is fetched all the same; a run is not held for ever."""
     (odd.root / "nodurs/iz_ajpes/7.xml").write_bytes(b"12345")
     odd.orders.endless = True
-    carrier = SftpCarrier(replace(odd_settings, listing=Limits(names=1_000)))
+    carrier = SftpCarrier(replace(odd_settings, listing=ListingLimits(names=1_000)))
     fetched = []
     with pytest.raises(NotDelivered, match="given up after 1,"):
         for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
@@ -945,9 +945,11 @@ def test_a_listing_without_an_end_is_given_up_and_told(
     assert any("given up" in one.detail for one in carrier.inspect().shortfalls)
 
 
-@pytest.mark.parametrize("limits", [Limits(names=2_000), Limits(size_bytes=100_000), Limits(seconds=0.5)])
+@pytest.mark.parametrize(
+    "limits", [ListingLimits(names=2_000), ListingLimits(size_bytes=100_000), ListingLimits(seconds=0.5)]
+)
 def test_a_drop_folder_without_an_end_takes_the_report(
-    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, limits: Limits
+    odd: OddSftp, odd_settings: SftpServer, parcel: Parcel, limits: ListingLimits
 ) -> None:
     """Clearing leftovers away is housekeeping; by count, by bytes and by time it has an end."""
     odd.orders.endless = True

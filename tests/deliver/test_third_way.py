@@ -282,7 +282,7 @@ def test_the_schedule_takes_it_too(rest: RestAuthority, bank: Bank) -> None:
     """Nobody has to be there."""
     duty = ProviderSchedule(bank.context, {"NODURS": time(16)}, Retries(), timedelta(minutes=5))
     endings = [result.ending for _duty, result in tick([duty], do)]  # type: ignore[union-attr]
-    assert endings == [Ending.SENT]
+    assert endings == [Ending.ATTEMPTED]
     assert attempts(bank) == [("rest", "delivered")]
 
 

@@ -14,7 +14,6 @@ from ajpes_reporting.domain.calendar import (
     nodurs_deadline,
     spapp_deadline,
 )
-from ajpes_reporting.domain.periods import Day, Month
 
 
 @pytest.mark.parametrize(
@@ -92,28 +91,28 @@ def test_a_day_off_of_the_bank_moves_the_fourth_working_day() -> None:
 )
 def test_nodurs_is_due_at_six_in_the_evening_of_ljubljana(day: date, in_utc: datetime) -> None:
     """A server in another zone, or a change of the clocks, makes nobody an hour late."""
-    assert nodurs_deadline(Day(day)) == in_utc
-    assert nodurs_deadline(Day(day)).hour == 18
+    assert nodurs_deadline(day) == in_utc
+    assert nodurs_deadline(day).hour == 18
 
 
 @pytest.mark.parametrize(
     ("month", "due"),
     [
-        (Month(2026, 10), datetime(2026, 11, 5, 17, tzinfo=UTC)),
-        (Month(2026, 7), datetime(2026, 8, 6, 16, tzinfo=UTC)),
-        (Month(2025, 12), datetime(2026, 1, 7, 17, tzinfo=UTC)),
-        (Month(2026, 12), datetime(2027, 1, 7, 17, tzinfo=UTC)),  # 4, 5, 6, 7 January in both calendars
+        (date(2026, 10, 1), datetime(2026, 11, 5, 17, tzinfo=UTC)),
+        (date(2026, 7, 1), datetime(2026, 8, 6, 16, tzinfo=UTC)),
+        (date(2025, 12, 1), datetime(2026, 1, 7, 17, tzinfo=UTC)),
+        (date(2026, 12, 1), datetime(2027, 1, 7, 17, tzinfo=UTC)),  # 4, 5, 6, 7 January in both calendars
     ],
 )
-def test_spapp_is_due_on_the_fourth_working_day_of_the_next_month(month: Month, due: datetime) -> None:
+def test_spapp_is_due_on_the_fourth_working_day_of_the_next_month(month: date, due: datetime) -> None:
     """The monthly report is not forgotten over the turn of the year."""
     assert spapp_deadline(month) == due
 
 
 def test_extra_days_off_move_the_spapp_deadline() -> None:
     """The deadline that is shown is the one that holds."""
-    moved = spapp_deadline(Month(2026, 10), frozenset({date(2026, 11, 4)}))
-    assert moved - spapp_deadline(Month(2026, 10)) == timedelta(days=1)
+    moved = spapp_deadline(date(2026, 10, 1), frozenset({date(2026, 11, 4)}))
+    assert moved - spapp_deadline(date(2026, 10, 1)) == timedelta(days=1)
 
 
 def test_calendars_are_loaded_only_when_asked() -> None:

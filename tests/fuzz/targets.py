@@ -36,7 +36,7 @@ from ajpes_reporting.eplacila.signing import Verifier
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.submissions import Draft
-from ajpes_reporting.pipeline.answers import Arrival, accept
+from ajpes_reporting.pipeline.answers import Arrival, AtOnce, apply, keep
 from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.reports.registry import by_code
@@ -141,10 +141,9 @@ class Answers:
 
     def _accept(self, path: Path) -> None:
         context = self._desk
-        stored = context.archive.store(path, path.name, NOW)
-        with writing(context.engine) as connection:
-            key = answers.store(connection, PROVIDER, stored, "hand", None, None, at=NOW)
-        taken = accept(context, Arrival(key, stored.sha256, path.name, path), self._folder)
+        kept = keep(context, Arrival(path, "hand"), AtOnce(context))
+        assert kept is not None
+        key, taken = kept.id, apply(context, kept, self._folder)
         with context.engine.connect() as connection:
             row = answers.owned(connection, PROVIDER, key)
         if row.status == answers.STORED or taken.status != row.status:

@@ -17,7 +17,7 @@ from ajpes_reporting.journal import answers, chain
 from ajpes_reporting.journal.answers import APPLIED, DUPLICATE, UNMATCHED
 from ajpes_reporting.pipeline import answers as door
 from ajpes_reporting.pipeline.collect import take_by_hand
-from ajpes_reporting.pipeline.operator_actions import assign, resolve
+from ajpes_reporting.pipeline.operator_actions import assign, discard, resolve
 from ajpes_reporting.pipeline.run import Ending
 from tests import poison
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
@@ -90,7 +90,7 @@ def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(
         poison.answer(old + ' x="1"'),
     ):
         assert not by_hand(bank, content).submission
-    door.discard(bank.context, 5, "a slip")
+    discard(bank.context, 5, "a slip")
     listed = json.loads(told("answers", "list", "--json"))
     assert {row["id"]: row["candidates"] for row in listed} == {1: [first], 2: [], 3: [], 4: []}
     refused = {
@@ -128,7 +128,7 @@ def test_only_what_was_sent_and_not_answered_takes_an_answer(bank: Bank) -> None
     assert unsent is not None
     with pytest.raises(UsageError, match="was never sent from here"):
         assign(bank.context, 1, unsent.id, "x")
-    door.discard(bank.context, 1, "a slip")
+    discard(bank.context, 1, "a slip")
     assert bank.run(via="soap").submission is not None
     assert state(bank, unsent.id) is State.ACCEPTED
     by_hand(bank, poison.answer())
@@ -198,7 +198,7 @@ def test_an_answer_to_what_was_never_sent_no_longer_holds_its_period_when_it_is_
     assert held.submission is not None
     assert (held.ending, held.submission.is_held) == (Ending.HELD, True)
     if end == "discard":
-        door.discard(bank.context, 1, "it is about a test, Ms Novak")
+        discard(bank.context, 1, "it is about a test, Ms Novak")
         sent = bank.run(via="sftp").submission
         assert sent is not None
         assert sent.state in (State.DELIVERED, State.ACCEPTED)
@@ -221,5 +221,5 @@ def test_collect_leaves_with_6_as_long_as_one_lies_there(bank: Bank, told: Calla
     assert "1 answer lies there from before" in told("collect", "--json")
     (bank.folder / "right.xml").write_text(poison.answer())
     assert command_line([*collect, str(bank.folder / "right.xml")]) == 6
-    door.discard(bank.context, 1, "a slip")
+    discard(bank.context, 1, "a slip")
     assert command_line(collect) == 0

@@ -88,7 +88,7 @@ def test_each_provider_reports_its_own(
     """The same obligation number at two banks: each authority gets that of its own bank, once."""
     for number, duty in enumerate(duties, 1):
         record(duty, bureau, event("O-1", 1, amount_cents=number * 100))
-    assert told(duties) == [("5860571000", Ending.SENT), ("1572814000", Ending.SENT)]
+    assert told(duties) == [("5860571000", Ending.ATTEMPTED), ("1572814000", Ending.ATTEMPTED)]
     assert told(duties) == []
     for number, authority in enumerate(authorities.values(), 1):
         (submission,) = authority.store.submissions()
@@ -109,7 +109,7 @@ def test_one_provider_in_trouble_does_not_keep_the_other(
     settings.write_text(without_keys)
     broken = list(open_installation(bureau, duties[0].context.clock).duties)
     (first, what), (second, ending) = told(broken)
-    assert (first, second, ending) == ("5860571000", "1572814000", Ending.SENT)
+    assert (first, second, ending) == ("5860571000", "1572814000", Ending.ATTEMPTED)
     assert what is ConfigurationError
     for duty in broken:
         duty.context.engine.dispose()
@@ -123,7 +123,7 @@ def test_settings_that_cannot_be_read_do_not_keep_the_other_bank(
     (bureau / "bank-a" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
     installation = open_installation(bureau, duties[0].context.clock)
     assert [type(error) for error in installation.broken] == [ConfigurationError]
-    assert told(list(installation.duties)) == [("1572814000", Ending.SENT)]
+    assert told(list(installation.duties)) == [("1572814000", Ending.ATTEMPTED)]
     installation.duties[0].context.engine.dispose()
     (bureau / "bank-b" / "ajpes.toml").write_text("nonsense", encoding="utf-8")
     with pytest.raises(ConfigurationError):

@@ -10,7 +10,7 @@ import pytest
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import chain, due, submissions
-from ajpes_reporting.pipeline.build import rehearse
+from ajpes_reporting.pipeline.foresee import rehearse
 from ajpes_reporting.pipeline.run import Ending
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.shipped import sample
@@ -26,7 +26,7 @@ def test_a_ledger_becomes_an_accepted_daily_report(bank: Bank) -> None:
     """The clerk's first day: what he recorded is with the authority, and he is told so."""
     bank.record(event("O-1", 1), event("O-1", 2, amount_cents=2_500, change_type="03"), event("O-2", 1))
     result = bank.run()
-    assert result.ending is Ending.SENT
+    assert result.ending is Ending.ATTEMPTED
     assert result.submission is not None
     assert result.submission.state is State.ACCEPTED
     assert [(one.via, one.verdict) for one in bank.authority.store.submissions()] == [("soap", "accepted")]
@@ -97,7 +97,7 @@ def test_a_quiet_day_that_gets_an_event_later_is_reported_after_all(bank: Bank) 
     """Nothing to report at noon is not nothing to report at five."""
     bank.run()
     bank.record(event("O-1", 1))
-    assert bank.run().ending is Ending.SENT
+    assert bank.run().ending is Ending.ATTEMPTED
 
 
 def test_a_period_is_reported_once(bank: Bank) -> None:

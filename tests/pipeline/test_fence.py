@@ -146,7 +146,7 @@ def test_a_dead_process_gives_its_lock_back_at_once(bank: Bank, database_url: st
         holder.kill()
         holder.wait()
         bank.record(event("O-1", 1))
-        assert bank.run().ending is Ending.SENT
+        assert bank.run().ending is Ending.ATTEMPTED
 
 
 def test_a_paused_process_loses_its_lock_after_a_while(engine: Engine, postgres_url: str) -> None:
@@ -395,4 +395,4 @@ def test_a_thousand_records_are_never_too_many(bank: Bank, clock: Time) -> None:
     moment = clock.now
     rows = [event(f"X-{number}", 1, recorded=f"{moment:%Y-%m-%dT%H:%M:%S}") for number in range(1_000)]
     bank.record(*rows, name="many.csv")
-    assert bank.run(period=type(NOV_17)(moment.date())).ending is Ending.SENT
+    assert bank.run(period=type(NOV_17)(moment.date())).ending is Ending.ATTEMPTED

@@ -29,7 +29,7 @@ def test_a_large_amount_is_a_warning_and_holds_its_report(bank: Bank, cents: int
     (summary,) = bank.record(event("O-1", 1, amount_cents=cents), event("O-2", 1))
     assert any("may be a slip" in item.message for item in summary.warnings) == is_large
     result = bank.run()
-    assert result.ending is (Ending.HELD if is_large else Ending.SENT)
+    assert result.ending is (Ending.HELD if is_large else Ending.ATTEMPTED)
     if is_large:
         assert result.submission is not None
         assert "O-1 / event 1 with" in (result.submission.held_because or "")
@@ -44,7 +44,7 @@ def test_a_released_amount_goes_and_is_not_asked_about_again(bank: Bank) -> None
     assert bank.run().submission.state.is_accepted  # type: ignore[union-attr]
     bank.time.pass_by(days=1)
     bank.record(event("O-1", 2, recorded="2026-11-18T08:00:00"))
-    assert bank.run(period=NOV_18).ending is Ending.SENT
+    assert bank.run(period=NOV_18).ending is Ending.ATTEMPTED
 
 
 def test_a_second_large_amount_is_asked_about_by_itself(bank: Bank) -> None:
@@ -193,7 +193,7 @@ def test_a_decision_may_change_again_and_again(bank: Bank) -> None:
         exclude_obligation(bank.context, "O-1", "out")
         assert bank.run().ending is Ending.NOTHING_TO_REPORT
         include_obligation(bank.context, "O-1", "in")
-    assert bank.run().ending is Ending.SENT
+    assert bank.run().ending is Ending.ATTEMPTED
 
 
 def test_a_report_that_is_left_without_it_says_what_it_left_out(bank: Bank) -> None:

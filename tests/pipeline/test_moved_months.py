@@ -17,8 +17,8 @@ from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.periods import Month
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.ledger.reported import Difference, Figures, differences
-from ajpes_reporting.pipeline.build import rehearse
 from ajpes_reporting.pipeline.facts import import_files
+from ajpes_reporting.pipeline.foresee import rehearse
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.reports.registry import by_code
 from tests.pipeline.conftest import Bank
@@ -102,7 +102,7 @@ def test_a_late_posting_is_in_every_later_balance_and_what_was_accepted_is_told(
     ]
     assert alarm_keys(late) == ["moved SPAPP 2026-08"]
     september = report(late, SEPTEMBER)
-    assert september.ending is Ending.SENT, "the next month goes in time"
+    assert september.ending is Ending.ATTEMPTED, "the next month goes in time"
     assert balances(late, september)[ONE] == "80"
     (warning,) = (item for item in september.log.shown if item.rule == "spapp.accepted-otherwise")
     assert warning.record == f"account {ONE} in 2026-08"
@@ -115,7 +115,7 @@ def test_a_month_whose_figures_moved_is_sent_again_on_the_record(late: Bank) -> 
     """The clerk decides that AJPES is to have the right August; then nothing is left to tell."""
     again = late.resubmit(1)
     late.collect()
-    assert again.ending is Ending.SENT
+    assert again.ending is Ending.ATTEMPTED
     assert balances(late, again)[ONE] == "70"
     assert moved(late) == []
     assert alarm_keys(late) == []

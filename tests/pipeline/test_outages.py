@@ -22,8 +22,8 @@ from ajpes_reporting.domain.errors import Busy, OutcomeUnknown
 from ajpes_reporting.domain.outcomes import Unreachable
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
+from ajpes_reporting.pipeline.answers import answer_name
 from ajpes_reporting.pipeline.operator_actions import resolve
-from ajpes_reporting.pipeline.recover import answer_name
 from ajpes_reporting.pipeline.run import Ending, Result
 from ajpes_reporting.wiring import open_context
 from tests.conftest import MIGRATED

@@ -22,8 +22,8 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.ledger.reported import Difference, Figures
-from ajpes_reporting.pipeline.build import rehearse
 from ajpes_reporting.pipeline.facts import exclude_obligation
+from ajpes_reporting.pipeline.foresee import rehearse
 from ajpes_reporting.queries.obligations import PendingObligation
 from ajpes_reporting.queries.pending import NextSpapp, pending
 from ajpes_reporting.reports.registry import by_code

@@ -24,6 +24,7 @@ from ajpes_reporting.journal import answers, chain
 from ajpes_reporting.journal.answers import APPLIED, DISCARDED, UNMATCHED, UNREADABLE
 from ajpes_reporting.pipeline import answers as door
 from ajpes_reporting.pipeline.collect import take_by_hand
+from ajpes_reporting.pipeline.operator_actions import discard
 from tests import poison
 from tests.pipeline.conftest import NOV_17, NOV_18, Bank, event
 from tests.pipeline.test_thousand_answers import deliver, impatient, state
@@ -360,7 +361,7 @@ def test_an_answer_that_was_set_aside_is_discarded_by_a_person(bank: Bank, tmp_p
             return [alarm.key for alarm in found if alarm.key.startswith("aside")]
 
     assert aside() == ["aside 1"]
-    door.discard(bank.context, 1, "a slip, Ms Novak")
+    discard(bank.context, 1, "a slip, Ms Novak")
     assert aside() == []
     with bank.context.engine.connect() as connection:
         assert answers.set_aside_answers(connection, provider, 10) == []
@@ -372,4 +373,4 @@ def test_an_answer_that_was_set_aside_is_discarded_by_a_person(bank: Bank, tmp_p
     take_by_hand(bank.context, [path])
     for number in (1, 2, 3):
         with pytest.raises(UsageError, match=f"answer {number}|Answer {number}"):
-            door.discard(bank.context, number, "again")
+            discard(bank.context, number, "again")

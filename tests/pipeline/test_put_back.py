@@ -161,7 +161,7 @@ def test_what_a_person_has_released_goes_and_is_not_asked_again(machine: Machine
     release(bank.context, held(bank.run()), "AJPES has nothing, Ms Novak")
     assert "orphan" not in alarm_kinds(bank)
     sent = bank.run()
-    assert sent.ending is Ending.SENT
+    assert sent.ending is Ending.ATTEMPTED
     assert sent.submission.state is State.ACCEPTED  # type: ignore[union-attr]
     assert bank.problems() == ()
     bank.time.pass_by(days=1)
@@ -451,7 +451,7 @@ def test_what_lies_with_the_authority_holds_the_month(machine: Machine, disk: Fo
     assert any("SPAPP_202610_5860571.xml" in problem for problem in bank.problems())
     assert [one.sha256 for one in bank.authority.store.submissions()] == taken
     release(bank.context, key, "AJPES asked for it again")
-    assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
+    assert bank.run("SPAPP", OCTOBER).ending is Ending.ATTEMPTED
     assert len(bank.authority.store.submissions()) == 2
     assert bank.problems() == ()
 
@@ -548,7 +548,7 @@ def wait_for(path: Path) -> bool:
 def test_what_was_refused_is_known_at_a_server_that_tells_no_sizes(bank: Bank) -> None:
     """Its own file of an hour ago is no stranger's: the correction goes, and nobody is asked."""
     bank.authority.faults.add("sftp", "bare_stat")
-    assert bank.run(via="sftp").ending is Ending.SENT
+    assert bank.run(via="sftp").ending is Ending.ATTEMPTED
 
 
 @pytest.mark.usefixtures("refused")

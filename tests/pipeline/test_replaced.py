@@ -26,10 +26,10 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions
 from ajpes_reporting.journal.submissions import Submission
 from ajpes_reporting.pipeline import answers as answers_module
-from ajpes_reporting.pipeline import collect as collect_module
-from ajpes_reporting.pipeline import operator_actions as settle_module
-from ajpes_reporting.pipeline import reconcile as look_module
+from ajpes_reporting.pipeline import operator_actions as operator_module
+from ajpes_reporting.pipeline import reconcile as reconcile_module
 from ajpes_reporting.pipeline import recorder as recorder_module
+from ajpes_reporting.pipeline import release_gate as release_gate_module
 from ajpes_reporting.pipeline import run as run_module
 from ajpes_reporting.pipeline.operator_actions import resolve
 from ajpes_reporting.pipeline.run import Ending
@@ -106,7 +106,7 @@ def arrived(bank: Bank) -> int:
 
 
 STEPS = {
-    "before it looks what stands": (run_module, "_expect"),
+    "before it looks what stands": (run_module, "recover_interrupted"),
     "before it prepares its report": (run_module, "_prepare"),
     "before it begins to send": (run_module, "send"),
     "before it hands over": (SoapCarrier, "deliver"),
@@ -137,7 +137,7 @@ def test_nor_is_the_same_sent_again_on_top_of_it(bank: Bank, asleep: Asleep) -> 
         bank.authority.faults.add("soap", "drop_answer", times=1)
         bank.resubmit(refused.id, same=True)
 
-    asleep.at(settle_module, "_again", second_clerk)
+    asleep.at(operator_module, "_again", second_clerk)
     with pytest.raises(Replaced):
         bank.resubmit(refused.id, same=True)
     bank.run()
@@ -153,7 +153,7 @@ def test_a_report_that_is_held_stays_held(
     def another_is_held() -> None:
         bank.record(event("O-2", 1), name="more.csv")
         with monkeypatch.context() as patch:
-            patch.setattr(run_module, "reason_to_hold", lambda *_args: "it has too many records")
+            patch.setattr(release_gate_module, "reason_to_hold", lambda *_args: "it has too many records")
             assert bank.run().ending is Ending.HELD
 
     asleep.at(run_module, "_prepare", another_is_held, after=True)
@@ -177,7 +177,7 @@ def test_what_was_seen_in_the_folders_is_not_said_of_a_later_attempt(bank: Bank,
         bank.authority.faults.clear()
         sent_into_doubt(bank)()
 
-    asleep.at(look_module, "_settle", settled_and_sent)
+    asleep.at(reconcile_module, "_record_sighting", settled_and_sent)
     with pytest.raises(Replaced):
         bank.collect()
     assert latest(bank).state is State.UNKNOWN
@@ -195,7 +195,7 @@ def test_a_word_is_not_taken_for_an_attempt_that_came_after_it(bank: Bank, aslee
         resolve(bank.context, key, "never-arrived", "AJPES, rightly")
         sent_into_doubt(bank)()
 
-    asleep.at(settle_module, "_told_by_the_folders", second_clerk, after=True)
+    asleep.at(operator_module, "_told_by_the_folders", second_clerk, after=True)
     with pytest.raises(Replaced):
         resolve(bank.context, key, "never-arrived", "AJPES, rightly")
     bank.run()
@@ -217,7 +217,7 @@ def test_an_answer_is_not_applied_again_to_the_next_report(bank: Bank, asleep: A
         bank.time.pass_by(minutes=3)
         bank.resubmit(first.id, same=True, via="sftp")
 
-    asleep.at(collect_module, "accept", applied_and_sent_again)
+    asleep.at(answers_module, "apply", applied_and_sent_again)
     with pytest.raises(Replaced):
         bank.collect()
     second = latest(bank)

@@ -116,7 +116,7 @@ def test_the_role_does_the_whole_job(bank: Bank) -> None:
     assert delivered is not None
     assert delivered.state is State.DELIVERED
     assert resolve(bank.context, delivered.id, "never-arrived", "asked").state is State.UNREACHABLE
-    assert bank.run("SPAPP", OCTOBER).ending is Ending.SENT
+    assert bank.run("SPAPP", OCTOBER).ending is Ending.ATTEMPTED
     assert bank.collect() == []
     bank.record(
         "010000000100187,2026-10,250049,100050,1149998",

@@ -46,7 +46,7 @@ def test_nothing_runs_before_its_time(bank: Bank) -> None:
     bank.record(event("O-1", 1))
     assert [item for item in play(bank) if item[0] == "NODURS"] == []
     bank.time.pass_by(minutes=2)
-    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.ATTEMPTED)]
     assert play(bank) == []
 
 
@@ -59,7 +59,7 @@ def test_what_was_missed_is_caught_up_oldest_first_each_day_once(bank: Bank) -> 
     bank.record(event("O-2", 1, recorded="2026-11-19T10:00:00"))
     assert play(bank) == [
         ("NODURS", "2026-11-18", Ending.NOTHING_TO_REPORT),
-        ("NODURS", "2026-11-19", Ending.SENT),
+        ("NODURS", "2026-11-19", Ending.ATTEMPTED),
         ("NODURS", "2026-11-20", Ending.NOTHING_TO_REPORT),
     ]
     assert len(bank.authority.store.submissions("nodurs")) == 2
@@ -72,7 +72,7 @@ def test_a_quiet_day_stays_open_until_it_is_due(bank: Bank) -> None:
     assert ("NODURS", "2026-11-17", Ending.NOTHING_TO_REPORT) in play(bank)
     bank.time.pass_by(minutes=30)
     bank.record(event("O-1", 1, recorded="2026-11-17T16:20:00"))
-    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.ATTEMPTED)]
 
 
 def test_a_quiet_day_that_was_not_quiet_after_all_stays_open(bank: Bank) -> None:
@@ -83,10 +83,10 @@ def test_a_quiet_day_that_was_not_quiet_after_all_stays_open(bank: Bank) -> None
     bank.record(event("O-1", 1, recorded="2026-11-17T17:44:00"))
     bank.authority.faults.add("soap", "refuse")
     bank.authority.faults.add("sftp", "refuse")
-    assert [ending for _code, _period, ending in play(bank)] == [Ending.SENT]
+    assert [ending for _code, _period, ending in play(bank)] == [Ending.ATTEMPTED]
     bank.time.now = bank.time.now.replace(hour=18, minute=10)
     bank.authority.faults.clear()
-    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.ATTEMPTED)]
     assert bank.pending() == 0
     assert bank.problems() == ()
 
@@ -99,7 +99,7 @@ def test_a_clock_that_was_ahead_silences_a_report_only_for_a_pause(bank: Bank) -
     bank.authority.faults.add("sftp", "refuse", times=1)
     play(bank)
     bank.time.now = bank.time.now.replace(hour=16)
-    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.ATTEMPTED)]
     assert bank.pending() == 0
 
 
@@ -109,7 +109,7 @@ def test_the_month_starts_on_the_working_day_before_it_is_due(bank: Bank) -> Non
     bank.time.now = bank.time.now.replace(day=4, hour=8, minute=59)
     assert [item for item in play(bank) if item[0] == "SPAPP"] == []
     bank.time.pass_by(minutes=2)
-    assert [item for item in play(bank) if item[0] == "SPAPP"] == [("SPAPP", "2026-10", Ending.SENT)]
+    assert [item for item in play(bank) if item[0] == "SPAPP"] == [("SPAPP", "2026-10", Ending.ATTEMPTED)]
 
 
 def test_while_nothing_is_reached_the_pauses_grow(bank: Bank) -> None:
@@ -128,7 +128,7 @@ def test_while_nothing_is_reached_the_pauses_grow(bank: Bank) -> None:
     assert tried == [0, 1, 3, 7, 15, 30, 45, 60, 75, 90, 105, 115]
     bank.authority.faults.clear()
     bank.time.pass_by(minutes=15)
-    assert ("NODURS", "2026-11-17", Ending.SENT) in play(bank)
+    assert ("NODURS", "2026-11-17", Ending.ATTEMPTED) in play(bank)
     assert len(bank.authority.store.submissions("nodurs")) == 1
 
 
@@ -138,14 +138,14 @@ def test_a_correction_is_tried_at_once(bank: Bank) -> None:
     assert [type(done) for _duty, done in tick(duties(bank), do)][-1] is ChecksRefused
     assert play(bank) == []
     import_accounts(bank)
-    assert ("SPAPP", "2026-10", Ending.SENT) in play(bank)
+    assert ("SPAPP", "2026-10", Ending.ATTEMPTED) in play(bank)
 
 
 def test_a_month_that_was_due_before_we_came_is_not_ours(bank: Bank) -> None:
     """A bank that installs on the 17th has sent last month's SPAPP by other means; it is not sent twice."""
     import_accounts(bank)
     bank.record(event("O-1", 1, recorded="2026-11-17T10:00:00"))
-    assert play(bank) == [("NODURS", "2026-11-17", Ending.SENT)]
+    assert play(bank) == [("NODURS", "2026-11-17", Ending.ATTEMPTED)]
     bank.time.now = bank.time.now.replace(month=12, day=4, hour=17)
     assert [period for code, period, _ending in play(bank) if code == "SPAPP"] == ["2026-11"]
 
@@ -187,11 +187,11 @@ def test_folders_out_of_reach_do_not_keep_the_daily_report_back(bank: Bank) -> N
     import_accounts(bank)
     bank.authority.faults.add("sftp", "no_answer", times=1)
     bank.record(event("O-1", 1))
-    assert bank.run(via="sftp").ending is Ending.SENT
+    assert bank.run(via="sftp").ending is Ending.ATTEMPTED
     bank.time.pass_by(days=1)
     bank.record(event("O-2", 1, recorded="2026-11-18T10:00:00"))
     bank.authority.faults.add("sftp", "refuse")
-    assert ("NODURS", "2026-11-18", Ending.SENT) in play(bank)
+    assert ("NODURS", "2026-11-18", Ending.ATTEMPTED) in play(bank)
 
 
 def test_a_period_that_fails_does_not_silence_the_others(bank: Bank) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.pipeline.build import rehearse
+from ajpes_reporting.pipeline.foresee import rehearse
 from ajpes_reporting.queries.pending import pending
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.sandbox import Sandbox

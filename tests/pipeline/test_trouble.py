@@ -538,7 +538,7 @@ def test_strict_checks_do_not_stumble_over_what_was_taken_back(bank: Bank) -> No
     strict = Bank(bank.folder, replace(bank.context, strict=True), bank.time, bank.authority)
     assert strict.run().ending is Ending.CHECKS_REFUSED
     bank.cancel("O-1", "1")
-    assert strict.run().ending is Ending.SENT
+    assert strict.run().ending is Ending.ATTEMPTED
 
 
 class Leaving:

@@ -20,7 +20,6 @@ from sqlalchemy import Engine, select
 from ajpes_reporting.database.engine import snapshot, writing
 from ajpes_reporting.database.tables import due_reports
 from ajpes_reporting.domain.calendar import LJUBLJANA, nodurs_deadline, spapp_deadline
-from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.journal import due
 from ajpes_reporting.pipeline.context import Context
 from ajpes_reporting.schedule.provider_schedule import Job, ProviderSchedule
@@ -131,7 +130,7 @@ def test_every_month_is_due_on_the_right_day(year: int) -> None:
     """SPAPP of each month of sixteen years: the fourth working day of the next, at 18:00."""
     for month in range(1, 13):
         right = in_ljubljana(_due_day(date(year, month, 1)), 18)
-        assert spapp_deadline(Month(year, month)) == right, f"{year}-{month:02d}"
+        assert spapp_deadline(date(year, month, 1)) == right, f"{year}-{month:02d}"
 
 
 @pytest.mark.parametrize("year", YEARS)
@@ -139,7 +138,7 @@ def test_every_day_is_due_at_six(year: int) -> None:
     """NODURS of each day of sixteen years, both changes of the clocks among them."""
     day = date(year, 1, 1)
     while day.year == year:
-        assert nodurs_deadline(Day(day)) == in_ljubljana(day, 18), day
+        assert nodurs_deadline(day) == in_ljubljana(day, 18), day
         day += ONE_DAY
 
 
@@ -174,9 +173,9 @@ class Life:
             return
         with writing(self.context.engine) as connection:
             if chance < 0.2 and job.report == "NODURS":
-                due.settle_as_nothing(connection, BANK, job.report, job.period, at=self.now)
+                due.close_as_quiet(connection, BANK, job.report, job.period, at=self.now)
                 return
-            due.settle(connection, BANK, job.report, job.period, "accepted", None, at=self.now)
+            due.close(connection, BANK, job.report, job.period, "accepted", None, at=self.now)
         self.accepted[job.report, job.period] += 1
 
     def pause(self) -> timedelta:

@@ -152,7 +152,7 @@ def test_a_job_of_a_dead_worker_is_done_by_another(office: Office) -> None:
     office.bank.authority.faults.add("soap", "slow", seconds=1, times=1)
     with office.worker():
         until(lambda: office.told and not office.queued())
-    assert office.endings() == [Ending.SENT]
+    assert office.endings() == [Ending.ATTEMPTED]
     assert len(office.bank.authority.store.submissions()) == 1
 
 
@@ -173,7 +173,7 @@ def test_a_stop_waits_for_the_report_on_its_way(office: Office) -> None:
     with office.worker():
         until(lambda: office.bank.authority.store.submissions())
         assert office.told == []
-    assert office.endings() == [Ending.SENT]
+    assert office.endings() == [Ending.ATTEMPTED]
     assert ("report", "doing") not in office.queued()
 
 
@@ -194,7 +194,7 @@ def test_workers_find_back_to_a_database_that_was_away(
             clerk.record(event("O-1", 1))
             clerk.context.engine.dispose()
             clock.now = clock.now.replace(hour=17)
-            until(lambda: Ending.SENT in office.endings())
+            until(lambda: Ending.ATTEMPTED in office.endings())
         bank.context.engine.dispose()
 
 
@@ -221,7 +221,7 @@ def test_the_rights_that_the_handbook_gives_are_enough(
     bank.record(event("O-1", 1))
     with office.worker():
         until(lambda: office.told)
-    assert office.endings() == [Ending.SENT]
+    assert office.endings() == [Ending.ATTEMPTED]
     with pytest.raises(ProgrammingError, match="must be owner"), bank.context.engine.begin() as connection:
         connection.execute(text(f"DROP TABLE {SCHEMA}.procrastinate_jobs"))
     bank.context.engine.dispose()

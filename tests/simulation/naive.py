@@ -144,7 +144,7 @@ def _take_no_lock() -> None:
 def _trust_the_database_alone() -> None:
     """What the journal does not know has not happened."""
     orphans.unknown_lines = lambda *_arguments, **_named: iter(())
-    run.look_for_orphans = lambda _desk, _kind, _period, _first, carriers, *_more, **_named: list(carriers)
+    run.look_for_orphans = lambda current, *_more, **_named: current
 
 
 SINS: dict[str, Callable[[], None]] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _deadline(period: Period, _extra_days_off: frozenset[date]) -> datetime:
-    return calendar.nodurs_deadline(Day(period.first_day))
+    return calendar.nodurs_deadline(period.first_day)
 
 
 _EXAMPLE = """\

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _deadline(period: Period, extra_days_off: frozenset[date]) -> datetime:
-    return calendar.spapp_deadline(_month(period.first_day), extra_days_off)
+    return calendar.spapp_deadline(period.first_day, extra_days_off)
 
 
 def _month(day: date) -> Month:
