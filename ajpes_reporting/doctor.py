@@ -1,6 +1,6 @@
 """Looks whether a run would work: settings, database, clock, certificate, disk, reachability, web payments.
 
-Sends no report, and no message either, except where the channels for alarms are tried.
+No report is sent, and no message either, except where the channels for alarms are tried.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, NotDelivered
 from ajpes_reporting.domain.rules import check_provider
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import Workspace
     from ajpes_reporting.deliver.way import Way
     from ajpes_reporting.domain.ports import Clock, Shortfall
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.reports.kind import ReportKind
 
 
@@ -66,6 +68,20 @@ class Health(StrEnum):
     ALARM = "alarm"
     NOT_SET_UP = "not set up"
 
+    @property
+    def label(self) -> Message:
+        """The health in words."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Health.OK: _("ok"),
+    Health.WARNING: _("warning"),
+    Health.FAILED: _("failed"),
+    Health.ALARM: _("alarm"),
+    Health.NOT_SET_UP: _("not set up"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -76,6 +92,31 @@ class Diagnosis:
     detail: str
     remedy: str = ""
     exit_code: int = 0
+
+    @property
+    def title(self) -> str:
+        """What was looked at, for a person; a way and a folder have names of their own."""
+        return _TITLES.get(self.subject, self.subject)
+
+
+_TITLES = {
+    "settings": _("settings"),
+    "provider": _("provider"),
+    "database": _("database"),
+    "archive": _("archive"),
+    "queue": _("queue"),
+    "ledger": _("ledger"),
+    "files": _("files"),
+    "disk": _("disk"),
+    "clock": _("clock"),
+    "certificate": _("certificate"),
+    "passwords": _("passwords"),
+    "delivery": _("delivery"),
+    "telling": _("telling"),
+    "e-plačila": _("e-plačila"),
+    "UJP's clock": _("UJP's clock"),
+    "listener": _("listener"),
+}
 
 
 def examine(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
@@ -102,8 +143,11 @@ def try_channels(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     channels = alarm_channels(workspace)
     if not channels:
         raise ConfigurationError(
-            f"{workspace.settings_file} has neither [mail] nor [webhook]; nothing was sent.",
-            "fill in one of them, or both",
+            _(
+                "{file} has neither [mail] nor [webhook]; nothing was sent.",
+                file=str(workspace.settings_file),
+            ),
+            _("fill in one of them, or both"),
         )
     for name, make in channels.items():
         yield from _guarded(name, partial(_try, name, make, provider, time()))
@@ -118,7 +162,11 @@ def _guarded(subject: str, look: Callable[[], Iterator[Diagnosis]]) -> Iterator[
 
 def _settings(workspace: Workspace) -> Iterator[Diagnosis]:
     provider = workspace.settings.provider
-    yield Diagnosis("settings", Health.OK, f"provider {provider.registration_number}, {provider.name}")
+    yield Diagnosis(
+        "settings",
+        Health.OK,
+        _("provider {number}, {name}", number=provider.registration_number, name=provider.name),
+    )
     for finding in check_provider(provider.registration_number, provider.name):
         yield Diagnosis("provider", Health.WARNING, finding.message, finding.remedy)
 
@@ -151,13 +199,13 @@ def _queue(engine: Engine) -> Iterator[Diagnosis]:
     from ajpes_reporting.schedule.queue import require_queue
 
     require_queue(engine)
-    yield Diagnosis("queue", Health.OK, "of the version that is installed here")
+    yield Diagnosis("queue", Health.OK, _("of the version that is installed here"))
 
 
 def _rights(engine: Engine) -> Iterator[Diagnosis]:
-    """The program keeps the record; it is not to be able to change it."""
+    """The program keeps the record; it must not be able to change the record."""
     if excess := what_is_too_much(engine):
-        remedy = (
+        remedy = _(
             "let the program use a role of its own, with the rights that operating.md names for PostgreSQL"
         )
         yield Diagnosis("database", Health.WARNING, excess, remedy)
@@ -170,8 +218,10 @@ def _views(workspace: Workspace) -> Iterator[Diagnosis]:
         return
     engine = open_views(url)
     try:
-        names = ", ".join(views_there(engine))
-        yield Diagnosis("ledger", Health.OK, f"reads {names} of {address(engine.url)}")
+        names = tuple(views_there(engine))
+        yield Diagnosis(
+            "ledger", Health.OK, _("reads {views} of {database}", views=names, database=address(engine.url))
+        )
     finally:
         engine.dispose()
 
@@ -183,8 +233,13 @@ def _files(workspace: Workspace) -> Iterator[Diagnosis]:
     for way in workspace.settings.ways():
         for setting in way.keys:
             if (name := getattr(way, setting)) and _is_open(path := workspace.path(name)):
-                detail = f"other users of this machine may read {path} ({way.name}.{setting})"
-                yield Diagnosis("files", Health.WARNING, detail, f"close it with `chmod go= {path}`")
+                detail = _(
+                    "other users of this machine may read {file} ({setting})",
+                    file=str(path),
+                    setting=f"{way.name}.{setting}",
+                )
+                close = _("close it with `chmod go= {file}`", file=str(path))
+                yield Diagnosis("files", Health.WARNING, detail, close)
 
 
 def _is_open(path: Path) -> bool:
@@ -216,10 +271,10 @@ def _channels(workspace: Workspace) -> Iterator[Diagnosis]:
     for make in channels.values():
         make()
     if channels:
-        yield Diagnosis("telling", Health.OK, f"alarms go by {' and '.join(channels)}")
+        yield Diagnosis("telling", Health.OK, _("alarms go by {channels:and}", channels=tuple(channels)))
     else:
         yield Diagnosis(
-            "telling", Health.NOT_SET_UP, "no [mail] and no [webhook]; alarms stand in status only"
+            "telling", Health.NOT_SET_UP, _("no [mail] and no [webhook]; alarms stand in status only")
         )
 
 
@@ -240,15 +295,18 @@ def _certificate(machine: Machine, way: str, now: datetime) -> Iterator[Diagnosi
 def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnosis]:
     """Whether one way to the authority is open."""
     way = workspace.settings.way(kind)
-    if way is not None:
-        found = way.carrier(way_setup(workspace, time)).inspect()
-        through = f"; through the proxy {way.proxy}" if isinstance(way, ProxiedSection) and way.proxy else ""
-        yield Diagnosis(kind.title, Health.OK, found.reached + through)
-        yield from (_shortfall(kind, item) for item in found.shortfalls)
-    else:
+    if way is None:
         carried = [report for report in reports.KINDS if kind.carries(report.name)]
-        left = ", ".join(_without(workspace, report) for report in carried)
-        yield Diagnosis(kind.title, Health.NOT_SET_UP, f"no [{kind.name}] in the settings; {left}")
+        left = tuple(_without(workspace, report) for report in carried)
+        detail = _("no [{section}] in the settings; {consequences}", section=kind.name, consequences=left)
+        yield Diagnosis(kind.title, Health.NOT_SET_UP, detail)
+        return
+    found = way.carrier(way_setup(workspace, time)).inspect()
+    reached = found.reached
+    if isinstance(way, ProxiedSection) and way.proxy:
+        reached = _("{reached}; through the proxy {proxy}", reached=reached, proxy=way.proxy)
+    yield Diagnosis(kind.title, Health.OK, reached)
+    yield from (_shortfall(kind, item) for item in found.shortfalls)
 
 
 def _shortfall(way: type[Way], item: Shortfall) -> Diagnosis:
@@ -257,49 +315,64 @@ def _shortfall(way: type[Way], item: Shortfall) -> Diagnosis:
     return Diagnosis(f"{way.title} {item.place}", health, item.detail, item.remedy, code)
 
 
-def _without(workspace: Workspace, report: ReportKind) -> str:
+def _without(workspace: Workspace, report: ReportKind) -> Message:
     """How a report goes, where a way that may carry it is not set up."""
-    titles = [way.title for way in workspace.settings.ways(report.name)]
+    titles = tuple(way.title for way in workspace.settings.ways(report.name))
     if not titles:
-        return f"{report.code} cannot be sent"
-    return f"{report.code} goes by {' or '.join(titles)}{' only' if len(titles) == 1 else ''}"
+        return _("{report} cannot be sent", report=report.code)
+    if len(titles) == 1:
+        return _("{report} goes by {ways} only", report=report.code, ways=titles)
+    return _("{report} goes by {ways:or}", report=report.code, ways=titles)
 
 
 def _any_way(workspace: Workspace) -> Iterator[Diagnosis]:
     if not workspace.settings.ways():
-        names = registry.names()
+        sections = tuple(f"[{name}]" for name in registry.names())
         yield Diagnosis(
-            "delivery", Health.FAILED, f"no {registry.sections(names)} in the settings; nothing can be sent",
-            f"fill in {registry.sections(names, 'and')}", ConfigurationError.exit_code,
-        )  # fmt: skip
+            "delivery",
+            Health.FAILED,
+            _("no {sections:or} in the settings; nothing can be sent", sections=sections),
+            _("fill in {sections:and}", sections=sections),
+            ConfigurationError.exit_code,
+        )
 
 
 def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     """Credentials, UJP's key and reachability, by the one question that changes nothing."""
     found = eplacila_client(workspace, time, patient=False).health()
     if found.works:
-        last = (
-            f"{found.last_payment_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" if found.last_payment_at else ""
-        )
-        yield Diagnosis("e-plačila", Health.OK, f"they work; last payment: {last or 'none yet'}")
+        if found.last_payment_at:
+            works = _("they work; last payment: {at:moment}", at=found.last_payment_at)
+        else:
+            works = _("they work; there was no payment yet")
+        yield Diagnosis("e-plačila", Health.OK, works)
     else:
         yield Diagnosis(
-            "e-plačila", Health.FAILED, "they say that they do not work",
-            "try again later; if it stays so, ask UJP", NotDelivered.exit_code,
-        )  # fmt: skip
+            "e-plačila",
+            Health.FAILED,
+            _("they say that they do not work"),
+            _("try again later; if it stays so, ask UJP"),
+            NotDelivered.exit_code,
+        )
     if found.told_at is not None:
         yield _ujp_clock(workspace, (time() - found.told_at).total_seconds())
 
 
 def _ujp_clock(workspace: Workspace, ahead: float) -> Diagnosis:
     """UJP refuses requests, and we refuse notices, whose time is too far off."""
-    seconds = f"ours is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} it"
+    seconds = round(abs(ahead))
+    if ahead > 0:
+        detail = _n("ours is {count} second ahead of it", "ours is {count} seconds ahead of it", seconds)
+    else:
+        detail = _n("ours is {count} second behind it", "ours is {count} seconds behind it", seconds)
     if abs(ahead) <= eplacila_section(workspace).clock_tolerance_seconds:
-        return Diagnosis("UJP's clock", Health.OK, seconds)
+        return Diagnosis("UJP's clock", Health.OK, detail)
     return Diagnosis(
-        "UJP's clock", Health.WARNING, f"{seconds}; eplacila.clock_tolerance_seconds is less",
-        "set the clock of this machine, and let it be kept by NTP",
-    )  # fmt: skip
+        "UJP's clock",
+        Health.WARNING,
+        _("{detail}; eplacila.clock_tolerance_seconds is less", detail=detail),
+        _("set the clock of this machine, and let it be kept by NTP"),
+    )
 
 
 def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
@@ -309,7 +382,7 @@ def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
         return
     left = dates.days_left(time())
     detail = f"{dates.subject}, {validity(dates.not_after.astimezone(LJUBLJANA).date(), left)}"
-    remedy = "ask its issuer for a new one; without it no notice of UJP arrives"
+    remedy = _("ask its issuer for a new one; without it no notice of UJP arrives")
     if left < 0:
         yield Diagnosis("listener", Health.FAILED, detail, remedy, ConfigurationError.exit_code)
     else:

@@ -5,40 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Right, local_time
-from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.cli.session import Right, amount
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.account_history import Holder
 
 if TYPE_CHECKING:
     from ajpes_reporting.cli.session import Session
-    from ajpes_reporting.ledger.account_history import AccountHistory
+    from ajpes_reporting.i18n import Message
+    from ajpes_reporting.ledger.account_history import AccountHistory, Former
     from ajpes_reporting.ledger.reported import Figures
 
-_ORIGINS = {"imported": "imported", "closed": "summed up from postings"}
+_ORIGINS = {"imported": _("imported"), "closed": _("summed up from postings")}
 
 
 def show_account(session: Session, found: AccountHistory) -> None:
-    """Account, holder and months, then what stood there before it was restated."""
-
-    def show() -> None:
-        echo(f"Account {found.account}: {_holder(found.holder)}")
+    """Prints account, holder and months, then what stood there before it was restated."""
+    echo(_("Account {account}: {holder}", account=found.account, holder=_holder(found.holder)))
+    if found.months:
         rows = [[item.month, *_cells(item.figures), _ORIGINS[item.origin]] for item in found.months]
-        if rows:
-            columns = ("month", Right("balance EUR"), Right("credit EUR"), Right("debit EUR"), "from")
-            session.table("Months", columns, rows)
-        for item in found.former:
-            before = _holder(item.before) if isinstance(item.before, Holder) else str(item.before)
-            what = f"{item.month} was" if item.month else "it was"
-            echo(f"{local_time(item.restated_at)} restated ({item.reason}); before, {what} {before}")
+        columns = (_("month"), Right(_("balance")), Right(_("credit")), Right(_("debit")), _("from"))
+        session.table(_("Months"), columns, rows)
+    for item in found.former:
+        facts = {"at": item.restated_at, "reason": item.reason, "before": _before(item)}
+        if item.month:
+            echo(
+                _("{at:moment} restated ({reason}); before, {month} was {before}", **facts, month=item.month)
+            )
+        else:
+            echo(_("{at:moment} restated ({reason}); before, the account was {before}", **facts))
 
-    session.emit(found, show)
+
+def _before(item: Former) -> str:
+    return _holder(item.before) if isinstance(item.before, Holder) else item.before.in_words()
 
 
-def _holder(holder: Holder) -> str:
-    closed = f", closed on {holder.closed_on}" if holder.closed_on else ""
-    return f"{holder.holder_name} ({holder.holder_tax_number}), opened on {holder.opened_on}{closed}"
+def _holder(holder: Holder) -> Message:
+    facts = {"name": holder.holder_name, "tax_number": holder.holder_tax_number, "opened": holder.opened_on}
+    if holder.closed_on:
+        return _(
+            "{name} ({tax_number}), opened on {opened:day}, closed on {closed:day}",
+            **facts,
+            closed=holder.closed_on,
+        )
+    return _("{name} ({tax_number}), opened on {opened:day}", **facts)
 
 
 def _cells(figures: Figures) -> list[str]:
     cents = (figures.closing_balance_cents, figures.credit_turnover_cents, figures.debit_turnover_cents)
-    return [format_decimal(amount) for amount in cents]
+    return list(map(amount, cents))

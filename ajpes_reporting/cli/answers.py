@@ -11,11 +11,14 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _
+from ajpes_reporting.queries.submissions import status_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-_MOST = 1_000
+    from ajpes_reporting.queries.answers import AnswerSetAside
+
 _MOST_SUGGESTED = 20
 
 
@@ -28,48 +31,45 @@ def command() -> None:
 @with_session
 def list_(session: Session) -> None:
     """Shows each answer that lies there, newest first, with the reason; also one that still waits."""
-    from ajpes_reporting.journal import answers, submissions
+    from ajpes_reporting.queries.answers import answers_set_aside
 
-    context = session.context()
-    with context.engine.connect() as connection:
-        statuses = (*answers.LIES_THERE, answers.STORED)
-        found = answers.set_aside_answers(connection, context.provider, _MOST, statuses)
-        open_ones = submissions.may_be_answered(connection, context.provider)
-    candidates = {row.id: answers.candidates(row, open_ones) for row in found}
-    document = [
-        {
-            "id": row.id, "received_at": row.received_at, "via": row.via, "name": row.remote_name,
-            "status": row.status, "note": row.note, "submission": row.submission, "file": row.archive_path,
-            "report": row.report, "period": row.period or None, "candidates": candidates[row.id],
-        }
-        for row in found
-    ]  # fmt: skip
-
-    def show() -> None:
-        if not found:
-            echo("No answer was set aside.")
-            return
-        columns = (Right("no."), "came", "by", "name", "status", "why", "file in the archive")
-        rows = [
-            [str(row.id), local_time(row.received_at), row.via, row.remote_name, row.status, row.note,
-             row.archive_path]
-            for row in found
-        ]  # fmt: skip
-        session.table("Answers that were kept but not applied", columns, rows)
-        _show_what_to_do(candidates)
-
-    session.emit(document, show)
+    found = answers_set_aside(session.context())
+    session.emit(found, lambda: _show_list(session, found))
 
 
-def _show_what_to_do(candidates: Mapping[int, Sequence[int]]) -> None:
-    """A person decides which one it is; where none can be meant, there is one thing left to do."""
-    for answer, numbers in list(candidates.items())[:_MOST_SUGGESTED]:
-        if numbers:
-            known = " or ".join(map(str, numbers))
-            echo(f"If answer {answer} belongs to submission {known}:")
-            echo(f"  ajpes-reporting answers assign {answer} {numbers[0]} --reason …")
-    echo("What one says: `ajpes-reporting answers show NUMBER`. If it counts for nothing:")
-    echo("  ajpes-reporting answers discard NUMBER --reason …")
+def _show_list(session: Session, found: Sequence[AnswerSetAside]) -> None:
+    if not found:
+        echo(_("No answer was set aside."))
+        return
+    columns = (
+        Right(_("no.")),
+        _("came"),
+        _("by"),
+        _("name"),
+        _("status"),
+        _("why"),
+        _("file in the archive"),
+    )
+    rows = [
+        [
+            str(item.id),
+            local_time(item.received_at),
+            item.via,
+            item.name,
+            status_in_words(item.status),
+            item.note,
+            item.file,
+        ]
+        for item in found
+    ]
+    session.table(_("Answers that were kept but not applied"), columns, rows)
+    for item in found[:_MOST_SUGGESTED]:  # a person decides which submission is meant
+        if item.candidates:
+            numbers = item.candidates
+            echo(_("If answer {answer} belongs to submission {numbers:or}:", answer=item.id, numbers=numbers))
+            echo(f"ajpes-reporting answers assign {item.id} {numbers[0]} --reason …", indent=2)
+    echo(_("See what an answer says with `ajpes-reporting answers show NUMBER`. If it counts for nothing:"))
+    echo("ajpes-reporting answers discard NUMBER --reason …", indent=2)
 
 
 @command.command("show")
@@ -97,19 +97,22 @@ def assign(session: Session, answer: int, submission: int, reason: str) -> None:
     It leaves with 0 if the submission is accepted then, and with 4 if it is refused. An answer that says
     that it is about another report is not applied.
     """
-    from ajpes_reporting.cli.telling import state_code
     from ajpes_reporting.pipeline.operator_actions import assign
+    from ajpes_reporting.queries.runs import state_code
 
     if not reason.strip():
-        raise UsageError("--reason is empty.", "say who says that it belongs there, and how that is known")
+        raise UsageError(
+            _("--reason is empty."), _("say who says that it belongs there, and how that is known")
+        )
     taken = assign(session.context(), answer, submission, reason.strip())
     state = taken.submission.state if taken.submission else State.UNKNOWN
     document = {"answer": answer, "submission": submission, "state": state.value, "note": taken.note}
 
     def show() -> None:
-        echo(f"Answer {answer} was applied to submission {submission}, which is {state.label} now.")
-        echo(f"  The answer: {taken.note}.")
-        echo(f"  See `ajpes-reporting show {submission}`.")
+        facts = {"answer": answer, "number": submission, "state": state.label}
+        echo(_("Answer {answer} was applied to submission {number}, which is {state} now.", **facts))
+        echo(_("The answer: {note}.", note=taken.note), indent=2)
+        echo(_("See `ajpes-reporting show {number}`.", number=submission), indent=2)
 
     session.emit(document, show)
     if code := state_code(state):
@@ -123,13 +126,18 @@ def assign(session: Session, answer: int, submission: int, reason: str) -> None:
 def discard(session: Session, answer: int, reason: str) -> None:
     """Puts ANSWER away, which was set aside: a slip, or AJPES has sent another. It stays in the archive."""
     from ajpes_reporting.journal.answers import DISCARDED
-    from ajpes_reporting.pipeline import operator_actions
+    from ajpes_reporting.pipeline.operator_actions import discard
 
     if not reason.strip():
-        raise UsageError("--reason is empty.", "say who looked at it and why it counts for nothing")
-    operator_actions.discard(session.context(), answer, reason.strip())
+        raise UsageError(_("--reason is empty."), _("say who looked at it and why it counts for nothing"))
+    discard(session.context(), answer, reason.strip())
 
     def show() -> None:
-        echo(f"Answer {answer} is discarded. Its bytes stay in the archive, the reason in the record.")
+        echo(
+            _(
+                "Answer {answer} is discarded. Its bytes stay in the archive, the reason in the record.",
+                answer=answer,
+            )
+        )
 
     session.emit({"answer": answer, "status": DISCARDED}, show)

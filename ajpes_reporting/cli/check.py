@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.findings import log_json, show_log
+from ajpes_reporting.cli.findings import show_findings
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import ChecksRefused, UsageError
+from ajpes_reporting.i18n import _
+from ajpes_reporting.queries.checks import CheckedFile
+from ajpes_reporting.queries.findings import found_in
 
 if TYPE_CHECKING:
     from ajpes_reporting.config import Settings
@@ -32,23 +34,24 @@ def command(session: Session, file: Path) -> None:
     settings = _settings(session)
     root, kind = recognise(file, file_kinds(settings))
     strict = settings is not None and settings.checks.strict
-    with session.progress("Checking") as progress:
+    with session.progress(_("Checking")) as progress:
         report = check_file(file, root, kind, strict=strict, progress=progress)
-    document = {
-        "file": file, "root": root.local_name, "encoding": root.encoding,
-        "records": report.record_count, "ok": report.ok, **log_json(report.log),
-    }  # fmt: skip
-
-    def show() -> None:
-        verdict = "no errors" if report.ok else counted(report.log.error_count, "errors")
-        warnings = f", {counted(report.log.warning_count, 'warnings')}" if report.log.warning_count else ""
-        records = counted(report.record_count, "records")
-        echo(f"{file}: {root.local_name}, {root.encoding}, {records}: {verdict}{warnings}")
-        show_log(report.log)
-
-    session.emit(document, show)
-    if not report.ok:
+    told = CheckedFile(
+        file=file,
+        root=root.local_name,
+        encoding=root.encoding,
+        records=report.record_count,
+        ok=report.ok,
+        **found_in(report.log),
+    )
+    session.emit(told, lambda: _show(told))
+    if not told.ok:
         click.get_current_context().exit(ChecksRefused.exit_code)
+
+
+def _show(told: CheckedFile) -> None:
+    echo(told.in_words())
+    show_findings(told)
 
 
 def _settings(session: Session) -> Settings | None:
@@ -59,4 +62,4 @@ def _settings(session: Session) -> Settings | None:
 
 def _refuse_missing(file: Path) -> None:
     if not file.is_file():
-        raise UsageError(f"There is no file {file}.", "name a file that exists")
+        raise UsageError(_("There is no file {file}.", file=str(file)), _("name a file that exists"))

@@ -129,13 +129,15 @@ class Demo:
             self._told(resubmit(self._context, refused.submission.id), "accepted")
 
     def _told(self, result: Result, expected: str) -> Result:
-        from ajpes_reporting.cli.telling import show_result, submission_json
+        from ajpes_reporting.cli.telling import show_run
+        from ajpes_reporting.queries.runs import run_report
 
+        report = run_report(self._context, result)
         state = result.submission.state.value if result.submission else result.ending.value
         step = {"report": result.kind.code, "period": result.period.key, "state": state}
-        self._steps.append({**step, "submission": submission_json(self._context, result.submission)})
+        self._steps.append({**step, "submission": report.submission})
         if not self._session.as_json:
-            show_result(self._context, result)
+            show_run(report)
         if state != expected:
             raise AjpesReportingError(
                 _(

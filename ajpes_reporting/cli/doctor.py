@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.output import echo
+from ajpes_reporting.cli.output import echo, order
 from ajpes_reporting.cli.session import Part, Session, with_session
-from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,14 +51,13 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
     from ajpes_reporting.doctor import Health, worst
 
     def show() -> None:
-        rows = [[item.subject, item.health.value, item.detail] for item in checks]
-        session.table("", ("what", "found", "detail"), rows)
+        rows = [[item.title, item.health.label, item.detail] for item in checks]
+        session.table("", (_("what"), _("found"), _("detail")), rows)
         for item in checks:
             if item.remedy and item.health is not Health.OK:
-                echo(f"{item.subject}. Do: {as_order(item.remedy)}.")
+                echo(_("{subject}. Do: {remedy}.", subject=item.title, remedy=order(item.remedy)))
 
-    document = {"checks": [asdict(item) for item in checks], "exit_code": worst(checks)}
-    return Part(workspace.folder.name, document, show)
+    return Part(workspace.folder.name, {"checks": checks, "exit_code": worst(checks)}, show)
 
 
 def _propose(session: Session, source: str) -> None:
@@ -80,11 +78,11 @@ def _propose(session: Session, source: str) -> None:
     for sentence in proposal.found:
         tell(sentence)
     for sentence in proposal.open_points:
-        tell(f"Open: {sentence}")
+        tell(_("Open: {sentence}", sentence=sentence))
 
     def show() -> None:
         echo()
-        echo("Put this into ajpes.toml, in the place of its [soap]:")
+        echo(_("Put this into ajpes.toml, in the place of its [soap]:"))
         echo()
         for line in proposal.block().splitlines():
             echo(line)

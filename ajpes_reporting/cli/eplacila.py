@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ajpes_reporting.cli import eplacila_demo, eplacila_sandbox
-from ajpes_reporting.cli.findings import finding_json
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
@@ -338,7 +337,7 @@ def _show_payments(session: Session, payments: Payments, told: Iterable[Payment]
         "total_cents": paid_cents,
         "states": [total.json() for total in totals.values()],
         "left_out": left_out,
-        "findings": [finding_json(finding) for finding in findings],
+        "findings": findings,
     }
 
     def show() -> None:

@@ -57,14 +57,12 @@ def tell_json(error: AjpesReportingError) -> None:
 
 def error_json(error: AjpesReportingError) -> dict[str, Any]:
     """The failure as programs read it."""
-    from ajpes_reporting.cli.findings import finding_json
-
     findings = error.findings if isinstance(error, ChecksRefused) else ()
     return {
         "error": {
             "message": error.message,
             "remedy": error.remedy,
-            "findings": [finding_json(finding) for finding in findings],
+            "findings": findings,
         },
         "exit_code": error.exit_code,
     }

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 def refuse_no_plain_file(target: Path, option: str) -> None:
     """Raises `UsageError` where no file can be put; `option` is how a person names another."""
     if not target.parent.is_dir():
-        raise UsageError(f"There is no folder {target.parent}.", f"make it, or name another with {option}")
+        raise UsageError(
+            _("There is no folder {folder}.", folder=str(target.parent)),
+            _("make it, or name another with {option}", option=option),
+        )
     if target.is_symlink() or (target.exists() and not target.is_file()):
         raise UsageError(
-            f"{target} is no plain file; it was left as it is.", f"name another file with {option}"
+            _("{file} is no plain file; it was left as it is.", file=str(target)),
+            _("name another file with {option}", option=option),
         )
 
 
@@ -39,5 +44,10 @@ def hand_out(source: Path, target: Path, option: str) -> None:
             shutil.copyfileobj(made, copy)
     except OSError as error:
         raise AjpesReportingError(
-            f"{target} could not be written: {error.strerror or error}.", f"name another file with {option}"
+            _(
+                "{file} could not be written: {reason}.",
+                file=str(target),
+                reason=error.strerror or str(error),
+            ),
+            _("name another file with {option}", option=option),
         ) from None

@@ -2,70 +2,111 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ajpes_reporting.cli.findings import finding_json
-from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.cli.output import echo, echo_order
 from ajpes_reporting.domain.periods import parse_month
+from ajpes_reporting.i18n import _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.ledger.files import ImportSummary
-    from ajpes_reporting.ledger.reported import Difference, MovedMonth
+    from ajpes_reporting.ledger.reported import MovedMonth
 
 
 def import_json(summary: ImportSummary) -> dict[str, Any]:
-    """One file, for a program."""
+    """Returns what one file brought, for a program."""
     return {
-        "file": summary.path, "kind": summary.kind, "rows": summary.rows_read, "new": summary.rows_new,
-        "known": summary.rows_known, "restated": summary.rows_restated,
-        "renamed": summary.renamed, "changes": [asdict(item) for item in summary.restated],
-        "moved": [difference_json(item) for month in summary.moved for item in month.shown],
-        "warnings": [finding_json(item) for item in summary.warnings],
-    }  # fmt: skip
+        "file": summary.path,
+        "kind": summary.kind,
+        "rows": summary.rows_read,
+        "new": summary.rows_new,
+        "known": summary.rows_known,
+        "restated": summary.rows_restated,
+        "renamed": summary.renamed,
+        "changes": summary.restated,
+        "moved": [item for month in summary.moved for item in month.shown],
+        "warnings": summary.warnings,
+    }
 
 
 def show_import(summary: ImportSummary) -> None:
-    """One file, for a person."""
-    restated = f"{summary.rows_restated:,} restated, " if summary.rows_restated else ""
-    echo(
-        f"{summary.path}: {counted(summary.rows_read, summary.kind.replace('_', ' '))}, "
-        f"{summary.rows_new:,} new, {restated}{summary.rows_known:,} known already"
-    )
+    """Prints what one file brought, for a person."""
+    facts = {
+        "file": str(summary.path),
+        "rows": rows_in_words(summary.kind, summary.rows_read),
+        "new": summary.rows_new,
+        "known": summary.rows_known,
+    }
+    if summary.rows_restated:
+        restated = summary.rows_restated
+        echo(
+            _(
+                "{file}: {rows}, {new:count} new, {restated:count} restated, {known:count} known already",
+                **facts,
+                restated=restated,
+            )
+        )
+    else:
+        echo(_("{file}: {rows}, {new:count} new, {known:count} known already", **facts))
     if summary.renamed:
-        count = counted(summary.renamed, "obligations")
-        echo(f"  {count} with another name of the debtor; `ledger show` has the one before")
+        echo(
+            _n(
+                "{count:count} obligation with another name of the debtor; `ledger show` has the one before",
+                "{count:count} obligations with another name of the debtor; `ledger show` has the one before",
+                summary.renamed,
+            ),
+            indent=2,
+        )
     for item in summary.restated:
-        echo(f"  restated: {item}")
+        echo(_("restated: {item}", item=str(item)), indent=2)
     for finding in summary.warnings:
-        echo(f"  warning: {finding}")
+        echo(_("warning: {finding}", finding=finding.in_words()), indent=2)
     if summary.warning_count > len(summary.warnings):
-        echo(f"  … {summary.warning_count:,} warnings in all")
+        echo(
+            _n(
+                "… {count:count} warning in all",
+                "… {count:count} warnings in all",
+                summary.warning_count,
+            ),
+            indent=2,
+        )
     show_moved(summary.moved)
 
 
-def difference_json(item: Difference) -> dict[str, Any]:
-    """What AJPES accepted of an account in a month, and what the ledger says now."""
-    return {
-        "account": item.account, "month": item.month, "submission": item.submission,
-        "accepted": asdict(item.accepted) if item.accepted else None,
-        "now": asdict(item.now) if item.now else None,
-    }  # fmt: skip
+def rows_in_words(kind: str, count: int) -> Message:
+    """Returns how many rows of a kind there are: "3 events"."""
+    match kind:
+        case "events":
+            return _n("{count:count} event", "{count:count} events", count)
+        case "accounts":
+            return _n("{count:count} account", "{count:count} accounts", count)
+        case "account_months":
+            return _n("{count:count} account month", "{count:count} account months", count)
+        case "postings":
+            return _n("{count:count} posting", "{count:count} postings", count)
+    return _n("{count:count} row", "{count:count} rows", count)
 
 
 def show_moved(moved: Iterable[MovedMonth]) -> None:
-    """Accepted months whose figures have moved, each with what a person can do."""
+    """Prints the accepted months whose figures have moved, each with what a person can do."""
     for month in moved:
-        accounts = "1 account" if month.count == 1 else f"{month.count:,} accounts"
         echo(
-            f"AJPES accepted {parse_month(month.month).spoken} (submission {month.submission}) "
-            f"with other figures for {accounts}:"
+            _n(
+                "AJPES accepted {month} (submission {number}) with other figures for {count:count} account:",
+                "AJPES accepted {month} (submission {number}) with other figures for {count:count} accounts:",
+                month.count,
+                month=parse_month(month.month).spoken,
+                number=month.submission,
+            )
         )
         for item in month.shown:
-            echo(f"  account {item.account}: {item}")
-        if month.count > len(month.shown):
-            echo(f"  … and {month.count - len(month.shown):,} more")
-        echo(f"  Do: if the month is to be sent again, `ajpes-reporting resubmit {month.submission}`.")
+            echo(_("account {account}: {change}", account=item.account, change=item.in_words()), indent=2)
+        if (more := month.count - len(month.shown)) > 0:
+            echo(_("… and {more:count} more", more=more), indent=2)
+        remedy = _(
+            "if the month is to be sent again, `ajpes-reporting resubmit {number}`", number=month.submission
+        )
+        echo_order(remedy, indent=2)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting import logs
 from ajpes_reporting.cli.errors import in_words, tell_error
-from ajpes_reporting.cli.telling import exit_code, show_result
-from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.cli.telling import show_run
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, ChecksRefused, NotDelivered
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.pipeline.run import Ending, Result
+from ajpes_reporting.queries.runs import exit_code, run_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class JobLog:
 
 def _say(duty: ProviderSchedule, done: Result | Exception) -> None:
     if isinstance(done, Result):
-        show_result(duty.context, done)
+        show_run(run_report(duty.context, done))
     elif told := in_words(done):
         tell_error(told)
     else:
@@ -150,7 +150,7 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
     """Record and rule of each. What a finding says may quote a name; `show` tells it."""
     shown = [f"{_record(item.record)}: {item.rule}" for item in findings[:_MOST_FINDINGS]]
     more = len(findings) - len(shown)
-    return [*shown, f"and {counted(more, 'findings')} more"] if more > 0 else shown
+    return [*shown, f"and {more:,} more"] if more > 0 else shown
 
 
 def _record(record: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +13,12 @@ from ajpes_reporting.cli import ledger_pull
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Right, Session, local_time, with_session
+from ajpes_reporting.cli.session import Right, Session, amount, day, listed, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
-    from ajpes_reporting.domain.events import Event
+    from ajpes_reporting.queries.histories import HistoryEvent, ObligationHistory
 
 
 @click.group(
@@ -165,74 +165,66 @@ def _reason(text: str) -> str:
 def show_(session: Session, obligation: str) -> None:
     """The history of OBLIGATION: what was reported, accepted and answered. Or an account with its months."""
     from ajpes_reporting.cli.account import show_account
-    from ajpes_reporting.journal.answers import rows_about
-    from ajpes_reporting.journal.history import reports_of
-    from ajpes_reporting.ledger.account_history import account_history
-    from ajpes_reporting.ledger.exclusions import decisions
-    from ajpes_reporting.ledger.history import history, withdrawn
-    from ajpes_reporting.ledger.names import names_before
-    from ajpes_reporting.ledger.suggestions import unknown_obligation
+    from ajpes_reporting.ledger.account_history import AccountHistory
+    from ajpes_reporting.queries.histories import history_of
 
-    context = session.context()
-    with context.engine.connect() as connection:
-        found = history(connection, context.provider, obligation)
-        if found is None:
-            if account := account_history(connection, context.provider, obligation):
-                show_account(session, account)
-                return
-            raise unknown_obligation(connection, context.provider, obligation)
-        head, events = found
-        never = withdrawn(connection, context.provider, obligation)
-        former = names_before(connection, context.provider, obligation)
-        decided = decisions(connection, context.provider, obligation)
-        reports = reports_of(connection, context.provider, obligation)
-        answered = rows_about(connection, context.provider, obligation)
-    document = {
-        "obligation": head,
-        "events": [
-            {
-                "event": item,
-                "reported": reports.get(item.event_id, []),
-                "withdrawn": item.event_id in never,
-            }
-            for item in events
-        ],
-        "former_names": [asdict(item) for item in former],
-        "decisions": [asdict(item) for item in decided],
-        "answers": [dict(row._mapping) for row in answered],
-    }
+    found = history_of(session.context(), obligation)
+    if isinstance(found, AccountHistory):
+        session.emit(found, lambda: show_account(session, found))
+    else:
+        session.emit(found, lambda: _show_obligation(session, found))
 
-    def show() -> None:
-        echo(
-            f"Obligation {head.obligation_id}, issuer {head.issuer}: {head.debtor_name} "
-            f"({head.debtor_tax_number}), account {head.debtor_account}"
+
+def _show_obligation(session: Session, found: ObligationHistory) -> None:
+    head = found.obligation
+    echo(
+        _(
+            "Obligation {obligation}, issuer {issuer}: {name} ({tax_number}), account {account}",
+            obligation=head.obligation_id,
+            issuer=head.issuer,
+            name=head.debtor_name,
+            tax_number=head.debtor_tax_number,
+            account=head.debtor_account,
         )
-        for name in former:
-            echo(f"until {local_time(name.until)} reported as {name.name}")
-        for item in decided:
-            what = "kept out of reports" if item.decision == "excluded" else "let into reports again"
-            echo(f"{local_time(item.decided_at)} {what}: {item.reason}")
-        rows = [_event_row(item, reports.get(item.event_id, []), item.event_id in never) for item in events]
-        session.table(
-            "", ("event", "type", "cancels", "date", Right("amount EUR"), "recorded", "reported"), rows
+    )
+    for former in found.former_names:
+        echo(_("until {at:moment} reported as {name}", at=former.until, name=former.name))
+    for item in found.decisions:
+        facts = {"at": item.decided_at, "reason": item.reason}
+        if item.decision == "excluded":
+            echo(_("{at:moment} kept out of reports: {reason}", **facts))
+        else:
+            echo(_("{at:moment} let into reports again: {reason}", **facts))
+    columns = (
+        _("event"),
+        _("type"),
+        _("cancels"),
+        _("date"),
+        Right(_("amount")),
+        _("recorded"),
+        _("reported"),
+    )
+    session.table("", columns, list(map(_event_row, found.events)))
+    for row in found.answers:
+        echo(row.in_words())
+
+
+def _event_row(item: HistoryEvent) -> list[str]:
+    event = item.event
+    if item.reported:
+        told: str = listed(
+            _("{state} in {number}", state=one.state.label, number=one.submission) for one in item.reported
         )
-        for row in answered:
-            echo(f"{local_time(row.received_at)} AJPES, {row.severity} {row.code}: {row.text}"
-                       + (f" (event {row.event_id})" if row.event_id else ""))  # fmt: skip
-
-    session.emit(document, show)
-
-
-def _event_row(event: Event, reports: list[dict[str, Any]], withdrawn: bool) -> list[str]:
-    told = ", ".join(f"{item['state'].replace('_', ' ')} in {item['submission']}" for item in reports)
+    else:
+        told = _("never, withdrawn") if item.withdrawn else _("not yet")
     return [
         event.event_id,
         event.change_type,
         event.cancels_event_id or "",
-        event.change_date.isoformat(),
-        format_decimal(event.amount_cents),
+        day(event.change_date),
+        amount(event.amount_cents),
         event.recorded_as,
-        told or ("never, withdrawn" if withdrawn else "not yet"),
+        told,
     ]
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ajpes_reporting.cli.help import Group
+from ajpes_reporting.cli.imports import rows_in_words
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.session import Right, Session, with_session
-from ajpes_reporting.cli.wording import counted
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.money import format_decimal
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -97,8 +98,15 @@ def _document(found: Pulled) -> dict[str, object]:
 
 
 def _show(session: Session, found: Pulled) -> None:
-    told = counted(found.rows_read, "postings")
-    echo(f"{found.source}: {told}, {found.rows_new:,} new, {found.rows_known:,} known already")
+    echo(
+        _(
+            "{file}: {rows}, {new:count} new, {known:count} known already",
+            file=found.source,
+            rows=rows_in_words("postings", found.rows_read),
+            new=found.rows_new,
+            known=found.rows_known,
+        )
+    )
     if found.turnover:
         session.table("", _COLUMNS, [_row(turnover) for turnover in found.turnover])
 

@@ -14,19 +14,30 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ajpes_reporting.domain.escaping import shown, shown_json
-from ajpes_reporting.i18n import localized
+from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import _, localized
 from ajpes_reporting.queries.document import document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def echo(line: str = "", *, err: bool = False) -> None:
+def echo(line: str = "", *, err: bool = False, indent: int = 0) -> None:
     """Prints one line in the reader's language on stdout, or on stderr.
 
     A line end inside is shown escaped, like all that acts.
     """
-    _write(shown(localized(line)), err=err)
+    _write(" " * indent + shown(localized(line)), err=err)
+
+
+def echo_order(remedy: str, *, err: bool = False, indent: int = 0) -> None:
+    """Prints what is to be done, on a line of its own."""
+    echo(_("Do: {remedy}.", remedy=order(remedy)), err=err, indent=indent)
+
+
+def order(remedy: str) -> str:
+    """Returns what is to be done as it stands after "Do:" or in a table, in the reader's language."""
+    return as_order(localized(remedy))
 
 
 def echo_heading(line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,24 +13,24 @@ import click
 
 from ajpes_reporting.cli.csv_output import write_csv
 from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
-from ajpes_reporting.cli.imports import difference_json, show_moved
-from ajpes_reporting.cli.output import echo, echo_file, write_json
+from ajpes_reporting.cli.imports import show_moved
+from ajpes_reporting.cli.output import echo, echo_file, order, write_json
 from ajpes_reporting.cli.report_commands import ReportName, report_names
-from ajpes_reporting.cli.session import Right, Session, local_time, with_session
-from ajpes_reporting.cli.telling import due_in_words, nothing_because
-from ajpes_reporting.cli.wording import counted
+from ajpes_reporting.cli.session import Right, Session, amount, day, listed, local_time, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.periods import parse_day
-from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.private import open_private
+from ajpes_reporting.queries.document import document
+from ajpes_reporting.queries.words import due_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.ledger.reported import Difference
     from ajpes_reporting.pipeline.context import Context
-    from ajpes_reporting.queries.obligations import PendingEvent, PendingObligation
+    from ajpes_reporting.queries.obligations import PendingEvent, PendingObligation, Reason
     from ajpes_reporting.queries.pending import NextNodurs, NextReport, NextSpapp, Pending
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -73,19 +73,19 @@ def command(
     """
     wanted = (report,) if report else tuple(report_names())
     if day and "nodurs" not in wanted:
-        raise UsageError("--date names the day of a NODURS report.", "leave it out for SPAPP")
+        raise UsageError(_("--date names the day of a NODURS report."), _("leave it out for SPAPP"))
     if table is not None:
         _refuse(table, overwrite=overwrite, as_json=session.as_json)
     chosen = _Chosen(wanted, day)
     context = session.context()
     with context.working_folder() as folder:
-        document = _Spool(folder / "pending.json") if session.as_json else None
+        made = _Spool(folder / "pending.json") if session.as_json else None
         rows = _Spool(folder / "pending.csv") if table is not None else None
-        shown = _look(context, chosen, document, rows, for_a_person=not session.as_json and table is None)
+        shown = _look(context, chosen, made, rows, for_a_person=not session.as_json and table is None)
         if rows is not None and table is not None:
             _hand_out_table(session, rows, table)
-        if document is not None:
-            echo_file(document.path)
+        if made is not None:
+            echo_file(made.path)
     for show in shown:
         show(session)
 
@@ -113,20 +113,20 @@ class _Overview:
     obligations: int = 0
     events: int = 0
     new_events: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
     first: list[PendingObligation] = field(default_factory=list)
 
 
 def _look(
-    context: Context, chosen: _Chosen, document: _Spool | None, rows: _Spool | None, *, for_a_person: bool
+    context: Context, chosen: _Chosen, made: _Spool | None, rows: _Spool | None, *, for_a_person: bool
 ) -> list[Callable[[Session], None]]:
     """Asks within one transaction, and writes or notes what there is; returns what shows it to a person."""
     from ajpes_reporting.queries.pending import pending
 
     shown: list[Callable[[Session], None]] = []
     with pending(context) as asked:
-        if document is not None:
-            _write_document(asked, chosen, document)
+        if made is not None:
+            _write_document(asked, chosen, made)
         if rows is not None:
             _write_table(asked, chosen, rows)
         if for_a_person and "nodurs" in chosen.reports:
@@ -154,11 +154,11 @@ def _nodurs(asked: Pending, chosen: _Chosen) -> NextNodurs:
 
 
 def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
-    lists: dict[str, Iterator[dict[str, Any]]] = {}
+    lists: dict[str, Iterator[Any]] = {}
     if "nodurs" in chosen.reports:
-        lists["nodurs"] = map(_obligation_json, _nodurs(asked, chosen).obligations())
+        lists["nodurs"] = _nodurs(asked, chosen).obligations()
     if "spapp" in chosen.reports:
-        lists["spapp"] = map(difference_json, asked.spapp().differences())
+        lists["spapp"] = asked.spapp().differences()
     for kind, report in _others(asked, chosen):
         lists[kind.name] = iter([{**_in_brief(report), "totals": report.totals}])
     with open_private(spool.path, "w", encoding="utf-8") as out:
@@ -190,51 +190,22 @@ def _in_brief(report: NextReport) -> dict[str, Any]:
     return {"period": report.period.key, "deadline": report.deadline, "records": report.record_count}
 
 
-def _obligation_json(item: PendingObligation) -> dict[str, Any]:
-    return {
-        "obligation": item.obligation,
-        "issuer": item.issuer,
-        "debtor_tax_number": item.debtor_tax_number,
-        "debtor_name": item.debtor_name,
-        "debtor_account": item.debtor_account,
-        "reasons": list(item.reasons),
-        "in_report": item.is_in_report,
-        "held_back": item.is_held_back,
-        "excluded": asdict(item.exclusion) if item.exclusion else None,
-        "events": [_event_json(event) for event in item.events],
-    }
-
-
-def _event_json(event: PendingEvent) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "cancels_event_id": event.cancels_event_id,
-        "change_type": event.change_type,
-        "change_date": event.change_date,
-        "amount_cents": event.amount_cents,
-        "recorded_at": event.recorded_at,
-        "new": event.is_new,
-        "held_back": event.is_held_back,
-    }
-
-
 def _event_rows(item: PendingObligation) -> Iterator[dict[str, Any]]:
     """One row per event, each with what is to be said of its obligation."""
-    about = _obligation_json(item)
-    exclusion = item.exclusion
+    about = document(item)
     about |= {
         "reasons": "; ".join(item.reasons),
-        "excluded_since": exclusion.since if exclusion else None,
-        "excluded_because": exclusion.reason if exclusion else None,
+        "excluded_since": item.excluded.since if item.excluded else None,
+        "excluded_because": item.excluded.reason if item.excluded else None,
     }
-    for event in item.events:
-        yield {**_event_json(event), **about, "event_held_back": event.is_held_back}
+    for event in about["events"]:
+        yield {**event, **about, "event_held_back": event["held_back"]}
 
 
 def _difference_row(difference: Difference) -> dict[str, Any]:
-    document = difference_json(difference)
-    sides = {side: document[side] or {} for side in ("accepted", "now")}
-    return document | {f"{side}_{name}": sides[side].get(name) for side in sides for name in _FIGURES}
+    made: dict[str, Any] = document(difference)
+    sides = {side: made[side] or {} for side in ("accepted", "now")}
+    return made | {f"{side}_{name}": sides[side].get(name) for side in sides for name in _FIGURES}
 
 
 def _refuse(table: Path, *, overwrite: bool, as_json: bool) -> None:
@@ -242,14 +213,14 @@ def _refuse(table: Path, *, overwrite: bool, as_json: bool) -> None:
     if table == _STANDARD_OUTPUT:
         if as_json:
             raise UsageError(
-                "Standard output takes one document: the table or JSON.", "name a file with --csv"
+                _("Standard output takes one document: the table or JSON."), _("name a file with --csv")
             )
         return
     refuse_no_plain_file(table, "--csv")
     if table.exists() and not overwrite:
         raise UsageError(
-            f"{table} is there already; it was left as it is.",
-            "name another file with --csv, or replace it with --overwrite",
+            _("{file} is there already; it was left as it is.", file=str(table)),
+            _("name another file with --csv, or replace it with --overwrite"),
         )
 
 
@@ -259,18 +230,25 @@ def _hand_out_table(session: Session, rows: _Spool, table: Path) -> None:
         return
     hand_out(rows.path, table, "--csv")
     if not session.as_json:
-        echo(f"{table}: {counted(rows.count, 'rows')}. Nothing was sent.")
+        echo(
+            _n(
+                "{file}: {count:count} row. Nothing was sent.",
+                "{file}: {count:count} rows. Nothing was sent.",
+                rows.count,
+                file=str(table),
+            )
+        )
 
 
 def _overview(items: Iterable[PendingObligation]) -> _Overview:
     seen = _Overview()
     for item in items:
-        if not item.is_in_report:
+        if not item.in_report:
             continue
         reported = item.reported_events
         seen.obligations += 1
         seen.events += len(reported)
-        seen.new_events += sum(event.is_new for event in reported)
+        seen.new_events += sum(event.new for event in reported)
         seen.reasons.update(item.reasons)
         if len(seen.first) < _OBLIGATIONS_SHOWN:
             seen.first.append(item)
@@ -278,73 +256,155 @@ def _overview(items: Iterable[PendingObligation]) -> _Overview:
 
 
 def _show_nodurs(session: Session, nodurs: NextNodurs, seen: _Overview) -> None:
-    name = f"NODURS for {nodurs.period.spoken}"
+    name = {"report": "NODURS", "period": nodurs.period.spoken}
     if seen.obligations:
-        obligations, events = counted(seen.obligations, "obligations"), counted(seen.events, "events")
-        echo(f"{name} holds {obligations} with {events}, {seen.new_events:,} of them new for AJPES.")
-        echo(", ".join(f"{reason}: {count:,}" for reason, count in _in_order(seen.reasons)))
-        session.table(
-            "", ("obligation", "why", "event", "type", "change date", Right("amount EUR"), "recorded"),
-            [row for item in seen.first for row in _rows(item)],
-        )  # fmt: skip
+        echo(
+            _n(
+                "{report} for {period} holds {count:count} obligation with {events},"
+                " {new:count} of them new for AJPES.",
+                "{report} for {period} holds {count:count} obligations with {events},"
+                " {new:count} of them new for AJPES.",
+                seen.obligations,
+                **name,
+                events=_n("{count:count} event", "{count:count} events", seen.events),
+                new=seen.new_events,
+            )
+        )
+        echo(listed(_in_order(seen.reasons)))
+        columns = (
+            _("obligation"),
+            _("why"),
+            _("event"),
+            _("type"),
+            _("change date"),
+            Right(_("amount")),
+            _("recorded"),
+        )
+        session.table("", columns, [row for item in seen.first for row in _rows(item)])
         if (more := seen.obligations - len(seen.first)) > 0:
-            echo(f"… and {counted(more, 'obligations')} more; `--csv FILE` or `--json` has them all.")
+            echo(
+                _n(
+                    "… and {count:count} obligation more; `--csv FILE` or `--json` has them all.",
+                    "… and {count:count} obligations more; `--csv FILE` or `--json` has them all.",
+                    more,
+                )
+            )
+    elif nodurs.left_out.has_news:
+        echo(_("{report} for {period} holds nothing. What has changed is left out of it.", **name))
     else:
-        echo(f"{name} holds nothing. {nothing_because(nodurs.left_out)}.")
+        echo(_("{report} for {period} holds nothing. No obligation has changed.", **name))
     if notes := list(nodurs.left_out.notes()):
-        rows = [[note.record, note.message, as_order(note.remedy)] for note in notes]
-        session.table("Left out of it", ("record", "why", "do"), rows)
+        rows = [[note.record, note.message, order(note.remedy)] for note in notes]
+        session.table(_("Left out of it"), (_("record"), _("why"), _("do")), rows)
 
 
-def _in_order(reasons: Counter[str]) -> Iterator[tuple[str, int]]:
+def _in_order(reasons: Counter[Reason]) -> Iterator[Message]:
     from ajpes_reporting.queries.obligations import Reason
 
-    return ((reason, reasons[reason]) for reason in Reason if reasons[reason])
+    return (
+        _("{reason}: {count:count}", reason=reason.label, count=reasons[reason])
+        for reason in Reason
+        if reasons[reason]
+    )
 
 
 def _rows(item: PendingObligation) -> Iterator[list[str]]:
     """The first new events of an obligation, and how many there are beside them."""
     reported = item.reported_events
-    new = [event for event in reported if event.is_new]
-    head = [item.obligation, ", ".join(item.reasons)]
+    new = [event for event in reported if event.new]
+    reasons = listed(reason.label for reason in item.reasons)
+    head = [item.obligation, reasons]
     for event in islice(new, _EVENTS_SHOWN):
         yield [*head, *_event_cells(event)]
         head = ["", ""]
     if more := len(reported) - min(len(new), _EVENTS_SHOWN):
         known = len(reported) - len(new)
-        yield ["", "", f"… {more:,} more, {known:,} known to AJPES", "", "", "", ""]
+        beside = _("… {more:count} more, {known:count} known to AJPES", more=more, known=known)
+        yield ["", "", beside, "", "", "", ""]
 
 
 def _event_cells(event: PendingEvent) -> list[str]:
-    cancels = f" cancels {event.cancels_event_id}" if event.cancels_event_id else ""
+    name = event.event_id
+    if event.cancels_event_id:
+        name = _("{event} cancels {cancelled}", event=name, cancelled=event.cancels_event_id)
     return [
-        f"{event.event_id}{cancels}",
+        name,
         event.change_type,
-        event.change_date.isoformat(),
-        format_decimal(event.amount_cents),
+        day(event.change_date),
+        amount(event.amount_cents),
         local_time(event.recorded_at),
     ]
 
 
 def _show_in_brief(context: Context, kind: ReportKind, report: NextReport, _session: Session) -> None:
-    name, records = f"{kind.code} for {report.period.spoken}", counted(report.record_count, kind.record_noun)
-    echo(f"{name} holds {records}." if report.has_ended else f"{name} holds {records} so far.")
-    if report.totals:
-        echo(f"  as written: {', '.join(f'{field} {total}' for field, total in report.totals.items())}")
-    echo(f"  {due_in_words(report.deadline, context.clock())}")
+    facts = {
+        "report": kind.code,
+        "period": report.period.spoken,
+        "records": kind.counted_records(report.record_count),
+    }
+    if report.has_ended:
+        echo(_("{report} for {period} holds {records}.", **facts))
+    else:
+        echo(_("{report} for {period} holds {records} so far.", **facts))
+    _show_totals(report.totals)
+    echo(due_in_words(report.deadline, context.clock()), indent=2)
+
+
+def _show_totals(totals: Mapping[str, str]) -> None:
+    if totals:
+        told = ", ".join(f"{field} {total}" for field, total in totals.items())
+        echo(_("as written: {totals}", totals=told), indent=2)
 
 
 def _show_spapp(context: Context, spapp: NextSpapp) -> None:
-    name = f"SPAPP for {spapp.period.spoken}"
-    so_far = "" if spapp.has_ended else " so far; the month is not over"
+    echo(_spapp_in_words(spapp))
     if spapp.accounts:
-        silent = f", {spapp.silent:,} of them without figures" if spapp.silent else ""
-        echo(f"{name} holds {counted(spapp.accounts, 'accounts')}{silent}{so_far}.")
-        echo(f"  as written: {', '.join(f'{field} {total}' for field, total in spapp.totals.items())}")
-    else:
-        echo(f"{name} holds nothing: the ledger has no accounts for it{so_far}.")
-    echo(f"  {due_in_words(spapp.deadline, context.clock())}")
+        _show_totals(spapp.totals)
+    echo(due_in_words(spapp.deadline, context.clock()), indent=2)
     if spapp.moved:
         show_moved(spapp.moved)
     else:
-        echo("No account of an accepted month has other figures by now.")
+        echo(_("No account of an accepted month has other figures by now."))
+
+
+def _spapp_in_words(spapp: NextSpapp) -> Message:
+    name = {"report": "SPAPP", "period": spapp.period.spoken}
+    if not spapp.accounts and spapp.has_ended:
+        return _("{report} for {period} holds nothing: the ledger has no accounts for it.", **name)
+    if not spapp.accounts:
+        return _(
+            "{report} for {period} holds nothing: the ledger has no accounts for it so far;"
+            " the month is not over.",
+            **name,
+        )
+    if spapp.silent and spapp.has_ended:
+        return _n(
+            "{report} for {period} holds {count:count} account, {silent:count} of them without figures.",
+            "{report} for {period} holds {count:count} accounts, {silent:count} of them without figures.",
+            spapp.accounts,
+            **name,
+            silent=spapp.silent,
+        )
+    if spapp.silent:
+        return _n(
+            "{report} for {period} holds {count:count} account so far, {silent:count} of them without"
+            " figures; the month is not over.",
+            "{report} for {period} holds {count:count} accounts so far, {silent:count} of them without"
+            " figures; the month is not over.",
+            spapp.accounts,
+            **name,
+            silent=spapp.silent,
+        )
+    if spapp.has_ended:
+        return _n(
+            "{report} for {period} holds {count:count} account.",
+            "{report} for {period} holds {count:count} accounts.",
+            spapp.accounts,
+            **name,
+        )
+    return _n(
+        "{report} for {period} holds {count:count} account so far; the month is not over.",
+        "{report} for {period} holds {count:count} accounts so far; the month is not over.",
+        spapp.accounts,
+        **name,
+    )

@@ -8,12 +8,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.cli.output import echo, echo_bytes
-from ajpes_reporting.cli.session import Session, local_time
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import purged
 from ajpes_reporting.xmlread import declared_encoding
 
 if TYPE_CHECKING:
+    from ajpes_reporting.cli.session import Session
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.queries.replies import Reply
 
@@ -36,8 +39,12 @@ def _emit(session: Session, context: Context, reply: Reply) -> None:
     content, size = _beginning(context, reply, _MOST_IN_JSON)
     if size > _MOST_IN_JSON:
         raise UsageError(
-            f"It has {size:,} bytes, and a JSON document of this command no more than {_MOST_IN_JSON:,}.",
-            "leave out --json, and let the output go into a file",
+            _(
+                "It has {size:count} bytes, and a JSON document of this command no more than {most:count}.",
+                size=size,
+                most=_MOST_IN_JSON,
+            ),
+            _("leave out --json, and let the output go into a file"),
         )
     document = {
         **asdict(reply), "size_bytes": size, "text": _text(content),
@@ -48,15 +55,40 @@ def _emit(session: Session, context: Context, reply: Reply) -> None:
 
 def _show(context: Context, reply: Reply) -> None:
     content, size = _beginning(context, reply, _MOST_ON_A_TERMINAL)
-    what = f"answer {reply.answer}" if reply.answer else f"attempt {reply.attempt}"
-    whose = f" of submission {reply.submission}" if reply.submission else ""
-    echo(f"What came back, {what}{whose}: {local_time(reply.came_at)} by {reply.via}, {size:,} bytes")
-    echo(f"  SHA-256 {reply.sha256}, kept in {context.archive.root / reply.path}")
+    echo(_in_words(reply, size))
+    path = str(context.archive.root / reply.path)
+    echo(_("SHA-256 {sha256}, kept in {path}", sha256=reply.sha256, path=path), indent=2)
     echo()
     for line in _text(content).splitlines():
         echo(line)
     if size > len(content):
-        echo(f"… and {size - len(content):,} bytes more; `> FILE` writes all of it, as it came.")
+        more = size - len(content)
+        echo(_("… and {more:count} bytes more; `> FILE` writes all of it, as it came.", more=more))
+
+
+def _in_words(reply: Reply, size: int) -> Message:
+    """What came back, for which submission, when and by which way."""
+    facts = {"at": reply.came_at, "way": reply.via, "size": size}
+    if reply.answer and reply.submission:
+        return _(
+            "What came back, answer {answer} of submission {number}:"
+            " {at:moment} by {way}, {size:count} bytes",
+            **facts,
+            answer=reply.answer,
+            number=reply.submission,
+        )
+    if reply.answer:
+        return _(
+            "What came back, answer {answer}: {at:moment} by {way}, {size:count} bytes",
+            **facts,
+            answer=reply.answer,
+        )
+    return _(
+        "What came back, attempt {attempt} of submission {number}: {at:moment} by {way}, {size:count} bytes",
+        **facts,
+        attempt=reply.attempt,
+        number=reply.submission,
+    )
 
 
 def _beginning(context: Context, reply: Reply, most: int) -> tuple[bytes, int]:
@@ -78,10 +110,13 @@ def _text(content: bytes) -> str:
 
 def _refuse_purged(context: Context, reply: Reply) -> None:
     with context.engine.connect() as connection:
-        gone_at = purged.times(connection, context.provider).get(reply.path)
+        gone_at = purged.times(connection, context.provider, [reply.path]).get(reply.path)
     if gone_at is not None:
         raise UsageError(
-            f"Its file was removed on {gone_at:%Y-%m-%d}, when its time was over. Its SHA-256 stays: "
-            f"{reply.sha256}.",
-            "nothing brings it back; what it said stands in `ajpes-reporting show`",
+            _(
+                "Its file was removed on {day:date}, when its time was over. Its SHA-256 stays: {sha256}.",
+                day=gone_at.astimezone(LJUBLJANA).date(),
+                sha256=reply.sha256,
+            ),
+            _("nothing brings it back; what it said stands in `ajpes-reporting show`"),
         )

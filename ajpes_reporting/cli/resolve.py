@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ajpes_reporting.cli.output import echo
+from ajpes_reporting.cli.output import echo, echo_order
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 
 
 @click.command("resolve")
@@ -19,16 +20,19 @@ def command(session: Session, submission: int, outcome: str, reason: str) -> Non
     from ajpes_reporting.pipeline.operator_actions import NEVER_ARRIVED, resolve
 
     if not reason.strip():
-        raise UsageError("--reason is empty.", "say who said so and when")
+        raise UsageError(_("--reason is empty."), _("say who said so and when"))
     settled = resolve(session.context(), submission, outcome, reason.strip())
     document = {"submission": settled.id, "state": settled.state.value}
 
     def show() -> None:
-        echo(f"Submission {settled.id} is now {settled.state.label}.")
+        facts = {"number": settled.id, "state": settled.state.label}
+        echo(_("Submission {number} is now {state}.", **facts))
         if outcome == NEVER_ARRIVED:
-            echo("The schedule sends it at its next tick, if it runs.")
-            echo(f"Do: or send it now with `ajpes-reporting resubmit {settled.id}`.")
+            echo(_("The schedule sends it at its next tick, if it runs."))
+            echo_order(_("or send it now with `ajpes-reporting resubmit {number}`", number=settled.id))
         else:
-            echo("Its events count as reported when an answer accepts them; until then they go along again.")
+            echo(
+                _("Its events count as reported when an answer accepts them; until then they go along again.")
+            )
 
     session.emit(document, show)

@@ -7,6 +7,7 @@ import click
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.cli.telling import leave_with
 from ajpes_reporting.cli.via_option import via_option
+from ajpes_reporting.i18n import _
 
 
 @click.command("resubmit")
@@ -19,6 +20,6 @@ def command(session: Session, submission: int, via: str | None, same: bool) -> N
     from ajpes_reporting.pipeline.operator_actions import resubmit
 
     context = session.context()
-    with session.progress("Sending again") as progress:
+    with session.progress(_("Sending again")) as progress:
         result = resubmit(context, submission, via, same=same, progress=progress)
     leave_with(session, context, result)

@@ -11,6 +11,7 @@ from ajpes_reporting.cli.report_commands import ReportCommands
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.cli.telling import leave_with
 from ajpes_reporting.cli.via_option import via_option
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
@@ -39,6 +40,7 @@ def _of(kind: ReportKind) -> click.Command:
 def _run(session: Session, context: Context, kind: ReportKind, period: Period, via: str | None) -> None:
     from ajpes_reporting.pipeline.run import run
 
-    with session.progress(f"Reporting {kind.code} for {period.spoken}") as progress:
+    message = _("Reporting {report} for {period}", report=kind.code, period=period.spoken)
+    with session.progress(message) as progress:
         result = run(context, kind, period, via, progress)
     leave_with(session, context, result)

@@ -19,7 +19,7 @@ from ajpes_reporting.cli.shared_options import shared_options
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.i18n import NOTHING, Message, localized
+from ajpes_reporting.i18n import NOTHING, Message, _, localized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,7 +156,7 @@ class Session:
 
         started = time.monotonic()
         bar = Bar(console=Console(stderr=True), transient=True)
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(localized(label), total=total)
         shown = False
 
         def advance(amount: int) -> None:
@@ -197,8 +197,8 @@ def _refuse_half_characters(given: Iterable[Any]) -> None:
             _refuse_half_characters(value)
         elif isinstance(value, str | Path) and _HALF_CHARACTER.search(str(value)):
             raise UsageError(
-                f"{value} is not UTF-8 text. Nothing was done.",
-                "type it in a terminal of UTF-8, or give the file another name",
+                _("{value} is not UTF-8 text. Nothing was done.", value=str(value)),
+                _("type it in a terminal of UTF-8, or give the file another name"),
             )
 
 
@@ -218,5 +218,10 @@ def amount(cents: int) -> Message:
 
 
 def day(on: date | None) -> Message:
-    """A day as people write it: 17 November 2026; nothing for none."""
-    return Message("{day:date}", {"day": on}) if on else NOTHING
+    """A day as a table has it: 2026-11-17; nothing for none."""
+    return Message("{day:day}", {"day": on}) if on else NOTHING
+
+
+def listed(items: Iterable[str]) -> Message:
+    """Texts one after the other, with commas between them."""
+    return Message("{items}", {"items": tuple(items)})

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.output import echo
+from ajpes_reporting.cli.output import echo, echo_order, order
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, local_time, with_session
-from ajpes_reporting.cli.telling import submission_json
+from ajpes_reporting.cli.telling import show_rows_left_out
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
-from ajpes_reporting.journal import answers, chain, purged, submissions
+from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.journal import submissions
+from ajpes_reporting.queries.submissions import FIRST_ROWS, submission_details
+from ajpes_reporting.queries.words import severity_in_words
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
-
     from ajpes_reporting.pipeline.context import Context
-
-_ALL = 1_000_000_000
-_MOST_ROWS = 20
+    from ajpes_reporting.queries.submissions import SubmissionDetails
 
 
 @click.command("show")
@@ -47,9 +45,10 @@ def command(
 ) -> None:
     """SUBMISSION with every attempt, file and finding."""
     if attempt is not None and not reply:
-        raise UsageError("--attempt goes with --reply.", f"ajpes-reporting show {submission} --reply")
+        remedy = _("`ajpes-reporting show {number} --reply`", number=submission)
+        raise UsageError(_("--attempt goes with --reply."), remedy)
     if reply and (target is not None or all_answers):
-        raise UsageError("--reply goes with neither --file nor --answers.", "leave those out")
+        raise UsageError(_("--reply goes with neither --file nor --answers."), _("leave those out"))
     if reply:
         _show_reply(session, submission, attempt)
     else:
@@ -67,103 +66,102 @@ def _show_reply(session: Session, submission: int, attempt: int | None) -> None:
     show_reply(session, context, found)
 
 
-def _show_submission(session: Session, submission: int, all_answers: bool, target: Path | None) -> None:
+def _show_submission(session: Session, number: int, all_answers: bool, target: Path | None) -> None:
     context = session.context()
     with context.engine.connect() as connection:
-        found = submissions.owned(connection, context.provider, submission)
-        tries = submissions.attempts_of(connection, submission)
-        findings = submissions.findings_of(connection, submission)
-        replies = answers.of_submission(connection, submission)
-        limit = _ALL if all_answers else _MOST_ROWS
-        rows = {reply.id: answers.rows_of(connection, reply.id, limit) for reply in replies}
-        history = chain.of_submission(connection, submission)
-        places = _Places(connection, context)
+        submission = submissions.owned(connection, context.provider, number)
+        most_rows = None if all_answers else FIRST_ROWS
+        details = submission_details(connection, context, submission, most_rows)
     if target is not None:
-        places.refuse_purged(found)
-        _write(context, found.archive_path, target)
-        session.say(f"The exact bytes were written to {target}.")
-
-    def show() -> None:
-        echo(f"Submission {found.id}: {found.report} for {found.period}, {found.state.label}")
-        if found.is_held:
-            echo(f"  held: {found.held_because}")
-            echo(f"  Do: if it is right, `ajpes-reporting release {found.id} --reason …`.")
-        if found.superseded_by:
-            echo(f"  superseded by submission {found.superseded_by}")
-        echo(f"  prepared {local_time(found.prepared_at)}, {found.record_count:,} records, "
-                   f"{found.size_bytes:,} bytes")  # fmt: skip
-        echo("  " + ", ".join(f"{name} {value}" for name, value in found.totals.items()))
-        echo(f"  file {found.file_name}, SHA-256 {found.sha256}")
-        echo(f"  {places.of(found.archive_path)}")
-        for number, attempt in enumerate(tries, start=1):
-            echo(f"  {local_time(attempt.started_at)} by {attempt.via}: {attempt.outcome or 'cut off'}"
-                       f"{f', {attempt.detail}' if attempt.detail else ''}")  # fmt: skip
-            if attempt.evidence_path:
-                echo(f"    the raw reply: {places.of(attempt.evidence_path)}")
-                echo(f"    see it with `ajpes-reporting show {found.id} --reply --attempt {number}`")
-        for reply in replies:
-            echo(f"  {local_time(reply.received_at)} answer {reply.id} by {reply.via}, {reply.status}"
-                       f"{f': {reply.note}' if reply.note else ''}")  # fmt: skip
-            echo(f"    {places.of(reply.archive_path)}")
-        session.table("What happened", ("when", "state", "why"), [_step(entry) for entry in history])
-        if findings:
-            session.table(
-                "Our own findings",
-                ("severity", "record", "field", "what", "do"),
-                [[row.severity, row.record, row.field, row.message, row.remedy] for row in findings],
-            )
-        shown = [row for reply in replies for row in rows[reply.id]]
-        if shown:
-            session.table(
-                "What AJPES says",
-                ("severity", "code", "record", "text"),
-                [[row.severity, row.code, _record(row), row.text] for row in shown],
-            )
-
-    session.emit(submission_json(context, found), show)
+        _refuse_purged(details)
+        _write(context, submission.archive_path, target)
+        session.say(_("The exact bytes were written to {file}.", file=str(target)))
+    session.emit(details, lambda: _show(session, details))
 
 
-class _Places:
-    """Where the files are, or when they were removed."""
+def _show(session: Session, details: SubmissionDetails) -> None:
+    echo(details.text)
+    if details.held_because and details.released_at is None:
+        echo(_("held: {because}", because=details.held_because), indent=2)
+        release = _("if it is right, `ajpes-reporting release {number} --reason …`", number=details.id)
+        echo_order(release, indent=2)
+    if details.superseded_by:
+        echo(_("superseded by submission {number}", number=details.superseded_by), indent=2)
+    echo(
+        _(
+            "prepared {at:moment}, {records}, {size:count} bytes",
+            at=details.prepared_at,
+            records=_n("{count:count} record", "{count:count} records", details.records),
+            size=details.size_bytes,
+        ),
+        indent=2,
+    )
+    echo(", ".join(f"{name} {value}" for name, value in details.totals.items()), indent=2)
+    echo(_("file {name}, SHA-256 {sha256}", name=details.file_name, sha256=details.sha256), indent=2)
+    echo(details.kept, indent=2)
+    _show_attempts(details)
+    for answer in details.answers:
+        echo(answer.text, indent=2)
+        echo(answer.kept, indent=4)
+    rows = [[local_time(step.at), step.text, step.why] for step in details.history]
+    session.table(_("What happened"), (_("when"), _("state"), _("why")), rows)
+    if details.findings:
+        columns = (_("severity"), _("record"), _("field"), _("what"), _("do"))
+        rows = [
+            [severity_in_words(item.severity), item.record, item.field, item.message, order(item.remedy)]
+            for item in details.findings
+        ]
+        session.table(_("Our own findings"), columns, rows)
+    if details.answer_rows:
+        rows = [
+            [severity_in_words(row.severity), row.code, row.record or _("the whole file"), row.text]
+            for row in details.answer_rows
+        ]
+        session.table(_("What AJPES says"), (_("severity"), _("code"), _("record"), _("text")), rows)
+    show_rows_left_out(details)
 
-    def __init__(self, connection: Connection, context: Context) -> None:
-        self._root = context.archive.root
-        self._gone = purged.times(connection, context.provider)
 
-    def of(self, path: str) -> str:
-        if path in self._gone:
-            return f"removed on {self._gone[path]:%Y-%m-%d}, when its time was over"
-        return f"kept in {self._root / path}"
-
-    def refuse_purged(self, found: submissions.Submission) -> None:
-        """Raises `UsageError` if the file of a submission was removed."""
-        gone_at = self._gone.get(found.archive_path)
-        if gone_at is not None:
-            raise UsageError(
-                f"The file of submission {found.id} was removed on {gone_at:%Y-%m-%d}, when "
-                "its time was over. Its figures and its SHA-256 stay.",
-                f"see `ajpes-reporting show {found.id}`",
+def _show_attempts(details: SubmissionDetails) -> None:
+    for attempt in details.attempts:
+        echo(attempt.text, indent=2)
+        if attempt.evidence:
+            echo(_("the raw reply: {where}", where=attempt.evidence), indent=4)
+            echo(
+                _(
+                    "see it with `ajpes-reporting show {number} --reply --attempt {attempt}`",
+                    number=details.id,
+                    attempt=attempt.number,
+                ),
+                indent=4,
             )
 
 
-def _step(entry: chain.Entry) -> list[str]:
-    body = json.loads(entry.body)
-    why = body.get("why") or body.get("note") or body.get("name") or ""
-    return [local_time(datetime.fromisoformat(entry.at)), body.get("to", entry.kind), why]
-
-
-def _record(row: Row[Any]) -> str:
-    if row.obligation_id:
-        return f"{row.obligation_id} / event {row.event_id}" if row.event_id else row.obligation_id
-    return f"account {row.account}" if row.account else "the whole file"
+def _refuse_purged(details: SubmissionDetails) -> None:
+    """Raises `UsageError` if the file of a submission was removed."""
+    if details.purged_at is not None:
+        raise UsageError(
+            _(
+                "The file of submission {number} was removed on {day:date}, when its time was over."
+                " Its figures and its SHA-256 stay.",
+                number=details.id,
+                day=details.purged_at.astimezone(LJUBLJANA).date(),
+            ),
+            _("see `ajpes-reporting show {number}`", number=details.id),
+        )
 
 
 def _write(context: Context, path: str, target: Path) -> None:
+    another = _("name another file")
     if target.exists():
-        raise UsageError(f"{target} exists already; it was left as it is.", "name another file")
+        raise UsageError(_("{file} exists already; it was left as it is.", file=str(target)), another)
     try:
         context.archive.extract(path, target)
     except OSError as error:
         raise AjpesReportingError(
-            f"{target} could not be written: {error.strerror}.", "name another file"
+            _(
+                "{file} could not be written: {reason}.",
+                file=str(target),
+                reason=error.strerror or str(error),
+            ),
+            another,
         ) from None

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from ajpes_reporting.cli.errors import error_json, in_words
 from ajpes_reporting.cli.job_log import JobLog
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.cli.telling import exit_code, result_json
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.queries.runs import exit_code, run_report
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.context import Context
@@ -31,7 +31,7 @@ def command(session: Session) -> None:
 
     installation = open_installation(session.folder)
     log = JobLog(session, installation.workspaces)
-    documents: list[dict[str, Any]] = []
+    documents: list[Any] = []
     codes = [0]
     for error in installation.broken:
         codes.append(error.exit_code)
@@ -51,11 +51,11 @@ def _code(done: Done) -> int:
     return _told(done).exit_code if isinstance(done, Exception) else exit_code(done)
 
 
-def _json(context: Context, done: Done) -> dict[str, Any]:
+def _json(context: Context, done: Done) -> Any:
     if isinstance(done, Exception):
         return error_json(_told(done))
     try:
-        return result_json(context, done)
+        return run_report(context, done)
     except SQLAlchemyError as error:  # what is done is done; the next bank has its turn
         return error_json(_told(error))
 

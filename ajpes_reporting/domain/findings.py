@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.i18n import _
+
+if TYPE_CHECKING:
+    from ajpes_reporting.i18n import Message
 
 
 class Severity(StrEnum):
@@ -44,7 +50,18 @@ class Finding:
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
 
+    def in_words(self) -> Message:
+        """Returns record, message and place on one line."""
+        said = {"record": self.record, "message": self.message}
+        if self.line is not None and self.location:
+            return _(
+                "line {line}: {record}: {message} ({place})", **said, line=self.line, place=self.location
+            )
+        if self.line is not None:
+            return _("line {line}: {record}: {message}", **said, line=self.line)
+        if self.location:
+            return _("{record}: {message} ({place})", **said, place=self.location)
+        return _("{record}: {message}", **said)
+
     def __str__(self) -> str:
-        place = f" ({self.location})" if self.location else ""
-        line = f"line {self.line}: " if self.line is not None else ""
-        return f"{line}{self.record}: {self.message}{place}"
+        return str(self.in_words())

@@ -13,6 +13,7 @@ from ajpes_reporting.database.tables import answer_rows, answers, attempts
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import AWAITING_STATES, State
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.journal import chain, submissions
 
 if TYPE_CHECKING:
@@ -257,8 +258,14 @@ def apply(
             error_rows=verdict.error_rows, warning_rows=verdict.warning_rows,
         )
     )  # fmt: skip
-    why = f"answer {answer}: {verdict.errors} errors, {verdict.warnings} warnings"
-    why += f"; {note}" if note else ""
+    counts = {
+        "answer": answer,
+        "errors": _n("{count} error", "{count} errors", verdict.errors),
+        "warnings": _n("{count} warning", "{count} warnings", verdict.warnings),
+    }
+    why = _("answer {answer}: {errors}, {warnings}", **counts)
+    if note:
+        why = _("answer {answer}: {errors}, {warnings}; {note}", **counts, note=note)
     return submissions.move(connection, submission, verdict.state, why, at=at)
 
 
@@ -360,8 +367,8 @@ def number_set_aside(connection: Connection, provider: str) -> int:
     return connection.execute(select(func.count()).select_from(answers).where(*lying)).scalar_one()
 
 
-def rows_of(connection: Connection, answer: int, limit: int) -> Sequence[Row[Any]]:
-    """The rows of an answer, errors first."""
+def rows_of(connection: Connection, answer: int, limit: int | None = None) -> Sequence[Row[Any]]:
+    """The rows of an answer, errors first; the first ones, or all of them."""
     return connection.execute(
         select(answer_rows)
         .where(answer_rows.c.answer == answer)

@@ -18,7 +18,7 @@ from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.answers import STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
 _PURGED_BECAUSE = "its time was over"
@@ -87,9 +87,11 @@ def paths(connection: Connection, provider: str) -> dict[str, str]:
     return {row.path: row.sha256 for row in rows}
 
 
-def times(connection: Connection, provider: str) -> dict[str, datetime]:
-    """The files that were purged, and when."""
-    rows = connection.execute(select(purged_files).where(purged_files.c.provider == provider))
+def times(connection: Connection, provider: str, among: Collection[str]) -> dict[str, datetime]:
+    """Those of some files that were purged, by path, and when."""
+    rows = connection.execute(
+        select(purged_files).where(purged_files.c.provider == provider, purged_files.c.path.in_(among))
+    )
     return {row.path: row.purged_at for row in rows}
 
 

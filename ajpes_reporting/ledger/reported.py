@@ -14,8 +14,8 @@ from sqlalchemy import and_, func, literal, or_, select
 from ajpes_reporting.database.amounts import as_reported
 from ajpes_reporting.database.tables import account_months, accounts, reported_figures, submissions
 from ajpes_reporting.database.types import month_of
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.states import ACCEPTED_STATES
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.months import FIGURES, LastKnown
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Select, Subquery
 
     from ajpes_reporting.domain.money import Amounts
+    from ajpes_reporting.i18n import Message
 
 _REPORT = "SPAPP"  # the report that tells of account months
 _SHOWN_PER_MONTH = 20
@@ -38,12 +39,17 @@ class Figures:
     debit_turnover_cents: int
     closing_balance_cents: int
 
-    def __str__(self) -> str:
-        credit, debit, balance = (
-            format_decimal(cents)
-            for cents in (self.credit_turnover_cents, self.debit_turnover_cents, self.closing_balance_cents)
+    def in_words(self) -> Message:
+        """Returns the three amounts on one line."""
+        return _(
+            "balance {balance:eur}, credit {credit:eur}, debit {debit:eur}",
+            balance=self.closing_balance_cents,
+            credit=self.credit_turnover_cents,
+            debit=self.debit_turnover_cents,
         )
-        return f"balance {balance}, credit {credit}, debit {debit}"
+
+    def __str__(self) -> str:
+        return str(self.in_words())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,14 @@ class Difference:
     accepted: Figures | None
     now: Figures | None
 
+    def in_words(self) -> Message:
+        """Returns what was accepted and what the ledger says now, on one line."""
+        absent = _("not in the report")
+        accepted, now = (side.in_words() if side else absent for side in (self.accepted, self.now))
+        return _("accepted: {accepted}; now: {now}", accepted=accepted, now=now)
+
     def __str__(self) -> str:
-        accepted, now = (str(side) if side else "not in the report" for side in (self.accepted, self.now))
-        return f"{accepted} was accepted, {now} it is now"
+        return str(self.in_words())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.domain.periods import Period, file_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal.archive import pack
 from ajpes_reporting.pipeline.moved import moved_findings
 from ajpes_reporting.pipeline.tee import feed
@@ -105,7 +106,11 @@ def cutoff(period: Period, now: datetime) -> datetime:
 def _refuse_omission(kind: ReportKind, period: Period) -> None:
     if kind.nothing_is_an_omission:
         raise ChecksRefused(
-            f"{kind.code} for {period.spoken} was not made: the ledger has no {kind.record_noun} for it.",
+            _(
+                "{report} for {period} was not made: the ledger has no records for it.",
+                report=kind.code,
+                period=period.spoken,
+            ),
             kind.nothing_is_an_omission,
         )
 

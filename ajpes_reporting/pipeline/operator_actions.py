@@ -306,7 +306,9 @@ def _refuse_reported_later(context: Context, submission: Submission) -> None:
 
 def _refuse_purged(context: Context, submission: Submission, *, same: bool) -> None:
     with context.engine.connect() as connection:
-        purged_at = purged.times(connection, submission.provider).get(submission.archive_path)
+        purged_at = purged.times(connection, submission.provider, [submission.archive_path]).get(
+            submission.archive_path
+        )
     if same and purged_at is not None:
         raise UsageError(
             f"The file of submission {submission.id} was removed on {purged_at:%Y-%m-%d}; its time was over.",

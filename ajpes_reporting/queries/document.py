@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
@@ -13,11 +13,18 @@ from typing import Any
 from ajpes_reporting.i18n import localized
 from ajpes_reporting.i18n.formats import LJUBLJANA
 
+_UNTOLD = "untold"
+
+
+def untold() -> Any:
+    """Makes a field of a dataclass that is for who shows the value, and no part of its document."""
+    return field(metadata={_UNTOLD: True}, repr=False)
+
 
 def document(value: Any) -> Any:
     """Returns a value as JSON has it.
 
-    A dataclass becomes an object with its fields as keys, without those that begin with an underscore; an
+    A dataclass becomes an object with its fields as keys, without those made by `untold`; an
     enumeration its value; a moment ISO 8601 with the offset of Ljubljana, a day YYYY-MM-DD; a path its text;
     a message its text in the reader's language. A sequence or a set becomes a list. An iterator stays one,
     for whoever writes it item by item. Raises TypeError for anything else.
@@ -47,4 +54,4 @@ def document(value: Any) -> Any:
 
 @cache
 def _told_fields(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if not field.name.startswith("_"))
+    return tuple(one.name for one in fields(kind) if _UNTOLD not in one.metadata)

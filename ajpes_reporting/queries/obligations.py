@@ -26,6 +26,7 @@ from ajpes_reporting.database.temporary import fill_in_order
 from ajpes_reporting.database.types import Key
 from ajpes_reporting.domain.periods import parse_day
 from ajpes_reporting.domain.states import ACCEPTED_STATES, State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME
 from ajpes_reporting.reports.nodurs.left_out import excluded, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.select import debtor_columns, pending_obligations, report_order, withdrawn
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, ScalarSelect
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.reports.kind import Request
     from ajpes_reporting.reports.left_out import Excluded
 
@@ -63,10 +65,24 @@ class Reason(StrEnum):
     CORRECTION = "correction"
     REFUSED_BEFORE = "refused before"
 
+    @property
+    def label(self) -> Message:
+        """The reason in words."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Reason.NEW: _("new"),
+    Reason.CHANGED: _("changed"),
+    Reason.LATE: _("late"),
+    Reason.CORRECTION: _("correction"),
+    Reason.REFUSED_BEFORE: _("refused before"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
-    """One event of a history. `is_new`: AJPES has not accepted it; `is_held_back`: a later report has it."""
+    """One event of a history. `new`: AJPES has not accepted it; `held_back`: a later report has it."""
 
     event_id: str
     cancels_event_id: str | None
@@ -74,8 +90,8 @@ class PendingEvent:
     change_date: date
     amount_cents: int
     recorded_at: datetime
-    is_new: bool
-    is_held_back: bool
+    new: bool
+    held_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +106,9 @@ class Exclusion:
 class PendingObligation:
     """An obligation with something new for AJPES, and its whole history in the order of recording.
 
-    `is_in_report`: the next report has it, with all events that are not held back. The reasons are those of
-    what is new in the report; where it is not in it, those of all that waits.
+    `in_report`: the next report has it, with all events that are not held back. The reasons are those of
+    what is new in the report; where the obligation is not in it, those of all that waits. `held_back`: at
+    least one event waits for a later report.
     """
 
     obligation: str
@@ -100,21 +117,17 @@ class PendingObligation:
     debtor_name: str
     debtor_account: str
     reasons: tuple[Reason, ...]
-    is_in_report: bool
-    exclusion: Exclusion | None
+    in_report: bool
+    held_back: bool
+    excluded: Exclusion | None
     events: tuple[PendingEvent, ...]
 
     @property
-    def is_held_back(self) -> bool:
-        """Whether at least one event waits for a later report."""
-        return any(event.is_held_back for event in self.events)
-
-    @property
     def reported_events(self) -> tuple[PendingEvent, ...]:
-        """The events that the next report has of it; nothing if it is not in there."""
-        if not self.is_in_report:
+        """The events that the next report has of it; none if it is not in there."""
+        if not self.in_report:
             return ()
-        return tuple(event for event in self.events if not event.is_held_back)
+        return tuple(event for event in self.events if not event.held_back)
 
 
 def stream_pending_obligations(connection: Connection, request: Request) -> Iterator[PendingObligation]:
@@ -203,8 +216,9 @@ def _obligation(
         debtor_name=first.debtor_name,
         debtor_account=first.debtor_account,
         reasons=tuple(_reasons(rows, going or new, late_before, is_known=is_known)),
-        is_in_report=bool(going),
-        exclusion=Exclusion(decision.since, decision.reason) if decision else None,
+        in_report=bool(going),
+        held_back=any(row.is_held_back for row in rows),
+        excluded=Exclusion(decision.since, decision.reason) if decision else None,
         events=tuple(map(_event, rows)),
     )
 

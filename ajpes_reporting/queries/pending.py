@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from ajpes_reporting.database.engine import rehearsing
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.ledger.reported import moved_months, stream_differences
 from ajpes_reporting.pipeline.build import request_for
@@ -73,12 +74,12 @@ class NextSpapp:
     totals: Mapping[str, str]
     moved: tuple[MovedMonth, ...]
     _connection: Connection
-    _desk: Context
+    _context: Context
 
     def differences(self) -> Iterator[Difference]:
         """Every account that AJPES has with other figures than the ledger; read anew each time."""
-        amounts = self._desk.report_settings[SPAPP.code].amounts
-        return stream_differences(self._connection, self._desk.provider, amounts)
+        amounts = self._context.report_settings[SPAPP.code].amounts
+        return stream_differences(self._connection, self._context.provider, amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,13 @@ class Pending:
             totals=selection.totals,
             moved=tuple(moved_months(connection, context.provider, request.amounts)),
             _connection=connection,
-            _desk=context,
+            _context=context,
         )
 
     def _next_period(self, kind: ReportKind) -> Period:
         """The current day or the last month, or the one after it if that was accepted already."""
-        period = kind.current_period(self.context.clock())
+        current = kind.period(self.context.clock().astimezone(LJUBLJANA).date())
+        period = current.previous() if kind.monthly else current
         latest = submissions.latest(self.connection, self.context.provider, kind.code, period.key)
         return period.next() if latest is not None and latest.state.is_accepted else period
 

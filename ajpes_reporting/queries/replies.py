@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import answers, submissions
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Reply:
     """One thing that came back, and where it lies in the archive.
 
-    `attempt` is the number of the try within its submission, `answer` that of the answer, where there is one.
+    `attempt` is the number of the attempt within its submission, `answer` that of the answer, where there is
+    one.
     """
 
     came_at: datetime
@@ -32,34 +34,40 @@ class Reply:
 
 
 def newest_reply(connection: Connection, submission: int, attempt: int | None = None) -> Reply:
-    """What came back last for a submission, or for one try, counted from 1.
+    """Returns what came back last for a submission, or for one attempt, counted from 1.
 
-    Raises `UsageError` if nothing came, or if there was no such try.
+    Raises `UsageError` if nothing came, or if there was no such attempt.
     """
     count = len(submissions.attempts_of(connection, submission))
+    see = _("see `ajpes-reporting show {number}`", number=submission)
     if attempt is not None and attempt > count:
         raise UsageError(
-            f"There is no attempt {attempt} of submission {submission}.",
-            f"see `ajpes-reporting show {submission}`",
+            _("There is no attempt {attempt} of submission {number}.", attempt=attempt, number=submission),
+            see,
         )
     found = [one for one in _replies(connection, submission) if attempt in (None, one.attempt)]
+    if not found and attempt is None:
+        raise UsageError(_("Nothing has come back for submission {number}.", number=submission), see)
     if not found:
-        tried = f"the attempt {attempt} of " if attempt else ""
         raise UsageError(
-            f"Nothing has come back for {tried}submission {submission}.",
-            f"see `ajpes-reporting show {submission}`",
+            _(
+                "Nothing has come back for attempt {attempt} of submission {number}.",
+                attempt=attempt,
+                number=submission,
+            ),
+            see,
         )
     return max(found, key=lambda one: one.came_at)
 
 
 def reply_of_answer(connection: Connection, provider: str, answer: int) -> Reply:
-    """The bytes of one answer. Raises `UsageError` if this provider has none with this number."""
+    """Returns where the bytes of one answer are. Raises `UsageError` if this provider has no such answer."""
     row = answers.owned(connection, provider, answer)
     return Reply(row.received_at, row.via, row.archive_path, row.sha256, row.submission, answer=answer)
 
 
 def _replies(connection: Connection, submission: int) -> Iterator[Reply]:
-    """Of a call the raw reply alone, where it was kept: the answer was cut out of it."""
+    """Yields of a call the raw reply alone, where that was kept: the answer was cut out of it."""
     tries = submissions.attempts_of(connection, submission)
     whole = set()
     for number, one in enumerate(tries, start=1):

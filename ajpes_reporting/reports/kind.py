@@ -150,6 +150,7 @@ class ReportKind:
     `code` is also the name of its section in `ajpes.toml`, of its subcommands and folders, in lower case.
     `title` says in one line what it is. `starts_at` is when the schedule starts it, in Ljubljana, unless
     `ajpes.toml` says otherwise. `example` are the lines of its section in a new `ajpes.toml`.
+    `counted_records` says in words how many records there are: "3 events".
     `record_mark` is how each record begins in the file. `needed_views` are those of a bank's own views
     without which silence would pass for a quiet day. `nothing_is_an_omission` says what to do
     about a report without rows; empty where a period without rows is quiet and nothing is sent.
@@ -165,7 +166,7 @@ class ReportKind:
     root: str
     namespace: str
     schema: str
-    record_noun: str
+    counted_records: Callable[[int], Message]
     record_mark: bytes
     answer_root: str
     answer_schema: str

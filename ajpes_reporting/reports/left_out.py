@@ -29,12 +29,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Events recorded after a cutoff: so many of so many obligations, up to a moment, and the first by name.
+    """Events recorded after a cutoff: so many of so many obligations, until a moment, and the first by name.
 
     `are_ahead`: some are recorded later than they can be; only a mistake does that.
     """
 
-    cutoff: datetime
+    after: datetime
     events: int
     obligations: int
     until: datetime
@@ -89,7 +89,7 @@ def _held_back(held: HeldBack) -> Finding:
     wait = "waits" if held.events == 1 else "wait"
     message = (
         f"{_counted(held.events, 'event')} of {_counted(held.obligations, 'obligation')} {wait} for a later"
-        f" report, recorded after {_time(held.cutoff)}, until {_time(held.until)}: {', '.join(named)}"
+        f" report, recorded after {_time(held.after)}, until {_time(held.until)}: {', '.join(named)}"
     )
     return Finding(
         Severity.NOTE, "held back", "recorded_at", "recorded-at.held-back", message, remedy, "No/dtVpis"

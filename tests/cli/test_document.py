@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.i18n import Message, speaking
-from ajpes_reporting.queries.document import document
+from ajpes_reporting.queries.document import document, untold
 
 
 class _Colour(StrEnum):
@@ -24,10 +24,10 @@ class _Told:
     path: Path
     parts: tuple[int, ...]
     text: str
-    _hidden: object
+    hidden: object = untold()
 
 
-def test_a_document_has_every_public_field_as_json_has_it():
+def test_a_document_has_every_told_field_as_json_has_it():
     """Programs that read `--json`: a moment says its offset, and nothing has a form of its own."""
     text = Message("{cents:eur}", {"cents": 123456})
     told = _Told(

@@ -179,7 +179,7 @@ def test_build_and_run_say_that_an_accepted_month_has_moved(
     ):
         command_line(["-w", str(late.folder), *command])
         told = " ".join(capsys.readouterr().out.split())
-        assert f"account {ONE}: balance 100.00, credit 100.00, debit 0.00 was accepted" in told
+        assert f"account {ONE}: accepted: balance 100.00 EUR, credit 100.00 EUR, debit 0.00 EUR; now:" in told
         assert "ajpes-reporting resubmit 1" in told
 
 

@@ -97,9 +97,9 @@ def test_an_obligation_that_ajpes_does_not_know_is_new(bank: Bank) -> None:
     bank.record(event("O-1", 1), event("O-1", 2))
     assert reasons(bank) == {"O-1": ["new"]}
     item = listed(bank)["O-1"]
-    assert item.is_in_report
-    assert not item.is_held_back
-    assert [(one.event_id, one.amount_cents, one.is_new) for one in item.events] == [
+    assert item.in_report
+    assert not item.held_back
+    assert [(one.event_id, one.amount_cents, one.new) for one in item.events] == [
         ("1", 10_000, True),
         ("2", 10_000, True),
     ]
@@ -112,7 +112,7 @@ def test_a_known_obligation_with_a_further_event_is_changed(bank: Bank) -> None:
     bank.time.pass_by(days=1)
     bank.record(event("O-1", 2, recorded=OF_18))
     assert reasons(bank) == {"O-1": ["changed"]}
-    assert [(one.event_id, one.is_new) for one in listed(bank)["O-1"].events] == [("1", False), ("2", True)]
+    assert [(one.event_id, one.new) for one in listed(bank)["O-1"].events] == [("1", False), ("2", True)]
 
 
 def test_an_event_of_a_day_that_was_accepted_is_late(bank: Bank) -> None:
@@ -200,7 +200,7 @@ def test_what_is_listed_is_what_build_writes(bank: Bank, tmp_path: Path) -> None
         told = {
             name: [one.event_id for one in item.reported_events]
             for name, item in listed(bank, day).items()
-            if item.is_in_report
+            if item.in_report
         }
         assert told == built(bank, tmp_path / day.key, day)
     assert set(listed(bank, NOV_17)) == {"O-1", "O-2", "O-3", "O-4"}
@@ -213,13 +213,13 @@ def test_what_a_cutoff_holds_back_is_listed_as_such(bank: Bank) -> None:
         event("O-1", 1, recorded=OF_17), event("O-1", 2, recorded=OF_18), event("O-2", 1, recorded=OF_18)
     )
     found = listed(bank, NOV_17)
-    assert [(name, item.is_in_report, item.is_held_back) for name, item in found.items()] == [
+    assert [(name, item.in_report, item.held_back) for name, item in found.items()] == [
         ("O-1", True, True), ("O-2", False, True),
     ]  # fmt: skip
     assert [one.event_id for one in found["O-1"].reported_events] == ["1"]
     assert found["O-2"].reported_events == ()
     assert reasons(bank, NOV_17) == {"O-1": ["new"], "O-2": ["new"]}
-    assert not any(item.is_held_back for item in listed(bank, NOV_18).values())
+    assert not any(item.held_back for item in listed(bank, NOV_18).values())
 
 
 def test_what_a_person_keeps_out_is_listed_with_the_reason(bank: Bank) -> None:
@@ -227,8 +227,8 @@ def test_what_a_person_keeps_out_is_listed_with_the_reason(bank: Bank) -> None:
     bank.record(event("O-1", 1), event("O-2", 1))
     exclude_obligation(bank.context, "O-2", "a court is asked")
     found = listed(bank)
-    assert [(name, item.is_in_report) for name, item in found.items()] == [("O-1", True), ("O-2", False)]
-    exclusion = found["O-2"].exclusion
+    assert [(name, item.in_report) for name, item in found.items()] == [("O-1", True), ("O-2", False)]
+    exclusion = found["O-2"].excluded
     assert exclusion is not None
     assert (exclusion.reason, exclusion.since) == ("a court is asked", bank.time())
 
@@ -355,13 +355,13 @@ def test_a_person_reads_amounts_in_euros_and_what_to_do(busy: Bank, call: Call) 
     assert (code, err) == (0, "")
     told = " ".join(out.split())
     assert "NODURS for 17 November 2026 holds 1 obligation with 1 event, 1 of them new for AJPES." in told
-    assert "O-1 new 1 01 2026-11-17 1234.56 2026-11-17 08:00" in told
+    assert "O-1 new 1 01 2026-11-17 1,234.56 EUR 2026-11-17 08:00" in told
     assert "1 event of 1 obligation waits for a later report" in told
     assert "person since 2026-11-18 17:" in told
     assert "=why" in told
     assert "`ajpes-reporting ledger include O-3`" in told
     assert "SPAPP for November 2026 holds 1 account" in told
-    assert "balance 100.00, credit 100.00, debit 0.00 was accepted" in told
+    assert "accepted: balance 100.00 EUR, credit 100.00 EUR, debit 0.00 EUR; now:" in told
     assert "ajpes-reporting resubmit 1" in told
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.nodurs import answer, left_out, rules, select, write
 from ajpes_reporting.reports.nodurs.settings import NodursSettings
@@ -33,7 +33,7 @@ NODURS = ReportKind(
     root=write.ROOT,
     namespace=write.NAMESPACE,
     schema="nodurs-20100601.xsd",
-    record_noun="events",
+    counted_records=lambda count: _n("{count:count} event", "{count:count} events", count),
     record_mark=write.EVENT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,

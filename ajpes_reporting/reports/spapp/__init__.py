@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Month, Period
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.reports.kind import ReportKind
 from ajpes_reporting.reports.spapp import answer, rules, select, write
 from ajpes_reporting.reports.spapp.settings import SpappSettings
@@ -36,7 +36,7 @@ SPAPP = ReportKind(
     root=write.ROOT,
     namespace=write.NAMESPACE,
     schema="spapp-20100601.xsd",
-    record_noun="accounts",
+    counted_records=lambda count: _n("{count:count} account", "{count:count} accounts", count),
     record_mark=write.ACCOUNT,
     answer_root=answer.ROOT,
     answer_schema=answer.SCHEMA,

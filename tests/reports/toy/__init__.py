@@ -16,7 +16,7 @@ from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
 from ajpes_reporting.domain.calendar import nodurs_deadline
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.periods import Day, Period
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.reports.kind import (
     FileRules,
     FileRuleSettings,
@@ -116,7 +116,7 @@ TOY = ReportKind(
     root="Toy",
     namespace="urn:toy",
     schema=str(_FOLDER / "toy.xsd"),
-    record_noun="toys",
+    counted_records=lambda count: _n("{count:count} toy", "{count:count} toys", count),
     record_mark=b"<Thing",
     answer_root="ToyOdgovor",
     answer_schema=str(_FOLDER / "toyodgovor.xsd"),

@@ -1,0 +1,78 @@
+"""Words that every face uses: deadlines, severities, records, what may be left out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.i18n import NOTHING, Message, _, _n
+from ajpes_reporting.i18n.formats import LJUBLJANA
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_SEVERITIES = {
+    "error": _("error"),
+    "warning": _("warning"),
+    "note": _("note"),
+    "critical": _("critical"),
+}
+_MOST_MINUTES = 120
+_MOST_HOURS = 48
+
+
+def severity_in_words(code: str) -> str:
+    """Returns how serious something is: of a finding, an alarm, or a row of an answer."""
+    return _SEVERITIES.get(code, code)
+
+
+def due_in_words(deadline: datetime, now: datetime) -> Message:
+    """Returns when a report is due and how much time is left, or how late it is, as a sentence."""
+    left = deadline - now
+    today = deadline.astimezone(LJUBLJANA).date() == now.astimezone(LJUBLJANA).date()
+    if left < timedelta():
+        ago = _ago(-left)
+        if today:
+            return _("It was due today at {at:clock}, {ago}.", at=deadline, ago=ago)
+        return _("It was due on {day:date} at {at:clock}, {ago}.", day=_day(deadline), at=deadline, ago=ago)
+    away = _from_now(left)
+    if today:
+        return _("Due today {at:clock}, {from_now}.", at=deadline, from_now=away)
+    return _("Due on {day:date} {at:clock}, {from_now}.", day=_day(deadline), at=deadline, from_now=away)
+
+
+def record_in_words(obligation: str | None, event: str | None, account: str | None) -> Message:
+    """Returns how an operator calls the record that AJPES speaks of; nothing for the report as a whole."""
+    if obligation and event:
+        return _("{obligation} / event {event}", obligation=obligation, event=event)
+    if obligation:
+        return Message("{obligation}", {"obligation": obligation})
+    return _("account {account}", account=account) if account else NOTHING
+
+
+def _day(moment: datetime) -> object:
+    return moment.astimezone(LJUBLJANA).date()
+
+
+def _from_now(span: timedelta) -> Message:
+    minutes, hours, days = _lengths(span)
+    if minutes < _MOST_MINUTES:
+        return _n("{count} minute from now", "{count} minutes from now", minutes)
+    if hours < _MOST_HOURS:
+        return _n("{count} hour from now", "{count} hours from now", hours)
+    return _n("{count} day from now", "{count} days from now", days)
+
+
+def _ago(span: timedelta) -> Message:
+    minutes, hours, days = _lengths(span)
+    if minutes < _MOST_MINUTES:
+        return _n("{count} minute ago", "{count} minutes ago", minutes)
+    if hours < _MOST_HOURS:
+        return _n("{count} hour ago", "{count} hours ago", hours)
+    return _n("{count} day ago", "{count} days ago", days)
+
+
+def _lengths(span: timedelta) -> tuple[int, int, int]:
+    """So many minutes, hours or days, each rounded down."""
+    minutes = int(span.total_seconds() // 60)
+    return minutes, minutes // 60, minutes // 1440
