@@ -62,9 +62,9 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
 
 def _propose(session: Session, source: str) -> None:
     """What a WSDL asks for in words, and the settings for it: to paste, or as JSON."""
-    from ajpes_reporting.deliver.proposal import describe_interface, propose
+    from ajpes_reporting.deliver.soap.proposal import describe_interface, propose
+    from ajpes_reporting.deliver.soap.wsdl import read_wsdl
     from ajpes_reporting.deliver.soap_way import SoapWay
-    from ajpes_reporting.deliver.wsdl import read_wsdl
 
     workspace = session.workspace_if_any()
     tell = session.say if session.as_json else echo
@@ -92,7 +92,7 @@ def _propose(session: Session, source: str) -> None:
 
 def _file_of(session: Session, workspace: Workspace | None, source: str, tell: Callable[[str], None]) -> Path:
     """The file that is named, or what was fetched from the address."""
-    from ajpes_reporting.deliver.wsdl_download import download, is_address
+    from ajpes_reporting.deliver.soap.wsdl_download import download, is_address
 
     if not is_address(source):
         return Path(source)

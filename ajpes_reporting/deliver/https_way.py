@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver.way import Setup, Way
 from ajpes_reporting.sections import ProxiedSection, SecretReference
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 class HttpsWay(ProxiedSection, Way):
     """A way over HTTPS with certificates on both sides (instruction, section 4)."""
-
-    shows_certificate: ClassVar[bool] = True
 
     client_certificate: str | None = None
     client_key: str | None = None

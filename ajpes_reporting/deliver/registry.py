@@ -30,7 +30,7 @@ def sections(chosen: Sequence[str], last: str = "or") -> str:
 
 def answers_later(name: str) -> bool:
     """Whether what goes by this way is answered in a box."""
-    return any(way.name == name and way.answers_later for way in WAYS)
+    return any(way.name == name and way.answers_later() for way in WAYS)
 
 
 def large_first(carriers: Sequence[Carrier]) -> list[Carrier]:

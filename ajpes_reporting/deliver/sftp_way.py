@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from ajpes_reporting.deliver.folders import AS_INSTRUCTED, Folders
+from ajpes_reporting.deliver.sftp.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.way import Way
 from ajpes_reporting.sections import ProxiedSection, Seconds, SecretReference
 
 if TYPE_CHECKING:
-    from ajpes_reporting.deliver.sftp import SftpCarrier
+    from ajpes_reporting.deliver.sftp.carrier import SftpCarrier
     from ajpes_reporting.deliver.way import Setup
 
 
@@ -22,7 +22,6 @@ class SftpWay(ProxiedSection, Way):
     name: ClassVar[str] = "sftp"
     title: ClassVar[str] = "SFTP"
     for_large_reports: ClassVar[bool] = True
-    answers_later: ClassVar[bool] = True
     keys: ClassVar[tuple[str, ...]] = ("private_key",)
     example: ClassVar[str] = """\
 # The exchange server, for SPAPP and as the second way for NODURS.
@@ -57,8 +56,8 @@ class SftpWay(ProxiedSection, Way):
 
     def carrier(self, setup: Setup) -> SftpCarrier:
         """The carrier of `sftp.py`. Raises `ConfigurationError`."""
-        from ajpes_reporting.deliver.session import SftpServer
-        from ajpes_reporting.deliver.sftp import SftpCarrier
+        from ajpes_reporting.deliver.sftp.carrier import SftpCarrier
+        from ajpes_reporting.deliver.sftp.session import SftpServer
 
         return SftpCarrier(
             SftpServer(

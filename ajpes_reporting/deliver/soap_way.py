@@ -12,7 +12,7 @@ from ajpes_reporting.deliver.https_way import HttpsWay
 from ajpes_reporting.sections import Seconds, SecretReference
 
 if TYPE_CHECKING:
-    from ajpes_reporting.deliver.soap import SoapCarrier
+    from ajpes_reporting.deliver.soap.carrier import SoapCarrier
     from ajpes_reporting.deliver.way import Setup
 
 
@@ -68,8 +68,8 @@ class SoapWay(HttpsWay):
 
     def carrier(self, setup: Setup) -> SoapCarrier:
         """The carrier of `soap.py`. Raises `ConfigurationError`."""
-        from ajpes_reporting.deliver.shape import SoapNames, entry_role
-        from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
+        from ajpes_reporting.deliver.soap.carrier import SoapCarrier, SoapEndpoint
+        from ajpes_reporting.deliver.soap.shape import SoapNames, entry_role
         from ajpes_reporting.deliver.tls import client_context
 
         password = self._secret(setup, "password") or ""

@@ -53,8 +53,7 @@ class Way(Section):
     `name` is that of the section, of `--via` and of the journal: at most ten small letters. `title` is
     how people call it. `reports` names the reports that may go by it, in lower case; empty: every one.
     `for_large_reports`: it is the first choice for a file above `nodurs.sftp_above_bytes`.
-    `answers_later`: answers come into a box, see `answer_box`. `shows_certificate`: the authority asks
-    for our certificate, see `certificate`. `keys` are the settings that name a file with a private key, which
+    `keys` are the settings that name a file with a private key, which
     is nobody else's to read. `example` is the section in a new `ajpes.toml`, commented out.
     A date that ends in `_expires` tells until when a setting holds, and raises an alarm in time.
     """
@@ -63,8 +62,6 @@ class Way(Section):
     title: ClassVar[str]
     reports: ClassVar[tuple[str, ...]] = ()
     for_large_reports: ClassVar[bool] = False
-    answers_later: ClassVar[bool] = False
-    shows_certificate: ClassVar[bool] = False
     keys: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str]
 
@@ -78,8 +75,13 @@ class Way(Section):
         raise NotImplementedError
 
     def answer_box(self, setup: Setup) -> AnswerBox:
-        """Where answers come later. Raises `ConfigurationError`."""
+        """Where answers come later, for a way that overrides this. Raises `ConfigurationError`."""
         raise NotImplementedError
+
+    @classmethod
+    def answers_later(cls) -> bool:
+        """Whether what goes by this way is answered in a box: whether it has an `answer_box` of its own."""
+        return cls.answer_box is not Way.answer_box
 
     @property
     def seconds_to_wait_for_answer(self) -> float:
@@ -87,8 +89,16 @@ class Way(Section):
         return 0
 
     def certificate(self, setup: Setup) -> CertificateDates:
-        """Until when our certificate holds. Raises `ConfigurationError` if it cannot be read."""
+        """Until when our certificate holds, for a way that overrides this.
+
+        Raises `ConfigurationError` if the certificate cannot be read.
+        """
         raise NotImplementedError
+
+    @classmethod
+    def shows_certificate(cls) -> bool:
+        """Whether the authority asks for our certificate: whether this way has a `certificate` of its own."""
+        return cls.certificate is not Way.certificate
 
     def expiries(self) -> Iterator[Expiry]:
         """What the settings say will run out."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 from ajpes_reporting.eplacila.errors import NotAuthentic
 from ajpes_reporting.eplacila.reading import read_moment
 from ajpes_reporting.i18n import _
-from ajpes_reporting.network.pem import straightened
+from ajpes_reporting.network.pem import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ class Verifier:
 
 def read_public_key(content: bytes) -> RSAPublicKey:
     """Return UJP's public key from PEM, or from the bare Base64 in which UJP sends it. Raises ValueError."""
-    content = straightened(content)
+    content = normalized(content)
     if b"-----BEGIN" in content:
         key = load_pem_public_key(content)
     else:

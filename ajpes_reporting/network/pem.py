@@ -112,7 +112,7 @@ def read_private_key(content: bytes, password: str | None) -> PrivateKeyTypes:
         return load_der_private_key(content, secret)
     for block in _BLOCK.finditer(content):
         if block[1].endswith(b"PRIVATE KEY"):
-            return load_pem_private_key(_straightened(block[0]), secret)
+            return load_pem_private_key(_trimmed_lines(block[0]), secret)
     return load_pem_private_key(content, secret)
 
 
@@ -138,9 +138,9 @@ def as_pem(certificates: bytes, key: bytes) -> bytes:
     return chain.encode() + clear
 
 
-def straightened(content: bytes) -> bytes:
+def normalized(content: bytes) -> bytes:
     """PEM, or bare Base64, without what an editor has put round or between its lines."""
-    return _straightened(_plain(content).lstrip(_MARKS))
+    return _trimmed_lines(_plain(content).lstrip(_MARKS))
 
 
 def _plain(content: bytes) -> bytes:
@@ -148,7 +148,7 @@ def _plain(content: bytes) -> bytes:
     return content if _DER_HEAD.match(content) else content.replace(b"\0", b"")
 
 
-def _straightened(block: bytes) -> bytes:
+def _trimmed_lines(block: bytes) -> bytes:
     return b"\n".join(line.strip() for line in block.splitlines()) + b"\n"
 
 

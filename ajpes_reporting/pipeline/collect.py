@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.deliver import registry
-from ajpes_reporting.deliver.kept import kept_connections
+from ajpes_reporting.deliver.connection_pool import kept_connections
 from ajpes_reporting.domain.errors import (
     ConfigurationError,
     NotAllFetched,
@@ -52,7 +52,7 @@ def collect(context: Context) -> list[Taken]:
         recover_interrupted(context)
         waiting = apply_waiting(context, folder)
         if not any(context.answer_boxes(kind.name) for kind in context.kinds):
-            sections = registry.sections([way.name for way in registry.WAYS if way.answers_later])
+            sections = registry.sections([way.name for way in registry.WAYS if way.answers_later()])
             raise ConfigurationError(
                 f"The settings have no {sections}; there is nothing to collect from.", f"fill in {sections}"
             )

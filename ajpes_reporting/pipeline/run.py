@@ -17,7 +17,7 @@ from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.reported import reports_excluded
 from ajpes_reporting.deliver import route
-from ajpes_reporting.deliver.kept import kept_connections
+from ajpes_reporting.deliver.connection_pool import kept_connections
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.ports import Parcel, Progress, no_progress

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.deliver.kept import kept_connections
+from ajpes_reporting.deliver.connection_pool import kept_connections
 from ajpes_reporting.domain.calendar import LJUBLJANA, is_working_day
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, Replaced
 from ajpes_reporting.domain.states import State

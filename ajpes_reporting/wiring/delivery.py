@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ajpes_reporting.config import Settings, Workspace
+    from ajpes_reporting.deliver.soap.wsdl_download import Caller
     from ajpes_reporting.deliver.tls import CertificateDates
     from ajpes_reporting.deliver.way import Way
-    from ajpes_reporting.deliver.wsdl_download import Caller
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock, Parcel
 
 Made = TypeVar("Made")
@@ -76,7 +76,7 @@ def answer_boxes(workspace: Workspace, report: str, clock: Clock) -> list[Answer
     return [
         _open_or_closed(way, partial(way.answer_box, setup))
         for way in workspace.settings.ways(report)
-        if way.answers_later
+        if way.answers_later()
     ]
 
 
@@ -107,7 +107,7 @@ def certificates(workspace: Workspace) -> dict[str, Callable[[], CertificateDate
     return {
         way.name: partial(way.certificate, setup)
         for way in workspace.settings.ways()
-        if way.shows_certificate
+        if way.shows_certificate()
     }
 
 
@@ -116,8 +116,8 @@ def wsdl_caller(workspace: Workspace | None, clock: Clock) -> Caller:
 
     Raises `ConfigurationError`.
     """
+    from ajpes_reporting.deliver.soap.wsdl_download import Caller
     from ajpes_reporting.deliver.tls import client_context
-    from ajpes_reporting.deliver.wsdl_download import Caller
     from ajpes_reporting.network.tls_context import tls_context
 
     soap = workspace.settings.way(SoapWay) if workspace else None

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from ajpes_reporting.cli.main import run
-from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
+from ajpes_reporting.deliver.soap.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.soap_way import SoapWay
 from ajpes_reporting.deliver.way import Setup
 from ajpes_reporting.domain.outcomes import Delivered

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
-from ajpes_reporting.deliver.sftp import SftpServer
-from ajpes_reporting.deliver.soap import SoapCarrier, SoapEndpoint
+from ajpes_reporting.deliver.sftp.carrier import SftpServer
+from ajpes_reporting.deliver.soap.carrier import SoapCarrier, SoapEndpoint
 from ajpes_reporting.deliver.tls import TlsSettings, client_context
 from ajpes_reporting.domain.ports import Parcel
 from tests.servers import odd_sftp

@@ -58,7 +58,6 @@ class RestWay(HttpsWay):
     name: ClassVar[str] = "rest"
     title: ClassVar[str] = "REST"
     reports: ClassVar[tuple[str, ...]] = ("nodurs",)
-    answers_later: ClassVar[bool] = True
     example: ClassVar[str] = '# [rest]\n# url = "https://…/api"\n'
 
     url: str

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unreachable
 from ajpes_reporting.domain.ports import Parcel
 from tests.deliver.conftest import MakeParcel

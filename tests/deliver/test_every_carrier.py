@@ -102,7 +102,7 @@ def test_what_is_delivered_has_arrived_once_and_whole(line: Line, parcel: Parcel
     assert isinstance(outcome, Delivered)
     (arrived,) = line.arrived()
     assert parcel.path.read_bytes().partition(b"?>\n")[2].strip() in arrived
-    assert outcome.answer is not None or line.way(1).answers_later
+    assert outcome.answer is not None or line.way(1).answers_later()
     assert outcome.answer is None or b"BlokOdgovor" in outcome.answer.read_bytes()
     assert sum(done) == parcel.size_bytes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, Sighting, no_progress
 from tests.deliver.conftest import MakeCarrier, MakeParcel, MakeServer

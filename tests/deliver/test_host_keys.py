@@ -10,9 +10,9 @@ from dataclasses import replace
 import asyncssh
 import pytest
 
-from ajpes_reporting.deliver.host_key import read_pins
-from ajpes_reporting.deliver.kept import TurnedAway
-from ajpes_reporting.deliver.session import SftpServer, SftpSessions
+from ajpes_reporting.deliver.connection_pool import TurnedAway
+from ajpes_reporting.deliver.sftp.host_key import read_pins
+from ajpes_reporting.deliver.sftp.session import SftpServer, SftpSessions
 from ajpes_reporting.deliver.sftp_way import SftpWay
 from ajpes_reporting.domain.errors import ConfigurationError
 from tests.servers.cutting_proxy import CuttingProxy

@@ -28,7 +28,7 @@ from asyncssh.constants import (
     FXP_WRITE,
 )
 
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer
@@ -49,7 +49,7 @@ def carrier(odd_settings: SftpServer) -> SftpCarrier:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ajpes_reporting.deliver.upload._PAUSES", (0.1, 0.3))
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp.upload._PAUSES", (0.1, 0.3))
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typing import Literal
 import asyncssh
 import pytest
 
-from ajpes_reporting.deliver.box import Box
-from ajpes_reporting.deliver.client import ListingLimits
-from ajpes_reporting.deliver.session import SftpSessions
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.answer_folder import AnswerFolder
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.client import ListingLimits
+from ajpes_reporting.deliver.sftp.session import SftpSessions
 from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import UNRECORDED, Parcel, RemoteAnswer, Sighting
@@ -37,7 +37,7 @@ def carrier(odd_settings: SftpServer) -> SftpCarrier:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ajpes_reporting.deliver.upload._PAUSES", (0.1, 0.3))
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp.upload._PAUSES", (0.1, 0.3))
 
 
 def inbox(odd: OddSftp) -> Path:
@@ -797,7 +797,7 @@ def test_what_is_passed_over_is_told_once(
         (box / name).write_bytes(b"<BlokOdg")
     with SftpSessions(odd_settings).open() as sftp:
         for _poll in range(2):
-            assert Box(sftp, "nodurs/iz_ajpes", "nodurs").new(nothing_known) == []
+            assert AnswerFolder(sftp, "nodurs/iz_ajpes", "nodurs").new(nothing_known) == []
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 5
     for name in ("2026", "pipe", "a.xml.filepart", "b.PART", "c.tmp"):
@@ -924,7 +924,7 @@ def test_a_full_disk_of_ours_is_not_told_as_the_servers_fault(
     (odd.root / "nodurs/iz_ajpes/a.xml").write_bytes(b"<BlokOdgovor/>")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "full.part").symlink_to("/dev/full")
-    monkeypatch.setattr("ajpes_reporting.deliver.sftp._local_name", lambda _remote: "full")
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp.carrier._local_name", lambda _remote: "full")
     with pytest.raises(NotDelivered, match="cannot be kept: No space left on device") as told:
         list(carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"))
     assert "disk of this machine" in told.value.remedy
@@ -936,7 +936,7 @@ def test_a_listing_without_an_end_is_given_up_and_told(
     """What was found until then is fetched all the same; a run is not held for ever."""
     (odd.root / "nodurs/iz_ajpes/7.xml").write_bytes(b"12345")
     odd.orders.endless = True
-    carrier = SftpCarrier(replace(odd_settings, listing=ListingLimits(names=1_000)))
+    carrier = SftpCarrier(replace(odd_settings, listing_limits=ListingLimits(names=1_000)))
     fetched = []
     with pytest.raises(NotDelivered, match="given up after 1,"):
         for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
@@ -953,15 +953,15 @@ def test_a_drop_folder_without_an_end_takes_the_report(
 ) -> None:
     """Clearing leftovers away is housekeeping; by count, by bytes and by time it has an end."""
     odd.orders.endless = True
-    assert isinstance(SftpCarrier(replace(odd_settings, listing=limits)).deliver(parcel), Delivered)
+    assert isinstance(SftpCarrier(replace(odd_settings, listing_limits=limits)).deliver(parcel), Delivered)
 
 
 def test_a_flood_of_new_names_is_fetched_the_newest_first(
     odd: OddSftp, carrier: SftpCarrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer that somebody waits for is among the newest; the others follow the next time."""
-    monkeypatch.setattr("ajpes_reporting.deliver.box._MOST_NEW", 10)
-    monkeypatch.setattr("ajpes_reporting.deliver.box._ASKED_AT_ONCE", 7)
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp.answer_folder._MOST_NEW", 10)
+    monkeypatch.setattr("ajpes_reporting.deliver.sftp.answer_folder._ASKED_AT_ONCE", 7)
     box = odd.root / "nodurs/iz_ajpes"
     for number in range(35):
         (box / f"{number}.xml").write_bytes(b"x")

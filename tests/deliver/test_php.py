@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from ajpes_reporting.deliver.envelope import SoapNames
+from ajpes_reporting.deliver.soap.envelope import SoapNames
 from ajpes_reporting.domain.outcomes import Delivered
 from tests.deliver.conftest import Keys, MakeCarrier, MakeParcel
 from tests.deliver.test_shapes import ENTRIES, ROLES, SAMPLE, WSDLS

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from ajpes_reporting.deliver.private_key import read_private_key
-from ajpes_reporting.deliver.session import SftpServer, SftpSessions
+from ajpes_reporting.deliver.sftp.private_key import read_private_key
+from ajpes_reporting.deliver.sftp.session import SftpServer, SftpSessions
 from ajpes_reporting.domain.errors import ConfigurationError
 from tests.servers.sshd import Sshd
 

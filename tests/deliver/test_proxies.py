@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ajpes_reporting.deliver.session import SftpServer
-from ajpes_reporting.deliver.sftp import SftpCarrier
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier
+from ajpes_reporting.deliver.sftp.session import SftpServer
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Carrier, Parcel

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from ajpes_reporting.deliver.replies.answer import Call
-from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
-from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
+from ajpes_reporting.deliver.soap.replies.answer import Call
+from ajpes_reporting.deliver.soap.replies.read import Question, Reading, read_reply
+from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from tests import poison, replies
 from tests.deliver.conftest import REPORT
 
@@ -259,6 +259,6 @@ def test_what_nobody_foresaw_is_told_as_unusable(tmp_path: Path, monkeypatch: py
     def broken(*_given: object) -> None:
         raise KeyError("zzz")
 
-    monkeypatch.setattr("ajpes_reporting.deliver.replies.encoding.in_utf8", broken)
+    monkeypatch.setattr("ajpes_reporting.deliver.soap.replies.encoding.in_utf8", broken)
     with pytest.raises(UnusableReplyError, match="KeyError"):
         read(tmp_path, reply(poison.answer()))

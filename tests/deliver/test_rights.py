@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from ajpes_reporting.deliver.folders import Folders
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.folders import Folders
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer, Sighting

@@ -17,7 +17,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from ajpes_reporting.deliver.sftp import SftpCarrier, SftpServer
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier, SftpServer
 from ajpes_reporting.domain.errors import ConfigurationError, NotAllFetched, NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Unknown, Unreachable
 from ajpes_reporting.domain.ports import Parcel, RemoteAnswer

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from ajpes_reporting.deliver import payload
-from ajpes_reporting.deliver.envelope import Envelope, SoapNames, make_envelope
-from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
+from ajpes_reporting.deliver.soap import payload
+from ajpes_reporting.deliver.soap.envelope import Envelope, SoapNames, make_envelope
+from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Unknown
 from ajpes_reporting.domain.ports import Parcel, no_progress
 from tests.deliver.conftest import NODURS, PASSWORD, WSDL, Keys, MakeCarrier, MakeParcel
+from tests.deliver.handovers import Watched, refuse
 from tests.servers.https import HttpsServer
 from tests.servers.wsdl_authority import WsdlAuthority, canonical, report_in
 
@@ -141,11 +142,7 @@ def test_in_no_shape_the_message_is_whole_before_the_last_moment(
     server.behaviour = authority.behaviour()
     names = SoapNames(**{"roles": ROLES, **case.settings})
     carrier = make_carrier(server.port, wsdl=wsdl, names=names, ident=ENTRIES)
-
-    def replaced() -> None:
-        raise NotDelivered("another run has taken its place")
-
-    outcome = carrier.deliver(report, no_progress, lambda _waits_as: replaced)
+    outcome = carrier.deliver(report, no_progress, Watched(still_ours=refuse))
     assert isinstance(outcome, Unknown)
     assert (authority.received, authority.objections) == ([], [])
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from ajpes_reporting.deliver.kept import TurnedAway, kept_connections
-from ajpes_reporting.deliver.session import SftpServer, SftpSessions
+from ajpes_reporting.deliver.connection_pool import TurnedAway, kept_connections
+from ajpes_reporting.deliver.sftp.session import SftpServer, SftpSessions
 from ajpes_reporting.domain.errors import NotDelivered
 from tests.servers.cutting_proxy import CuttingProxy
 from tests.servers.odd_sftp import PASSWORD, USERNAME, Door, OddSftp, say_goodbye

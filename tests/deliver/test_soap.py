@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from ajpes_reporting.deliver.envelope import SoapNames
+from ajpes_reporting.deliver.soap.envelope import SoapNames
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Refused
 from ajpes_reporting.domain.ports import Parcel

@@ -23,11 +23,11 @@ from ajpes_reporting.cli.main import run
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
-from ajpes_reporting.deliver.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.registry import WAYS
-from ajpes_reporting.deliver.replies.answer import Call
-from ajpes_reporting.deliver.replies.read import Question, Reading, read_reply
-from ajpes_reporting.deliver.replies.unusable import UnusableReplyError
+from ajpes_reporting.deliver.soap.envelope import SoapNames, make_envelope
+from ajpes_reporting.deliver.soap.replies.answer import Call
+from ajpes_reporting.deliver.soap.replies.read import Question, Reading, read_reply
+from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.outcomes import Delivered
 from ajpes_reporting.eplacila.notices import TimeWindow

@@ -251,7 +251,7 @@ def test_after_an_outage_the_report_still_goes_by_the_other_way(
     """The lock's session has died with the database; nobody else came, so the run goes on."""
     bank.record(event("O-1", 1))
     monkeypatch.setattr(
-        "ajpes_reporting.deliver.soap.SoapCarrier.deliver",
+        "ajpes_reporting.deliver.soap.carrier.SoapCarrier.deliver",
         lambda *_args: (end_sessions(postgres, database_url), Unreachable("it is down"))[1],
     )
     result = bank.run()

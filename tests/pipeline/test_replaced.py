@@ -20,7 +20,7 @@ from ajpes_reporting.alarms.conditions import conditions
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.lease import lease
-from ajpes_reporting.deliver.soap import SoapCarrier
+from ajpes_reporting.deliver.soap.carrier import SoapCarrier
 from ajpes_reporting.domain.errors import Replaced, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, due, submissions

@@ -24,8 +24,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 
-from ajpes_reporting.deliver.sftp import SftpCarrier
-from ajpes_reporting.deliver.soap import SoapCarrier
+from ajpes_reporting.deliver.sftp.carrier import SftpCarrier
+from ajpes_reporting.deliver.soap.carrier import SoapCarrier
 from ajpes_reporting.journal.archive import Archive
 
 from .poison import OTHER_ANSWERS, POISONS

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting import wiring
 from ajpes_reporting.database.engine import writing
-from ajpes_reporting.deliver import sftp, soap
+from ajpes_reporting.deliver.sftp import carrier as sftp
+from ajpes_reporting.deliver.soap import carrier as soap
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, orphans, submissions

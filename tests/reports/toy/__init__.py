@@ -105,7 +105,7 @@ def _read_row(row: Record) -> AnswerRow:
 
 
 def _deadline(period: Period, _days_off: frozenset[date]) -> datetime:
-    return nodurs_deadline(Day(period.first_day))
+    return nodurs_deadline(period.first_day)
 
 
 TOY = ReportKind(

@@ -1,0 +1,228 @@
+"""Signing in at the exchange server, with what it asks for, in the order in which it asks.
+
+The server is asked first what it takes; then the key and the password are each shown once at most: wrong
+ones that are repeated close accounts. Whether it takes a password as such, or as the answer to a question, is
+no matter of ours; a question that asks for something else is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from paramiko import AuthenticationException, BadAuthenticationType, SSHException
+
+from ajpes_reporting.deliver.connection_pool import TurnedAway
+from ajpes_reporting.domain.escaping import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from threading import Event
+
+    import paramiko
+
+    from ajpes_reporting.deliver.sftp.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+_KEY, _PASSWORD, _QUESTIONS = "publickey", "password", "keyboard-interactive"
+_MOST_SHOWN = 1000
+_NEW_PASSWORD = re.compile(r"\bnew password|\bre-?(type|enter)\b|nov[aeo]\w* geslo", re.IGNORECASE)
+_HAS_EXPIRED = re.compile(
+    r"password[^.]{0,30}\bexpired\b|\b(must|required to|have to) change\b|geslo[^.]{0,30}\bpotek",
+    re.IGNORECASE,
+)
+_NO_MORE = re.compile(r"too many\b.{0,30}authenti|no more auth|auth\w* (has )?failed|denied", re.IGNORECASE)
+_CODE = re.compile(
+    r"\b(code|passcode|token|otp|totp|pin|one.?time|verification|authenticator|challenge|response|sms|koda|kodo"
+    r"|enkratn\w*)\b",
+    re.IGNORECASE,
+)
+_CHECK = "Check sftp.username and the key or password; ask the authority whether it knows them."
+_NO_PERSON = (
+    "Ask the authority for a login with a key, a password or both: nobody is there to type in a code."
+)
+_EXPIRED = "Agree on a new password with the authority, and set sftp.password; nothing was changed from here."
+
+
+class SignIn:
+    """One login of `username` at the server called `name`, with a key, a password, or both."""
+
+    def __init__(
+        self, transport: Transport, name: str, username: str, key: paramiko.PKey | None, password: str | None
+    ) -> None:
+        self._transport = transport
+        self._name = name
+        self._username = username
+        self._key = key
+        self._password = password
+        self._taken: list[str] = []  # methods that brought us a step further
+        self._refused: list[str] = []
+        self._banner = b""
+        self._has_answered = False
+
+    def perform(self) -> None:
+        """Signs in. Raises `TurnedAway` if that is not possible, saying why, and what paramiko raises."""
+        every = (_KEY, _PASSWORD)  # where the server does not say what it takes
+        name = self._username
+        asked = self._try("none", lambda login, event: login.auth_none(name, event), every)
+        while asked:
+            asked = self._next_step(asked)
+
+    def _next_step(self, asked: Sequence[str]) -> Sequence[str]:
+        """Does one thing the server asks for; returns what it asks for then, nothing if we are in."""
+        used = {*self._taken, *self._refused}
+        name, key, password = self._username, self._key, self._password
+        if key is not None and _KEY in asked and _KEY not in used:
+            return self._try(_KEY, lambda login, event: login.auth_publickey(name, key, event), asked)
+        if password is not None and not self._password_is_wrong:
+            if _PASSWORD in asked and _PASSWORD not in used:
+                return self._show_password(password, asked)
+            if _QUESTIONS in asked and _QUESTIONS not in used:
+                return self._try(
+                    _QUESTIONS, lambda login, event: login.auth_interactive(name, self._answer, event), asked
+                )
+        raise self._turned_away(asked)
+
+    def _try(self, method: str, begin: Callable[[Any, Event], None], asked: Sequence[str]) -> Sequence[str]:
+        """Shows one thing; returns what is asked for then. What is refused is not shown again."""
+        try:
+            then = self._transport.attempt(begin)
+        except BadAuthenticationType as error:
+            self._refused.append(method)
+            return error.allowed_types or asked
+        except AuthenticationException as error:
+            if "agree on a pubkey algorithm" in str(error):
+                raise self._no_signature() from error
+            if _NO_MORE.search(self._transport.farewell):
+                raise self._broken_off(method) from error
+            if not self._transport.said_no:
+                raise  # it said nothing: it was too slow, or hung up
+            self._refused.append(method)
+            if not self._transport.is_active():
+                raise self._turned_away(asked) from None
+            return asked
+        finally:
+            self._show_banner()
+        self._taken.append(method)
+        return then
+
+    def _broken_off(self, method: str) -> TurnedAway:
+        """Some servers hang up in the place of a refusal, and say so: it counts as one."""
+        return TurnedAway(
+            f"{self._name} broke off the login of {self._username!r} at {_spoken(method)}. "
+            f"It says: {shown(self._transport.farewell)}",
+            _CHECK,
+        )
+
+    def _no_signature(self) -> TurnedAway:
+        return TurnedAway(
+            f"{self._name} takes no signature that the RSA key of sftp.private_key can make with SHA-2.",
+            "Ask the authority to take a key of the kind ssh-ed25519; SHA-1 is not supported here.",
+        )
+
+    def _show_password(self, password: str, asked: Sequence[str]) -> Sequence[str]:
+        name = self._username
+        try:
+            return self._try(
+                _PASSWORD, lambda login, event: login.auth_password(name, password, event), asked
+            )
+        except SSHException as error:
+            if str(error) != "Illegal info request from server":  # so paramiko calls what it does not expect
+                raise
+        raise new_password_wanted(self._name, name)
+
+    def _answer(self, _title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+        """The answers to the server's questions: to none, or to one that asks for the password."""
+        if not prompts:
+            return []
+        questions = " ".join(prompt for prompt, _echo in prompts)
+        said = f"{instructions} {questions}".strip()[:_MOST_SHOWN]
+        if _NEW_PASSWORD.search(questions) or wants_new_password(said):
+            raise new_password_wanted(self._name, self._username, said)
+        [(prompt, is_shown), *others] = prompts
+        if others or is_shown or _CODE.search(prompt):
+            raise TurnedAway(f"{self._name} asks what only a person can answer: {shown(said)}", _NO_PERSON)
+        if self._has_answered or self._password is None:
+            self._refused.append(_QUESTIONS)
+            raise self._turned_away(())
+        self._has_answered = True
+        return [self._password]
+
+    @property
+    def _password_is_wrong(self) -> bool:
+        return _PASSWORD in self._refused or _QUESTIONS in self._refused
+
+    def _turned_away(self, asked: Sequence[str]) -> TurnedAway:
+        farewell = f" It says: {shown(self._transport.farewell)}" if self._transport.farewell else ""
+        further = [_spoken(method) if method not in self._taken else _another(method) for method in asked]
+        shown_ones = [_spoken(method) for method in self._taken if method != "none"]
+        if shown_ones and not self._refusals:
+            return TurnedAway(
+                f"{self._name} took {' and '.join(shown_ones)}, and demands more: {' or '.join(further)}."
+                f"{farewell}",
+                self._what_to_set(asked),
+            )
+        if not self._refusals:
+            return TurnedAway(
+                f"{self._name} does not let {self._username!r} sign in with {self._configured}. "
+                f"It takes: {', '.join(asked) or 'nothing that it names'}.{farewell}",
+                self._what_to_set(asked),
+            )
+        ways = " or ".join(_spoken(method) for method in self._refusals)
+        takes = f" It takes: {', '.join(asked)}." if asked else ""
+        return TurnedAway(
+            f"{self._name} does not admit {self._username!r} with {ways}.{takes}{farewell}",
+            _CHECK,
+        )
+
+    @property
+    def _refusals(self) -> list[str]:
+        """What was shown and not taken; that a method is not open says nothing about key or password."""
+        return [method for method in self._refused if method != "none"]
+
+    @property
+    def _configured(self) -> str:
+        configured = (_KEY if self._key is not None else "", _PASSWORD if self._password is not None else "")
+        return " and ".join(_spoken(method) for method in configured if method)
+
+    def _what_to_set(self, asked: Sequence[str]) -> str:
+        if self._key is None and _KEY in asked:
+            return "Set sftp.private_key, and give its public key to the authority."
+        if self._password is None and {_PASSWORD, _QUESTIONS} & set(asked):
+            return "Set sftp.password too." if self._key is not None else "Set sftp.password."
+        return "Ask the authority for a login with a key, a password or both, and nothing more."
+
+    def _show_banner(self) -> None:
+        """Logs what the server tells before the login, such as who may use it; once."""
+        banner = self._transport.get_banner() or b""
+        if banner and banner != self._banner:
+            self._banner = banner
+            self._transport.notice = text = banner[:_MOST_SHOWN].decode(errors="replace").strip()
+            more = "…" if len(banner) > _MOST_SHOWN else ""
+            _log.info("%s says before the login: %s%s", self._name, shown(text), more)
+
+
+def wants_new_password(said: str) -> bool:
+    """Whether a server's text says that the password has expired."""
+    return _HAS_EXPIRED.search(said) is not None
+
+
+def new_password_wanted(name: str, username: str, said: str = "") -> TurnedAway:
+    """Tells that the password has expired; `said` is what the server says of it."""
+    says = f" It says: {shown(said)}" if said else ""
+    return TurnedAway(f"{name} demands a new password for {username!r}.{says}", _EXPIRED)
+
+
+def _another(method: str) -> str:
+    return "another key" if method == _KEY else "another password"
+
+
+def _spoken(method: str) -> str:
+    return {
+        "none": "its very beginning",
+        _KEY: "the key of sftp.private_key",
+        _PASSWORD: "the password of sftp.password",
+        _QUESTIONS: "the password of sftp.password",
+    }.get(method, method)

@@ -1,0 +1,450 @@
+"""The two ways in which a report gets into v_ajpes, and what the folders tell of it afterwards.
+
+By rename it is written under another name, and gets its own when it is whole: half a report is never seen,
+and the plain rename of SFTP does not overwrite. Directly, where the server lets nobody rename, it is written
+under its own name: whoever takes it too early has half of it. Then all is uncertain from the first byte on,
+unless what lies there afterwards is a part of it and can be taken back: so nobody has taken it.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import re
+import time
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from ajpes_reporting.deliver.sftp import listing
+from ajpes_reporting.deliver.sftp.protocol import IS_IT_FULL, ONLY_XML, NoSuchFile, Refused
+from ajpes_reporting.deliver.sftp.remote_files import (
+    Content,
+    Removal,
+    compare,
+    find,
+    find_by_content,
+    glimpse,
+    is_part,
+    search,
+    state_of,
+    take_away,
+)
+from ajpes_reporting.deliver.sftp.writing import Writing
+from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ajpes_reporting.deliver.sftp.client import Client
+    from ajpes_reporting.deliver.sftp.remote_files import State
+    from ajpes_reporting.domain.ports import Handover, Parcel, Progress
+
+_log = logging.getLogger(__name__)
+
+PART = ".part"
+# A server that gives a name by and by gets this much time for it.
+_PAUSES = (0.2, 0.5, 1.0)
+
+_ASK_FOR_RENAME = (
+    "Ask the authority for the right to rename files in v_ajpes. If it gives none, set "
+    'sftp.upload = "direct", and read in docs/configuration.md what that costs.'
+)
+
+
+class Arrival(Enum):
+    """What lies there of a file that was written and closed."""
+
+    # As far as anybody may look.
+    WHOLE = auto()
+    GONE = auto()
+    # It was whole, and is empty now: somebody has taken what was in it.
+    EMPTIED = auto()
+
+
+@dataclass(slots=True)
+class Journey:
+    """One parcel, the paths it takes on the server, and how far it has come."""
+
+    parcel: Parcel
+    final: str
+    part: str
+    accepted: str
+    is_direct: bool
+    # A file that was there earlier is not taken for this one.
+    accepted_before: State | None = None
+    inbox_before: set[bytes] = field(default_factory=set)
+    # Something may lie there under the other name.
+    begun: bool = False
+    # The server has promised that the file under the final name is a new one.
+    is_new: bool = False
+    # From the hand-over on.
+    may_have_arrived: bool = False
+    all_sent: bool = False
+    size_before_close: int | None = None
+    # As the server tells it of the whole file; one that packs or enciphers has a size of its own.
+    size_there: int | None = None
+    close_refused: Refused | None = None
+    rename_refused: Refused | None = None
+
+
+def look_first(sftp: Client, journey: Journey) -> Outcome | None:
+    """What ends a delivery before it begins: a file of this name. Where nobody may look, there is none."""
+    if glimpse(sftp, journey.final) is None:
+        return None
+    found = compare(sftp, journey.final, journey.parcel)
+    if found is Content.OURS:
+        return Delivered(detail=f"{journey.final} was already there, the same bytes")
+    if found is Content.UNREADABLE:
+        return _taken(journey, "nobody may read it")
+    return _taken(journey, "it is another file") if found is Content.OTHER else None
+
+
+def survey(sftp: Client, journey: Journey) -> None:
+    """Notes what lies in the folder, and clears away what killed runs have left of this report.
+
+    One that is only paused finds its file gone, too. Where nobody may list the folder, nothing is noted.
+    """
+    folder, name = posixpath.split(journey.final)
+    ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}{re.escape(PART)}".encode())
+    leftovers = []
+    try:
+        for found, attributes in listing.entries(sftp, folder):
+            if ours.fullmatch(found):
+                leftovers.append(found.decode("ascii"))
+            elif state_of(attributes).may_have(journey.parcel.size_bytes):
+                journey.inbox_before.add(found)
+    except (Refused, listing.EndlessListing) as error:
+        _log.warning("What may have been left in %s was not cleared away: %s", folder, error)
+    for leftover in leftovers:
+        clear_away(sftp, posixpath.join(folder, leftover))
+
+
+def clear_away(sftp: Client, path: str) -> None:
+    """Takes away what is no report, as far as the server lets us."""
+    if take_away(sftp, path, _PAUSES) is Removal.LEFT_BEHIND:
+        _log.warning("%s was left behind on the server", path)
+
+
+def hand_in(
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
+) -> Outcome:
+    """Brings the parcel to its place. Raises `Refused` or `NotDelivered` if that breaks off."""
+    journey.accepted_before = glimpse(sftp, journey.accepted)
+    way = _hand_in_directly if journey.is_direct else _hand_in_by_rename
+    return way(sftp, journey, block_bytes, progress, handover)
+
+
+def look_after(sftp: Client, journey: Journey, why: str, remedy: str = "") -> Outcome:
+    """What the folders tell of a report that may have arrived."""
+    if journey.is_direct:
+        return _look_after_direct(sftp, journey, why, remedy)
+    return _look_after_rename(sftp, journey, why)
+
+
+# --- By rename ---
+
+
+def _hand_in_by_rename(
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
+) -> Outcome:
+    def before_last_block() -> None:
+        """Hands it over before it is whole: some servers take what is closed."""
+        handover.begin(posixpath.basename(journey.part))
+        journey.may_have_arrived = journey.all_sent = True
+
+    journey.begun = True
+    try:
+        with _create(sftp, journey.part) as remote:
+            _write(remote, journey, block_bytes, progress, before_last_block)
+    except Refused:
+        journey.may_have_arrived = False  # a block of it is missing for good
+        raise
+    if (outcome := _judge_part(sftp, journey)) is not None:
+        return outcome
+    handover.still_ours()
+    try:
+        sftp.rename(journey.part, journey.final)
+    except Refused as error:
+        journey.rename_refused = error
+        return look_after(sftp, journey, f"the server did not give it its name: {error}")
+    return _confirm_rename(sftp, journey)
+
+
+def _create(sftp: Client, part: str) -> Writing:
+    """A new file; on a server that cannot promise that it is new, under a name that nobody else has."""
+    try:
+        return Writing(sftp, part)
+    except NoSuchFile:
+        raise  # its folder is missing
+    except Refused:
+        pass
+    try:
+        return Writing(sftp, part, exclusive=False)
+    except Refused as error:
+        error.remedy = f"{error.remedy} {ONLY_XML}"
+        raise
+
+
+def _judge_part(sftp: Client, journey: Journey) -> Outcome | None:
+    """What ends the delivery before the rename: the part file was taken. Raises if it is not whole."""
+    arrival = _arrived(sftp, journey, journey.part)
+    if arrival is Arrival.WHOLE:
+        return None
+    if arrival is Arrival.GONE:
+        return look_after(sftp, journey, "it was gone as soon as it was written")
+    clear_away(sftp, journey.part)
+    if _is_accepted(sftp, journey):
+        return _delivered_already(journey)
+    return unknown(journey, "It was emptied as soon as it was closed.")
+
+
+def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
+    """The server says that it has given the file its name; it has if nothing is left of the part file."""
+    try:
+        for pause in (*_PAUSES, None):
+            final, part = find(sftp, journey.final), find(sftp, journey.part)
+            if part is None and final is not None and _may_be_whole(journey, final):
+                return Delivered(detail=f"put into {journey.final}")
+            if pause is None or (part is None and final is None):
+                break
+            time.sleep(pause)
+    except Refused:
+        # A server that shows what is there, and tells nothing of what is not, may still show the part file.
+        if glimpse(sftp, journey.part) is None:
+            return _delivered_by_its_word(journey)
+    return look_after(sftp, journey, "the server said that it has its name")
+
+
+def _may_be_whole(journey: Journey, state: State) -> bool:
+    size = journey.parcel.size_bytes if journey.size_there is None else journey.size_there
+    return state.may_have(size)
+
+
+def _look_after_rename(sftp: Client, journey: Journey, why: str) -> Outcome:
+    # Taking the part file away comes first: from then on, a rename still under way must fail.
+    part = take_away(sftp, journey.part, _PAUSES)
+    final = compare(sftp, journey.final, journey.parcel)
+    if final is Content.OURS or (final is Content.UNREADABLE and part is Removal.WAS_NOT_THERE):
+        return Delivered(detail=f"{journey.final} is there, though {why}")
+    if _is_accepted(sftp, journey):
+        return _delivered_already(journey)
+    if place := _found_elsewhere(sftp, journey):
+        return Delivered(detail=f"it lies in {place}, though {why}")
+    if part is Removal.LEFT_BEHIND:
+        return unknown(journey, f"{sentence(why)} {journey.part} still lies there and cannot be taken back.")
+    if part is Removal.WAS_NOT_THERE:
+        return unknown(journey, f"{sentence(why)} It is neither in v_ajpes nor in accepted.")
+    if final in (Content.ABSENT, Content.UNSEEN):
+        return _taken_back(journey, why)
+    if journey.rename_refused is not None:
+        return _taken(journey, "it is another file")
+    return unknown(journey, f"{sentence(why)} What lies there under this name is not what was sent.")
+
+
+def _taken_back(journey: Journey, why: str) -> Unreachable:
+    return Unreachable(
+        f"{journey.final} is not there, though it was written whole: {why}; the upload was taken back.",
+        "Run it again; if it stays so, ask the authority about its server."
+        if journey.rename_refused is None
+        else _ASK_FOR_RENAME,
+    )
+
+
+# --- Directly ---
+
+
+def _hand_in_directly(
+    sftp: Client, journey: Journey, block_bytes: int, progress: Progress, handover: Handover
+) -> Outcome:
+    handover.begin("")
+    journey.may_have_arrived = True
+
+    def before_last_block() -> None:
+        handover.still_ours()
+        journey.all_sent = True
+
+    try:
+        remote = _create_final(sftp, journey)
+    except Refused:
+        journey.may_have_arrived = False  # nothing was begun
+        if (outcome := look_first(sftp, journey)) is not None:
+            return outcome
+        raise
+    try:
+        with remote:
+            _write(remote, journey, block_bytes, progress, before_last_block)
+    except Refused:
+        journey.all_sent = False  # a block of it is missing for good
+        raise
+    return _confirm_direct(sftp, journey)
+
+
+def _create_final(sftp: Client, journey: Journey) -> Writing:
+    """A new file; where the server cannot promise that, only if one can see that there is none."""
+    try:
+        remote = Writing(sftp, journey.final)
+    except Refused:
+        if compare(sftp, journey.final, journey.parcel) is not Content.ABSENT:
+            raise
+        return Writing(sftp, journey.final, exclusive=False)
+    journey.is_new = True
+    return remote
+
+
+def _confirm_direct(sftp: Client, journey: Journey) -> Outcome:
+    try:
+        arrival = _arrived(sftp, journey, journey.final)
+    except NotDelivered as error:
+        return look_after(sftp, journey, error.message.rstrip("."), error.remedy)
+    except Refused as error:
+        return look_after(sftp, journey, f"the server refused to {error.wanted}: {error}", error.remedy)
+    if arrival is Arrival.WHOLE:
+        return Delivered(detail=f"written to {journey.final}")
+    how = "gone as soon as it was written" if arrival is Arrival.GONE else "emptied as soon as it was closed"
+    return look_after(sftp, journey, f"it was {how}")
+
+
+def _look_after_direct(sftp: Client, journey: Journey, why: str, remedy: str) -> Outcome:
+    found = compare(sftp, journey.final, journey.parcel)
+    for pause in _PAUSES if journey.all_sent else ():
+        if found is not Content.OTHER:
+            break
+        time.sleep(pause)  # its last bytes may still be under way on the other side
+        found = compare(sftp, journey.final, journey.parcel)
+    if found is Content.OURS or (found is Content.UNREADABLE and journey.is_new):
+        return Delivered(detail=f"{journey.final} is there, though {why}")
+    removal = Removal.LEFT_BEHIND
+    if _is_a_part(sftp, journey, found):
+        removal = take_away(sftp, journey.final, _PAUSES)
+    if _is_accepted(sftp, journey):
+        return _delivered_already(journey)
+    if place := _found_elsewhere(sftp, journey):
+        return Delivered(detail=f"it lies in {place}, though {why}")
+    if removal is Removal.TAKEN_AWAY:
+        return Unreachable(
+            f"{journey.final} was not written whole: {why}. The part of it that lay there was taken back.",
+            remedy or "Run it again; if it stays so, ask the authority about its server.",
+        )
+    if found in (Content.ABSENT, Content.UNSEEN) or removal is Removal.WAS_NOT_THERE:
+        return unknown(journey, f"{sentence(why)} It is neither in v_ajpes nor in accepted.")
+    return unknown(
+        journey, f"{sentence(why)} What lies there is not the whole of it, and cannot be taken back."
+    )
+
+
+def _is_a_part(sftp: Client, journey: Journey, found: Content) -> bool:
+    """Whether what lies under the final name is ours, and less than was sent; so nobody has taken it."""
+    if found is Content.UNSEEN:
+        return journey.is_new and not journey.all_sent
+    if found is not Content.OTHER:
+        return False
+    state = glimpse(sftp, journey.final)
+    is_empty = state is not None and state.size_bytes == 0
+    if is_empty and journey.all_sent and journey.size_before_close in (None, journey.parcel.size_bytes):
+        return False  # it was whole, and somebody has taken what was in it
+    try:
+        return is_part(sftp, journey.final, journey.parcel)
+    except Refused:
+        return journey.is_new
+
+
+# --- Both ---
+
+
+def _arrived(sftp: Client, journey: Journey, path: str) -> Arrival:
+    """What has become of a file that was written. Raises `NotDelivered` or `Refused` if it is not whole."""
+    whole, doubt = journey.parcel.size_bytes, journey.close_refused
+    try:
+        state = search(sftp, path)
+    except Refused:
+        if doubt is not None:
+            raise doubt from None
+        return Arrival.WHOLE
+    if state is None:
+        return Arrival.GONE
+    if state.size_bytes == whole and doubt is None:
+        return Arrival.WHOLE
+    found = compare(sftp, path, journey.parcel)  # a server that knows no sizes may tell 0
+    if found is Content.OURS or (found is Content.UNREADABLE and doubt is None):
+        journey.size_there = state.size_bytes
+        return Arrival.WHOLE
+    if found is Content.ABSENT:
+        return Arrival.GONE
+    if state.size_bytes == 0 and journey.size_before_close in (None, whole):
+        return Arrival.EMPTIED
+    if doubt is not None:
+        raise doubt
+    journey.may_have_arrived = journey.is_direct
+    there = "Another number" if state.size_bytes is None else f"{state.size_bytes:,}"
+    raise NotDelivered(f"{there} of {whole:,} bytes arrived on the server.", IS_IT_FULL)
+
+
+def _write(
+    remote: Writing,
+    journey: Journey,
+    block_bytes: int,
+    progress: Progress,
+    before_last_block: Callable[[], None],
+) -> None:
+    """Writes and closes the file. Raises `Refused` if the server does not take a block of it."""
+    left = journey.parcel.size_bytes
+    with journey.parcel.path.open("rb") as report:
+        while block := report.read(min(block_bytes, left)):
+            left -= len(block)
+            if not left:
+                before_last_block()
+            remote.write(block)
+            progress(len(block))
+    if not journey.all_sent:
+        before_last_block()
+    journey.size_before_close = remote.finish()
+    try:
+        remote.close()
+    except Refused as error:
+        journey.close_refused = error
+
+
+def _is_accepted(sftp: Client, journey: Journey) -> bool:
+    """Whether the authority has put it into `accepted` meanwhile."""
+    if glimpse(sftp, journey.accepted) == journey.accepted_before:
+        return False
+    return compare(sftp, journey.accepted, journey.parcel) is Content.OURS
+
+
+def _found_elsewhere(sftp: Client, journey: Journey) -> str:
+    """Where in v_ajpes it lies under another name, such as one in upper case, that was not there before."""
+    known = {*journey.inbox_before, posixpath.basename(journey.final).encode()}
+    folder = posixpath.dirname(journey.final)
+    return find_by_content(sftp, folder, journey.parcel, but_for=PART.encode(), known=known)
+
+
+def _delivered_already(journey: Journey) -> Delivered:
+    return Delivered(detail=f"the authority has taken it already: {journey.accepted}")
+
+
+def _delivered_by_its_word(journey: Journey) -> Delivered:
+    return Delivered(detail=f"put into {journey.final}, says the server; it lets nobody look")
+
+
+def _taken(journey: Journey, what: str) -> Unreachable:
+    return Unreachable(
+        f"{journey.final} is already there, and {what}. It was not touched.",
+        "Wait until the authority has taken that file, or ask it to remove it; then run again.",
+    )
+
+
+def unknown(journey: Journey, what: str) -> Unknown:
+    """It may have arrived: why nobody can tell, and that it must not be sent again before that is settled."""
+    written = "was written under its own name" if journey.is_direct else "was written whole"
+    return Unknown(
+        f"{journey.final} {written}, and may have arrived. {what}",
+        "Do not send it again before this is settled: wait for the authority's answer, or ask it, "
+        "then say so with `ajpes-reporting resolve`.",
+    )
+
+
+def sentence(why: str) -> str:
+    """A reason as a sentence."""
+    return f"{why[0].upper()}{why[1:]}."

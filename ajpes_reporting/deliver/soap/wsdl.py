@@ -1,0 +1,238 @@
+"""Reading a WSDL: which calls it offers, and which elements each of them takes.
+
+A WSDL is a stranger's document. zeep reads it, from files only, bounded in number, size and time; a
+DOCTYPE is refused, nothing is fetched, and whatever zeep makes of it, the operator is told in words.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from ajpes_reporting.deliver.soap.interface import Call, Field, Interface, Kind
+from ajpes_reporting.deliver.soap.wsdl_fields import FieldReader, checked_name
+from ajpes_reporting.deliver.soap.wsdl_files import WSDL, WsdlFiles
+from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+_BINDINGS = {
+    "http://schemas.xmlsoap.org/wsdl/soap/": "1.1",
+    "http://schemas.xmlsoap.org/wsdl/soap12/": "1.2",
+}
+_MIME = "http://schemas.xmlsoap.org/wsdl/mime/"
+
+_LONGEST_READING_SECONDS = 30
+
+_DEMANDS = {
+    "UsingAddressing": "WS-Addressing",
+    "Addressing": "WS-Addressing",
+    "UsernameToken": "WS-Security",
+    "AsymmetricBinding": "WS-Security",
+    "SymmetricBinding": "WS-Security",
+    "OptimizedMimeSerialization": "MTOM",
+    "RMAssertion": "WS-ReliableMessaging",
+}
+
+
+def read_wsdl(wsdl: Path) -> Interface:
+    """The calls of a WSDL in a file. Raises `ConfigurationError` if it cannot be used, saying why."""
+    with _told(wsdl):
+        return _within_time(lambda: _read(wsdl))
+
+
+def _within_time(read: Callable[[], Interface]) -> Interface:
+    """zeep cannot be interrupted, so whoever waits for it leaves; its thread ends with the process."""
+    found: list[Interface] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(read())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True, name="wsdl")
+    thread.start()
+    thread.join(_LONGEST_READING_SECONDS)
+    if raised:
+        raise raised[0]
+    if not found:
+        raise TimeoutError(f"reading it takes longer than {_LONGEST_READING_SECONDS} seconds")
+    return found[0]
+
+
+@contextmanager
+def _told(wsdl: Path) -> Iterator[None]:
+    """zeep meets a WSDL that it does not understand with exceptions of every kind."""
+    try:
+        yield
+    except AjpesReportingError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, (KeyError, AttributeError, RecursionError)):
+            reason = f"it contradicts itself ({type(error).__name__}: {reason})"
+        raise ConfigurationError(
+            f"The WSDL {wsdl} cannot be used: {' '.join(reason.split())[:500].rstrip('.')}.",
+            "Check that file (soap.wsdl), or ask the authority for its WSDL once more.",
+        ) from error
+
+
+def _read(wsdl: Path) -> Interface:
+    from zeep.settings import Settings
+    from zeep.wsdl import Document
+
+    files = WsdlFiles(wsdl)
+    settings = Settings(forbid_dtd=True, forbid_entities=True, forbid_external=False)
+    read: Any = Document  # zeep says that it wants a class there
+    with warnings.catch_warnings(record=True) as left_out:
+        warnings.simplefilter("always")
+        document = read(str(wsdl.absolute()), files, settings=settings)
+    definitions = list(document._definitions.values())
+    nodes = _binding_nodes(files.roots)
+    calls = [
+        call
+        for each in definitions
+        for service in each.services.values()
+        for port in service.ports.values()
+        for call in _calls_of(wsdl, service.name, port.name, _address(port), port.binding, nodes)
+    ]
+    if not calls:
+        bindings = [binding for each in definitions for binding in each.bindings.values()]
+        calls = [call for one in bindings for call in _calls_of(wsdl, "", "", "", one, nodes)]
+    if not calls and left_out:
+        raise ValueError(str(left_out[0].message))
+    reached = {call.port for call in calls}
+    others = (port.get("name", "") for root in files.roots for port in root.iter(f"{{{WSDL}}}port"))
+    return Interface(
+        tuple(calls), tuple(name for name in others if name not in reached), _demands(files.roots)
+    )
+
+
+def _demands(roots: Iterable[etree._Element]) -> tuple[str, ...]:
+    """By the names of policies; that of TLS (`TransportBinding`) asks for nothing that we do not do."""
+    names = {etree.QName(node).localname for root in roots for node in root.iter("*")}
+    return tuple(dict.fromkeys(demand for name, demand in _DEMANDS.items() if name in names))
+
+
+def _address(port: Any) -> str:
+    return str((port.binding_options or {}).get("address") or "").strip()
+
+
+def _binding_nodes(roots: Iterable[etree._Element]) -> dict[str, etree._Element]:
+    return {
+        f"{{{root.get('targetNamespace', '')}}}{node.get('name')}": node
+        for root in roots
+        for node in root.iterchildren(f"{{{WSDL}}}binding")
+    }
+
+
+def _calls_of(
+    wsdl: Path, service: str, port: str, address: str, binding: Any, nodes: dict[str, etree._Element]
+) -> Iterator[Call]:
+    name = binding.name.text if binding.name.text.startswith("{") else f"{{}}{binding.name.text}"
+    node = nodes[name]
+    version = next(
+        _BINDINGS[etree.QName(child).namespace or ""]
+        for child in node.iterchildren("*")
+        if etree.QName(child).namespace in _BINDINGS
+    )
+    for operation in binding.all().values():
+        plan = _Plan(node, operation)
+        yield Call(
+            service, port, address, version, operation.name, plan.style, plan.action, plan.trouble,
+            lambda plan=plan: _fields_of(wsdl, plan),  # type: ignore[misc]
+        )  # fmt: skip
+
+
+def _fields_of(wsdl: Path, plan: _Plan) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    with _told(wsdl):
+        return plan.headers(), plan.body(), plan.reply()
+
+
+class _Plan:
+    """What the binding says about one operation, beside what zeep has read of it."""
+
+    def __init__(self, binding: etree._Element, operation: Any) -> None:
+        self._operation = operation
+        self._node = next(
+            node
+            for node in binding.iterchildren(f"{{{WSDL}}}operation")
+            if node.get("name") == operation.name
+        )
+        self._input = self._node.find(f"{{{WSDL}}}input")
+        self.style = "rpc" if operation.style == "rpc" else "document"
+        self.action = (operation.soapaction or "").strip().strip('"')
+        self._soap_body = self._extension("body")
+        self.trouble = self._trouble()
+
+    def _extension(self, name: str) -> etree._Element | None:
+        return next(self._extensions(name), None)
+
+    def _extensions(self, name: str) -> Iterator[etree._Element]:
+        if self._input is not None:
+            for child in self._input.iterchildren("*"):
+                tag = etree.QName(child)
+                if tag.namespace in _BINDINGS and tag.localname == name:
+                    yield child
+
+    def _trouble(self) -> str:
+        if self._input is None or self._operation.input is None:
+            return "takes no message (it has no wsdl:input)"
+        if self._input.find(f"{{{_MIME}}}multipartRelated") is not None:
+            return "takes its message as MIME parts (mime:multipartRelated), which is not sent here"
+        if self._soap_body is None:
+            return "says nothing of its body (it has no soap:body)"
+        extensions = (self._soap_body, *self._extensions("header"))
+        if any(node.get("use") == "encoded" for node in extensions):
+            return f"is {self.style}/encoded, an old form that is not sent here"
+        if self.style == "document" and any(
+            part.element is None for _, part in self._parts(self._input_message())
+        ):
+            return "is document/literal, and names a type in the place of an element for its message"
+        return ""
+
+    def _input_message(self) -> Any:
+        return self._operation.abstract.input_message
+
+    def _parts(self, message: Any) -> list[tuple[str, Any]]:
+        """The parts that stand in the body: those that soap:body lists, or all but those of the header."""
+        parts = list(message.parts.items()) if message is not None else []
+        listed = (self._soap_body.get("parts") if self._soap_body is not None else None) or ""
+        if listed:
+            return [(name, part) for name, part in parts if name in listed.split()]
+        own = etree.QName(message.name.text).localname if message is not None else ""
+        in_header = {
+            header.get("part")
+            for header in self._extensions("header")
+            if (header.get("message") or "").rpartition(":")[2] == own
+        }
+        return [(name, part) for name, part in parts if name not in in_header]
+
+    def headers(self) -> tuple[Field, ...]:
+        header = self._operation.input.header
+        reader = FieldReader()
+        return tuple(reader.element(each) for each in (header.type._element or ())) if header else ()
+
+    def body(self) -> tuple[Field, ...]:
+        reader = FieldReader()
+        parts = [reader.part(name, part) for name, part in self._parts(self._input_message())]
+        if self.style == "document":
+            return tuple(parts)
+        namespace = (self._soap_body.get("namespace") if self._soap_body is not None else None) or ""
+        tag = f"{{{namespace}}}{self._operation.name}" if namespace else self._operation.name
+        return (Field(checked_name(tag), Kind.ELEMENTS, children=tuple(parts)),)
+
+    def reply(self) -> tuple[Field, ...]:
+        message = self._operation.abstract.output_message
+        if message is None:
+            return ()
+        reader = FieldReader()
+        return tuple(reader.part(name, part) for name, part in message.parts.items())
