@@ -1,4 +1,4 @@
-"""What an import brought, for a person and for a program; and where it moved what AJPES has accepted."""
+"""The result of an import, for a person and for a program; and where it moved figures that AJPES accepted."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def show_import(summary: ImportSummary) -> None:
             indent=2,
         )
     for item in summary.restated:
-        echo(_("restated: {item}", item=str(item)), indent=2)
+        echo(_("restated: {item}", item=item.in_words()), indent=2)
     for finding in summary.warnings:
         echo(_("warning: {finding}", finding=finding.in_words()), indent=2)
     if summary.warning_count > len(summary.warnings):

@@ -57,20 +57,21 @@ def import_(
         for summary in summaries:
             show_import(summary)
         if dry_run:
-            echo("This was a dry run: nothing was changed.")
+            echo(_("This was a dry run: nothing was changed."))
 
     session.emit(document, show)
 
 
 def _why_restated(restate: bool, reason: str | None) -> str | None:
-    """Why something is restated; nothing is without a word about it, nor by chance."""
+    """Return why something is restated, None if nothing is. One option without the other is refused."""
     if not restate:
         if reason is not None:
-            raise UsageError("--reason goes with --restate.", "add --restate, or leave --reason out")
+            raise UsageError(_("--reason goes with --restate."), _("add --restate, or leave --reason out"))
         return None
     if reason is None:
         raise UsageError(
-            "--restate needs a reason; it goes on the record.", "say why with --reason, in a few words"
+            _("--restate needs a reason; it goes on the record."),
+            _("say why with --reason, in a few words"),
         )
     return _reason(reason)
 
@@ -101,22 +102,26 @@ def cancel(session: Session, obligation: str, event: str, replacements: tuple[st
     }
 
     def show() -> None:
-        echo(f"{obligation} / event {event} is cancelled by event {correction.cancellation.event_id}.")
-        if replacement:
-            echo(f"The corrected event is {replacement.event_id}.")
-        if correction.withdrawn:
-            echo(f"Event {event} lay ahead: neither it nor its cancellation goes to AJPES.")
-        if replacement or not correction.withdrawn:
-            which = (
-                "The corrected event goes"
-                if correction.withdrawn
-                else "Both go"
-                if replacement
-                else "It goes"
+        echo(
+            _(
+                "{obligation} / event {event} is cancelled by event {cancellation}.",
+                obligation=obligation,
+                event=event,
+                cancellation=correction.cancellation.event_id,
             )
-            echo(f"{which} to AJPES with the next report.")
+        )
+        if replacement:
+            echo(_("The corrected event is {event}.", event=replacement.event_id))
+        if correction.withdrawn:
+            echo(_("Event {event} lay ahead: neither it nor its cancellation goes to AJPES.", event=event))
+            if replacement:
+                echo(_("The corrected event goes to AJPES with the next report."))
+        elif replacement:
+            echo(_("Both go to AJPES with the next report."))
+        else:
+            echo(_("It goes to AJPES with the next report."))
         for finding in correction.warnings:
-            echo(f"  warning: {finding}")
+            echo(_("  warning: {finding}", finding=finding.in_words()))
 
     session.emit(document, show)
 
@@ -132,8 +137,14 @@ def exclude(session: Session, obligation: str, reason: str) -> None:
     decision = exclude_obligation(session.context(), obligation, _reason(reason))
 
     def show() -> None:
-        echo(f"{obligation} is kept out of reports from now on. Nothing of it is lost: its events wait.")
-        echo(f"Do: let it in again with `ajpes-reporting ledger include {shlex.quote(obligation)}`.")
+        echo(
+            _(
+                "{obligation} is kept out of reports from now on. Nothing of it is lost: its events wait.",
+                obligation=obligation,
+            )
+        )
+        command = f"ajpes-reporting ledger include {shlex.quote(obligation)}"
+        echo(_("Do: let it in again with `{command}`.", command=command))
 
     session.emit(asdict(decision), show)
 
@@ -149,13 +160,18 @@ def include(session: Session, obligation: str, reason: str) -> None:
     decision = include_obligation(session.context(), obligation, _reason(reason))
     session.emit(
         asdict(decision),
-        lambda: echo(f"{obligation} goes with the next report again, if it has anything new."),
+        lambda: echo(
+            _(
+                "{obligation} goes with the next report again, if it has anything new.",
+                obligation=obligation,
+            )
+        ),
     )
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise UsageError("--reason is empty.", "say who decided it and why")
+        raise UsageError(_("--reason is empty."), _("say who decided it and why"))
     return text.strip()
 
 
@@ -233,7 +249,8 @@ def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
     for text in replacements:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--replace {text} names no value.", "write it as FIELD=VALUE")
+            message = _("--replace {text} names no value.", text=text)
+            raise UsageError(message, _("write it as FIELD=VALUE"))
         fields[name.strip()] = value
     return fields or None
 

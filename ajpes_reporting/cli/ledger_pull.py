@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.postings import Turnover
     from ajpes_reporting.pipeline.pull import Pulled
 
-_COLUMNS = ("account", "month", Right("payments"), Right("EUR"), Right("reversals"), Right("EUR back"), "")
+_COLUMNS = (
+    _("account"),
+    _("month"),
+    Right(_("payments")),
+    Right(_("EUR")),
+    Right(_("reversals")),
+    Right(_("EUR back")),
+    "",
+)
 
 
 @click.group("pull", cls=Group, short_help="Take in what another system recorded.")
@@ -52,7 +60,8 @@ def eplacila(
         found = _pull_file(session, file, account)
     else:
         raise UsageError(
-            "It is not said which payments.", "name a period with --from and --to, or a statement with --file"
+            _("It is not said which payments."),
+            _("name a period with --from and --to, or a statement with --file"),
         )
     session.emit(_document(found), lambda: _show(session, found))
 
@@ -116,5 +125,5 @@ def _row(turnover: Turnover) -> list[str]:
         turnover.account, turnover.month,
         f"{turnover.credits:,}", format_decimal(turnover.credit_cents),
         f"{turnover.debits:,}", format_decimal(turnover.debit_cents),
-        "" if turnover.counts else "does not count: this month was imported",
+        "" if turnover.counts else _("does not count: this month was imported"),
     ]  # fmt: skip

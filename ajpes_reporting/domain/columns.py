@@ -119,8 +119,8 @@ _OF_OBLIGATION = frozenset(field.name for field in dataclasses.fields(Obligation
 OBLIGATION_COLUMNS = tuple(field for field in EVENT_ROW if field.name in _OF_OBLIGATION)
 EVENT_COLUMNS = tuple(field for field in EVENT_ROW if field.name not in _OF_OBLIGATION)
 
-FIELDS = _by_name(PROVIDER_ROW, EVENT_ROW, ACCOUNT_ROW, ACCOUNT_MONTH_ROW)
-"""The fields of both reports, by the ledger's name."""
+FIELDS = _by_name(POSTING_ROW, PROVIDER_ROW, ACCOUNT_ROW, ACCOUNT_MONTH_ROW, EVENT_ROW)
+"""All fields by the ledger's name; where several rows have one of that name, as a report has it."""
 
 OBLIGATION_TEXTS = Texts(*OBLIGATION_COLUMNS)
 ACCOUNT_TEXTS = Texts(*ACCOUNT_ROW)

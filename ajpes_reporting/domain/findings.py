@@ -33,7 +33,7 @@ class Finding:
     `message` says what is wrong and `remedy` what to do, neither naming the record again.
     `line` is the line of the file the record came from, where that is known.
     `taken_back` says that a later cancellation has dealt with the record: it is sent all the same,
-    as part of the history, and nothing can mend it any more.
+    as part of the history, and nothing can correct it any more.
     """
 
     severity: Severity

@@ -262,6 +262,11 @@ def account_name(account: str) -> Message:
     return _("account {account}", account=_shown(account))
 
 
+def posting_name(posting_id: str) -> Message:
+    """The name of a posting's record for an operator."""
+    return _("posting {posting}", posting=_shown(posting_id))
+
+
 def _check_cancellations(
     obligation_id: str, events: Sequence[Event], places: Mapping[str, int]
 ) -> Iterator[Finding]:

@@ -11,8 +11,9 @@ from ajpes_reporting.database.tables import account_months, accounts, postings
 from ajpes_reporting.database.types import month_of
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.periods import parse_month
+from ajpes_reporting.domain.rules import account_name, posting_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions, is_other, restated
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.later_months import follow, following, newest_month
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, Update
+    from sqlalchemy import ColumnElement, Connection, Select, Table, Update
 
 
-_RESTATE = (
+_RESTATE = _(
     "correct the row; if it is right and the ledger is wrong, restate it with"
     " `ledger import FILE --restate --reason …`"
+)
+_BALANCE = _(
+    "correct the row; a posting is never restated: if the ledger is wrong, balance it by another one"
 )
 _STORED = (*HOLDER, "clean_under")
 
@@ -267,11 +271,19 @@ def _in_imported_months(connection: Connection, is_late: ColumnElement[bool]) ->
     )
     for posting_id, account, key, cents in connection.execute(rows):
         yield Finding(
-            Severity.WARNING, f"posting {posting_id}", "booked_on", "posting.imported-month",
-            f"{format_decimal(cents)} are booked into {key}, an imported month of account {account}:"
-            " its figures count, and the posting moves no balance",
-            "if these figures lack it, restate the month with `ledger import FILE --restate --reason …`",
-        )  # fmt: skip
+            Severity.WARNING,
+            posting_name(posting_id),
+            "booked_on",
+            "posting.imported-month",
+            _(
+                "{amount:eur} are booked into {month:month}, an imported month of account {account}:"
+                " its figures count, and the posting moves no balance",
+                amount=cents,
+                month=parse_month(key).first_day,
+                account=account,
+            ),
+            _("if these figures lack it, restate the month with `ledger import FILE --restate --reason …`"),
+        )
 
 
 def _booked_ahead(connection: Connection, now: datetime) -> Iterator[Finding]:
@@ -280,10 +292,14 @@ def _booked_ahead(connection: Connection, now: datetime) -> Iterator[Finding]:
     rows = select(staged.line, staged.posting_id, staged.booked_on).where(staged.booked_on > today)
     for line, posting_id, day in connection.execute(rows.order_by(staged.line).limit(MOST)):
         yield Finding(
-            Severity.WARNING, f"posting {posting_id}", "booked_on", "posting.ahead",
-            f"booked on {day.isoformat()}, a day to come: no report has it before that month",
-            "compare it with its source", line=line,
-        )  # fmt: skip
+            Severity.WARNING,
+            posting_name(posting_id),
+            "booked_on",
+            "posting.ahead",
+            _("booked on {day:date}, a day to come: no report has it before that month", day=day),
+            _("compare it with its source"),
+            line=line,
+        )
 
 
 # --- What contradicts -----------------------------------------------------------------------------
@@ -295,7 +311,7 @@ def _accounts_compared(provider: str, last: int) -> Comparison:
         joined=staged_accounts.join(accounts, _account_of(staged_accounts, provider)),
         pairs={name: (staged_accounts.c[name], accounts.c[name]) for name in HOLDER},
         is_new=or_(accounts.c.id > last, repeated(staged_accounts)),
-        record=_account_name,
+        record=lambda row: account_name(row["account"]),
         remedy=lambda _row, _field: _RESTATE,
     )
 
@@ -312,7 +328,7 @@ def _months_compared(provider: str, last: int) -> Comparison:
         ),
         pairs={name: (staged[name], account_months.c[name]) for name in FIGURES},
         is_new=or_(account_months.c.id > last, repeated(staged_account_months)),
-        record=lambda row: f"{_account_name(row)} in {row['month']}",
+        record=lambda row: _("account {account} in {month}", account=row["account"], month=row["month"]),
         remedy=lambda _row, _field: _RESTATE,
     )
 
@@ -330,10 +346,8 @@ def _postings_compared(provider: str, last: int) -> Comparison:
             "amount_cents": (staged.amount_cents, postings.c.amount_cents),
         },
         is_new=postings.c.id > last,
-        record=lambda row: f"posting {row['posting_id']}",
-        remedy=lambda _row, _field: (
-            "correct the row; a posting is never restated: if the ledger is wrong, balance it by another one"
-        ),
+        record=lambda row: posting_name(row["posting_id"]),
+        remedy=lambda _row, _field: _BALANCE,
     )
 
 
@@ -344,18 +358,14 @@ def _unknown_accounts(connection: Connection, provider: str, staged: Table) -> I
     ).mappings():
         yield Finding(
             Severity.ERROR,
-            _account_name(row),
+            account_name(row["account"]),
             "account",
             "account.unknown",
-            "the ledger does not know this account",
-            "import the accounts first",
+            _("the ledger does not know this account"),
+            _("import the accounts first"),
             line=row["line"],
         )
 
 
 def _account_of(staged: Table, provider: str) -> ColumnElement[bool]:
     return (accounts.c.provider == provider) & (accounts.c.account == staged.c.account)
-
-
-def _account_name(row: RowMapping) -> str:
-    return f"account {row['account']}"

@@ -22,6 +22,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE
 from ajpes_reporting.domain.rules import check_cancellation, record_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.staging import located, staged_cancellations, staged_events
@@ -48,7 +49,7 @@ def kept_out(connection: Connection, provider: str) -> Iterator[Finding]:
         if row["cancelled_by"] is None:
             record = record_name(row["obligation_id"], row["event_id"])
             raise AjpesReportingError(
-                f"The ledger did not take {record}, though it is new.",
+                _("The ledger did not take {record}, though it is new.", record=record),
                 LAGGING_SEQUENCE,
             )
         target = _find(connection, provider, row["obligation_id"], row["cancels_event_id"])

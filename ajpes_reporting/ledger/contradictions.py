@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.columns import FIELDS
+from ajpes_reporting.domain.fields import Violation
+from ajpes_reporting.domain.findings import Severity
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.ledger.findings import MOST
 
 if TYPE_CHECKING:
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, FromClause, RowMapping, Table
 
+    from ajpes_reporting.domain.fields import Field
+    from ajpes_reporting.domain.findings import Finding
+
 
 Pair = tuple[ColumnElement[Any], ColumnElement[Any]]
 
-_KEEP_ONE = "keep the one of the two rows that is right"
+_KEEP_ONE = _("keep the one of the two rows that is right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Comparison:
     pairs: Mapping[str, Pair]
     is_new: ColumnElement[bool]
     record: Callable[[RowMapping], str]
-    remedy: Callable[[RowMapping, str], str]
+    remedy: Callable[[RowMapping, str], Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,21 @@ class Restated:
     before: str | int | None
     now: str | int | None
 
-    def __str__(self) -> str:
-        return f"{self.record}: {_label(self.field)} is {_shown(self.now)} now, it was {_shown(self.before)}"
+    def in_words(self) -> Message:
+        """Returns the restatement in a sentence."""
+        return _(
+            "{record}: {field} is {now} now, it was {before}",
+            record=self.record,
+            field=FIELDS[self.field].label,
+            now=_shown(self.now),
+            before=_shown(self.before),
+        )
 
 
 def contradictions(connection: Connection, comparison: Comparison) -> Iterator[Finding]:
     """A finding for every field that differs; row by row, the first ones only."""
     for row, field, here, there in _differing(connection, comparison):
-        yield _finding(comparison, row, field, _shown(here), _shown(there))
+        yield _finding(comparison, row, FIELDS[field], _shown(here), _shown(there))
 
 
 def restated(connection: Connection, comparison: Comparison) -> Iterator[Restated]:
@@ -94,21 +107,19 @@ def _query(comparison: Comparison) -> Any:
     )
 
 
-def _finding(comparison: Comparison, row: RowMapping, field: str, here: str, there: str) -> Finding:
-    where = "in an earlier row" if row["is new"] else "in the ledger"
-    return Finding(
-        Severity.ERROR,
-        comparison.record(row),
-        field,
-        f"{field.replace('_', '-')}.contradiction",
-        f"{_label(field)} is {here} here, but {there} {where}",
-        _KEEP_ONE if row["is new"] else comparison.remedy(row, field),
-        line=row["line"],
-    )
-
-
-def _label(field: str) -> str:
-    return field.removesuffix("_cents").replace("_", " ")
+def _finding(comparison: Comparison, row: RowMapping, field: Field, here: str, there: str) -> Finding:
+    if row["is new"]:
+        message = _(
+            "{field} is {here} here, but {there} in an earlier row", field=field.label, here=here, there=there
+        )
+        remedy = _KEEP_ONE
+    else:
+        message = _(
+            "{field} is {here} here, but {there} in the ledger", field=field.label, here=here, there=there
+        )
+        remedy = comparison.remedy(row, field.name)
+    violation = Violation(Severity.ERROR, field.name, "contradiction", message, remedy)
+    return replace(violation.of(comparison.record(row)), line=row["line"])
 
 
 def _plain(value: str | int | date | datetime | None) -> str | int | None:
@@ -116,4 +127,4 @@ def _plain(value: str | int | date | datetime | None) -> str | int | None:
 
 
 def _shown(value: str | int | date | datetime | None) -> str:
-    return "empty" if value is None else str(value)
+    return _("empty") if value is None else str(value)

@@ -18,6 +18,7 @@ from ajpes_reporting.domain.fields import IDENTIFIER
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.domain.remedies import REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.audit_hook import no_note
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.history import history
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.ledger.audit_hook import Note
 
-_REMEDY = "give values that are right with --replace"
+_REMEDY = _("give values that are right with --replace")
 _CANCELS, _REPLACES = "S", "R"
 
 
@@ -79,9 +80,9 @@ def cancel(
         _require_replaceable(replace or {}, (*REPLACEABLE, "recorded_at") if lies_ahead else REPLACEABLE)
         _require_counting(obligation_id, wrong, events)
         rows = _rows(obligation, wrong, {event.event_id for event in events}, now, replace or {})
-        source = Source("The correction", _REMEDY, now, has_lines=False)
+        source = Source(_("The correction"), _REMEDY, now, has_lines=False)
         taken = take_in(connection, provider, EVENTS, enumerate(rows, 1), source, rules, no_progress)
-        _, events = _known(connection, provider, obligation_id)
+        _obligation, events = _known(connection, provider, obligation_id)
         recorded = {event.event_id: event for event in events}
         cancellation, *rest = (recorded[row[_EVENT_ID]] for row in rows)
         correction = Correction(cancellation, rest[0] if rest else None, lies_ahead, taken.warnings)
@@ -97,25 +98,21 @@ def _require_replaceable(replace: Mapping[str, str], replaceable: Sequence[str])
         if field in replaceable:
             continue
         if field not in EVENTS.columns:
-            raise UsageError(f"An event has no field {field!r}.", _replaceable())
-        raise UsageError(
-            f"{field} cannot be replaced: {_WHY_NOT.get(field, _OF_OBLIGATION)}.", _replaceable()
-        )
+            raise UsageError(_("An event has no field {field}.", field=repr(field)), _REPLACE)
+        reason = _WHY_NOT.get(field, _OF_OBLIGATION)
+        raise UsageError(_("{field} cannot be replaced: {reason}.", field=field, reason=reason), _REPLACE)
 
 
-_OF_OBLIGATION = (
+_REPLACE = _("replace one of {fields}", fields=REPLACEABLE)
+_OF_OBLIGATION = _(
     "it belongs to the obligation, not to one event; cancel the obligation's events"
     " and import it under a new id"
 )
 _WHY_NOT = {
-    "event_id": "the corrected event gets an id of its own",
-    "cancels_event_id": "the corrected event is no cancellation",
-    "recorded_at": "the corrected event is recorded now",
+    "event_id": _("the corrected event gets an id of its own"),
+    "cancels_event_id": _("the corrected event is no cancellation"),
+    "recorded_at": _("the corrected event is recorded now"),
 }
-
-
-def _replaceable() -> str:
-    return f"replace one of {', '.join(REPLACEABLE)}"
 
 
 def _known(connection: Connection, provider: str, obligation_id: str) -> tuple[Obligation, list[Event]]:
@@ -136,15 +133,25 @@ def _require_counting(obligation_id: str, wrong: Event, events: Sequence[Event])
     name = record_name(obligation_id, wrong.event_id)
     if wrong.is_cancellation:
         raise LedgerRefused(
-            f"{name} was not cancelled: it is a cancellation, and these are not cancelled themselves.",
-            f"record what event {wrong.cancels_event_id} said as a new event, by `ledger import`",
+            _(
+                "{event} was not cancelled: it is a cancellation, and these are not cancelled themselves.",
+                event=name,
+            ),
+            _(
+                "record what event {event} said as a new event, by `ledger import`",
+                event=wrong.cancels_event_id,
+            ),
         )
     for event in events:
         if event.cancels_event_id == wrong.event_id:
             raise LedgerRefused(
-                f"{name} was not cancelled: event {event.event_id} of"
-                f" {event.change_date.isoformat()} cancels it already.",
-                "if the content is still wrong, cancel the event that was recorded in its place",
+                _(
+                    "{event} was not cancelled: event {by} of {day:date} cancels it already.",
+                    event=name,
+                    by=event.event_id,
+                    day=event.change_date,
+                ),
+                _("if the content is still wrong, cancel the event that was recorded in its place"),
             )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.i18n import Message, _, _n
 from ajpes_reporting.ledger.kinds import recognise, require_columns
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _BLOCK_BYTES = 1 << 18
 _LONGEST_LINE = 4 << 20  # in bytes; the fields of a row have less than a thousand characters together
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MARK = "\ufeff"  # of UTF-8; some programs write it twice
-_AS_UTF_8 = "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)"
+_AS_UTF_8 = _("save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)")
 
 
 class _UnreadableError(ValueError):
@@ -52,7 +53,8 @@ def kind_of(path: Path) -> Kind:
             return recognise(_header(_csv(lines)), path.name)
         except _UnreadableError as unreadable:
             finding = unreadable.finding
-            raise LedgerRefused(f"{path.name} was not read: 1 error.", finding.remedy, [finding]) from None
+            message = _("{file} was not read: 1 error.", file=path.name)
+            raise LedgerRefused(message, finding.remedy, [finding]) from None
 
 
 def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
@@ -99,7 +101,7 @@ def _header(reader: Reader) -> list[str]:
     except csv.Error as error:
         raise _UnreadableError(_not_csv(error, reader)) from None
     if any("\0" in name for name in header):
-        raise _UnreadableError(_finding(1, "it holds NUL characters, as UTF-16 does", _AS_UTF_8))
+        raise _UnreadableError(_finding(1, _("it holds NUL characters, as UTF-16 does"), _AS_UTF_8))
     return header
 
 
@@ -114,17 +116,20 @@ def _lines(path: Path) -> Generator[str, None, None]:
         if not _ends_with_a_line(path):
             raise _UnreadableError(_cut_off(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", "check the path") from error
+        message = _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror)
+        raise UsageError(message, _("check the path")) from error
 
 
 def _require_file(path: Path) -> None:
     """It is read more than once, and to its end: neither is possible with a pipe or a device."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{path} cannot be read: it is a folder.", "name the files in it")
+        message = _("{path} cannot be read: it is a folder.", path=str(path))
+        raise UsageError(message, _("name the files in it"))
     if not stat.S_ISREG(mode):
         raise UsageError(
-            f"{path} cannot be read: it is a pipe or a device.", "save what comes from it as a file"
+            _("{path} cannot be read: it is a pipe or a device.", path=str(path)),
+            _("save what comes from it as a file"),
         )
 
 
@@ -168,31 +173,38 @@ def _not_utf8(path: Path) -> Finding:
                 line.decode()
             except UnicodeDecodeError as error:
                 return _wrong_byte(number, line, error.start)
-    return _finding(1, "it was changed while it was read", "import it when it is whole")
+    return _finding(1, _("it was changed while it was read"), _("import it when it is whole"))
 
 
 def _too_long(line: int) -> Finding:
     return _finding(
         line,
-        f"the line has more than {_LONGEST_LINE:,} bytes",
-        "export it again; every row has a line of its own",
+        _("the line has more than {most:count} bytes", most=_LONGEST_LINE),
+        _("export it again; every row has a line of its own"),
     )
 
 
 def _not_csv(error: csv.Error, reader: Reader) -> Finding:
     limit = csv.field_size_limit()
     if f"({limit})" in str(error):
-        message = f"a value has more than {limit:,} characters, or a quotation mark is not closed"
+        message = _(
+            "a value has more than {most:count} characters, or a quotation mark is not closed", most=limit
+        )
     else:
-        message = f"it is not CSV: {error}"
-    return _finding(reader.line_num, message, "close every quotation mark, and double those within a value")
+        message = _("it is not CSV: {reason}", reason=str(error))
+    remedy = _("close every quotation mark, and double those within a value")
+    return _finding(reader.line_num, message, remedy)
 
 
 def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
     if number == 1 and line.startswith(_UTF_16):
-        message = "it is UTF-16, not UTF-8"
+        message = _("it is UTF-16, not UTF-8")
     else:
-        message = f"byte 0x{line[place]:02X} at place {place + 1} of the line is not UTF-8"
+        message = _(
+            "byte {byte} at place {place} of the line is not UTF-8",
+            byte=f"0x{line[place]:02X}",
+            place=place + 1,
+        )
     return _finding(number, message, _AS_UTF_8)
 
 
@@ -201,19 +213,25 @@ def _cut_off(path: Path) -> Finding:
         last_line = sum(1 for _ in stream)
     return _finding(
         last_line,
-        "it ends in the middle of a line and may have been cut off",
-        "export it again; if it is whole, add a line break at its end",
+        _("it ends in the middle of a line and may have been cut off"),
+        _("export it again; if it is whole, add a line break at its end"),
     )
 
 
 def _wrong_width(line: int, values: int, columns: int) -> Finding:
     remedy = (
-        "put a value that contains the separator between quotation marks"
+        _("put a value that contains the separator between quotation marks")
         if values > columns
-        else "export the file again, it may have been cut off"
+        else _("export the file again, it may have been cut off")
     )
-    return _finding(line, f"the row has {values} values, but the header names {columns} columns", remedy)
+    message = _n(
+        "the row has {count} value, but the header names {columns} columns",
+        "the row has {count} values, but the header names {columns} columns",
+        values,
+        columns=columns,
+    )
+    return _finding(line, message, remedy)
 
 
-def _finding(line: int, message: str, remedy: str) -> Finding:
-    return Finding(Severity.ERROR, "the file", "", "file.format", message, remedy, line=line)
+def _finding(line: int, message: Message, remedy: Message) -> Finding:
+    return Finding(Severity.ERROR, _("the file"), "", "file.format", message, remedy, line=line)

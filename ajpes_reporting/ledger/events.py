@@ -20,6 +20,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE, REPLACEABLE
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_times, record_name
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.ledger.cancellations import kept_out, withdraw, wrong_cancellations
 from ajpes_reporting.ledger.contradictions import Comparison, contradictions
 from ajpes_reporting.ledger.findings import MOST
@@ -162,7 +163,7 @@ def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
     added = select(events.c.id).where(events.c.id.between(first, newest(connection, events)))
     if rows_changed(connection, insert(pending_events).from_select(["event"], added)) != rows_new:
         raise AjpesReportingError(
-            "New events were given keys that come before those of older ones.",
+            _("New events were given keys that come before those of older ones."),
             LAGGING_SEQUENCE,
         )
 
@@ -246,18 +247,19 @@ def _event_name(row: RowMapping) -> str:
     return record_name(row["obligation_id"], row["event_id"])
 
 
-def _correct_obligation(row: RowMapping, _field: str) -> str:
-    return (
-        f"correct the row; all events of obligation {row['obligation_id']} have the same issuer, debtor and"
-        " account. If the ledger is wrong, cancel its events and import the obligation under a new id"
+def _correct_obligation(row: RowMapping, _field: str) -> Message:
+    return _(
+        "correct the row; all events of obligation {obligation} have the same issuer, debtor and"
+        " account. If the ledger is wrong, cancel its events and import the obligation under a new id",
+        obligation=row["obligation_id"],
     )
 
 
-def _correct_event(row: RowMapping, field: str) -> str:
+def _correct_event(row: RowMapping, field: str) -> Message:
     if field not in REPLACEABLE:
-        return "correct the row; what the ledger holds is not changed by an import"
+        return _("correct the row; what the ledger holds is not changed by an import")
     record = f"{shlex.quote(row['obligation_id'])} {shlex.quote(row['event_id'])}"
-    return (
-        "correct the row; if the ledger is wrong, correct it with"
-        f" `ajpes-reporting ledger cancel {record} --replace {field}=…`"
+    return _(
+        "correct the row; if the ledger is wrong, correct it with `{command}`",
+        command=f"ajpes-reporting ledger cancel {record} --replace {field}=…",
     )

@@ -10,8 +10,10 @@ from sqlalchemy import insert, select
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.reported import EXCLUDED, INCLUDED
 from ajpes_reporting.database.tables import exclusions, obligations
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.audit_hook import no_note
 from ajpes_reporting.ledger.suggestions import unknown_obligation
 
@@ -108,9 +110,16 @@ def _require_news(before: Sequence[Decision], decision: Decision) -> None:
         return
     name = record_name(decision.obligation)
     if stands == EXCLUDED:
-        since = f"{before[-1].decided_at:%Y-%m-%d}"
         raise UsageError(
-            f"{name} is kept out of reports already, since {since}: {before[-1].reason}",
-            "nothing; `ajpes-reporting ledger include` lets it in again",
+            _(
+                "{obligation} is kept out of reports already, since {since:date}: {reason}",
+                obligation=name,
+                since=before[-1].decided_at.astimezone(LJUBLJANA).date(),
+                reason=before[-1].reason,
+            ),
+            _("nothing; `ajpes-reporting ledger include` lets it in again"),
         )
-    raise UsageError(f"{name} is not kept out of reports.", "nothing; its events go with the next report")
+    raise UsageError(
+        _("{obligation} is not kept out of reports.", obligation=name),
+        _("nothing; its events go with the next report"),
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger import csvfile
 from ajpes_reporting.ledger.audit_hook import no_note
 from ajpes_reporting.ledger.findings import Source
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.ledger.restatement import Restatement
 
-_REMEDY = "correct the rows and import the file again; what of it the ledger knows already is skipped"
+_REMEDY = _("correct the rows and import the file again; what of it the ledger knows already is skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,10 @@ def import_files(
                     summary = _summary(path, kind, taken, [month for month in after if month not in before])
                     note(connection, summary)
             except LedgerRefused as refused:
-                message = f"{refused.message}{'' if dry_run else _stored_before(stored)}"
+                if dry_run or not stored:
+                    raise
+                names = [summary.path.name for summary in stored]
+                message = _("{refused} Stored before it: {files}.", refused=refused.message, files=names)
                 raise LedgerRefused(message, refused.remedy, refused.findings) from refused
             stored.append(summary)
     return stored
@@ -109,7 +113,7 @@ def import_files(
 def _transactions(
     engine: Engine, dry_run: bool
 ) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
-    """What begins the transaction of each file."""
+    """Yields the function that begins the transaction of each file."""
     if not dry_run:
         yield partial(writing, engine)
         return
@@ -122,7 +126,3 @@ def _summary(path: Path, kind: Kind, taken: Taken, moved: Sequence[MovedMonth]) 
         kind.name, path, taken.rows_read, taken.rows_new, taken.rows_known, taken.warnings,
         taken.warning_count, taken.renamed, taken.rows_restated, taken.restated, tuple(moved),
     )  # fmt: skip
-
-
-def _stored_before(stored: Sequence[ImportSummary]) -> str:
-    return f" Stored before it: {', '.join(summary.path.name for summary in stored)}." if stored else ""

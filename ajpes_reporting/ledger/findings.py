@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused
+from ajpes_reporting.i18n import _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,9 +63,17 @@ class Found:
         """Raises LedgerRefused, with the errors as its findings, if there are any."""
         if not self.errors:
             return
-        count = "1 error" if len(self.errors) == 1 else f"{len(self.errors)} errors"
         if self.is_full:
-            count = f"{MOST} errors or more, these are the first"
-        raise LedgerRefused(
-            f"{self.source.name} was not taken into the ledger: {count}.", self.source.remedy, self.errors
-        )
+            message = _(
+                "{source} was not taken into the ledger: {most} errors or more, these are the first.",
+                source=self.source.name,
+                most=MOST,
+            )
+        else:
+            message = _n(
+                "{source} was not taken into the ledger: {count} error.",
+                "{source} was not taken into the ledger: {count} errors.",
+                len(self.errors),
+                source=self.source.name,
+            )
+        raise LedgerRefused(message, self.source.remedy, self.errors)

@@ -215,7 +215,7 @@ class _Postings:
             *POSTING_TEXTS.violations(row.posting_id, row.account),
             *values.unreadable(POSTING_ROW, row),
         ):
-            record = _("posting {posting}", posting=row.posting_id or _NO_ID)
+            record = rules.posting_name(row.posting_id)
             return [violation.of(record) for violation in wrong]
         self.ready[staged_postings].append(
             (line, row.posting_id, row.account, row.booked_on, int(row.amount_cents))

@@ -1,4 +1,4 @@
-"""What to say of an obligation or event that the ledger does not have: the ids that come near."""
+"""The errors for an obligation or event that the ledger does not have, with ids that come near."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from ajpes_reporting.database.tables import obligations
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.i18n import NOTHING, Message, _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,17 +25,26 @@ def unknown_obligation(connection: Connection, provider: str, obligation_id: str
     """The error that names obligations with similar ids."""
     ids = _candidates(connection, provider, obligation_id)
     return UsageError(
-        f"The ledger has no obligation {record_name(obligation_id)}.",
-        _suggest(obligation_id, ids) or "look its id up where the obligation was entered",
+        _("The ledger has no obligation {obligation}.", obligation=record_name(obligation_id)),
+        _suggest(obligation_id, ids) or _("look its id up where the obligation was entered"),
     )
 
 
 def unknown_event(obligation_id: str, event_id: str, known: Sequence[str]) -> UsageError:
     """The error that names the obligation's events."""
-    shown = ", ".join(known[-_MOST_SHOWN:])
     return UsageError(
-        f"Obligation {record_name(obligation_id)} has no event {record_name(event_id)}.",
-        _suggest(event_id, known) or f"name one of its {len(known)} events, such as {shown}",
+        _(
+            "Obligation {obligation} has no event {event}.",
+            obligation=record_name(obligation_id),
+            event=record_name(event_id),
+        ),
+        _suggest(event_id, known)
+        or _n(
+            "name its only event, {shown}",
+            "name one of its {count} events, such as {shown}",
+            len(known),
+            shown=known[-_MOST_SHOWN:],
+        ),
     )
 
 
@@ -51,6 +61,6 @@ def _candidates(connection: Connection, provider: str, obligation_id: str) -> Se
     ).all()
 
 
-def _suggest(typed: str, known: Sequence[str]) -> str:
-    near = get_close_matches(typed, known, n=_MOST_SHOWN, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+def _suggest(typed: str, known: Sequence[str]) -> Message:
+    similar = get_close_matches(typed, known, n=_MOST_SHOWN, cutoff=0.5)
+    return _("did you mean {ids:or}?", ids=similar) if similar else NOTHING

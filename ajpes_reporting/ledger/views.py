@@ -18,6 +18,7 @@ from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.ports import no_progress
+from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import EVENTS, KINDS, require_columns
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.kinds import Kind
 
 _ROWS_AT_A_TIME = 5_000
-_REMEDY = "correct the rows where the view takes them from, and run again"
+_REMEDY = _("correct the rows where the view takes them from, and run again")
 
 
 def open_views(url: str) -> Engine:
@@ -53,8 +54,8 @@ def open_views(url: str) -> Engine:
         )
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
-            f"The bank's database cannot be used: {_reason(error)}.",
-            "correct [ledger] url in ajpes.toml, or install the driver that it names",
+            _("The bank's database cannot be used: {reason}.", reason=_reason(error)),
+            _("correct [ledger] url in ajpes.toml, or install the driver that it names"),
         ) from None  # the error itself may show the url with its password
     if is_sqlite:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -85,7 +86,7 @@ def pull(
             kinds = _kinds_there(source, needed)
         for kind in kinds:
             lines = stack.enter_context(closing(_lines(source, kind)))
-            described = Source(f"The view {kind.name}", _REMEDY, now, has_lines=False)
+            described = Source(_("The view {name}", name=kind.name), _REMEDY, now, has_lines=False)
             taken[kind.name] = take_in(connection, provider, kind, lines, described, rules, progress)
     return taken
 
@@ -101,9 +102,14 @@ def _kinds_there(source: Connection, needed: Collection[str]) -> Sequence[Kind]:
     kinds = [kind for kind in KINDS if look.has_table(kind.name)]
     missing = sorted(set(needed).difference(kind.name for kind in kinds))
     if missing or not kinds:
+        message = (
+            _("The bank's database has no view {name}.", name=missing[0])
+            if missing
+            else _("The bank's database has no view that the ledger reads.")
+        )
+        names = [kind.name for kind in KINDS]
         raise ConfigurationError(
-            f"The bank's database has no view {missing[0] if missing else 'that the ledger reads'}.",
-            f"make it: {', '.join(kind.name for kind in KINDS)} are read; docs/ names their columns",
+            message, _("make it: {names} are read; docs/ names their columns", names=names)
         )
     return kinds
 
@@ -112,7 +118,7 @@ def _lines(source: Connection, kind: Kind) -> Generator[Line, None, None]:
     """The rows of a view, as texts, numbered in the order in which they are read."""
     with _reading(source.engine):
         columns = [found["name"] for found in inspect(source).get_columns(kind.name)]
-        require_columns(columns, kind, f"The view {kind.name}")
+        require_columns(columns, kind, _("The view {name}", name=kind.name))
         rows = source.execute(_query(kind, columns).execution_options(yield_per=_ROWS_AT_A_TIME))
         for number, row in enumerate(rows, 1):
             yield number, [_text(field, value) for field, value in zip(kind.fields, row, strict=True)]
@@ -147,8 +153,12 @@ def _reading(source_engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         there = address(source_engine.url)
         raise ConfigurationError(
-            f"The bank's database {there} cannot be read: {_reason(error)}.",
-            "check [ledger] url in ajpes.toml, that the database runs, and what its user may read",
+            _(
+                "The bank's database {address} cannot be read: {reason}.",
+                address=there,
+                reason=_reason(error),
+            ),
+            _("check [ledger] url in ajpes.toml, that the database runs, and what its user may read"),
         ) from error
 
 

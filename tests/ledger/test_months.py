@@ -183,7 +183,7 @@ def test_a_posting_into_an_imported_month_is_told(held: Ledger) -> None:
     )
     (warning,) = taken.warnings
     assert (warning.record, warning.rule) == ("posting P-8", "posting.imported-month")
-    assert "0.77 are booked into 2026-10" in warning.message
+    assert "0.77 EUR are booked into October 2026" in warning.message
     close(held, "2026-11")
     assert months(held)[1] == ("2026-11", 1, 0, 3001, "closed")
 
