@@ -49,16 +49,22 @@ def _registration_number(text: str) -> str:
 
 
 class ProviderSection(Section):
+    """`[provider]`: the bank that reports."""
+
     registration_number: Annotated[str, AfterValidator(_registration_number)]
     name: Annotated[str, Field(min_length=1, max_length=140)]
     account_prefixes: tuple[str, ...] = ()
 
 
 class DatabaseSection(Section):
+    """`[database]`: the address of the ledger and journal."""
+
     url: str = "sqlite:///ajpes.db"
 
 
 class LedgerSection(Section):
+    """`[ledger]`: the address of a bank's own views, if it offers any."""
+
     url: str | None = None
 
 
@@ -72,12 +78,16 @@ def _order(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class DeliverySection(Section):
+    """`[delivery]`: the order of the ways, and what is done where one fails."""
+
     order: Annotated[tuple[str, ...], AfterValidator(_order)] = ()
     resend_after_unknown: bool = False
     patience_seconds: float = Field(default=600, ge=0, le=3600, allow_inf_nan=False)
 
 
 class ChecksSection(Section):
+    """`[checks]`: the settings of the rules."""
+
     strict: bool = False
     large_amount_cents: int = Field(default=100_000_000_000, ge=1)
     change_types: dict[str, str] = Field(
@@ -86,6 +96,8 @@ class ChecksSection(Section):
 
 
 class CalendarSection(Section):
+    """`[calendar]`: days off beside those of the law."""
+
     extra_days_off: tuple[date, ...] = ()
 
 
@@ -111,6 +123,8 @@ def _start_of(kind: ReportKind) -> str:
 
 
 class AlarmsSection(Section):
+    """`[alarms]`: when alarms are raised and repeated."""
+
     before_deadline_minutes: float = Field(default=60, ge=0, allow_inf_nan=False)
     answer_after_hours: float = Field(default=3, ge=0, allow_inf_nan=False)
     expiry_days: int = Field(default=30, ge=0)
@@ -119,6 +133,8 @@ class AlarmsSection(Section):
 
 
 class MailSection(Section):
+    """`[mail]`: the mail server and the recipients of alarms."""
+
     server: str
     port: int = Field(default=587, ge=1, le=65_535)
     security: Literal["starttls", "tls", "none"] = "starttls"
@@ -131,6 +147,8 @@ class MailSection(Section):
 
 
 class WebhookSection(ProxiedSection):
+    """`[webhook]`: the receiver of alarms over HTTPS."""
+
     url: str
     secret: SecretReference | None = None
     server_ca: str | None = None
@@ -138,19 +156,27 @@ class WebhookSection(ProxiedSection):
 
 
 class LogSection(Section):
+    """`[log]`: the form of log lines."""
+
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class MonitoringSection(Section):
+    """`[monitoring]`: the address of `/health` and `/metrics`."""
+
     listen: str | None = None
 
 
 class RetentionSection(Section):
+    """`[retention]`: the months for which archived files are kept, 24 at the least."""
+
     keep_months: int = Field(default=24, ge=24, le=1200)
 
 
 class EplacilaSection(ProxiedSection):
+    """`[eplacila]`: the access to UJP e-plačila, and the listener for its notices."""
+
     base_url: str = "https://eplacila.ujp.gov.si"
     api_key: SecretReference
     shared_secret: SecretReference

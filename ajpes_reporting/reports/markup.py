@@ -115,7 +115,7 @@ def head(root: str, namespace: str) -> str:
 
 
 def severity(row: Record) -> str:
-    """ "error" or "warning"; what is not plainly a warning is an error."""
+    """Returns "error" or "warning"; a row that is not plainly a warning is an error."""
     return "warning" if row.attributes.get("vrsta") == "WRN" else "error"
 
 

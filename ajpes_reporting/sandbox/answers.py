@@ -35,6 +35,7 @@ def ps_odgovor(result: ValidationResult, now: datetime) -> bytes:
 
 
 def count(result: ValidationResult, severity: str) -> int:
+    """Returns how many findings of this severity there are."""
     return sum(one.severity == severity for one in result.findings)
 
 

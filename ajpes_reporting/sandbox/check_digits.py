@@ -31,20 +31,24 @@ _GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
 
 @lru_cache(maxsize=100_000)
 def is_tax_number(number: str) -> bool:
+    """Whether these are 8 digits of which the last checks the others."""
     return bool(ddv.is_valid(number))
 
 
 @lru_cache(maxsize=100)
 def is_registration_number(number: str) -> bool:
+    """Whether this is a registration number whose check digit is right."""
     return bool(maticna.is_valid(number))
 
 
 @lru_cache(maxsize=100_000)
 def is_domestic_account(number: str) -> bool:
+    """Whether these digits pass ISO 7064 MOD 97-10."""
     return bool(mod_97_10.is_valid(number))
 
 
 def is_known_model(model: str) -> bool:
+    """Whether the reference model is one of those with a known rule."""
     return model.zfill(2) in _GROUPS
 
 

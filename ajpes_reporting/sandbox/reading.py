@@ -86,6 +86,8 @@ class ObligationFacts(NamedTuple):
 
 
 class ObligationRecord(NamedTuple):
+    """One Blok with its events (section 2.2, rows 10 to 22)."""
+
     obligation_id: str
     facts: ObligationFacts
     events: list[EventRecord]

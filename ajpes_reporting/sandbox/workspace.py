@@ -62,6 +62,7 @@ def remembered_ports(path: Path) -> Ports:
 
 
 def remember_ports(path: Path, ports: Ports) -> None:
+    """Writes down the ports, so that a later start takes the same ones."""
     whole = path.with_suffix(".new")
     whole.write_text(json.dumps(asdict(ports)))
     whole.replace(path)

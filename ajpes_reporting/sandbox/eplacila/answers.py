@@ -90,6 +90,7 @@ def amount(cents: int) -> int | float:
 
 
 def external_id(payment: Payment) -> str | None:
+    """Returns the identifier of the payment service; None before a way was chosen."""
     return f"SIM{payment.number}" if payment.way else None
 
 

@@ -50,6 +50,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """A response of the interface, its body in pieces."""
+
     status: int
     pieces: Iterator[bytes]
 
@@ -112,12 +114,12 @@ class Api:
     # --- The methods ---
 
     def health(self, _call: Call, credentials: Credentials) -> Answer:
-        """6.5.1"""
+        """Says whether the system works, and when the e-service was paid last (section 6.5.1)."""
         paid_at = self._store.last_paid_at(credentials.service.ids)
         return Answer({"status": 0, "zadnjePlacilo": self._writer.moment(paid_at)})
 
     def init(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.2"""
+        """Opens a payment for an order (section 6.5.2)."""
         service = credentials.service
         order = read_order(call.body, service, self._register)
         try:
@@ -129,11 +131,11 @@ class Api:
         return Answer(self._writer.opened(payment, entry), payment.transaction_id)
 
     def status(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.3.1"""
+        """Returns the state of a payment (section 6.5.3.1)."""
         return self._told(self._payment(call.path["transaction_id"], credentials))
 
     def status_of_order(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.3.2: of an order of this e-service; others may have used the same id."""
+        """Returns the state of this e-service's order (section 6.5.3.2); others may have used the id."""
         order_id = call.path["order_id"]
         if len(order_id) > 300:
             raise InvalidError(FieldError("idNarocila", Code.TOO_LONG))
@@ -143,7 +145,7 @@ class Api:
         return self._told(payment)
 
     def receipt(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.4"""
+        """Returns the receipt of a payment as a file (section 6.5.4)."""
         write = receipts.WRITERS.get(call.path["kind"].lower())
         if write is None:
             raise not_found("racunTip")
@@ -155,12 +157,12 @@ class Api:
         return Answer({"stevilkaRacuna": number, "racun": content}, payment.transaction_id)
 
     def statement(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.5.1"""
+        """Returns the payments of a period as JSON (section 6.5.5.1)."""
         selection = self._selection(call, credentials)
         return Answer(statement=json_pieces(self._store, selection, self._writer, self._rules))
 
     def statement_file(self, call: Call, credentials: Credentials) -> Answer:
-        """6.5.5.2"""
+        """Returns the payments of a period as a file (section 6.5.5.2)."""
         kind = call.path["kind"].lower()
         if kind not in ("xml", "json"):
             raise not_found("izpisekType")
@@ -190,6 +192,7 @@ class Api:
 
 
 def reply(status: int, document: dict[str, Any]) -> Reply:
+    """Returns a response with a JSON document as its body."""
     return Reply(status, iter([json.dumps(document, ensure_ascii=False).encode()]))
 
 

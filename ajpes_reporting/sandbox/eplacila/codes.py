@@ -77,8 +77,10 @@ class InvalidError(Exception):
 
 
 def forbidden(source: str) -> ApiError:
+    """Returns the error about a resource of somebody else."""
     return ApiError(403, Code.FORBIDDEN, source)
 
 
 def not_found(source: str) -> ApiError:
+    """Returns the error about a resource that does not exist."""
     return ApiError(404, Code.NOT_FOUND, source)

@@ -103,6 +103,7 @@ class FieldReader:
 
 
 def is_url(text: str) -> bool:
+    """Whether the text is an address over HTTP or HTTPS, in ASCII, without blanks or brackets."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -26,6 +26,7 @@ _CENT = Decimal("0.01")
 
 
 def encoded(content: bytes) -> str:
+    """Returns a file as Base64."""
     return base64.b64encode(content).decode()
 
 

@@ -12,12 +12,15 @@ _DECLARATION = re.compile(rb"^<\?xml[^>]*\?>")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """An HTTP reply before it is sent."""
+
     status: int
     content_type: str
     body: bytes
 
 
 def plain(reply: Reply) -> Reply:
+    """Returns the reply as it is."""
     return reply
 
 
@@ -53,6 +56,7 @@ def false_declaration(reply: Reply) -> Reply:
 
 
 def bom(reply: Reply) -> Reply:
+    """A byte order mark before everything."""
     return replace(reply, body=b"\xef\xbb\xbf" + reply.body)
 
 
