@@ -162,7 +162,7 @@ class Client:
         UJP is asked once for each period of at most 365 days; memory does not grow with the number
         of payments. `states` count only with `delayed`, for payments by QR code.
         """
-        _require_days(first, last)
+        periods.require_days(first, last)
         return chain.from_iterable(
             self._payments_of_period(provider, begin, end, _choice(states, delayed))
             for begin, end in periods.split(first, last)
@@ -186,7 +186,7 @@ class Client:
 
         Raises `UsageError` for more days: `periods.split` divides them.
         """
-        _require_days(first, last)
+        periods.require_days(first, last)
         if len(list(periods.split(first, last))) > 1:
             raise UsageError(
                 _("A statement covers at most {days} days.", days=periods.LONGEST_DAYS),
@@ -337,14 +337,6 @@ def _why(error: Lost | ServiceFailed | AnswerUnusable) -> str:
     if isinstance(error, ServiceFailed):
         return _("it answered with HTTP {status}", status=error.status)
     return error.reason
-
-
-def _require_days(first: date, last: date) -> None:
-    if first > last:
-        raise UsageError(
-            _("The period from {first:date} to {last:date} ends before it begins.", first=first, last=last),
-            _("name the earlier day first"),
-        )
 
 
 def _days(first: date, last: date) -> dict[str, str]:

@@ -6,6 +6,8 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,15 @@ def split(first: date, last: date) -> Iterator[tuple[date, date]]:
         if end == last:
             return  # the calendar may end there, too
         first = end + timedelta(1)
+
+
+def require_days(first: date, last: date) -> None:
+    """Raise `UsageError` for a period that ends before it begins."""
+    if first > last:
+        raise UsageError(
+            _("The period from {first:date} to {last:date} ends before it begins.", first=first, last=last),
+            _("name the earlier day first"),
+        )
 
 
 def epoch(day: date) -> int:
