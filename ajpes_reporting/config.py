@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
-from ajpes_reporting.i18n.language import Language
+from ajpes_reporting.i18n import Message, _, _n
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 from ajpes_reporting.textfile import read_text
@@ -44,7 +44,7 @@ W = TypeVar("W", bound="Way")
 
 def _registration_number(text: str) -> str:
     if not re.fullmatch("[0-9]{7}([0-9]{3})?", text):
-        raise ValueError("a registration number has 7 or 10 digits")
+        raise ValueError(_("a registration number has 7 or 10 digits"))
     return text
 
 
@@ -71,9 +71,11 @@ class LedgerSection(Section):
 def _order(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in registry.names():
-            raise ValueError(f"{name} is no way of delivery; {' and '.join(registry.names())} are")
+            raise ValueError(
+                _("{name} is no way of delivery; {ways:and} are", name=name, ways=registry.names())
+            )
     if len(set(names)) < len(names):
-        raise ValueError("a way stands in it twice")
+        raise ValueError(_("a way stands in it twice"))
     return names
 
 
@@ -213,7 +215,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
     )
 
-    language: Language | Literal[""] = ""
+    language: Literal["sl", "en", ""] = ""
     provider: ProviderSection
     database: DatabaseSection = DatabaseSection()
     ledger: LedgerSection = LedgerSection()
@@ -279,8 +281,12 @@ class Workspace:
             return self.folder / Path(text).expanduser()
         except RuntimeError:
             raise ConfigurationError(
-                f"{self.settings_file} names the path {text}, whose user is not known here.",
-                "write the path from the root, or relative to the workspace",
+                _(
+                    "{file} names the path {path}, whose user is not known here.",
+                    file=str(self.settings_file),
+                    path=text,
+                ),
+                _("write the path from the root, or relative to the workspace"),
             ) from None
 
     def path_if_set(self, text: str | None) -> Path | None:
@@ -296,13 +302,21 @@ class Workspace:
 
     def secret(self, key: str, reference: str) -> str:
         """What a secret's reference points at. Raises `ConfigurationError`, naming the setting `key`."""
-        kind, _, rest = reference.partition(":")
+        kind, _colon, rest = reference.partition(":")
         if kind == "env":
             value = os.environ.get(rest)
             if value is None:
                 raise ConfigurationError(
-                    f"{key} points at the environment variable {rest}, which is not set.",
-                    f"set {rest}, or let {key} point at a file with file:PATH",
+                    _(
+                        "{setting} points at the environment variable {variable}, which is not set.",
+                        setting=key,
+                        variable=rest,
+                    ),
+                    _(
+                        "set {variable}, or let {setting} point at a file with file:PATH",
+                        variable=rest,
+                        setting=key,
+                    ),
                 )
             return value
         path = self.path(rest) if kind == "file" else self._credential(key, rest)
@@ -310,13 +324,18 @@ class Workspace:
             value = read_text(path).rstrip("\n")
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"{key} points at the file {path}, which cannot be read: {_why(error)}.",
-                "put the secret into that file, in UTF-8 and readable by this user only",
+                _(
+                    "{setting} points at the file {path}, which cannot be read: {reason}.",
+                    setting=key,
+                    path=str(path),
+                    reason=_why(error),
+                ),
+                _("put the secret into that file, in UTF-8 and readable by this user only"),
             ) from None
         if not value:
             raise ConfigurationError(
-                f"{key} points at the file {path}, which is empty.",
-                "put the secret into that file, readable by this user only",
+                _("{setting} points at the file {path}, which is empty.", setting=key, path=str(path)),
+                _("put the secret into that file, readable by this user only"),
             )
         return value
 
@@ -324,8 +343,13 @@ class Workspace:
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
         if not directory:
             raise ConfigurationError(
-                f"{key} points at the systemd credential {name}, but this process was given no credentials.",
-                f"run it as a service with LoadCredential={name}:…, or use file:PATH",
+                _(
+                    "{setting} points at the systemd credential {name}, but this process was given no"
+                    " credentials.",
+                    setting=key,
+                    name=name,
+                ),
+                _("run it as a service with LoadCredential={name}:…, or use file:PATH", name=name),
             )
         return Path(directory) / name
 
@@ -334,8 +358,8 @@ class Workspace:
             url = make_url(text)
         except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise ConfigurationError(
-                f"{key} is not a database URL.",
-                "write it like sqlite:///ajpes.db or postgresql://user@host/name",
+                _("{setting} is not a database URL.", setting=key),
+                _("write it like sqlite:///ajpes.db or postgresql://user@host/name"),
             ) from None
         if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
             url = url.set(database=str(self.path(url.database)))
@@ -352,17 +376,24 @@ def open_workspace(folder: Path) -> Workspace:
         text = read_text(path)
     except FileNotFoundError:
         raise UsageError(
-            f"There is no {SETTINGS_FILE} in {folder.absolute()}.",
-            "go to a workspace, name one with -w DIR, or make one with `ajpes-reporting init DIR`",
+            _("There is no ajpes.toml in {folder}.", folder=str(folder.absolute())),
+            _("go to a workspace, name one with -w DIR, or make one with `ajpes-reporting init DIR`"),
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {_why(error)}.", "check its rights, and save it as UTF-8"
+            _("{file} cannot be read: {reason}.", file=str(path), reason=_why(error)),
+            _("check its rights, and save it as UTF-8"),
         ) from None
     if listed := _listed_workspaces(folder):
         raise UsageError(
-            f"{folder.absolute()} holds {len(listed)} workspaces: {', '.join(listed)}.",
-            f"name one of them with -w {folder / listed[0]}",
+            _n(
+                "{folder} holds {count} workspace: {names}.",
+                "{folder} holds {count} workspaces: {names}.",
+                len(listed),
+                folder=str(folder.absolute()),
+                names=listed,
+            ),
+            _("name one of them with -w {folder}", folder=str(folder / listed[0])),
         )
     return Workspace(folder.absolute(), read_settings(text, str(path)))
 
@@ -394,11 +425,16 @@ def _listed_workspaces(folder: Path) -> list[str]:
         return []
     if len(values) > 1 or not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise ConfigurationError(
-            f"{path} cannot be used: beside a list of workspaces nothing else stands in it.",
-            'write only workspaces = ["bank-a", "bank-b"]; the settings stand in each of these folders',
+            _(
+                "{file} cannot be used: beside a list of workspaces nothing else stands in it.",
+                file=str(path),
+            ),
+            _('write only workspaces = ["bank-a", "bank-b"]; the settings stand in each of these folders'),
         )
     if len(set(listed)) < len(listed) or not listed:
-        raise ConfigurationError(f"{path} lists no workspace, or one twice.", "list each folder once")
+        raise ConfigurationError(
+            _("{file} lists no workspace, or one twice.", file=str(path)), _("list each folder once")
+        )
     return listed
 
 
@@ -407,19 +443,21 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name} is not valid TOML: {error}.", "correct that line") from None
+        raise ConfigurationError(
+            _("{file} is not valid TOML: {reason}.", file=name, reason=str(error)), _("correct that line")
+        ) from None
     _refuse_private(values, name)
     try:
         return settings_with(registry.WAYS, reports.KINDS)(**values)
     except SettingsError as error:  # it names the section, its cause would show the value
         raise ConfigurationError(
-            f"An environment variable AJPES_REPORTING_… cannot be used: {error}.",
-            'write a list in it as JSON, such as ["01", "02"]',
+            _("An environment variable AJPES_REPORTING_… cannot be used: {reason}.", reason=str(error)),
+            _('write a list in it as JSON, such as ["01", "02"]'),
         ) from None
     except ValidationError as error:
         raise ConfigurationError(
-            f"{name} cannot be used:",
-            "correct these settings; docs/configuration.md explains each",
+            _("{file} cannot be used:", file=name),
+            _("correct these settings; docs/configuration.md explains each"),
             [_complaint(item) for item in error.errors(include_input=False, include_url=False)],
         ) from None
 
@@ -443,17 +481,24 @@ def _schedule_of(kinds: tuple[ReportKind, ...]) -> type[ScheduleSection]:
 def _refuse_private(values: dict[str, Any], name: str) -> None:
     """Keys that would be taken not for settings but for orders to the library that reads them."""
     if private := sorted(key for key in values if key.startswith("_")):
-        raise ConfigurationError(f"{name} cannot be used: {private[0]} is not a setting.", "take it out")
+        raise ConfigurationError(
+            _("{file} cannot be used: {setting} is not a setting.", file=name, setting=private[0]),
+            _("take it out"),
+        )
 
 
-def _complaint(item: Any) -> str:
+def _complaint(item: Any) -> Message:
+    """Returns what is wrong with one setting: in our words where a rule of ours refused it."""
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "missing":
-        return f"{key} is missing"
+        return _("{setting} is missing", setting=key)
     if item["type"] == "extra_forbidden":
-        return f"{key} is not a setting"
-    return f"{key}: {item['msg'].removeprefix('Value error, ')}"
+        return _("{setting} is not a setting", setting=key)
+    reason = item["ctx"]["error"].args[0] if item["type"] == "value_error" else item["msg"]
+    return _("{setting}: {reason}", setting=key, reason=reason)
 
 
 def _why(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return error.args[0] if isinstance(error.args[0], Message) else str(error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.address import parse_proxy
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ class Section(BaseModel):
 
 
 def _reference(text: str) -> str:
-    kind, _, rest = text.partition(":")
+    kind, _colon, rest = text.partition(":")
     if kind not in ("env", "file", "credential") or not rest:
         # The text may be the secret itself, so it is not repeated here.
-        raise ValueError("a secret is given by reference: env:NAME, file:PATH or credential:NAME")
+        raise ValueError(_("a secret is given by reference: env:NAME, file:PATH or credential:NAME"))
     return text
 
 

@@ -16,6 +16,7 @@ from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.private import open_private
@@ -78,7 +79,7 @@ strict = false                         # true: warnings count as errors
 
 _MOST_NAMED = 3
 
-CLOSE_FACTS = "call `ajpes-reporting init` for this workspace, which closes them, or use `chmod go=`"
+CLOSE_FACTS = _("call `ajpes-reporting init` for this workspace, which closes them, or use `chmod go=`")
 """What to do about files that others may read."""
 
 _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."
@@ -91,11 +92,12 @@ def make_workspace(
     *,
     new_archive: bool = False,
 ) -> Workspace:
-    """A new workspace with commented settings. Raises `UsageError` if there is one already."""
+    """Returns a new workspace with commented settings. Raises `UsageError` if there is one already."""
     settings = folder / SETTINGS_FILE
     if settings.exists():
         raise UsageError(
-            f"There is a workspace in {folder} already. Nothing was changed.", "name another folder"
+            _("There is a workspace in {folder} already. Nothing was changed.", folder=str(folder)),
+            _("name another folder"),
         )
     values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
     make_folder(folder)
@@ -134,17 +136,19 @@ def complete_workspace(folder: Path, *, new_archive: bool = False) -> Workspace:
 
 
 def open_facts(workspace: Workspace) -> str:
-    """Which files that hold facts others on this machine may read, in words; empty if there are none."""
+    """Returns which files that hold facts others on this machine may read; nothing if there are none."""
     places = chain.from_iterable(map(private.open_to_others, own_files(workspace)))
     found = list(islice(places, _MOST_NAMED + 1))
-    if not found:
-        return ""
-    more = " and more" if len(found) > _MOST_NAMED else ""
-    return f"other users of this machine may read {', '.join(map(str, found[:_MOST_NAMED]))}{more}"
+    files = [str(file) for file in found[:_MOST_NAMED]]
+    if not files:
+        return NOTHING
+    if len(found) > _MOST_NAMED:
+        return _("other users of this machine may read {files} and more", files=files)
+    return _("other users of this machine may read {files}", files=files)
 
 
 def own_files(workspace: Workspace) -> list[Path]:
-    """What holds the facts of a workspace on this machine and is there: its archive, and SQLite's files."""
+    """Returns the files and folders here that hold facts of a workspace: its archive, and SQLite's files."""
     url = make_url(workspace.database_url())
     name = url.database if url.get_backend_name() == "sqlite" else None
     database = Path(name).resolve() if name else None
@@ -166,7 +170,14 @@ def make_folder(folder: Path) -> None:
     try:
         private.make_folder(folder)
     except OSError as error:
-        raise UsageError(f"{folder} could not be made: {error.strerror}.", "name another folder") from None
+        raise UsageError(
+            _(
+                "{folder} could not be made: {reason}.",
+                folder=str(folder),
+                reason=error.strerror or str(error),
+            ),
+            _("name another folder"),
+        ) from None
 
 
 def _make_queue(engine: Engine) -> None:

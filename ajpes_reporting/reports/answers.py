@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.reports.kind import FileRules, ReportKind
 from ajpes_reporting.xmlread import Element, load_schema, record, records
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+    from ajpes_reporting.i18n import Message
 
 
 _RECORDS = frozenset({"Ident", "Napaka"})
@@ -90,13 +92,32 @@ class AnswerRules(FileRules):
         tally = self.tally
         if tally.head is None:
             return
-        for noun, declared, found in (
-            ("errors", tally.head.declared_errors, tally.error_rows),
-            ("warnings", tally.head.declared_warnings, tally.warning_rows),
-        ):
-            if declared is not None and declared != found:
-                yield Finding(
-                    Severity.WARNING, "the head of the answer", "iErr" if noun == "errors" else "iWrn",
-                    "answer.count", f"it declares {declared} {noun}, the answer has {found}",
-                    "the worse reading holds; ask AJPES if in doubt", "Ident",
-                )  # fmt: skip
+        declared, found = tally.head.declared_errors, tally.error_rows
+        if declared is not None and declared != found:
+            yield _other_count(
+                "iErr",
+                _n(
+                    "it declares {count:count} error, the answer has {found:count}",
+                    "it declares {count:count} errors, the answer has {found:count}",
+                    declared,
+                    found=found,
+                ),
+            )
+        declared, found = tally.head.declared_warnings, tally.warning_rows
+        if declared is not None and declared != found:
+            yield _other_count(
+                "iWrn",
+                _n(
+                    "it declares {count:count} warning, the answer has {found:count}",
+                    "it declares {count:count} warnings, the answer has {found:count}",
+                    declared,
+                    found=found,
+                ),
+            )
+
+
+def _other_count(field: str, message: Message) -> Finding:
+    remedy = _("the worse reading holds; ask AJPES if in doubt")
+    return Finding(
+        Severity.WARNING, _("the head of the answer"), field, "answer.count", message, remedy, "Ident"
+    )

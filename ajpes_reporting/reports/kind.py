@@ -13,6 +13,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import parse_day, parse_month
 from ajpes_reporting.domain.rules import RuleSettings
+from ajpes_reporting.i18n import NOTHING, Message
 from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.sections import Section
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.i18n import Message
     from ajpes_reporting.xmlread import Element, Record
 
 ROWS_AT_A_TIME = 1_000
@@ -85,7 +85,7 @@ class Selection:
     findings: Iterable[Finding] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     too_large: Sequence[Finding] = ()
-    to_be_released: str = ""
+    to_be_released: Message = NOTHING
 
 
 def rows_of(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
@@ -180,7 +180,7 @@ class ReportKind:
     settings: type[ReportSettings] = ReportSettings
     example: str = ""
     needed_views: tuple[str, ...] = ()
-    nothing_is_an_omission: str = ""
+    nothing_is_an_omission: Message = NOTHING
     reports_months: bool = False
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
     left_out: Callable[[Connection, str, datetime, datetime], LeftOut] | None = None

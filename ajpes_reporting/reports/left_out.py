@@ -6,9 +6,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.i18n import _, _n
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,43 +76,62 @@ class LeftOut:
 
 
 def _held_back(held: HeldBack) -> Finding:
-    named = [f"{record_name(item.obligation)} (until {_time(item.until)})" for item in held.first]
-    if held.obligations > len(named):
-        named.append(f"and {held.obligations - len(named):,} more")
-    last = max(held.first, key=lambda item: item.until)
-    remedy = (
-        f"correct it with `ajpes-reporting ledger cancel {shlex.quote(last.obligation)}"
-        f" {shlex.quote(last.event)} --replace recorded_at=…`"
-        if held.are_ahead
-        else "nothing; they go with a later report"
+    named = [
+        _("{obligation} (until {until:moment})", obligation=record_name(item.obligation), until=item.until)
+        for item in held.first
+    ]
+    if (more := held.obligations - len(named)) > 0:
+        named.append(_n("and {count:count} more", "and {count:count} more", more))
+    message = _n(
+        "{count:count} event of {obligations} waits for a later report, recorded after {after:moment}, until"
+        " {until:moment}: {named}",
+        "{count:count} events of {obligations} wait for a later report, recorded after {after:moment}, until"
+        " {until:moment}: {named}",
+        held.events,
+        obligations=_n("{count:count} obligation", "{count:count} obligations", held.obligations),
+        after=held.after,
+        until=held.until,
+        named=named,
     )
-    wait = "waits" if held.events == 1 else "wait"
-    message = (
-        f"{_counted(held.events, 'event')} of {_counted(held.obligations, 'obligation')} {wait} for a later"
-        f" report, recorded after {_time(held.after)}, until {_time(held.until)}: {', '.join(named)}"
-    )
+    remedy = _("nothing; they go with a later report")
+    if held.are_ahead:
+        last = max(held.first, key=lambda item: item.until)
+        remedy = _(
+            "correct it with `ajpes-reporting ledger cancel {obligation} {event} --replace recorded_at=…`",
+            obligation=shlex.quote(last.obligation),
+            event=shlex.quote(last.event),
+        )
     return Finding(
-        Severity.NOTE, "held back", "recorded_at", "recorded-at.held-back", message, remedy, "No/dtVpis"
+        Severity.NOTE, _("held back"), "recorded_at", "recorded-at.held-back", message, remedy, "No/dtVpis"
     )
 
 
 def _excluded(item: Excluded) -> Finding:
-    wait = "waits" if item.events == 1 else "wait"
-    waiting = f"; {_counted(item.events, 'event')} of it {wait}" if item.events else ""
+    if item.events:
+        message = _n(
+            "kept out of this report by a person since {since:moment}: {reason}; {count:count} event of it"
+            " waits",
+            "kept out of this report by a person since {since:moment}: {reason}; {count:count} events of it"
+            " wait",
+            item.events,
+            since=item.since,
+            reason=item.reason,
+        )
+    else:
+        message = _(
+            "kept out of this report by a person since {since:moment}: {reason}",
+            since=item.since,
+            reason=item.reason,
+        )
     return Finding(
         Severity.NOTE,
         record_name(item.obligation),
         "obligation_id",
         "obligation.excluded",
-        f"kept out of this report by a person since {_time(item.since)}: {item.reason}{waiting}",
-        f"when it may go again, `ajpes-reporting ledger include {shlex.quote(item.obligation)}`",
+        message,
+        _(
+            "when it may go again, `ajpes-reporting ledger include {obligation}`",
+            obligation=shlex.quote(item.obligation),
+        ),
         "Blok/id",
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.answers import AnswerHead, AnswerRow
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.reports.answers import Tally
 from ajpes_reporting.xmlread import LooseRecord, Record, loose_records, read_root
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.reports.kind import ReportKind
 
 _HEAD = ("iErr", "iWrn", "maticnaPonudnika", "datumPriprave", "datumPodatkov", "mesecPodatkov")
@@ -45,7 +47,7 @@ _LONGEST_PERIOD = 9
 
 
 class Contradiction(Exception):
-    """An answer says two things of which only one can be true. Its text is a clause."""
+    """An answer says two things of which only one can be true. Its text is a clause, a `Message`."""
 
 
 class LooseReader:
@@ -56,7 +58,7 @@ class LooseReader:
 
     def __init__(self, path: Path, kind: ReportKind) -> None:
         self.tally = Tally()
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
         self._kind = kind
         self._records = loose_records(path, _WANTED)
         self._path = path
@@ -68,14 +70,14 @@ class LooseReader:
 
     @property
     def why_no_verdict(self) -> str:
-        """What is missing, as a clause: a refusal may show in a row, acceptance must be declared."""
+        """The clause that says what is missing: a refusal may show in a row, acceptance must be declared."""
         if self.tally.errors:
-            return ""
+            return NOTHING
         if self.head.declared_errors is None:
-            return "it does not say how many errors there are"
+            return _("it does not say how many errors there are")
         if self.head.declared_warnings is None and not self.tally.warnings:
-            return "it does not say how many warnings there are"
-        return ""
+            return _("it does not say how many warnings there are")
+        return NOTHING
 
     def rows(self) -> Iterator[AnswerRow]:
         """The rows, as a stream; once. Raises `Contradiction` if there are two heads that differ."""
@@ -116,7 +118,10 @@ class LooseReader:
 
     def _say(self, name: str, value: str) -> None:
         if value and self._head.setdefault(name, value) != value:
-            raise Contradiction(f"it says {name} {self._head[name]} and {value}")
+            first = self._head[name]
+            raise Contradiction(
+                _("it says {name} {first} and {second}", name=name, first=first, second=value)
+            )
 
     def _head_value(self, name: str, value: str) -> str:
         """As the schema has it. A count that cannot be read is none; such a period is that of no report."""
@@ -133,7 +138,7 @@ class LooseReader:
                 return _iso(value)
             case "maticnaPonudnika":
                 return value
-        self._note(f"{name} cannot be read: {value[:40]}")
+        self._note(_("{name} cannot be read: {value}", name=name, value=value[:40]))
         return "" if name in ("iErr", "iWrn") else value[:_LONGEST_PERIOD]
 
     def _row(self, row: LooseRecord) -> Record:
@@ -155,17 +160,17 @@ class LooseReader:
     def _severity(self, told: str) -> str:
         severity = _SEVERITIES.get(told.lower(), "ERR")
         if severity != told:
-            self._note(f"vrsta {told[:40]} was read as {severity}")
+            self._note(_("vrsta {told} was read as {severity}", told=told[:40], severity=severity))
         return severity
 
     def _row_value(self, name: str, value: str) -> str:
         if name == "racun" and (account := _account(value)) != value:
-            self._note(f"account {value[:40]} was read as {account}")
+            self._note(_("account {told} was read as {account}", told=value[:40], account=account))
             value = account
         longest = _LONGEST[name]
         return value if len(value) <= longest else f"{value[: longest - 1]}…"
 
-    def _note(self, note: str) -> None:
+    def _note(self, note: Message) -> None:
         if len(self.notes) < _MOST_NOTES and note not in self.notes:
             self.notes.append(note)
 

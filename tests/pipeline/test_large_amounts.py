@@ -85,7 +85,7 @@ def test_a_sum_that_does_not_fit_is_told_by_record(slipped: Bank) -> None:
     # 610000000100187 twice, and 1001 and twice 10000 cents
     assert "has 16 digits in cents, at most 15" in head.message
     assert (first.record, first.field) == ("O-1", "amount_cents")
-    assert "12200000002013.75" in first.message
+    assert "12,200,000,002,013.75 EUR" in first.message
     assert "event 1" in first.message
     assert "ledger exclude O-1" in first.remedy
     assert all("pattern" not in item.message for item in result.log.shown)

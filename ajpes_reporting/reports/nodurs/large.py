@@ -22,8 +22,8 @@ from ajpes_reporting.database.tables import (
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.events import CANCELLATION
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.domain.rules import AMOUNT_DIGITS, record_name
+from ajpes_reporting.i18n import NOTHING, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.i18n import Message
 
 _COUNT_DIGITS = 10  # 2.2, row 2
 _MOST_NAMED = 5
@@ -48,8 +49,8 @@ class Report:
         return select(*columns).select_from(self.source).where(*self.goes)
 
 
-def not_looked_at(connection: Connection, report: Report, rules: RuleSettings) -> str:
-    """Why a person has to release a report for its amounts; empty if none is large, or each was released.
+def not_looked_at(connection: Connection, report: Report, rules: RuleSettings) -> Message:
+    """Returns why a person has to release a report for its amounts; nothing if none is large and unreleased.
 
     What AJPES has accepted is history. A cancellation carries the amount of what it cancels.
     """
@@ -67,27 +68,37 @@ def not_looked_at(connection: Connection, report: Report, rules: RuleSettings) -
     )
     found = connection.execute(large.limit(_MOST_NAMED + 1)).all()
     named = [
-        f"{record_name(row.obligation_id, row.event_id)} with {format_decimal(row.amount_cents)} EUR"
+        _(
+            "{record} with {amount:eur}",
+            record=record_name(row.obligation_id, row.event_id),
+            amount=row.amount_cents,
+        )
         for row in found[:_MOST_NAMED]
     ]
     if not named:
-        return ""
-    more = " and more" if len(found) > len(named) else ""
-    limit = format_decimal(rules.large_amount_cents)
-    return f"an amount of {limit} EUR or more may be a slip: {', '.join(named)}{more}"
+        return NOTHING
+    limit = rules.large_amount_cents
+    if len(found) > len(named):
+        return _("an amount of {limit:eur} or more may be a slip: {named} and more", limit=limit, named=named)
+    return _("an amount of {limit:eur} or more may be a slip: {named}", limit=limit, named=named)
 
 
 def too_large(connection: Connection, report: Report, count: int, total: int) -> Iterator[Finding]:
-    """What does not fit into the head (2.2, rows 2 and 3), and the records that make it so large."""
+    """Returns what does not fit into the head (2.2, rows 2 and 3), and the records that make it so large."""
     if count >= 10**_COUNT_DIGITS:
-        yield _head_error(
-            "steviloZapisov", "count", f"{count:,} records have more than {_COUNT_DIGITS} digits"
+        message = _(
+            "the number of records, {count:count}, has more than {most} digits",
+            count=count,
+            most=_COUNT_DIGITS,
         )
+        yield _head_error("steviloZapisov", "count", message)
     digits = len(str(abs(total)))
     if digits <= AMOUNT_DIGITS:
         return
-    message = (
-        f"the sum of all amounts has {digits} digits in cents, at most {AMOUNT_DIGITS} fit into the head"
+    message = _(
+        "the sum of all amounts has {digits} digits in cents, at most {most} fit into the head",
+        digits=digits,
+        most=AMOUNT_DIGITS,
     )
     yield _head_error("sestevekZneskov", "total", message)
     for row in _largest_parts(connection, report, total):
@@ -99,16 +110,25 @@ def beyond_all_sums(connection: Connection, report: Report) -> ChecksRefused:
     rows = connection.execute(_largest_first(report).limit(_MOST_NAMED)).all()
     findings = [
         Finding(
-            Severity.ERROR, record_name(row.obligation_id, row.event_id),
-            "amount_cents", "nodurs.part-of-total", f"amount is {format_decimal(row.amount_cents)} EUR",
-            f"keep it out with `ajpes-reporting ledger exclude {shlex.quote(row.obligation_id)} --reason …`",
+            Severity.ERROR,
+            record_name(row.obligation_id, row.event_id),
+            "amount_cents",
+            "nodurs.part-of-total",
+            _("the amount is {amount:eur}", amount=row.amount_cents),
+            _(
+                "keep it out with `ajpes-reporting ledger exclude {obligation} --reason …`",
+                obligation=shlex.quote(row.obligation_id),
+            ),
             "No/znesek",
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return ChecksRefused(
-        f"NODURS was not made: its amounts add up to far more than the {AMOUNT_DIGITS} digits of the head.",
-        "these are the largest; if they are a slip, keep their obligations out of reports, then run again",
+        _(
+            "NODURS was not made: its amounts add up to far more than the {most} digits of the head.",
+            most=AMOUNT_DIGITS,
+        ),
+        _("these are the largest; if they are a slip, keep their obligations out of reports, then run again"),
         findings,
     )
 
@@ -116,24 +136,27 @@ def beyond_all_sums(connection: Connection, report: Report) -> ChecksRefused:
 def _part(connection: Connection, report: Report, row: Any, total: int) -> Finding:
     """One obligation's part of the sum, and the largest of its amounts."""
     largest = connection.execute(_largest_first(report).where(obligations.c.id == row.key).limit(1)).one()
-    share = f"{100 * int(row.total) / total:.0f} %"
-    message = (
-        f"its amounts, {format_decimal(int(row.total))} EUR in all, make up {share} of that sum;"
-        f" the largest is {format_decimal(largest.amount_cents)} EUR in event {largest.event_id}"
+    message = _(
+        "its amounts, {total:eur} in all, make up {share} % of that sum; the largest is {amount:eur} in event"
+        " {event}",
+        total=int(row.total),
+        share=f"{100 * int(row.total) / total:.0f}",
+        amount=largest.amount_cents,
+        event=largest.event_id,
     )
-    remedy = (
-        f"keep it out with `ajpes-reporting ledger exclude {shlex.quote(row.obligation_id)} --reason …`,"
-        " so that the others go in time, and ask AJPES how to report it;"
-        " each further cancellation makes the sum larger"
+    remedy = _(
+        "keep it out with `ajpes-reporting ledger exclude {obligation} --reason …`, so that the others go in"
+        " time, and ask AJPES how to report it; each further cancellation makes the sum larger",
+        obligation=shlex.quote(row.obligation_id),
     )
     name = record_name(row.obligation_id)
     return Finding(Severity.ERROR, name, "amount_cents", "nodurs.part-of-total", message, remedy, "No/znesek")
 
 
-def _head_error(field: str, rule: str, message: str) -> Finding:
-    remedy = "keep the obligations that are named out of the report, the largest first, then run again"
+def _head_error(field: str, rule: str, message: Message) -> Finding:
+    remedy = _("keep the obligations that are named out of the report, the largest first, then run again")
     return Finding(
-        Severity.ERROR, "the whole file", field, f"nodurs.{rule}-size", message, remedy, f"Ident/{field}"
+        Severity.ERROR, _("the whole file"), field, f"nodurs.{rule}-size", message, remedy, f"Ident/{field}"
     )
 
 

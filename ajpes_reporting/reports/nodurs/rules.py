@@ -16,6 +16,7 @@ from ajpes_reporting.domain.events import Event, Obligation
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.remedies import correct_event
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
 from ajpes_reporting.reports.nodurs.write import EVENT_ATTRIBUTES
 from ajpes_reporting.xmlread import Element, attributes, local_name
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ajpes_reporting.domain.rules import RuleSettings
+    from ajpes_reporting.i18n import Message
 
 
 class NodursRules(FileRules):
@@ -72,17 +74,25 @@ class NodursRules(FileRules):
         declared = self._ident.get("steviloZapisov", "")
         if declared and int(declared) != self._event_count:
             yield _file_error(
-                "steviloZapisov", "nodurs.count",
-                f"the head says {declared} records, the file has {self._event_count}", "Ident/steviloZapisov",
-            )  # fmt: skip
+                "steviloZapisov",
+                "nodurs.count",
+                _(
+                    "the head says {declared} records, the file has {found}",
+                    declared=declared,
+                    found=self._event_count,
+                ),
+            )
         total = self._amount(self._ident.get("sestevekZneskov", ""))
         if total is not None and total != self._total_cents:
             yield _file_error(
-                "sestevekZneskov", "nodurs.total",
-                f"the head says a total of {money.format_decimal(total)} EUR, "
-                f"the records add up to {money.format_decimal(self._total_cents)} EUR",
-                "Ident/sestevekZneskov",
-            )  # fmt: skip
+                "sestevekZneskov",
+                "nodurs.total",
+                _(
+                    "the head says a total of {declared:eur}, the records add up to {found:eur}",
+                    declared=total,
+                    found=self._total_cents,
+                ),
+            )
 
     def _check_ident(self, ident: Element) -> Iterator[Finding]:
         self._ident = attributes(ident)
@@ -90,7 +100,7 @@ class NodursRules(FileRules):
         name = next((child.text or "" for child in ident if local_name(child) == "Naziv"), "")
         yield from rules.check_provider(number, name)
         total = self._ident.get("sestevekZneskov", "")
-        yield from self._check_format(total, "the head", "sestevekZneskov", "Ident/sestevekZneskov")
+        yield from self._check_format(total, _("the head"), "sestevekZneskov", "Ident/sestevekZneskov")
 
     def _check_block(self, block: Element) -> Iterator[Finding]:
         obligation = Obligation(
@@ -102,10 +112,14 @@ class NodursRules(FileRules):
         )
         if obligation.obligation_id in self._seen_obligations:
             yield Finding(
-                Severity.ERROR, rules.record_name(obligation.obligation_id), "obligation_id",
-                "obligation.duplicate", "the obligation stands in the file twice",
-                "write each obligation once, with its whole history", "Blok/id",
-            )  # fmt: skip
+                Severity.ERROR,
+                rules.record_name(obligation.obligation_id),
+                "obligation_id",
+                "obligation.duplicate",
+                _("the obligation stands in the file twice"),
+                _("write each obligation once, with its whole history"),
+                "Blok/id",
+            )
         self._seen_obligations.add(obligation.obligation_id)
         history: list[Event] = []
         for element in block:
@@ -134,12 +148,24 @@ class NodursRules(FileRules):
         if self._format_complained or decimal == (self._settings.amounts == "decimal"):
             return
         self._format_complained = True
-        written = "euros with decimals" if decimal else "whole cents"
+        setting = self._settings.amounts
         yield Finding(
-            Severity.ERROR, record, field, "nodurs.amounts-format",
-            f"amounts are written in {written}, the setting nodurs.amounts is {self._settings.amounts}",
-            "write the file in the other format, or change the setting if AJPES wants it so", location,
-        )  # fmt: skip
+            Severity.ERROR,
+            record,
+            field,
+            "nodurs.amounts-format",
+            _(
+                "amounts are written in euros with decimals, the setting nodurs.amounts is {setting}",
+                setting=setting,
+            )
+            if decimal
+            else _(
+                "amounts are written in whole cents, the setting nodurs.amounts is {setting}",
+                setting=setting,
+            ),
+            _("write the file in the other format, or change the setting if AJPES wants it so"),
+            location,
+        )
 
     def _read_event(self, element: Element) -> Event:
         """The event, as its schema lets it be. Raises `ValueError` for times that only a schema can read."""
@@ -209,12 +235,16 @@ def _unreadable_times(element: Element, record: str) -> Iterator[Finding]:
             read(text)
         except ValueError:
             yield Finding(
-                Severity.ERROR, record, field, f"{field.replace('_', '-')}.format",
-                f"{text[:40]!r} is not a time that can be meant",
-                "write it like 2026-11-17, or 2026-11-17T08:05:00 with the time", f"No/{attribute}",
-            )  # fmt: skip
+                Severity.ERROR,
+                record,
+                field,
+                f"{field.replace('_', '-')}.format",
+                _("{text} is not a time that can be meant", text=repr(text[:40])),
+                _("write it like 2026-11-17, or 2026-11-17T08:05:00 with the time"),
+                f"No/{attribute}",
+            )
 
 
-def _file_error(field: str, rule: str, message: str, location: str) -> Finding:
-    return Finding(Severity.ERROR, "the whole file", field, rule, message,
-                   "have the file made again; do not correct it by hand", location)  # fmt: skip
+def _file_error(field: str, rule: str, message: Message) -> Finding:
+    remedy = _("have the file made again; do not correct it by hand")
+    return Finding(Severity.ERROR, _("the whole file"), field, rule, message, remedy, f"Ident/{field}")

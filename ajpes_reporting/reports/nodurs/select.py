@@ -41,6 +41,7 @@ from ajpes_reporting.domain.calendar import PLAUSIBLE_YEARS
 from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_provider
+from ajpes_reporting.i18n import NOTHING
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.left_out import LeftOut
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
@@ -118,7 +119,7 @@ def select_changes(connection: Connection, request: Request) -> Selection:
         findings=_findings(connection, request, goes, remarks),
         left_out=_left_out(connection, request, goes),
         too_large=tuple(too_large(connection, in_report, count, total)),
-        to_be_released=not_looked_at(connection, odd, request.rules) if remarks else "",
+        to_be_released=not_looked_at(connection, odd, request.rules) if remarks else NOTHING,
     )
 
 

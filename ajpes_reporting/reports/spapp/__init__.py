@@ -51,5 +51,5 @@ SPAPP = ReportKind(
     example=_EXAMPLE,
     needed_views=("accounts",),
     reports_months=True,
-    nothing_is_an_omission="import the accounts with `ajpes-reporting ledger import accounts.csv`",
+    nothing_is_an_omission=_("import the accounts with `ajpes-reporting ledger import accounts.csv`"),
 )

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, sele
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings, Request
 from ajpes_reporting.reports.markup import amount_writer
 from ajpes_reporting.xmlread import Element, attributes, local_name
@@ -48,27 +49,40 @@ class SpappRules(FileRules):
             declared = self._ident.get(total)
             if declared is not None and self._amount(declared) != self._sums[column]:
                 yield Finding(
-                    Severity.ERROR, "the whole file", total, "spapp.total",
-                    f"the head says {declared}, the rows add up to {self._written(self._sums[column])}",
-                    "have the file made again; do not correct it by hand", f"Ident/{total}",
-                )  # fmt: skip
+                    Severity.ERROR,
+                    _("the whole file"),
+                    total,
+                    "spapp.total",
+                    _(
+                        "the head says {declared}, the rows add up to {sum}",
+                        declared=declared,
+                        sum=amount_writer(self._settings.amounts)(self._sums[column]),
+                    ),
+                    _("have the file made again; do not correct it by hand"),
+                    f"Ident/{total}",
+                )
 
     def _check_ident(self, ident: Element) -> Iterator[Finding]:
         self._ident = attributes(ident)
         number = self._ident.get("maticnaPonudnika", "")
         yield from rules.check_provider(number)
         for total in _TOTALS:
-            yield from self._check_format(self._ident.get(total, ""), "the head", total, f"Ident/{total}")
+            text = self._ident.get(total, "")
+            yield from self._check_format(text, _("the head"), total, f"Ident/{total}")
 
     def _check_account(self, row: Element) -> Iterator[Finding]:
         number = row.get("rn", "")
-        record = f"account {number}"
+        record = rules.account_name(number)
         if number in self._seen:
             yield Finding(
-                Severity.ERROR, record, "account", "account.duplicate",
-                "the account stands in the file twice",
-                "write each account once", "Pi/rn",
-            )  # fmt: skip
+                Severity.ERROR,
+                record,
+                "account",
+                "account.duplicate",
+                _("the account stands in the file twice"),
+                _("write each account once"),
+                "Pi/rn",
+            )
         self._seen.add(number)
         yield from rules.check_account_number(number, self._settings.rules)
         for column, field in _FIELDS.items():
@@ -81,19 +95,25 @@ class SpappRules(FileRules):
         if self._format_complained or decimal == (self._settings.amounts == "decimal"):
             return
         self._format_complained = True
-        written = "with decimals" if decimal else "without decimals"
+        setting = self._settings.amounts
         yield Finding(
-            Severity.ERROR, record, field, "spapp.amounts-format",
-            f"amounts are written {written}, the setting spapp.amounts is {self._settings.amounts}",
-            "write the file in the other format, or change the setting if AJPES wants it so", location,
-        )  # fmt: skip
+            Severity.ERROR,
+            record,
+            field,
+            "spapp.amounts-format",
+            _("amounts are written with decimals, the setting spapp.amounts is {setting}", setting=setting)
+            if decimal
+            else _(
+                "amounts are written without decimals, the setting spapp.amounts is {setting}",
+                setting=setting,
+            ),
+            _("write the file in the other format, or change the setting if AJPES wants it so"),
+            location,
+        )
 
     def _amount(self, text: str) -> int:
         """In cents where decimals are written, else in the unit of the file, whichever it is."""
         return money.parse_amount(text, "decimal" if money.amounts_format_of(text) == "decimal" else "cents")
-
-    def _written(self, amount: int) -> str:
-        return amount_writer(self._settings.amounts)(amount)
 
 
 def is_unbalanced(this: FromClause, before: FromClause) -> ColumnElement[bool]:

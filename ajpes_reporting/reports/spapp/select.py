@@ -32,6 +32,7 @@ from ajpes_reporting.database.temporary import fill_in_order
 from ajpes_reporting.database.types import AccountNumber, Key, filled, in_byte_order, utf8
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import check_account_number, check_provider
+from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import Request, Selection, is_remarked, rows_of
 from ajpes_reporting.reports.markup import amount_column, amount_writer, hide
 from ajpes_reporting.reports.spapp.rules import balance_findings, is_unbalanced
@@ -149,9 +150,15 @@ def _silence(silent: int, count: int, request: Request) -> tuple[Finding, ...]:
     return (
         Finding(
             Severity.ERROR if silent == count else Severity.WARNING,
-            f"{silent} of {count} open accounts", "account_months", "spapp.no-figures",
-            f"the ledger has no figures of {request.period.spoken} for them; "
-            "they stand without turnover and with their last known balance",
-            "import their month, or their postings", "Pi",
+            _("{silent} of {count} open accounts", silent=silent, count=count),
+            "account_months",
+            "spapp.no-figures",
+            _(
+                "the ledger has no figures of {month:month} for them; "
+                "they stand without turnover and with their last known balance",
+                month=request.period.first_day,
+            ),
+            _("import their month, or their postings"),
+            "Pi",
         ),
-    )  # fmt: skip
+    )
