@@ -65,3 +65,13 @@ def test_every_state_is_explained_to_the_operator() -> None:
     assert [
         state.value for state in State if f"`{state.value}`" not in page and state.label not in page
     ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_of_the_program_that_are_named_exist(page: Path) -> None:
+    """Whoever looks for a file that a page names finds it there."""
+    named = re.findall(
+        r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|xsd|po|toml))`", page.read_text(encoding="utf-8")
+    )
+    places = (ROOT, ROOT / "ajpes_reporting")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
