@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ajpes_reporting.alarms import store
 from ajpes_reporting.alarms.alarm import MACHINE_KINDS, Severity, Standing
@@ -14,7 +14,7 @@ from ajpes_reporting.alarms.notification import Notification
 from ajpes_reporting.database.engine import snapshot, writing
 from ajpes_reporting.database.lease import Purpose, lease
 from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold, Busy
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, language, speaking
 from ajpes_reporting.journal import chain, chores
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import AlarmsSection
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Clock
+    from ajpes_reporting.i18n.language import Language
     from ajpes_reporting.journal.sent_log import SentLog
 
 
@@ -38,7 +39,7 @@ class Watch:
 
     `channels` are made only when there is something to tell: one that cannot be made, because its
     password is missing, say, counts as one that failed, and stops nothing else. `amounts` says how
-    the monthly report gives figures.
+    the monthly report gives figures. `language` is that of the recipients; empty: that of the process.
     """
 
     provider: str
@@ -49,6 +50,7 @@ class Watch:
     clock: Clock
     sent_log: SentLog | None = None
     amounts: Amounts = "euros"
+    language: Language | Literal[""] = ""
 
 
 def look_and_tell(watch: Watch) -> None:
@@ -124,7 +126,8 @@ def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
     if not messages:
         return None
     try:
-        watch.channels[name]().tell(Notification(watch.provider, now, tuple(messages)))
+        with speaking(watch.language or language()):
+            watch.channels[name]().tell(Notification(watch.provider, now, tuple(messages)))
     except AjpesReportingError as error:
         _note_failure(watch, name, error.summary, now)
         return error

@@ -19,7 +19,7 @@ from ajpes_reporting.cli.shared_options import shared_options
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.i18n import NOTHING, Message, _, localized
+from ajpes_reporting.i18n import NOTHING, Message, _, localized, speak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,9 +67,16 @@ class Session:
 
     def workspace(self) -> Workspace:
         """The workspace this call is about. Raises `UsageError` or `ConfigurationError`."""
+        return self._open(self.folder)
+
+    def _open(self, folder: Path) -> Workspace:
+        """Opens a workspace, whose language is used from then on unless `--lang` asks for another."""
         from ajpes_reporting.config import open_workspace
 
-        return open_workspace(self.folder)
+        workspace = open_workspace(folder)
+        if self.lang is None and workspace.settings.language:
+            speak(workspace.settings.language)
+        return workspace
 
     def workspace_if_any(self) -> Workspace | None:
         """The same where there is one; a command that can do without raises only for wrong settings."""
@@ -99,13 +106,13 @@ class Session:
 
         One that is in trouble does not hide the others; a single one raises what is wrong.
         """
-        from ajpes_reporting.config import open_workspace, workspace_folders
+        from ajpes_reporting.config import workspace_folders
 
         folders = workspace_folders(self.folder)
         parts, codes = [], [0]
         for folder in folders:
             try:
-                parts.append(look(open_workspace(folder)))
+                parts.append(look(self._open(folder)))
             except AjpesReportingError as error:
                 if len(folders) == 1:
                     raise

@@ -32,6 +32,7 @@ def open_watch(workspace: Workspace, context: Context) -> Watch:
         context.clock,
         context.archive.sent_log,
         settings.report(SPAPP).amounts,
+        settings.language,
     )
 
 
