@@ -1,4 +1,4 @@
-"""What every section of `ajpes.toml` is made of, whoever declares it."""
+"""The base of every section of `ajpes.toml`."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class SchemaBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """How a document begins."""
+    """The beginning of a document."""
 
     local_name: str
     namespace: str | None
@@ -159,7 +159,7 @@ def stream(
 
 
 def schema_verdict(blocks: Iterable[bytes], schema: etree.XMLSchema) -> str | None:
-    """What the validator says against a document that passes by in blocks; None if it is right.
+    """Returns the validator's objection to a document that passes by in blocks; None if it is right.
 
     Quick, and only for what this program writes itself: nothing is refused but what breaks the schema,
     and nobody is told where.
@@ -243,7 +243,7 @@ def local_name(element: Element) -> str:
 
 
 def _blanks_before_the_declaration(file: BinaryIO) -> int:
-    """How many there are; without a declaration they do no harm. Leaves the file at its beginning."""
+    """Counts blanks before the declaration; without one they do no harm. Rewinds the file."""
     beginning = file.read(_BLOCK_BYTES)
     file.seek(0)
     rest = beginning.lstrip(_BLANKS)
@@ -251,7 +251,7 @@ def _blanks_before_the_declaration(file: BinaryIO) -> int:
 
 
 def _end_before_nuls(file: BinaryIO) -> int:
-    """Where the document ends, if NULs follow it; in UTF-16 each letter of markup has one."""
+    """Returns the end of the document if NULs follow it; in UTF-16 each letter of markup has one."""
     file.seek(0)
     is_wide = b"\0" in file.read(_FIRST_LETTERS)
     size = file.seek(0, os.SEEK_END)
@@ -357,7 +357,7 @@ _IN_VALUE = {**_IN_TEXT, **str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&
 
 
 def _first_element(file: BinaryIO) -> Element:
-    """What it holds may still be broken; it has begun, and has its attributes."""
+    """Returns the first element with its attributes; its content may still be broken."""
     pieces = _Pieces(file)
     parser = etree.XMLPullParser(
         events=("start",), load_dtd=False, no_network=True, resolve_entities=False,
@@ -412,7 +412,7 @@ def _guarded(
 def _pumped(
     source: BinaryIO | _Plain, target: _Records | _LooseRecords, schema: etree.XMLSchema | None = None
 ) -> Iterator[Any]:
-    """What the target has gathered, block by block."""
+    """Yields the items of the target, block by block."""
     pieces = _Pieces(source)
     target.used = pieces.used
     as_declared: Any = target  # the declared type wants all the methods that it leaves out

@@ -1,4 +1,4 @@
-"""Where a file breaks its schema, in words a clerk can use.
+"""Explains where a file breaks its schema, in words that a clerk can use.
 
 The fast validator says that something is wrong, and streaming it does not know the line. This
 second, slower pass names the record: from the first fault on, the children of the root are taken
@@ -135,7 +135,7 @@ def _beyond_measure(element: Element, schema_path: Path) -> Finding | None:
 
 
 def _known(name: str, schema_path: Path) -> int:
-    """How many attributes the schema knows for an element of this name."""
+    """Returns how many attributes the schema knows for an element of this name."""
     from xmlschema import XsdElement
 
     elements = _slow_schema(schema_path).iter_components(XsdElement)
@@ -159,7 +159,7 @@ def _is_valid(document: Element, fast: etree.XMLSchema) -> bool:
 
 
 def _explained(document: Element, schema_path: Path) -> list[Finding]:
-    """Nothing where xmlschema does not know what to make of it, such as an xsi:type that names no type."""
+    """Returns None where xmlschema cannot explain a fault, such as an xsi:type that names no type."""
     from xmlschema import XMLResource
 
     resource: Any = document  # an lxml element, which xmlschema takes without saying so in its types
@@ -205,7 +205,7 @@ def _finding(error: xmlschema.XMLSchemaValidationError) -> Finding:
 
 
 def _record(element: Any) -> str:
-    """What an operator calls the record the element belongs to."""
+    """Returns an operator's name of the record that the element belongs to."""
     while element is not None:
         parent = element.getparent()
         match local_name(element):
@@ -226,7 +226,7 @@ def _record(element: Any) -> str:
 
 
 def _answered_record(row: Any) -> str:
-    """What a row of an answer is about."""
+    """Returns the name of the record that a row of an answer is about."""
     if row.get("racun"):
         return f"the row about account {record_name(row.get('racun'))}"
     if row.get("blokId"):
@@ -259,7 +259,7 @@ def _too_much(child: Element) -> Finding:
 
 
 def plain_finding(verdict: str) -> Finding:
-    """What a validator said, where nothing more can be said."""
+    """Returns a finding with the validator's words, where nothing more can be said."""
     return Finding(
         Severity.ERROR, "the whole file", "", "schema", _readable(verdict),
         "correct it where the file is made",

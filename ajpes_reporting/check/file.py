@@ -52,7 +52,7 @@ class FileKind:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the check of one file found. `record_count` counts events, accounts or answer rows."""
+    """The result of checking one file. `record_count` counts events, accounts or answer rows."""
 
     root: Root
     record_count: int
@@ -64,7 +64,7 @@ class CheckReport:
 
 
 def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
-    """Which kind of file this is, by its root element. Raises `ChecksRefused` if it is none."""
+    """Returns the kind of a file by its root element. Raises `ChecksRefused` if it has none of ours."""
     try:
         root = read_root(path)
     except UnreadableXml as error:
@@ -130,7 +130,7 @@ _DONE_WITH = frozenset({"Blok", "Tr", "Dolznik", "Pi", "Napaka"})
 def explained(
     path: Path, schema: Path, verdict: str, *, plain: bool = False, sound: int = 0
 ) -> list[Finding]:
-    """Where a file breaks its schema, or that it cannot even be read; see `explain`."""
+    """Returns where a file breaks its schema, or why it cannot be read; see `explain`."""
     try:
         return list(explain(path, schema, verdict, plain=plain, sound=sound))
     except UnreadableXml as unreadable:

@@ -15,7 +15,7 @@ _SHOWN_PER_RULE = 100
 
 
 class FindingLog:
-    """What a check found. With `strict`, warnings count as errors, but for what was taken back."""
+    """The findings of a check. With `strict`, warnings count as errors, except those that were taken back."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
@@ -36,7 +36,7 @@ class FindingLog:
             self._add(finding)
 
     def hidden(self) -> dict[str, int]:
-        """How many more findings there were, by rule."""
+        """The number of further findings, by rule."""
         return {
             rule: count - _SHOWN_PER_RULE for rule, count in self._per_rule.items() if count > _SHOWN_PER_RULE
         }

@@ -84,7 +84,7 @@ def borrowed(key: Hashable, name: str, connect: Callable[[], AnyConnection]) -> 
 
 
 class _Pool:
-    """What one run keeps: connections with the time they were put back, and by whom it was turned away."""
+    """The connections of one run, with the time they were returned, and the servers that refused it."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[Connection, float]] = {}
@@ -129,6 +129,6 @@ _here = threading.local()
 
 
 def _pool() -> _Pool | None:
-    """What the run in this thread keeps; None outside of one."""
+    """Returns the pool of the run in this thread; None outside of a run."""
     pool: _Pool | None = getattr(_here, "pool", None)
     return pool

@@ -1,4 +1,4 @@
-"""What the ways over HTTPS have in common: our certificate, and whom we trust."""
+"""The common part of all ways over HTTPS: our certificate, and the authorities that we trust."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HttpsWay(ProxiedSection, Way):
         return certificate_dates(self.tls(setup))
 
     def tls(self, setup: Setup) -> TlsSettings:
-        """Where our certificate lies. Raises `ConfigurationError` if its password cannot be read."""
+        """The place of our certificate. Raises `ConfigurationError` if its password cannot be read."""
         from ajpes_reporting.deliver.tls import TlsSettings
 
         return TlsSettings(

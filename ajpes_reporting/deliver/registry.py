@@ -34,6 +34,6 @@ def answers_later(name: str) -> bool:
 
 
 def large_first(carriers: Sequence[Carrier]) -> list[Carrier]:
-    """The same ways, those for large reports first; otherwise in their order."""
+    """Returns the ways with those for large reports first, otherwise in their order."""
     large = {way.name for way in WAYS if way.for_large_reports}
     return sorted(carriers, key=lambda carrier: carrier.name not in large)

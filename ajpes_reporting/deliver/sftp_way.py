@@ -81,7 +81,7 @@ class SftpWay(ProxiedSection, Way):
         )
 
     def answer_box(self, setup: Setup) -> SftpCarrier:
-        """The same folders of the same server."""
+        """Returns the folders of the same server."""
         return self.carrier(setup)
 
     @property

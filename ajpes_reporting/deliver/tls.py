@@ -43,7 +43,7 @@ _NEW_ONE = "Ask the issuer for a new certificate and put it in place of this fil
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """Where our certificate lies: either `certificate` and `key` (PEM), or `pkcs12`.
+    """The place of our certificate: either `certificate` and `key` (PEM), or `pkcs12`.
 
     `certificate` may be followed by its chain in the same file; without `key` it holds the key too.
     `server_ca` is a PEM file with the only ones we trust; without it the system's issuers are trusted.

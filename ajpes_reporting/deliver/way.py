@@ -1,4 +1,4 @@
-"""What a way to the authority is made of. A new way is one file and one line in the registry.
+"""The parts of a way to the authority. A new way is one file and one line in the registry.
 
 Every command reads the settings, so a file that declares a way loads what talks to the network (zeep,
 paramiko, httpx) only where a carrier is made.
@@ -24,7 +24,7 @@ _EXPIRES = "_expires"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a workspace gives a way to be made with.
+    """The parts of a workspace that a way is made with.
 
     `provider` is the registration number of who reports. `path` makes a path of the settings absolute;
     `secret` reads what a setting, which it is told first, refers to. Both raise `ConfigurationError`.
@@ -75,7 +75,7 @@ class Way(Section):
         raise NotImplementedError
 
     def answer_box(self, setup: Setup) -> AnswerBox:
-        """Where answers come later, for a way that overrides this. Raises `ConfigurationError`."""
+        """Returns the box for later answers, in a way that overrides this. Raises `ConfigurationError`."""
         raise NotImplementedError
 
     @classmethod
@@ -85,7 +85,7 @@ class Way(Section):
 
     @property
     def seconds_to_wait_for_answer(self) -> float:
-        """How long a run waits for an answer in the box, before it leaves that to `collect`."""
+        """The time a run waits for an answer in the box, before it leaves that to `collect`."""
         return 0
 
     def certificate(self, setup: Setup) -> CertificateDates:
@@ -101,7 +101,7 @@ class Way(Section):
         return cls.certificate is not Way.certificate
 
     def expiries(self) -> Iterator[Expiry]:
-        """What the settings say will run out."""
+        """Yields the expiry dates in the settings."""
         for setting in type(self).model_fields:
             last_day = getattr(self, setting)
             if setting.endswith(_EXPIRES) and isinstance(last_day, date):
@@ -112,6 +112,6 @@ class Way(Section):
         return setup.path(text) if text else None
 
     def _secret(self, setup: Setup, setting: str) -> str | None:
-        """What the reference in a setting of this section points at; nothing if it is not set."""
+        """Returns the secret that a setting of this section refers to; None if it is not set."""
         reference = getattr(self, setting)
         return setup.secret(f"{self.name}.{setting}", reference) if reference else None

@@ -1,4 +1,4 @@
-"""What became of one attempt to deliver a report.
+"""The outcomes of one attempt to deliver a report.
 
 No answer is not failure. `Unreachable` is claimed only where provably nothing arrived; whatever
 is not certain is `Unknown`, and is never sent again before somebody has settled it.
@@ -68,7 +68,7 @@ Outcome = Delivered | Refused | Unreachable | Unknown
 
 
 def told(outcome: Outcome) -> str:
-    """What is put on record of an outcome, in words, and what to do where the way has to be mended."""
+    """Returns an outcome in words for the record, with the remedy where the way must be repaired."""
     if isinstance(outcome, Delivered):
         return "; ".join(filter(None, (outcome.detail, *outcome.deviations)))
     if isinstance(outcome, Refused) and outcome.deviations:

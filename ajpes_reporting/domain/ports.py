@@ -1,4 +1,4 @@
-"""What the run needs from the outside world, so that the outside can be swapped."""
+"""The ports of a run to the outside world, so that the outside can be exchanged."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """How the authority is reached, and what it does not let us do there."""
+    """The connection to the authority, and the rights that we lack there."""
 
     reached: str
     shortfalls: tuple[Shortfall, ...] = ()
@@ -118,7 +118,7 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What the authority's folders tell of a parcel that may have arrived.
+    """The trace of a parcel in the authority's folders.
 
     `place` is where its very bytes lie, empty if nowhere. `was_waiting` says that it still waited
     for its final name, and was taken back: it has not arrived, and cannot arrive any more.
@@ -164,7 +164,7 @@ class AnswerBox(Protocol):
         ...
 
     def strange_reports(self, report: str, file_name: str, ours: Sequence[Parcel]) -> Iterable[RemoteReport]:
-        """What lies under that name in the folders for reports and for accepted ones, and is none of ours.
+        """Yields files of that name in the folders for reports and for accepted ones that are none of ours.
 
         Raises `NotDelivered` if the folders cannot be reached, saying why.
         """

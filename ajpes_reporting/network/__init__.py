@@ -1,1 +1,1 @@
-"""What every call over the network needs: an end, and words for what went wrong."""
+"""Parts of every call over the network: time limits, and descriptions of failures."""

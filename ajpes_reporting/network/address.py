@@ -1,4 +1,4 @@
-"""Where a server of ours listens, and where a proxy of the bank does."""
+"""Addresses of our own servers, and of the bank's proxies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_place(host: str, port: int | None) -> None:
 
 
 class ProxyAddress(NamedTuple):
-    """Where a proxy listens, and whether it is itself spoken to over TLS."""
+    """The address of a proxy, and whether the proxy itself is spoken to over TLS."""
 
     host: str
     port: int

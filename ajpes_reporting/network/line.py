@@ -117,7 +117,7 @@ def _read_head(line: socket.socket, proxy: Proxy) -> bytes:
 
 
 def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
-    """What a proxy means by a status other than success."""
+    """Explains a proxy's status other than success."""
     if status in _LOGIN_WANTED:
         return _not_admitted(status, head, proxy)
     if status == HTTPStatus.FORBIDDEN:

@@ -82,7 +82,7 @@ class Certificate(NamedTuple):
     place: str
 
     def broken(self) -> NoCertificate:
-        """What to say when it turns out to be none."""
+        """Returns the error about a file that turns out to be no certificate or key."""
         return NoCertificate(
             f"holds a certificate that is broken: {self.place}", "Take it from its issuer again, as a whole."
         )
@@ -144,7 +144,7 @@ def normalized(content: bytes) -> bytes:
 
 
 def _plain(content: bytes) -> bytes:
-    """All that counts is ASCII, so UTF-16 is that with NULs between; in DER they have a meaning."""
+    """Returns UTF-16 as ASCII, by leaving out NULs, which mean something in DER alone."""
     return content if _DER_HEAD.match(content) else content.replace(b"\0", b"")
 
 

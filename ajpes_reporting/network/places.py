@@ -1,4 +1,4 @@
-"""Who may stay connected to a server of ours when more come than it has places for.
+"""Decides who may stay connected to a server of ours that has more callers than places.
 
 The newest is never turned away for one that has not asked anything: whoever keeps us waiting longest goes
 first, and first of all among those of the address that keeps most places waiting. So neither half-open
@@ -44,19 +44,19 @@ class Places(Generic[Line]):
             return leaving
 
     def asked(self, line: Line) -> None:
-        """It has asked all it wants to, and is not disturbed before it is answered."""
+        """Notes that a caller has sent its request, and is not disturbed before the answer."""
         with self._lock:
             self._waiting.pop(line, None)
 
     def answered(self, line: Line) -> None:
-        """It may ask once more, and waits as one that has just come."""
+        """Notes that a caller was answered, may ask once more, and waits like a new one."""
         with self._lock:
             if line in self._peers:
                 self._waiting.pop(line, None)
                 self._waiting[line] = self._clock()
 
     def leave(self, line: Line) -> None:
-        """It is gone."""
+        """Notes that a caller has gone."""
         with self._lock:
             self._forget(line)
 

@@ -59,7 +59,7 @@ class _Way:
 
 
 def _events(outward: _Way, inward: _Way) -> int:
-    """What to wait for at the end that `outward` reads from and `inward` writes to; 0 for nothing."""
+    """Returns the events to wait for at the end that `outward` reads and `inward` writes; 0 for none."""
     return (0 if outward.block else select.POLLIN) | (select.POLLOUT if inward.block else 0)
 
 

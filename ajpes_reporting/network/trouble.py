@@ -58,7 +58,7 @@ class Untrusted(ssl.SSLCertVerificationError):
 
 
 def connection_trouble(error: BaseException, section: str = "") -> tuple[str, str]:
-    """What kept the connection from being made, as a clause, and what to do about it.
+    """Explains as a clause why a connection was not made, with the remedy.
 
     `section` is that of the settings which name certificates, as `client_certificate` and `server_ca`.
     """
@@ -83,7 +83,7 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[str, st
 
 
 def refused_certificate(error: BaseException) -> str:
-    """What the other side holds against our certificate, as a clause; empty if it said nothing such."""
+    """Returns the other side's objection to our certificate, as a clause; empty if there is none."""
     cause = root_cause(error)
     if not isinstance(cause, ssl.SSLError):
         return ""
@@ -115,7 +115,7 @@ def _readable(connection: ssl.SSLSocket, seconds: float) -> bool:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What the system said, below the errors that httpx and httpcore put on top; else the error."""
+    """Returns the system's error below those of httpx and httpcore; else the error itself."""
     below: BaseException | None = error
     while below is not None and not isinstance(below, OSError):
         # httpcore raises "from None", which hides the cause and leaves the context.
@@ -135,7 +135,7 @@ def _their_certificate(error: ssl.SSLCertVerificationError, prefix: str) -> tupl
 
 
 def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> str:
-    """What is wrong with it, and what it says of itself, so that nobody need ask with another tool."""
+    """Explains a certificate's fault and describes it, so that nobody needs another tool."""
     code = error.verify_code
     if code in _UNTRUSTED:
         how = "is self-signed" if code == _SELF_SIGNED else "was issued by somebody we do not trust"
@@ -171,7 +171,7 @@ def _names(shown: Certificate) -> str:
 
 
 def _read(shown: bytes) -> Certificate | None:
-    """It is a stranger's, and need not be one that can be read."""
+    """Reads a stranger's certificate; None if it cannot be read."""
     from cryptography import x509
 
     try:

@@ -161,7 +161,7 @@ class AnswerFolder:
         self._remedies[remedy] = None
 
     def _state(self, path: bytes) -> State | None:
-        """What STAT tells of a file; None if it tells nothing, and the listing has to do."""
+        """Returns the state that STAT tells of a file; None if the listing has to do."""
         try:
             return state_of(self._sftp.stat(path))
         except Refused:
@@ -204,7 +204,7 @@ class AnswerFolder:
             yield batch
 
     def _candidate(self, name: bytes, entry: paramiko.SFTPAttributes) -> Found | None:
-        """What may be an answer: a file, or something of which only STAT tells what it is."""
+        """Returns a file that may be an answer, or an entry of which only STAT tells what it is."""
         if "/" in entry.filename:
             self.warn("the server lists %r, which is no file name; it was passed over", entry.filename)
             return None

@@ -147,7 +147,7 @@ class SftpCarrier:
         return Sighting(place, was_waiting)
 
     def strange_reports(self, report: str, file_name: str, ours: Sequence[Parcel]) -> list[RemoteReport]:
-        """What lies under that name in v_ajpes and in accepted, and has the bytes of none of ours.
+        """Yields the files of that name in v_ajpes and accepted whose bytes are none of ours.
 
         A size or time that is not told counts as 0. Raises `NotDelivered` if the folders cannot be reached,
         saying why.
@@ -161,7 +161,7 @@ class SftpCarrier:
             ]
 
     def inspect(self) -> Inspection:
-        """How the server is reached, and what it does not let a run do there; leaves nothing there.
+        """Says how the server is reached, and which rights a run lacks there; leaves nothing there.
 
         Raises `NotDelivered` with the reason if it is not reached.
         """
@@ -204,7 +204,7 @@ class SftpCarrier:
             _log.warning("%s may have been left behind on the server: %s", journey.part, error.message)
 
     def _settle(self, journey: Journey, trouble: NotDelivered) -> Outcome:
-        """It was handed over, and it is not certain what came of it: look, once."""
+        """Looks once for a report that was handed over, and whose arrival is not certain."""
         why = trouble.message.rstrip(".")
         if trouble.__cause__ is not None and not isinstance(trouble.__cause__, Refused):
             why = f"the connection broke ({why})"

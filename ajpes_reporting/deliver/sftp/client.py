@@ -1,4 +1,4 @@
-"""What paramiko's SFTP client leaves out: how much a server takes at once, and reading ahead in order.
+"""Extends paramiko's SFTP client: the block size of a server, and reading ahead in order.
 
 SFTP promises 32 KiB for one read or write. A server that takes more says in its greeting that it can
 tell how much (`limits@openssh.com`, in OpenSSH's PROTOCOL, section 4.8); only then it is asked.
@@ -52,7 +52,7 @@ _UNDER_WAY_BYTES = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class ListingLimits:
-    """How large a listing may get; a folder that nobody empties for decades stays well below."""
+    """The largest listing that is read; a folder that nobody empties for decades stays below."""
 
     names: int = 500_000
     size_bytes: int = 256 << 20

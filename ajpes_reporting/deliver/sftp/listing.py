@@ -1,4 +1,4 @@
-"""What lies in a folder of the exchange server, whatever bytes its names are made of.
+"""Lists a folder of the exchange server, whatever bytes its names are made of.
 
 paramiko gives up the whole folder for one name that is not UTF-8. SFTP itself has names of bytes.
 """

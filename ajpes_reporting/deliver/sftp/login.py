@@ -179,7 +179,7 @@ class SignIn:
 
     @property
     def _refusals(self) -> list[str]:
-        """What was shown and not taken; that a method is not open says nothing about key or password."""
+        """Returns the credentials that were refused; a closed method says nothing about key or password."""
         return [method for method in self._refused if method != "none"]
 
     @property

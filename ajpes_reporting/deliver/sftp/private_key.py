@@ -83,7 +83,7 @@ def _content(path: Path) -> bytes:
 
 
 def _loader(path: Path, data: bytes) -> Callable[[bytes | None], PrivateKeyTypes]:
-    """What loads the key, given its password. Raises `ConfigurationError` if there is no private key."""
+    """Returns a loader of the key, given its password. Raises `ConfigurationError` if it is none."""
     text = normalized(data).decode("latin-1")
     if (found := _PEM.search(text)) is not None:
         pem = found[0].encode()

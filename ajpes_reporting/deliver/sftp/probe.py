@@ -33,7 +33,7 @@ _DIRECT = ' If it gives none, set sftp.upload = "direct", and read in docs/confi
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is tried: the way reports are uploaded, whether a file may be written."""
+    """The terms of a trial: the way reports are uploaded, whether a file may be written."""
 
     upload: Literal["rename", "direct"]
     may_write: bool
@@ -42,7 +42,7 @@ class Trial:
 
 
 def try_drop_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
-    """What a run needs in v_ajpes."""
+    """Tries the rights that a run needs in v_ajpes."""
     if (missing := _missing(sftp, folder, "reports cannot be delivered")) is not None:
         yield missing
         return
@@ -70,7 +70,7 @@ def try_drop_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfa
 
 
 def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
-    """What a run needs in iz_ajpes."""
+    """Tries the rights that a run needs in iz_ajpes."""
     if (missing := _missing(sftp, folder, "answers cannot be fetched")) is not None:
         yield missing
         return
@@ -104,7 +104,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
 
 
 def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
-    """What helps a run in accepted: to see what the authority has taken."""
+    """Tries the right that helps a run in accepted: to see the files that the authority has taken."""
     cannot_look = _answer_to(lambda: sftp.stat(folder))
     cannot_list = _answer_to(lambda: next(listing.entries(sftp, folder), None))
     if cannot_list is None:
@@ -267,7 +267,7 @@ def _remove(sftp: Client, folder: str, name: _Name) -> Iterator[Shortfall]:
 
 
 def _how_it_hides(sftp: Client, folder: str, absent: _Name) -> Refused | None:
-    """How the server answers for what is not there, if it lets us look at what is.
+    """Returns the server's answer for a missing file, if it lets us look at existing ones.
 
     One that names it as missing when it is opened hides nothing; there only looking is forbidden.
     """

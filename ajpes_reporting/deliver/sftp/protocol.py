@@ -1,4 +1,4 @@
-"""What servers put on the line of SFTP, taken as it comes.
+"""Reads the packets that servers send over SFTP, tolerating their oddities.
 
 paramiko forgets the number of a status, gives up at a text that is not UTF-8, and believes whatever count
 stands before a list. Here a server's "no" keeps its number and says what was asked for, and nothing is read
@@ -118,7 +118,7 @@ def check_status(status: Message) -> None:
 
 
 def wanted(kind: int, arguments: tuple[Any, ...]) -> str:
-    """What a request asks for, as "remove nodurs/v_ajpes/a.xml"."""
+    """Describes a request, as "remove nodurs/v_ajpes/a.xml"."""
     verb = _WANTED.get(kind, f"do (request {kind})")
     if kind not in _NAME_A_PATH:
         return f"{verb} the file" if kind not in (CMD_OPENDIR, CMD_READDIR) else f"{verb} the folder"

@@ -1,4 +1,4 @@
-"""What lies on the exchange server, as far as it lets itself be seen.
+"""Looks at files on the exchange server, as far as the server allows it.
 
 Servers differ: one leaves the size out, one answers STAT for a missing file with FAILURE, one says that
 it has removed a file and has not, one lets nobody look. So what is asked here is what somebody wants to know;
@@ -45,7 +45,7 @@ class State:
 
 
 class Removal(Enum):
-    """What became of a file that was to be taken away."""
+    """The result of removing a file."""
 
     TAKEN_AWAY = auto()
     WAS_NOT_THERE = auto()
@@ -53,7 +53,7 @@ class Removal(Enum):
 
 
 class Content(Enum):
-    """What a file holds, compared with a parcel."""
+    """The content of a file, compared with a parcel."""
 
     OURS = auto()
     OTHER = auto()
@@ -65,7 +65,7 @@ class Content(Enum):
 
 
 def state_of(attributes: paramiko.SFTPAttributes) -> State:
-    """What the attributes of a file tell of it."""
+    """Returns the state of a file that its attributes tell."""
     size = attributes.st_size
     return State(None if size is None or size >= _NO_SIZE else size, attributes.st_mtime)
 

@@ -46,7 +46,7 @@ TROUBLE = (OSError, EOFError, UnicodeDecodeError, paramiko.SSHException, paramik
 
 @dataclass(frozen=True, slots=True)
 class SftpServer:
-    """Where the exchange server is, how it proves itself, how we do, and how long we wait.
+    """The exchange server: its address, its proof, our credentials, and our time limits.
 
     `host_key` is the pinned key as in a .pub file ("ssh-ed25519 AAAA…") or its fingerprint
     ("SHA256:…"), or several of them. `private_key`, `password` or both are given. `folder` is the
@@ -80,7 +80,7 @@ class SftpServer:
 
     @property
     def login(self) -> Hashable:
-        """Whatever has to be the same for a session to be the same."""
+        """The values that two sessions must share to be the same one."""
         credentials = (self.private_key, self.private_key_password, self.password)
         return (self.host, self.port, self.username, self.host_key, *credentials)
 
@@ -289,7 +289,7 @@ class SftpSessions:
 
 
 def describe(sftp: Client) -> str:
-    """What both sides of a session agreed on."""
+    """Describes the algorithms that both sides of a session agreed on."""
     channel = sftp.get_channel()
     transport = channel.get_transport() if channel else None
     return str(transport.summary) if isinstance(transport, Transport) else ""
@@ -342,7 +342,7 @@ def _say_the_end(transport: Transport) -> None:
 
 
 def _farewell(transport: Transport) -> str:
-    """What the server said as it hung up, as a sentence; empty if it said nothing."""
+    """Returns the server's last words as a sentence; empty if it said nothing."""
     return f" It said: {shown(transport.farewell)}" if transport.farewell else ""
 
 

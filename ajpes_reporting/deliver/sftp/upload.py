@@ -54,7 +54,7 @@ _ASK_FOR_RENAME = (
 
 
 class Arrival(Enum):
-    """What lies there of a file that was written and closed."""
+    """The state on the server of a file that was written and closed."""
 
     # As far as anybody may look.
     WHOLE = auto()
@@ -90,7 +90,7 @@ class Journey:
 
 
 def look_first(sftp: Client, journey: Journey) -> Outcome | None:
-    """What ends a delivery before it begins: a file of this name. Where nobody may look, there is none."""
+    """Returns an outcome that ends a delivery before it begins, where a file of this name exists."""
     if glimpse(sftp, journey.final) is None:
         return None
     found = compare(sftp, journey.final, journey.parcel)
@@ -137,7 +137,7 @@ def hand_in(
 
 
 def look_after(sftp: Client, journey: Journey, why: str, remedy: str = "") -> Outcome:
-    """What the folders tell of a report that may have arrived."""
+    """Looks into the folders for a report that may have arrived."""
     if journey.is_direct:
         return _look_after_direct(sftp, journey, why, remedy)
     return _look_after_rename(sftp, journey, why)
@@ -188,7 +188,7 @@ def _create(sftp: Client, part: str) -> Writing:
 
 
 def _judge_part(sftp: Client, journey: Journey) -> Outcome | None:
-    """What ends the delivery before the rename: the part file was taken. Raises if it is not whole."""
+    """Returns the outcome if the part file was taken before the rename. Raises if the file is not whole."""
     arrival = _arrived(sftp, journey, journey.part)
     if arrival is Arrival.WHOLE:
         return None
@@ -354,7 +354,7 @@ def _is_a_part(sftp: Client, journey: Journey, found: Content) -> bool:
 
 
 def _arrived(sftp: Client, journey: Journey, path: str) -> Arrival:
-    """What has become of a file that was written. Raises `NotDelivered` or `Refused` if it is not whole."""
+    """Returns the arrival of a written file. Raises `NotDelivered` or `Refused` if it is not whole."""
     whole, doubt = journey.parcel.size_bytes, journey.close_refused
     try:
         state = search(sftp, path)
@@ -414,7 +414,7 @@ def _is_accepted(sftp: Client, journey: Journey) -> bool:
 
 
 def _found_elsewhere(sftp: Client, journey: Journey) -> str:
-    """Where in v_ajpes it lies under another name, such as one in upper case, that was not there before."""
+    """Returns another new name under which the report lies in v_ajpes, such as one in upper case."""
     known = {*journey.inbox_before, posixpath.basename(journey.final).encode()}
     folder = posixpath.dirname(journey.final)
     return find_by_content(sftp, folder, journey.parcel, but_for=PART.encode(), known=known)
@@ -436,7 +436,7 @@ def _taken(journey: Journey, what: str) -> Unreachable:
 
 
 def unknown(journey: Journey, what: str) -> Unknown:
-    """It may have arrived: why nobody can tell, and that it must not be sent again before that is settled."""
+    """Returns the outcome of a report that may have arrived, with the reason."""
     written = "was written under its own name" if journey.is_direct else "was written whole"
     return Unknown(
         f"{journey.final} {written}, and may have arrived. {what}",

@@ -59,7 +59,7 @@ _SETTLE = (
 
 @dataclass(frozen=True, slots=True)
 class SoapEndpoint:
-    """Where the service is, who we are to it, and how long we wait.
+    """The service: its address, our credentials, and our time limits.
 
     `ident` are the entries of the parameter Ident, ready to send. `username` and `password` go
     into HTTP Basic if `authentication` is "basic"; with "ident" they only stand in `ident`.
@@ -199,7 +199,7 @@ class SoapCarrier:
         return f"A file on this machine failed in the middle of the call ({error})."
 
     def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
-        """What the authority says, if it says anything; else what the web server before it says."""
+        """Returns the authority's word, if there is one; else that of the web server before it."""
         status = response.status_code
         why = turned_away(status, _page(reply.path))
         content_type = response.headers.get("Content-Type", "")
@@ -217,7 +217,7 @@ class SoapCarrier:
         return self._outcome(status, reading, reply)
 
     def _outcome(self, status: int, reading: Reading, reply: _Reply) -> Outcome:
-        """What a reply says counts, as far as its HTTP status does not contradict it."""
+        """Returns the outcome that a reply tells, unless its HTTP status contradicts it."""
         if reading.fault is not None:
             return self._faulted(reading.fault, status, reply.path, reading.deviations)
         if reading.refusal is not None:
@@ -277,7 +277,7 @@ class SoapCarrier:
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """What came back for a parcel: the file with the raw reply, and the one that is to hold the answer."""
+    """The files of a reply: the raw one, and the one for the answer."""
 
     parcel: Parcel
     path: Path
@@ -293,7 +293,7 @@ class _OversizeError(Exception):
 
 
 class _Call:
-    """How far a call has come; httpcore tells us, exactly."""
+    """The progress of a call, exactly as httpcore tells it."""
 
     def __init__(self, watchdog: Watchdog, handover: Handover) -> None:
         self.watchdog = watchdog

@@ -103,7 +103,7 @@ def make_envelope(wsdl: Path, names: SoapNames, ident: Iterable[str]) -> Envelop
 
 
 def needed_parameters(shape: CallShape, names: SoapNames, entries: tuple[str, ...]) -> list[str]:
-    """What must be in the message and no setting gives, by name, in the order of the message."""
+    """Returns the parameters that the message needs and no setting gives, in its order."""
     renaming, needed = _Renaming("", ""), dict(names.parameters)
     missing: list[str] = []
     while True:
@@ -247,7 +247,7 @@ class _Writer:
             self._declare_text(written)
 
     def _declare_text(self, element: etree._Element) -> None:
-        """Where anything may stand, a server is told that this is a text."""
+        """Declares the content a text, in an element that may hold anything."""
         prefix = next((each for each, uri in element.nsmap.items() if uri == XSD and each), None)
         if prefix is None:
             # lxml takes prefixes only as an element is made.

@@ -1,4 +1,4 @@
-"""What the web server before the service says by itself: did it turn the message away?
+"""Reads the words of the web server before the service: did it turn the message away?
 
 Only what proves it counts. A server that is overloaded (503) or stands before another one (502, 504) may have
 passed the message on before it said so, and a failure inside (500) may be one of the service: these are for

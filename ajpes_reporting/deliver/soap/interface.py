@@ -15,7 +15,7 @@ LONGEST_NAME = 1_000
 
 
 class Kind(StrEnum):
-    """What an element may hold."""
+    """The content that an element may have."""
 
     TEXT = "text"
     BASE64 = "base64Binary"
@@ -86,7 +86,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a WSDL offers over SOAP, in the order of the file; `others` are ports of another kind.
+    """The SOAP services of a WSDL, in the order of the file; `others` are ports of another kind.
 
     `demands` are what its policies ask of a message and is not sent here, such as WS-Addressing.
     """

@@ -45,7 +45,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class RootTag:
-    """What the root of the report is called in the message.
+    """The name of the report's root in the message.
 
     `content` are the elements in it as the WSDL declares them, by name; those that it does not
     declare keep the namespace of the file.
@@ -146,7 +146,7 @@ def _rewritten(parcel: Parcel, start: int, root: RootTag, progress: Progress) ->
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What an element is, and what the prefix of the report (or none) stands for in it."""
+    """The name of an element, and the namespace of the report's prefix (or of none) in it."""
 
     declared: Mapping[str, Declared]
     in_file: str
@@ -293,7 +293,7 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 
 def _prologue_bytes(parcel: Parcel) -> int:
-    """How much of the file may not stand inside another document: BOM and XML declaration."""
+    """Returns the length of the part that no other document may hold: BOM and XML declaration."""
     with parcel.path.open("rb") as report:
         head = report.read(_HEAD_BYTES)
     prologue = _PROLOGUE.match(head)

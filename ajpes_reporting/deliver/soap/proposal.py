@@ -1,4 +1,4 @@
-"""What a WSDL says, in words, and the `[soap]` settings that follow from it."""
+"""Describes a WSDL in words, and proposes the `[soap]` settings that follow from it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Proposal:
 
 
 def describe_interface(interface: Interface) -> Iterator[str]:
-    """Which services, ports and operations a WSDL has, in sentences."""
+    """Describes the services, ports and operations of a WSDL in sentences."""
     ports: dict[tuple[str, str], list[Call]] = {}
     for call in interface.calls:
         ports.setdefault((call.service, call.port), []).append(call)
@@ -148,7 +148,7 @@ def _kept_ident(kept: Mapping[str, Any]) -> dict[str, Any]:
 def _names_kept(
     wsdl: Path, interface: Interface, kept: Mapping[str, Any]
 ) -> tuple[SoapNames, tuple[str, ...]]:
-    """What the settings say already; those that do not fit this WSDL are dropped, all or none."""
+    """Returns the names that the settings have already, all of them, or none if one does not fit the WSDL."""
     shaping = {name: each for name, each in kept.items() if name in _SHAPE_SETTINGS}
     names = SoapNames(**{_SHAPE_SETTINGS[name]: each for name, each in shaping.items()})
     try:
@@ -336,7 +336,7 @@ def _named(element: Field, name: str) -> Iterator[Field]:
 
 
 def _ours_to_fill(needed: Sequence[str]) -> dict[str, str]:
-    """Who we are, where the WSDL wants that outside of any Ident, and each of it once."""
+    """Returns the fields for our identity that a WSDL has outside of any Ident, each once."""
     known = {name: role for name in needed if (role := role_of(name))}
     return {name: f"{{{role}}}" for name, role in known.items() if [*known.values()].count(role) == 1}
 

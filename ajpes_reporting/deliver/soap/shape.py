@@ -32,7 +32,7 @@ _DOCUMENT_NAMES = re.compile(
 
 
 class DocumentForm(StrEnum):
-    """How the report travels in the element that is meant for it."""
+    """The form of the report in its element."""
 
     NODURS = "nodurs"
     CONTENT = "content"
@@ -42,7 +42,7 @@ class DocumentForm(StrEnum):
 
 
 class IdentForm(StrEnum):
-    """How the entries of Ident travel."""
+    """The form of the entries of Ident."""
 
     ARRAY = "array"
     REPEATED = "repeated"
@@ -53,7 +53,7 @@ class IdentForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SoapNames:
-    """What the settings say of the message; what they leave empty is as the WSDL says.
+    """The names of the message in the settings; an empty one is as the WSDL says.
 
     With the WSDL that is shipped, the names and the namespace are put in the place of its own; with
     another one they say which of its names are meant. `ident_fields` are the fields for the entries of Ident,
@@ -80,7 +80,7 @@ class SoapNames:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPlace:
-    """Where the report stands: below the elements of `path`, the body's own first.
+    """The place of the report: below the elements of `path`, the body's own first.
 
     `root` is the element that takes the place of the report's root; without it the report stands there as
     it is. `is_typed` says that the WSDL also declares what the root holds.
@@ -98,7 +98,7 @@ class DocumentPlace:
 
 @dataclass(frozen=True, slots=True)
 class IdentPlace:
-    """Where the entries of Ident stand. `holder` is their element; none where they stand in the call itself.
+    """The place of the entries of Ident. `holder` is their element; None if they are in the call itself.
 
     `slots` are the element of one entry (array, repeated), that of all together (text), or all fields.
     """
@@ -111,7 +111,7 @@ class IdentPlace:
 
 @dataclass(frozen=True, slots=True)
 class CallShape:
-    """How one call travels. `result` is the local name of the element that holds the answer."""
+    """The form of one call. `result` is the local name of the element that holds the answer."""
 
     call: Call
     action: str
@@ -205,7 +205,7 @@ def _operations(calls: Iterable[Call]) -> list[str]:
 
 
 def shape_of(call: Call, names: SoapNames, wsdl: object) -> CallShape:
-    """How this call travels. Raises `ConfigurationError` where that cannot be told, or not be sent."""
+    """Returns the form of this call. Raises `ConfigurationError` if it is not clear, or cannot be sent."""
     document = _document_place(call, names, wsdl)
     if names.document_form:
         document = _overridden(document, DocumentForm(names.document_form))
@@ -317,7 +317,7 @@ def _is_called(element: Field, name: str, usual: str) -> bool:
 
 
 def _overridden(place: DocumentPlace, form: DocumentForm) -> DocumentPlace:
-    """The same element, with the report in it as the settings want it."""
+    """Returns the place with the report in the form that the settings want."""
     path = place.path if place.root is None else (*place.path, place.root)
     if form is place.form:
         return place
@@ -443,19 +443,19 @@ def _leaves(holder: Field) -> Iterator[Field]:
 
 
 def role_of(name: str) -> str:
-    """What a field is for, by its name: "password", "username", "registration_number", or nothing."""
+    """Returns the role of a field by its name: "password", "username", "registration_number", or none."""
     return next((role for role, words in _ROLES.items() if words.search(name)), "")
 
 
 def entry_role(entry: str) -> str:
-    """What an entry of `soap.ident` is for, if it is nothing but "{password}" or the like; else nothing."""
+    """Returns the role of an entry of `soap.ident` that is only "{password}" or the like; else none."""
     return next((role for role in _ROLES if entry == f"{{{role}}}"), "")
 
 
 def assign_entries(
     shape: CallShape, names: SoapNames, entries: tuple[str, ...], wsdl: object
 ) -> dict[Field, str]:
-    """Which entry goes into which field: as the settings say, or by the field's name, else by order.
+    """Assigns entries to fields: as the settings say, or by the field's name, else by order.
 
     Raises `ConfigurationError` if there are more entries than fields, or a needed one stays empty.
     """

@@ -158,7 +158,7 @@ def _fields_of(wsdl: Path, plan: _Plan) -> tuple[tuple[Field, ...], tuple[Field,
 
 
 class _Plan:
-    """What the binding says about one operation, beside what zeep has read of it."""
+    """The binding of one operation, beside the part that zeep has read of it."""
 
     def __init__(self, binding: etree._Element, operation: Any) -> None:
         self._operation = operation

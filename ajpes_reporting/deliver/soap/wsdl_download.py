@@ -50,7 +50,7 @@ _NOT_GIVEN = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: our certificate and whom we trust; user name and password only for HTTP Basic."""
+    """The caller: our certificate and our trust; user name and password only for HTTP Basic."""
 
     context: ssl.SSLContext = field(repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
@@ -189,7 +189,7 @@ class _Fetched:
         return urlunsplit(there._replace(scheme="https", netloc=here.netloc, fragment=""))
 
     def files(self, stem: str) -> dict[str, bytes]:
-        """What to store, the WSDL itself first, under names that begin with `stem`."""
+        """The files to store, the WSDL itself first, under names that begin with `stem`."""
         numbers = ("", *(f".{number}" for number in range(1, len(self.suffixes))))
         names = [f"{stem}{number}{suffix}" for number, suffix in zip(numbers, self.suffixes, strict=True)]
         for root in self.documents:

@@ -26,13 +26,13 @@ _DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a reply answers: the report that was sent, and when the reply came in."""
+    """The call that a reply answers: the report that was sent, and the time of the reply."""
 
     report: Path
     replied_at: datetime
 
     def head(self) -> dict[str, str]:
-        """What an answer to it says of itself, if it does not say otherwise."""
+        """Returns the head that an answer to this call has, if it does not say otherwise."""
         ident = _ident_of(self.report)
         return {
             "provider": ident.get("maticnaPonudnika", ""),

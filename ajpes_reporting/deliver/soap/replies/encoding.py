@@ -1,4 +1,4 @@
-"""Which encoding a reply is in: its header says so, then its byte order mark, then its declaration.
+"""Finds the encoding of a reply: by its header, its byte order mark, then its declaration.
 
 That order is the one of RFC 7303 for what nobody marks, and where they contradict each other the header
 counts. What a name promises is tried: a name that nobody knows, or that the bytes contradict, is passed over
@@ -59,7 +59,7 @@ def in_utf8(raw: Section, charset: str, into: IO[bytes]) -> Text:
 
 
 def by_other_means(raw: Section, charset: str, into: IO[bytes]) -> Text | None:
-    """The same of what turned out not to be UTF-8; nothing if it is, and something else is wrong with it."""
+    """Converts a reply that turned out not to be UTF-8; None if it is UTF-8 and broken otherwise."""
     # UTF-16 can be UTF-8 with a NUL at every other place; then its beginning shows it.
     if (
         not _seen_in(raw.head(_HEAD_BYTES)).startswith("utf-16")
@@ -106,7 +106,7 @@ def _told(head: bytes, charset: str) -> Iterator[str]:
 
 
 def _seen_in(head: bytes) -> str:
-    """What its first bytes show: a byte order mark, or the NULs of UTF-16."""
+    """Returns the encoding that the first bytes show: a byte order mark, or the NULs of UTF-16."""
     begin = len(head) - len(head.lstrip(BLANKS))
     marked = next((name for mark, name in _MARKS if head.startswith(mark, begin)), "")
     if marked or head[begin + 1 : begin + 2] != b"\0":
@@ -115,7 +115,7 @@ def _seen_in(head: bytes) -> str:
 
 
 def _canonical(name: str, head: bytes) -> str:
-    """How Python calls an encoding; empty if it is none, or one that is not taken."""
+    """Returns Python's name of an encoding; empty if there is none, or it is not accepted."""
     try:
         found = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -157,7 +157,7 @@ def _begins_well(content: Section, name: str) -> bool:
 
 
 def _converted(content: Section, name: str, into: IO[bytes] | None, errors: str = "strict") -> Section | None:
-    """Its conversion, or nothing if its bytes are not in that encoding. Without a file it is only tried."""
+    """Converts from an encoding; None if the bytes are not in it. Without a file it is only tried."""
     decoder = codecs.getincrementaldecoder(name)(errors)
     if into is not None:
         into.seek(0)

@@ -88,7 +88,7 @@ _NOT_PROCESSED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an answer lies: the offsets of its first and its last tag, in bytes."""
+    """The place of an answer: the offsets of its first and its last tag, in bytes."""
 
     name: str
     start: int
@@ -109,7 +109,7 @@ class _Open(NamedTuple):
 
 
 class Scan:
-    """What one pass found. `text` takes the text of the result, if it looks like a document.
+    """The result of one pass. `text` takes the text of the result, if it looks like a document.
 
     `fault` are the parts of a fault, `href` is where the result lies if it lies elsewhere.
     """
@@ -282,7 +282,7 @@ class Scan:
             )
 
     def _mind(self, local: str, attributes: dict[str, str]) -> None:
-        """What is round an answer, or beside it, may say something about the report, too."""
+        """Notes whether an element round or beside an answer says something about the report, too."""
         if not self._is_in_body:
             return
         by_attribute = any(map(is_verdict, map(plain, attributes)))

@@ -1,4 +1,4 @@
-"""What a reply says, field by field and row by row, before anybody judges it."""
+"""Gathers the fields and rows of a reply, before anybody judges them."""
 
 from __future__ import annotations
 

@@ -143,5 +143,5 @@ class _Reader:
 
 
 def _meaning_by_itself(value: Value) -> str:
-    """What a value without a name is in a row of number and text."""
+    """Returns the meaning of a value without a name in a row of number and text."""
     return "number" if isinstance(value, int | Decimal) or str(value).isdecimal() else "text"

@@ -41,7 +41,7 @@ class Part:
         return _bare(str(self.header.get("Content-ID", "")))
 
     def content(self, into: IO[bytes]) -> Section:
-        """What it holds: as it lies, or decoded into the file."""
+        """Returns the content of a part: as it lies, or decoded into the file."""
         encoding = str(self.header.get("Content-Transfer-Encoding", "")).strip().lower()
         decode = _DECODERS.get(encoding)
         if decode is None:
@@ -58,7 +58,7 @@ def header_of(content_type: str) -> Message:
 
 
 def boundary_in(header: Message, body: Section) -> bytes:
-    """What stands between the parts; empty if it is no MIME message, whatever its header says."""
+    """Returns the text between the parts; empty if this is no MIME message, whatever its header says."""
     first = body.trimmed().head(_LONGEST_BOUNDARY + 4)
     named = header.get_boundary() if header.get_content_maintype() == "multipart" else None
     if named and not first.startswith((b"<", b"{")):
@@ -92,7 +92,7 @@ def part_at(parts: list[Part], href: str) -> Part | None:
 
 
 def _delimiters(body: Section, boundary: bytes) -> list[tuple[int, int]]:
-    """Where the lines between the parts begin and end, up to the one behind the last part."""
+    """Yields the begin and end of each line between parts, up to the one after the last part."""
     places: list[tuple[int, int]] = []
     mark = b"--" + boundary
     body.seek(0)

@@ -36,7 +36,7 @@ _DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>\s*")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is known of a reply before it is read.
+    """The facts known of a reply before it is read.
 
     `result` is the local name of the element that may hold the answer as text.
     """
@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reply says: the answer, which is then in its file, or a fault, or a refusal without an answer.
+    """The result of reading a reply: an answer in its file, a fault, or a refusal without an answer.
 
     `deviations` tells what of it was not as the instruction describes it, each a clause: "it came in MIME".
     """
@@ -141,7 +141,7 @@ class _Reader:
         raise UnusableReplyError(f"{_NO_ANSWER}, only {begin.decode('utf-8', 'ignore')!r}")
 
     def _readers(self) -> tuple[tuple[Callable[[bytes], bool], Callable[[Section], Reading]], ...]:
-        """What a document may be, by its first bytes."""
+        """Returns the readers that fit a document by its first bytes."""
         return (
             (lambda begin: begin.startswith(b"<"), self._xml),
             (lambda begin: begin.startswith((b"{", b"[", b'"')), self._json),
@@ -195,7 +195,7 @@ class _Reader:
         return self._judged(gathered)
 
     def _within(self, round_it: Gathered, read: Callable[[], Reading]) -> Reading:
-        """What a document within another says, unless the outer one refuses what the inner one accepts."""
+        """Returns the reading of an inner document, unless the outer one refuses and the inner accepts."""
         before = len(self._deviations)
         is_refused = says_no(round_it)
         try:
@@ -210,7 +210,7 @@ class _Reader:
         return reading
 
     def _beside(self, text: IO[bytes], read: Callable[[], Reading]) -> Reading:
-        """What elements say, unless a document that stands beside them as text says the contrary."""
+        """Returns the reading of elements, unless a document beside them as text contradicts it."""
         before = len(self._deviations)
         also_accepted: bool | None = None
         with suppress(UnusableReplyError):  # it need not be an answer
@@ -269,7 +269,7 @@ _NO_ENVELOPE = "it is neither a SOAP envelope nor an answer"
 
 
 def _undeclared(document: Section) -> Section:
-    """What follows the XML declaration: some of them are at odds with XML, or come to stand in the middle."""
+    """Returns the part after the XML declaration, which may be wrong, or come to be in the middle."""
     declaration = _DECLARATION.match(document.head(_LONGEST_DECLARATION))
     return document.part(declaration.end(), document.size_bytes) if declaration else document
 

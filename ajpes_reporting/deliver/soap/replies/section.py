@@ -56,7 +56,7 @@ class Section(RawIOBase):
         return Section(self._file, self._start + start, self._start + end)
 
     def head(self, size: int) -> bytes:
-        """Its first bytes; reading goes on at the beginning."""
+        """Returns the first bytes; reading goes on at the beginning."""
         self.seek(0)
         first = self.read(size)
         self.seek(0)

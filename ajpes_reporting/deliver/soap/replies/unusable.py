@@ -8,5 +8,5 @@ class UnusableReplyError(Exception):
 
 
 def broken_off(after_bytes: int) -> UnusableReplyError:
-    """It ends before its end."""
+    """Returns the error about a reply that ends too early."""
     return UnusableReplyError(f"it breaks off after {after_bytes:,} bytes")

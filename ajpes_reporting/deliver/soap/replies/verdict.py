@@ -39,7 +39,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the head of the answer is to say."""
+    """The counts for the head of the answer."""
 
     errors: int
     warnings: int
@@ -92,7 +92,7 @@ def _service_error(head: dict[str, Value]) -> Refusal | None:
 
 
 def _is_good(head: dict[str, Value]) -> bool | None:
-    """What the head says by itself; nothing if it says nothing."""
+    """Returns the verdict of the head by itself; None if it has none."""
     success, failure, errors = head.get("success"), head.get("failure"), head.get("errors")
     are_counts = not isinstance(success, bool) and not isinstance(failure, bool)
     if success is not None and failure is not None and bool(success) == bool(failure):

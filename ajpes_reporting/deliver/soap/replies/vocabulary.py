@@ -108,7 +108,7 @@ def _plain(name: str) -> str:
 
 
 def head_meaning(name: str) -> str | None:
-    """What a field of the head means, by its plain name; nothing if it says nothing to us."""
+    """Returns the meaning of a field of the head, by its plain name; None if we know none."""
     return _HEAD.get(name)
 
 
@@ -128,7 +128,7 @@ def is_severity(name: str) -> bool:
 
 
 def row_value(fields: dict[str, Value], meaning: str) -> Value:
-    """What a row says under one of the names for this."""
+    """Returns the value of a row under one of these names."""
     for name in _ROW[meaning]:
         if name in fields and fields[name] not in (None, ""):
             return fields[name]
@@ -142,12 +142,12 @@ def has_odd_severity(row: dict[str, Value]) -> bool:
 
 
 def severity_of(word: Value) -> Severity:
-    """How bad a row says that it is."""
+    """Returns the severity that a row declares."""
     return _SEVERITIES.get(plain(str(word)), "") if word is not None else ""
 
 
 def severity_by_list(name: str) -> Severity:
-    """How bad the rows are that stand under this name, if it says so."""
+    """Returns the severity of the rows under this name, if the name tells it."""
     return _OF_THEIR_LIST.get(name, "")
 
 
