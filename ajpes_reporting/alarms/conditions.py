@@ -360,7 +360,7 @@ def _orphans(connection: Connection, provider: str, log: SentLog) -> Iterator[Al
 
 def _former(connection: Connection, provider: str, log: SentLog) -> Iterator[Alarm]:
     """The workspace's registration number was changed while something was unknown."""
-    for row in orphans.unsettled_before(connection, provider, log):
+    for row in orphans.unresolved_before(connection, provider, log):
         text = _(
             "This workspace was of provider {provider} before, whose {report} for {period:period} "
             "(submission {submission}) is {state}.",

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 
 from ajpes_reporting.domain.errors import ConfigurationError, Replaced
 from ajpes_reporting.extras import EXTRAS, not_installed
+from ajpes_reporting.i18n import _
 from ajpes_reporting.private import make_file
 
 if TYPE_CHECKING:
@@ -78,7 +79,12 @@ def open_engine(url: str) -> Engine:
         if isinstance(error, ImportError) and error.name in EXTRAS:
             raise not_installed(error.name) from None
         raise ConfigurationError(
-            f"The database {address(parsed)} cannot be used: {error}.", "use SQLite or PostgreSQL"
+            _(
+                "The database {database} cannot be used: {reason}.",
+                database=address(parsed),
+                reason=str(error),
+            ),
+            _("use SQLite or PostgreSQL"),
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _make_sqlite)
@@ -199,9 +205,11 @@ def _queue_up(connection: Connection) -> None:
 def _refuse_if_replaced() -> None:
     if not _fence.get().is_still_ours():
         raise Replaced(
-            "This run was away for too long, or lost its connection to the database: another one may have"
-            " taken its place. It has stopped.",
-            "run again; the schedule does so by itself",
+            _(
+                "This run was away for too long, or lost its connection to the database: another one may have"
+                " taken its place. It has stopped."
+            ),
+            _("run again; the schedule does so by itself"),
         )
 
 

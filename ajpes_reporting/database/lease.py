@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ajpes_reporting.database.engine import KEEP_ALIVE, LONGEST_RUN_SECONDS, fenced, reason
 from ajpes_reporting.database.tables import chores
 from ajpes_reporting.domain.errors import Busy
+from ajpes_reporting.i18n import _
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -284,6 +285,6 @@ def _seconds() -> float:
 
 def _busy(provider: str) -> Busy:
     return Busy(
-        f"Another run for provider {provider} is at work. Nothing was done.",
-        "wait until it has ended; see `ajpes-reporting status`",
+        _("Another run for provider {provider} is at work. Nothing was done.", provider=provider),
+        _("wait until it has ended; see `ajpes-reporting status`"),
     )

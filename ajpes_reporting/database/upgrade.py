@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ajpes_reporting.database.engine import address
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +58,12 @@ def upgrading(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DBAPIError as error:
         raise ConfigurationError(
-            f"The tables of the database {_address(engine)} were not made: {_first_line(error)}.",
-            "let `ajpes-reporting init` run as a user who owns the database, or who may make tables in it",
+            _(
+                "The tables of the database {database} were not made: {reason}.",
+                database=_address(engine),
+                reason=_first_line(error),
+            ),
+            _("let `ajpes-reporting init` run as a user who owns the database, or who may make tables in it"),
         ) from error
 
 
@@ -85,14 +90,19 @@ def require_current(engine: Engine) -> None:
         return
     if revision is None:
         raise ConfigurationError(
-            f"The database {_address(engine)} has no tables yet.",
-            "make them with `ajpes-reporting init`, or correct [database] url in ajpes.toml",
+            _("The database {database} has no tables yet.", database=_address(engine)),
+            _("make them with `ajpes-reporting init`, or correct [database] url in ajpes.toml"),
         )
     if revision < HEAD:
         raise ConfigurationError(
-            f"The tables of the database {_address(engine)} are of an older version of this program "
-            f"({revision}, needed is {HEAD}).",
-            "back the database up, then bring it up to date with `ajpes-reporting init`",
+            _(
+                "The tables of the database {database} are of an older version of this program "
+                "({revision}, needed is {needed}).",
+                database=_address(engine),
+                revision=revision,
+                needed=HEAD,
+            ),
+            _("back the database up, then bring it up to date with `ajpes-reporting init`"),
         )
     raise _too_new(engine, revision)
 
@@ -105,9 +115,16 @@ def _require_utf_8(connection: Connection) -> None:
     encoding = session.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise ConfigurationError(
-            f"The database {_address(connection.engine)} keeps text as {encoding}, which cannot hold every "
-            "name that is reported. Nothing was changed in it.",
-            "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0; name it in [database] url",
+            _(
+                "The database {database} keeps text as {encoding}, which cannot hold every name that is "
+                "reported. Nothing was changed in it.",
+                database=_address(connection.engine),
+                encoding=encoding,
+            ),
+            _(
+                "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, "
+                "and name it in [database] url"
+            ),
         )
 
 
@@ -119,16 +136,25 @@ def _queue_up(connection: Connection) -> None:
 
 def _too_new(engine: Engine, revision: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The tables of the database {_address(engine)} are of a newer version of this program "
-        f"({revision}, known here is {HEAD}).",
-        "install the newer version here too",
+        _(
+            "The tables of the database {database} are of a newer version of this program "
+            "({revision}, known here is {known}).",
+            database=_address(engine),
+            revision=revision,
+            known=HEAD,
+        ),
+        _("install the newer version here too"),
     )
 
 
 def _cannot_open(engine: Engine, error: DBAPIError) -> ConfigurationError:
     return ConfigurationError(
-        f"The database {_address(engine)} cannot be used: {_first_line(error)}.",
-        "check [database] url in ajpes.toml, that the database runs, and what its user may do there",
+        _(
+            "The database {database} cannot be used: {reason}.",
+            database=_address(engine),
+            reason=_first_line(error),
+        ),
+        _("check [database] url in ajpes.toml, that the database runs, and what its user may do there"),
     )
 
 

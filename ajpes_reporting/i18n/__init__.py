@@ -5,6 +5,17 @@ whoever asks for nothing else see the English text.
 """
 
 from ajpes_reporting.i18n.language import LANGUAGES, language, localized, speak, speaking
-from ajpes_reporting.i18n.message import NOTHING, Message, _, _n
+from ajpes_reporting.i18n.message import NOTHING, Message, _, _n, joined
 
-__all__ = ["LANGUAGES", "NOTHING", "Message", "_", "_n", "language", "localized", "speak", "speaking"]
+__all__ = [
+    "LANGUAGES",
+    "NOTHING",
+    "Message",
+    "_",
+    "_n",
+    "joined",
+    "language",
+    "localized",
+    "speak",
+    "speaking",
+]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.i18n.catalogue import translations
 from ajpes_reporting.i18n.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Message(str):
@@ -67,6 +68,15 @@ def _(template: str, /, **values: Any) -> Message:
 def _n(singular: str, plural: str, count: int, /, **values: Any) -> Message:
     """A message whose sentence depends on a number, which fills the gap `count`."""
     return Message(singular, {"count": count, **values}, plural, count)
+
+
+def joined(clauses: Iterable[str]) -> Message:
+    """Clauses that each can stand alone, one after the other: "it is late; nobody knows why"."""
+    several = [clause for clause in clauses if clause]
+    if not several:
+        return NOTHING
+    first = several[0] if isinstance(several[0], Message) else Message("{text}", {"text": several[0]})
+    return reduce(lambda one, more: Message("{one}; {more}", {"one": one, "more": more}), several[1:], first)
 
 
 def pack(text: str) -> str:

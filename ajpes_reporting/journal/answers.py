@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 
 from ajpes_reporting.database.bulk import add_rows
 from ajpes_reporting.database.tables import answer_rows, answers, attempts
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import AWAITING_STATES, State
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _, _n
 from ajpes_reporting.journal import chain, submissions
 
 if TYPE_CHECKING:
@@ -65,12 +64,12 @@ class Verdict:
         return State.ACCEPTED_WITH_WARNINGS if self.warnings else State.ACCEPTED
 
     @property
-    def disagreement(self) -> str:
+    def disagreement(self) -> Message:
         """What its head declares and its rows do not show; empty where they agree, or nothing is declared."""
         counts = ((self.declared_errors, self.error_rows), (self.declared_warnings, self.warning_rows))
         if all(declared in (None, found) for declared, found in counts):
-            return ""
-        return "the counts in its head and its rows disagree; the worse reading holds"
+            return NOTHING
+        return _("the counts in its head and its rows disagree; the worse reading holds")
 
 
 def store(
@@ -168,7 +167,7 @@ def is_duplicate(connection: Connection, provider: str, answer: int, sha256: str
 
 def match(
     connection: Connection, provider: str, report: str, head: AnswerHead, answer: int
-) -> tuple[Submission | None, str]:
+) -> tuple[Submission | None, Message]:
     """The submission that this stored answer belongs to, and how that was found, or why there is none."""
     period = head.period_key
     latest = submissions.latest(connection, provider, report, period)
@@ -178,42 +177,56 @@ def match(
     if latest.state not in AWAITING_STATES:
         if not sent:
             return None, _never_sent(report, period)
-        return None, f"submission {latest.id} for {period} is {latest.state.label} and awaits no answer"
+        return None, _(
+            "submission {submission} for {period} is {state} and awaits no answer",
+            submission=latest.id, period=period, state=latest.state.label,
+        )  # fmt: skip
     is_only_one = len(sent) <= 1
     if head.prepared_at is None:
         if is_only_one:
-            return latest, ""
-        return None, f"it does not say when it was made, and {len(sent)} reports were sent for {period}"
+            return latest, NOTHING
+        return None, _(
+            "it does not say when it was made, and {count} reports were sent for {period}",
+            count=len(sent), period=period,
+        )  # fmt: skip
     sent_at = connection.execute(
         select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)
     ).scalar()
     if sent_at is None or not _is_older(head.prepared_at, sent_at, latest):
-        return latest, ""
+        return latest, NOTHING
     if is_only_one and _is_written_in_utc(connection, head, answer, sent_at):
-        return latest, "its time was read as UTC, since it came after the report was sent"
-    made = f"{head.prepared_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
-    return None, f"it was made at {made}, before submission {latest.id} was sent"
+        return latest, _("its time was read as UTC, since it came after the report was sent")
+    return None, _(
+        "it was made at {at:moment}, before submission {submission} was sent",
+        at=head.prepared_at, submission=latest.id,
+    )  # fmt: skip
 
 
 def to_what_was_never_sent(
     connection: Connection, provider: str, report: str, period: str
 ) -> Row[Any] | None:
     """The first answer for a period of which the journal knew no report when it came."""
-    never_sent = _never_sent(report, period)
-    return connection.execute(
+    # Rows of before `report` and `period` were kept have neither.
+    about = or_(and_(answers.c.report == report, answers.c.period == period), answers.c.report.is_(None))
+    rows = connection.execute(
         select(answers)
-        .where(
-            answers.c.provider == provider,
-            answers.c.status == UNMATCHED,
-            or_(answers.c.note == never_sent, answers.c.note.startswith(f"{never_sent}; ", autoescape=True)),
-        )
+        .where(answers.c.provider == provider, answers.c.status == UNMATCHED, about)
         .order_by(answers.c.id)
-        .limit(1)
-    ).one_or_none()
+    )
+    return next((row for row in rows if _says(row.note, _never_sent(report, period))), None)
 
 
-def _never_sent(report: str, period: str) -> str:
-    return f"no {report} for {period} was ever sent from here"
+def _never_sent(report: str, period: str) -> Message:
+    return _("no {report} for {period} was ever sent from here", report=report, period=period)
+
+
+def _says(note: str, reason: Message) -> bool:
+    """Whether a note is that reason, or has it as one of its parts; notes of before are English texts."""
+    if not isinstance(note, Message):
+        return note == reason or note.startswith(f"{reason}; ")
+    if note.template == reason.template:
+        return note == reason
+    return any(_says(part, reason) for part in note.values.values() if isinstance(part, Message))
 
 
 def _is_older(prepared_at: datetime, sent_at: datetime, submission: Submission) -> bool:
@@ -243,7 +256,7 @@ def apply(
     submission: Submission,
     rows: Iterable[AnswerRow],
     verdict: Verdict,
-    note: str,
+    note: Message,
     *,
     at: datetime,
 ) -> Submission:
@@ -308,7 +321,7 @@ def note_assignment(
     connection: Connection, provider: str, answer: int, submission: int, reason: str, *, at: datetime
 ) -> None:
     """Puts on record that a person says which submission an answer belongs to."""
-    body = {"answer": answer, "note": f"a person's word: {reason}"}
+    body = {"answer": answer, "note": _("a person's word: {reason}", reason=reason)}
     chain.append(
         connection, at=at, provider=provider, kind=chain.ANSWER + ASSIGNED, body=body, submission=submission
     )
@@ -345,7 +358,9 @@ def owned(connection: Connection, provider: str, answer: int) -> Row[Any]:
         select(answers).where(answers.c.provider == provider, answers.c.id == answer)
     ).one_or_none()
     if row is None:
-        raise UsageError(f"There is no answer {answer}.", "see `ajpes-reporting answers list`")
+        raise UsageError(
+            _("There is no answer {answer}.", answer=answer), _("see `ajpes-reporting answers list`")
+        )
     return row
 
 

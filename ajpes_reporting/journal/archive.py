@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.private import make_folder, open_private, sync
 
@@ -89,8 +90,13 @@ class Archive:
             with suppress(OSError):
                 partial.unlink()
             raise AjpesReportingError(
-                f"{name} could not be archived in {folder}: {error.strerror}. It was not sent or applied.",
-                "make room on the disk, or mend the folder's rights, then run again",
+                _(
+                    "{name} could not be archived in {folder}: {reason}. It was not sent or applied.",
+                    name=name,
+                    folder=str(folder),
+                    reason=error.strerror,
+                ),
+                _("make room on the disk, or correct the folder's rights, then run again"),
             ) from error
         return target.relative_to(self.root).as_posix()
 
@@ -106,7 +112,8 @@ class Archive:
             yield from _decompress(self.root / path)
         except (OSError, ValueError, zstandard.ZstdError) as error:
             raise UsageError(
-                f"The archived file {path} cannot be read: {error}.", "restore the archive from a backup"
+                _("The archived file {path} cannot be read: {reason}.", path=str(path), reason=str(error)),
+                _("restore the archive from a backup"),
             ) from None
 
     def recall(self, name: str) -> Iterator[Stored]:
@@ -154,8 +161,12 @@ class Archive:
             return False
         except OSError as error:
             raise AjpesReportingError(
-                f"The archived file {target} could not be removed: {error.strerror}.",
-                "mend the rights of its folder, then purge again",
+                _(
+                    "The archived file {path} could not be removed: {reason}.",
+                    path=str(target),
+                    reason=error.strerror,
+                ),
+                _("correct the rights of its folder, then purge again"),
             ) from error
         return True
 
@@ -180,8 +191,11 @@ class Archive:
             yield
         except BlockingIOError:
             raise Busy(
-                f"The files of {self.root} are in use by a backup, or being purged. Nothing was done.",
-                "wait until that has ended, then try again",
+                _(
+                    "The files of {folder} are in use by a backup, or being purged. Nothing was done.",
+                    folder=str(self.root),
+                ),
+                _("wait until that has ended, then try again"),
             ) from None
         finally:
             os.close(handle)

@@ -27,6 +27,7 @@ from ajpes_reporting.database.tables import (
     purged_files,
     submissions,
 )
+from ajpes_reporting.i18n.message import Message, _, pack, unpack
 from ajpes_reporting.journal import chores
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ PURGED = "purged"
 COUNTED = "audit entries"
 """The note of how many entries were a provider's own, up to which one of all."""
 SENT_AGAIN = "sent again"
+_PARTS = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,15 @@ def append(
     body: Mapping[str, Any],
     submission: int | None = None,
 ) -> None:
-    """Adds an entry within the running transaction, which must be one made by `writing`."""
+    """Adds an entry within the running transaction, which must be one made by `writing`.
+
+    A message in `body` stands there as its English text, and its parts beside it, for `told_by`.
+    """
     last = connection.execute(
         select(audit_records.c.seq, audit_records.c.hash).order_by(audit_records.c.seq.desc()).limit(1)
     ).one_or_none()
     seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    text = json.dumps(body, ensure_ascii=False, sort_keys=True)
+    text = json.dumps({**body, **_parts_of(body)}, ensure_ascii=False, sort_keys=True)
     entry = Entry(seq, at.isoformat(timespec="milliseconds"), provider, kind, submission, text, previous, "")
     connection.execute(
         audit_records.insert().values(
@@ -111,6 +116,14 @@ def append(
             previous_hash=previous, hash=entry.expected_hash(),
         )
     )  # fmt: skip
+
+
+def _parts_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes the messages of a body tellable in another language, under a key of its own."""
+    parts = {
+        key: json.loads(pack(value)) for key, value in body.items() if isinstance(value, Message) and value
+    }
+    return {_PARTS: parts} if parts else {}
 
 
 def entries(connection: Connection) -> Iterator[Entry]:
@@ -153,12 +166,19 @@ def of_submission(connection: Connection, submission: int) -> list[Entry]:
 
 
 def told_by(entry: Entry) -> dict[str, Any]:
-    """What an entry tells; whoever forged its hash too need not have written JSON."""
+    """What an entry tells, its messages with their parts; {} if it is no JSON, as a forged one may be."""
     try:
         told = json.loads(entry.body)
     except ValueError:
         told = None
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return {}
+    parts = told.pop(_PARTS, None)
+    for key, packed in parts.items() if isinstance(parts, dict) else ():
+        # The English text is what counts: parts that say something else are none of its own.
+        if (message := unpack(json.dumps(packed))) == told.get(key):
+            told[key] = message
+    return told
 
 
 def verify(connection: Connection, provider: str | None = None) -> ChainReport:
@@ -172,7 +192,9 @@ def verify(connection: Connection, provider: str | None = None) -> ChainReport:
         for entry in entries(connection):
             walk.step(entry)
     except DBAPIError:  # SQLite gives out no text that is not UTF-8, however it came there
-        walk.problems.append(f"the record is damaged after entry {walk.seq} and cannot be read further")
+        walk.problems.append(
+            _("the record is damaged after entry {entry} and cannot be read further", entry=walk.seq)
+        )
     remarks = tuple(walk.judge_others())
     walk.problems.extend(_unsealed(connection, walk))
     return ChainReport(walk.seq, walk.previous, tuple(walk.problems), remarks, walk.others)
@@ -202,7 +224,13 @@ class _Walk:
     def step(self, entry: Entry) -> None:
         is_sealed = entry.is_sealed()
         if entry.seq != self.seq + 1:
-            self.problems.append(f"entry {self.seq + 1} is missing; the next one is {entry.seq}")
+            self.problems.append(
+                _(
+                    "entry {missing} is missing; the next one is {entry}",
+                    missing=self.seq + 1,
+                    entry=entry.seq,
+                )
+            )
         if entry.previous_hash != self.previous:
             self._broken(entry, is_sealed)
         if not is_sealed:
@@ -219,11 +247,14 @@ class _Walk:
         for seq, provider in self._suspects.items():
             if provider in self._sound:
                 yield (
-                    f"entry {seq} is of another provider and does not match; what is yours matches. "
-                    "Tell the administrator of the database"
+                    _(
+                        "entry {entry} is of another provider and does not match; what is yours matches. "
+                        "Tell the administrator of the database",
+                        entry=seq,
+                    )
                 )
             else:
-                self.problems.append(f"entry {seq} was changed after it was written")
+                self.problems.append(_("entry {entry} was changed after it was written", entry=seq))
 
     def _is_own(self, provider: str | None) -> bool:
         return self.provider is None or provider == self.provider
@@ -232,13 +263,13 @@ class _Walk:
         """An entry that is whole says truly what came before it; then that one is the wrong one."""
         doubtful = (self._owner,) if is_sealed else (self._owner, entry.provider)
         if self._owner is None or any(map(self._is_own, doubtful)):
-            self.problems.append(f"entry {entry.seq} does not follow the entry before it")
+            self.problems.append(_("entry {entry} does not follow the entry before it", entry=entry.seq))
         else:
             self._suspects.setdefault(self.seq, self._owner)
 
     def _changed(self, entry: Entry) -> None:
         if self._is_own(entry.provider) or (self.provider is not None and entry.was_of(self.provider)):
-            self.problems.append(f"entry {entry.seq} was changed after it was written")
+            self.problems.append(_("entry {entry} was changed after it was written", entry=entry.seq))
         else:
             self._suspects.setdefault(entry.seq, entry.provider)
 
@@ -268,7 +299,7 @@ class _Walk:
     def _purged(self, provider: str, body: dict[str, Any]) -> None:
         path = str(body.get("path"))
         if (provider, path) in self.purged:
-            self.problems.append(f"the record says twice that the file {path} was purged")
+            self.problems.append(_("the record says twice that the file {path} was purged", path=path))
         self.purged[provider, path] = body.get("sha256")
 
 
@@ -298,7 +329,11 @@ def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
     quiet = _own(due_reports, walk).where(due_reports.c.settled_as == NOTHING_TO_REPORT)
     for row in connection.execute(quiet):
         if (row.provider, row.report, row.period) not in walk.quiet:
-            yield f"{row.report} for {row.period} counts as quiet, but the record does not say so"
+            yield _(
+                "{report} for {period} counts as quiet, but the record does not say so",
+                report=row.report,
+                period=row.period,
+            )
     yield from _purged_that_differ(connection, walk)
 
 
@@ -312,19 +347,30 @@ def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[st
     known = set()
     for row in connection.execute(_own(submissions, walk).order_by(submissions.c.id)):
         known.add(row.id)
-        name = f"submission {row.id}"
+        name = _("submission {number}", number=row.id)
         if (state := walk.states.get(row.id)) != row.state:
-            yield f"{name} is {row.state}, but the record ends with {state or 'nothing about it'}"
+            if state is None:
+                ends = _(
+                    "{what} is {state}, but the record ends with nothing about it", what=name, state=row.state
+                )
+            else:
+                ends = _(
+                    "{what} is {state}, but the record ends with {other}",
+                    what=name,
+                    state=row.state,
+                    other=state,
+                )
+            yield ends
         if (told := walk.prepared.get(row.id)) is not None:
             yield from _differing(name, row, told, _OF_A_SUBMISSION)
             if "totals" in told and told["totals"] != _json(row.totals):
-                yield f"{name} has other totals than the record says"
+                yield _("{what} has other totals than the record says", what=name)
             if told.get("held_because") != row.held_because:
-                yield f"{name} is held, or not held, against the record"
+                yield _("{what} is held, or not held, against the record", what=name)
         if row.released_at is not None and row.id not in walk.released:
-            yield f"{name} counts as released, but the record does not say so"
+            yield _("{what} counts as released, but the record does not say so", what=name)
     for missing in sorted(set(walk.states) - known):
-        yield f"submission {missing} is in the record, but not in the journal"
+        yield _("submission {number} is in the record, but not in the journal", number=missing)
 
 
 def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
@@ -332,7 +378,9 @@ def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
     if walk.provider is not None:
         rows = rows.where(submissions.c.provider == walk.provider)
     for row in connection.execute(rows.order_by(attempts.c.id)):
-        yield from _differing(f"attempt {row.id}", row, walk.ended.get(row.id, {}), _OF_AN_ATTEMPT)
+        yield from _differing(
+            _("attempt {number}", number=row.id), row, walk.ended.get(row.id, {}), _OF_AN_ATTEMPT
+        )
 
 
 def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
@@ -340,13 +388,17 @@ def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
     for row in connection.execute(_own(answers, walk).order_by(answers.c.id)):
         known.add(row.id)
         if (told := walk.stored.get(row.id)) is None:
-            yield f"answer {row.id} is in the journal, but not in the record"
+            yield _("answer {number} is in the journal, but not in the record", number=row.id)
             continue
         if row.status not in ("stored", "applied") and (row.status, row.id) not in walk.answers:
-            yield f"answer {row.id} is {row.status}, but the record does not say so"
-        yield from _differing(f"answer {row.id}", row, told, _OF_AN_ANSWER)
+            yield _(
+                "answer {number} is {status}, but the record does not say so",
+                number=row.id,
+                status=row.status,
+            )
+        yield from _differing(_("answer {number}", number=row.id), row, told, _OF_AN_ANSWER)
     for missing in sorted(key for key in walk.stored if key is not None and key not in known):
-        yield f"answer {missing} is in the record, but not in the journal"
+        yield _("answer {number} is in the record, but not in the journal", number=missing)
 
 
 def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
@@ -354,9 +406,9 @@ def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
     known = {(row.provider, row.path): row.sha256 for row in rows}
     for key, sha256 in known.items():
         if walk.purged.get(key) != sha256:
-            yield f"the file {key[1]} counts as purged, but the record does not say so"
+            yield _("the file {path} counts as purged, but the record does not say so", path=key[1])
     for _provider, path in sorted(set(walk.purged) - set(known)):
-        yield f"the file {path} was purged by the record, but not by the journal"
+        yield _("the file {path} was purged by the record, but not by the journal", path=path)
 
 
 def _differing(
@@ -364,7 +416,7 @@ def _differing(
 ) -> Iterator[str]:
     for key, column in columns.items():
         if key in told and told[key] != getattr(row, column):
-            yield f"{name} has another {column} than the record says"
+            yield _("{what} has another {column} than the record says", what=name, column=column)
 
 
 def _json(text: str) -> Any:

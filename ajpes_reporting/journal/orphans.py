@@ -23,18 +23,19 @@ from ajpes_reporting.database.tables import (
     submission_events,
     submissions,
 )
-from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, OutcomeUnknown
 from ajpes_reporting.domain.states import ACCEPTED_STATES, State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.journal import chores as notes
-from ajpes_reporting.journal import submissions as book
 from ajpes_reporting.journal.answers import DISCARDED
+from ajpes_reporting.journal.submissions import get, move, recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.journal.archive import Archive
     from ajpes_reporting.journal.sent_log import HandedOver, SentLog
 
@@ -42,10 +43,9 @@ FOUND = "orphan"
 ARCHIVE = "archive"
 """The note of which archive is a provider's, and how far its log was compared with the journal."""
 
-_DOUBT = "the journal does not know all that was sent"
 _SENT_AGAIN = frozenset({State.PREPARED, State.SENDING, State.UNREACHABLE})
-_SETTLED = (State.DELIVERED, State.REFUSED, *ACCEPTED_STATES)
-_UNSETTLED = (State.SENDING, State.UNKNOWN)
+_RESOLVED = (State.DELIVERED, State.REFUSED, *ACCEPTED_STATES)
+_UNRESOLVED = (State.SENDING, State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,21 @@ class Orphan:
     report: str
     period: str
     file_name: str
-    place: str  # "handed over by soap", or "in /nodurs/accepted"
+    place: str  # a message: "handed over by soap", or "in /nodurs/accepted"
     mark: str  # tells it from another file of that name, wherever that lies: a hash, or a size
     left_at: datetime
 
     @property
-    def words(self) -> str:
-        return f"{self.file_name}, {self.place}, {self.left_at.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}"
+    def words(self) -> Message:
+        """Which file it is, where it was seen, and since when it was there."""
+        return _("{file}, {place}, {at:moment}", file=self.file_name, place=self.place, at=self.left_at)
 
 
 def reconcile(connection: Connection, provider: str, archive: Archive, *, at: datetime) -> None:
     """Compares the archive's log with the journal, as far as that was not done before.
 
     Raises `ConfigurationError` if the archive is not the one of this provider, and `OutcomeUnknown` if
-    it served another one whose reports are not settled.
+    it served another one whose reports are not resolved.
     """
     require_own(connection, provider, archive)
     known, offset = _noted(connection, provider)
@@ -77,11 +78,21 @@ def reconcile(connection: Connection, provider: str, archive: Archive, *, at: da
         _take_down(connection, provider, line, at=at)
     if (number, archive.sent_log.size()) != (known, offset):
         _note(connection, provider, number, archive.sent_log.size(), at=at)
-    for row in unsettled_before(connection, provider, archive.sent_log):
+    for row in unresolved_before(connection, provider, archive.sent_log):
         raise OutcomeUnknown(
-            f"This workspace was of provider {row.provider} before, whose {row.report} for {row.period} "
-            f"(submission {row.id}) is {State(row.state).label}. Nothing was done.",
-            f'write registration_number = "{row.provider}" into ajpes.toml again, and settle it first',
+            _(
+                "This workspace was of provider {provider} before, whose {report} for {period} "
+                "(submission {submission}) is {state}. Nothing was done.",
+                provider=row.provider,
+                report=row.report,
+                period=row.period,
+                submission=row.id,
+                state=State(row.state).label,
+            ),
+            _(
+                'write registration_number = "{provider}" into ajpes.toml again, and resolve it first',
+                provider=row.provider,
+            ),
         )
 
 
@@ -96,10 +107,16 @@ def require_own(connection: Connection, provider: str, archive: Archive) -> None
     ):
         return
     raise ConfigurationError(
-        f"The database knows another archive for provider {provider} than {archive.root}: another workspace "
-        "reports for this provider. Nothing was done.",
-        "work in that workspace, or give this one its archive folder; if that is lost for good, "
-        "`ajpes-reporting init DIR --new-archive` lets this one take its place",
+        _(
+            "The database knows another archive for provider {provider} than {folder}: another workspace "
+            "reports for this provider. Nothing was done.",
+            provider=provider,
+            folder=str(archive.root),
+        ),
+        _(
+            "work in that workspace, or give this one its archive folder; if that is lost for good, "
+            "`ajpes-reporting init DIR --new-archive` lets this one take its place"
+        ),
     )
 
 
@@ -118,7 +135,7 @@ def archive_of(connection: Connection, provider: str) -> str | None:
     return _noted(connection, provider)[0]
 
 
-def unsettled_before(connection: Connection, provider: str, log: SentLog) -> Sequence[Row[Any]]:
+def unresolved_before(connection: Connection, provider: str, log: SentLog) -> Sequence[Row[Any]]:
     """What is unknown of a provider whom this very archive served before the number was changed."""
     number = log.archive()
     if number is None:
@@ -130,7 +147,7 @@ def unsettled_before(connection: Connection, provider: str, log: SentLog) -> Seq
     rows = select(submissions).where(
         submissions.c.provider.in_(others),
         submissions.c.superseded_by.is_(None),
-        submissions.c.state.in_([state.value for state in _UNSETTLED]),
+        submissions.c.state.in_([state.value for state in _UNRESOLVED]),
     )
     return connection.execute(rows.order_by(submissions.c.id)).all() if others else []
 
@@ -189,18 +206,16 @@ def last_sign_of_life(connection: Connection, provider: str, before: int) -> dat
     return max((sign for sign in signs if sign is not None), default=None)
 
 
-def reason_for_orphan(connection: Connection, provider: str, report: str, period: str) -> str | None:
-    """Why a report for this period waits for a person; nothing if it may go."""
+def reason_for_orphan(connection: Connection, provider: str, report: str, period: str) -> Message | None:
+    """Why a report for this period waits for a person; None if it may go."""
     here = (orphans.c.report == report, orphans.c.period == period)
     row = connection.execute(_waiting(provider).where(*here).limit(1)).one_or_none()
     if row is None:
         return None
-    return f"{_DOUBT}: {_from_row(row).words}; ask AJPES whether they have it"
-
-
-def is_doubt(held_because: str | None) -> bool:
-    """Whether a report is held since another one may have been sent for its period."""
-    return held_because is not None and held_because.startswith(_DOUBT)
+    return _(
+        "the journal does not know all that was sent: {orphan}; ask AJPES whether they have it",
+        orphan=_from_row(row).words,
+    )
 
 
 def _waiting(provider: str) -> Any:
@@ -213,7 +228,7 @@ def _waiting(provider: str) -> Any:
         submissions.c.id > orphans.c.newest_submission,
         or_(
             submissions.c.released_at.is_not(None),
-            submissions.c.state.in_([state.value for state in _SETTLED]),
+            submissions.c.state.in_([state.value for state in _RESOLVED]),
         ),
     )
     overtaken = exists().where(
@@ -264,11 +279,11 @@ def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: d
         newest = connection.execute(select(func.max(submissions.c.id))).scalar() or 0
         take_down(connection, provider, _orphan(line), newest, at=at)
         return
-    submission = book.get(connection, line.submission)
+    submission = get(connection, line.submission)
     if submission.state not in _SENT_AGAIN or submission.superseded_by is not None:
-        return  # it is on its way, or settled: nothing will be sent because of what is missing
+        return  # it is on its way, or resolved: nothing will be sent because of what is missing
     if submission.state is not State.SENDING:
-        book.move(connection, submission, State.SENDING, f"by {line.via}, as the archive tells", at=at)
+        move(connection, submission, State.SENDING, _("by {via}, as the archive tells", via=line.via), at=at)
         values = {"submission": submission.id, "via": line.via, "started_at": line.at}
         connection.execute(insert(attempts).values(values))
     newest = select(func.max(attempts.c.id)).where(attempts.c.submission == submission.id).scalar_subquery()
@@ -276,7 +291,7 @@ def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: d
 
 
 def _orphan(line: HandedOver) -> Orphan:
-    place = f"handed over by {line.via}"
+    place = _("handed over by {via}", via=line.via)
     return Orphan(line.report, line.period, line.file_name, place, line.sha256, line.at)
 
 
@@ -305,5 +320,5 @@ def _note(connection: Connection, provider: str, number: str, offset: int, *, at
 
 def _has_newest_file(connection: Connection, provider: str, archive: Archive) -> bool:
     """Whether the archive, which has lost its log, is the one that the journal speaks of."""
-    newest = book.recent(connection, provider, 1)
+    newest = recent(connection, provider, 1)
     return bool(newest) and archive.has(newest[0].archive_path)

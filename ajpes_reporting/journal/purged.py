@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, insert, select
 
 from ajpes_reporting.database.tables import answers, attempts, due_reports, purged_files, submissions
 from ajpes_reporting.domain.states import AWAITING_STATES
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain
 from ajpes_reporting.journal.answers import STORED
 
@@ -175,12 +176,14 @@ def _attempts(provider: str) -> Select[Any]:
 
 
 def _report_file(row: Row[Any]) -> ArchivedFile:
-    return ArchivedFile(row.archive_path, row.sha256, f"submission {row.id}", row.id)
+    return ArchivedFile(row.archive_path, row.sha256, _("submission {number}", number=row.id), row.id)
 
 
 def _answer_file(row: Row[Any]) -> ArchivedFile:
-    return ArchivedFile(row.archive_path, row.sha256, f"answer {row.id}", row.submission)
+    return ArchivedFile(row.archive_path, row.sha256, _("answer {number}", number=row.id), row.submission)
 
 
 def _evidence_file(row: Row[Any]) -> ArchivedFile:
-    return ArchivedFile(row.evidence_path, row.evidence_sha256, f"attempt {row.id}", row.submission)
+    return ArchivedFile(
+        row.evidence_path, row.evidence_sha256, _("attempt {number}", number=row.id), row.submission
+    )

@@ -15,13 +15,15 @@ from sqlalchemy import Connection, func, select
 
 from ajpes_reporting.database.tables import submissions
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal import chain, chores, orphans
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
 
 RESTORED = "restored"
-_DOUBT = "the journal was restored"
+_DOUBTS = ("the journal was restored ", "the journal does not know all that was sent: ")
+"""How the reasons begin for which a report is held that may have gone out already."""
 
 
 def note(connection: Connection, provider: str, backed_up_at: datetime, seal: str, *, at: datetime) -> None:
@@ -42,8 +44,8 @@ def restored_span(connection: Connection, provider: str) -> tuple[datetime, date
     return datetime.fromisoformat(backed_up_at), restored_at
 
 
-def reason_after_restore(connection: Connection, provider: str, period: Period) -> str | None:
-    """Why a report waits for a person after a restoration; nothing if it may go.
+def reason_after_restore(connection: Connection, provider: str, period: Period) -> Message | None:
+    """Why a report waits for a person after a restoration; None if it may go.
 
     It waits if its period had begun by then, however old it is: the report for October goes out in
     November, and a day that was open at the backup may have been reported after it. Once a
@@ -54,25 +56,30 @@ def reason_after_restore(connection: Connection, provider: str, period: Period) 
         return None
     if _released_since(connection, provider, period):
         return None
-    since, until = (f"{moment.astimezone(LJUBLJANA):%Y-%m-%d %H:%M}" for moment in span)
-    return (
-        f"{_DOUBT} on {until} from a backup of {since}; "
-        "whether it was sent in between is not known here: ask AJPES"
+    return _(
+        "the journal was restored on {until:moment} from a backup of {since:moment}; "
+        "whether it was sent in between is not known here: ask AJPES",
+        since=span[0],
+        until=span[1],
     )
 
 
-def reason_to_doubt(connection: Connection, provider: str, report: str, period: Period) -> str | None:
-    """Why a report may have been sent for this period without the journal's knowing; nothing if not."""
+def reason_to_doubt(connection: Connection, provider: str, report: str, period: Period) -> Message | None:
+    """Why a report may have been sent for this period without the journal's knowing; None if not."""
     return orphans.reason_for_orphan(connection, provider, report, period.key) or reason_after_restore(
         connection, provider, period
     )
 
 
 def is_doubt(held_because: str | None) -> bool:
-    """Whether a report is held since the journal may not know what was sent."""
-    if orphans.is_doubt(held_because):
-        return True
-    return held_because is not None and held_because.startswith(_DOUBT)
+    """Whether a report is held since the journal may not know what was sent.
+
+    Told by the template of the reason, whatever its language; rows of before messages had parts are English.
+    """
+    if not isinstance(held_because, Message):
+        return held_because is not None and held_because.startswith(_DOUBTS)
+    parts = (value for value in held_because.values.values() if isinstance(value, Message))
+    return held_because.template.startswith(_DOUBTS) or any(map(is_doubt, parts))
 
 
 def _released_since(connection: Connection, provider: str, period: Period) -> bool:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.errors import AjpesReportingError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.private import make_folder, sync
 
 if TYPE_CHECKING:
@@ -119,8 +120,12 @@ class SentLog:
 
     def _unusable(self, error: OSError) -> AjpesReportingError:
         return AjpesReportingError(
-            f"The log {self._path} of what is sent cannot be used: {error.strerror}. Nothing was sent.",
-            "make room on the disk, or mend the rights of the archive, then run again",
+            _(
+                "The log {path} of what is sent cannot be used: {reason}. Nothing was sent.",
+                path=str(self._path),
+                reason=error.strerror,
+            ),
+            _("make room on the disk, or correct the rights of the archive, then run again"),
         )
 
 

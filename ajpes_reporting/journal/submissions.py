@@ -31,6 +31,7 @@ from ajpes_reporting.database.tables import (
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable, told
 from ajpes_reporting.domain.states import ACCEPTED_STATES, AWAITING_STATES, NEXT, State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, due
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Submission:
 
     @property
     def is_held(self) -> bool:
-        """It waits for a person's word; see `release`."""
+        """Whether it waits for a person's word; see `release`."""
         return self.held_because is not None and self.released_at is None
 
 
@@ -144,7 +145,14 @@ def move(
     """
     current = get(connection, submission.id)
     if to not in NEXT[current.state]:
-        raise UsageError(f"Submission {current.id} is {current.state.label}; it cannot become {to.label}.")
+        raise UsageError(
+            _(
+                "Submission {submission} is {state}; it cannot become {other}.",
+                submission=current.id,
+                state=current.state.label,
+                other=to.label,
+            )
+        )
     if current.state is State.SENDING and to in _OF_ONE_CALL and sent_in_doubt(connection, current):
         to = State.UNKNOWN
     connection.execute(update(submissions).where(submissions.c.id == current.id).values(state=to.value))
@@ -183,13 +191,26 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
     has sent it: an attempt that fails must not cover up one of which nobody knows what became.
     """
     current = get(connection, submission.id)
-    look = f"see `ajpes-reporting show {current.id}`"
+    look = _("see `ajpes-reporting show {submission}`", submission=current.id)
     if current.state is not submission.state:
-        raise UsageError(f"Submission {current.id} is {current.state.label} by now; it is not sent.", look)
+        raise UsageError(
+            _(
+                "Submission {submission} is {state} by now; it is not sent.",
+                submission=current.id,
+                state=current.state.label,
+            ),
+            look,
+        )
     if current.superseded_by is not None:
-        newer = current.superseded_by
-        raise UsageError(f"Submission {current.id} was superseded by {newer}; it is not sent.", look)
-    move(connection, submission, State.SENDING, f"by {via}", at=at)
+        raise UsageError(
+            _(
+                "Submission {submission} was superseded by {newer}; it is not sent.",
+                submission=current.id,
+                newer=current.superseded_by,
+            ),
+            look,
+        )
+    move(connection, submission, State.SENDING, _("by {via}", via=via), at=at)
     statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
     key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()
     return key
@@ -203,7 +224,9 @@ def hand_over(
     Raises `UsageError` if the submission is no longer being sent by this attempt.
     """
     if not _is_under_way(connection, get(connection, submission.id), attempt):
-        raise UsageError(f"Submission {submission.id} was settled meanwhile; it is not sent.")
+        raise UsageError(
+            _("Submission {submission} was resolved meanwhile; it is not sent.", submission=submission.id)
+        )
     connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt)
@@ -223,7 +246,7 @@ def end_attempt(
 ) -> Submission:
     """Notes what became of the attempt and moves the submission accordingly.
 
-    An outcome that comes when the submission has been settled otherwise is put on record, and changes
+    An outcome that comes when the submission has been resolved otherwise is put on record, and changes
     nothing. But if it shows that the report has arrived (`has_arrived`, or it was delivered), it must not
     go again: not as one that was thought unreachable, nor by an attempt that has not come so far.
     """
@@ -258,7 +281,7 @@ def end_attempt(
     )
     goes_again = current.state in (State.UNREACHABLE, State.SENDING) and not current.superseded_by
     if goes_again and (has_arrived or isinstance(outcome, Delivered)):
-        return move(connection, current, State.UNKNOWN, "an earlier call did deliver it, late", at=at)
+        return move(connection, current, State.UNKNOWN, _("an earlier call did deliver it, late"), at=at)
     return current
 
 
@@ -453,7 +476,10 @@ def _is_under_way(connection: Connection, current: Submission, attempt: int) -> 
 
 
 def _unknown(key: int) -> UsageError:
-    return UsageError(f"There is no submission {key}.", "see `ajpes-reporting status` for those there are")
+    return UsageError(
+        _("There is no submission {submission}.", submission=key),
+        _("see `ajpes-reporting status` for those there are"),
+    )
 
 
 def _close_overtaken(connection: Connection, accepted: Submission, *, at: datetime) -> None:

@@ -25,6 +25,7 @@ from ajpes_reporting.check.file import explained
 from ajpes_reporting.database.engine import blames_values, writing
 from ajpes_reporting.domain.errors import Busy, UsageError
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, joined
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.reports.answers import AnswerReader, Tally
@@ -51,10 +52,10 @@ T = TypeVar("T")
 
 _ROWS_AT_ONCE = 1_000
 _MOST_FAULTS_SHOWN = 5
-_TRIMMED = "blanks before its XML declaration, or NULs after its end, were passed over"
+_TRIMMED = _("blanks before its XML declaration, or NULs after its end, were passed over")
 
 
-Claim = Callable[["Connection", "Reading"], tuple["Submission", str]]
+Claim = Callable[["Connection", "Reading"], tuple["Submission", Message]]
 """Says within the transaction which submission an answer belongs to, and what is odd about that, if anything.
 
 It raises `AnswerProblem` if it belongs to none."""
@@ -66,7 +67,7 @@ class AnswerProblem(Exception):
     `reading` is what could be read of it.
     """
 
-    def __init__(self, status: str, note: str, reading: Reading | None = None) -> None:
+    def __init__(self, status: str, note: Message, reading: Reading | None = None) -> None:
         super().__init__(note)
         self.status = status
         self.note = note
@@ -141,7 +142,7 @@ class Taken:
 
     name: str
     status: str
-    note: str = ""
+    note: Message = NOTHING
     submission: Submission | None = None
 
     @property
@@ -158,7 +159,7 @@ class Reading:
     head: AnswerHead
     verdict: Verdict
     _rows: Path
-    deviations: str = ""
+    deviations: Message = NOTHING
     """Where it breaks its schema and how it was read nevertheless; empty for one that follows it."""
 
     def rows(self) -> Iterator[AnswerRow]:
@@ -268,7 +269,8 @@ def apply(
         return _set_aside(context, kept, problem, keeper)
     except OSError as error:
         _log.error("Answer %d was not applied: %s. It is read again.", kept.id, error.strerror or error)
-        return Taken(kept.name, answers.STORED, f"it could not be read now: {error.strerror or error}")
+        reason = error.strerror or str(error)
+        return Taken(kept.name, answers.STORED, _("it could not be read now: {reason}", reason=reason))
 
 
 def take_in(context: Context, kept: KeptAnswer, folder: Path, claim: Claim, keeper: Keeper) -> Taken:
@@ -291,7 +293,7 @@ def _apply(
     connection: Connection, context: Context, kept: KeptAnswer, reading: Reading, claim: Claim
 ) -> Taken:
     submission, remark = claim(connection, reading)
-    note = "; ".join(filter(None, (remark, reading.verdict.disagreement, reading.deviations)))
+    note = joined((remark, reading.verdict.disagreement, reading.deviations))
     applied = answers.apply(
         connection, kept.id, submission, reading.rows(), reading.verdict, note, at=context.clock()
     )
@@ -300,9 +302,9 @@ def _apply(
 
 def _match(
     context: Context, kept: KeptAnswer, connection: Connection, reading: Reading
-) -> tuple[Submission, str]:
+) -> tuple[Submission, Message]:
     if not reading.head.period_key:
-        raise AnswerProblem(answers.UNMATCHED, "it does not say which period it is about", reading)
+        raise AnswerProblem(answers.UNMATCHED, _("it does not say which period it is about"), reading)
     submission, note = answers.match(connection, context.provider, reading.kind.code, reading.head, kept.id)
     if submission is None:
         raise AnswerProblem(answers.UNMATCHED, note, reading)
@@ -313,10 +315,10 @@ def _set_aside(context: Context, kept: KeptAnswer, problem: AnswerProblem, keepe
     if kept.submission is None:
         problem = _as_before(context, kept, problem)
     owner = kept.submission.id if kept.submission else None
-    about, deviations = None, ""
+    about, deviations = None, NOTHING
     if (reading := problem.reading) is not None:
         about, deviations = (reading.kind.code, reading.head.period_key), reading.deviations
-    note = "; ".join(filter(None, (problem.note, deviations)))
+    note = joined((problem.note, deviations))
     keeper.commit(
         lambda connection: answers.set_aside(
             connection, context.provider, kept.id, problem.status, note, owner, about, at=context.clock()
@@ -338,19 +340,21 @@ def _unforeseen(kept: KeptAnswer, error: Exception) -> AnswerProblem:
         extra={"answer": kept.id},
     )  # fmt: skip
     _log.debug("How it came to that:", exc_info=error)
-    return AnswerProblem(answers.UNREADABLE, f"it makes no sense to this program ({type(error).__name__})")
+    note = _("it makes no sense to this program ({error})", error=type(error).__name__)
+    return AnswerProblem(answers.UNREADABLE, note)
 
 
 def _refuse_duplicate(context: Context, kept: KeptAnswer) -> None:
     """An answer counts once: a copy of it says nothing about a submission that was sent later."""
     if _came_before(context, kept, answers.APPLIED):
-        raise AnswerProblem(answers.DUPLICATE, "the same answer was dealt with before")
+        raise AnswerProblem(answers.DUPLICATE, _("the same answer was dealt with before"))
 
 
 def _as_before(context: Context, kept: KeptAnswer, problem: AnswerProblem) -> AnswerProblem:
     """A copy of an answer that fitted nothing, and still does not, is not shown a second time."""
     if problem.status == answers.UNMATCHED and _came_before(context, kept, answers.UNMATCHED):
-        return AnswerProblem(answers.DUPLICATE, f"the same answer came before; {problem.note}")
+        note = joined((_("the same answer came before"), problem.note))
+        return AnswerProblem(answers.DUPLICATE, note)
     return problem
 
 
@@ -364,15 +368,16 @@ def _read(context: Context, kept: KeptAnswer, waiting: Path) -> Reading:
     try:
         root = read_root(kept.path)
     except UnreadableXml as error:
-        raise AnswerProblem(answers.UNREADABLE, f"it is not XML: {error.message}") from None
+        note = _("it is not XML: {reason}", reason=error.message)
+        raise AnswerProblem(answers.UNREADABLE, note) from None
     kind = next((kind for kind in context.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
-        note = f"it is a {root.local_name[:40]} document, not an answer"
+        note = _("it is a {root} document, not an answer", root=root.local_name[:40])
         raise AnswerProblem(answers.UNREADABLE, note)
     path = trimmed(kept.path, waiting.with_suffix(".trimmed"))
     reading = _read_as(context, kind, path, waiting, plain=root.namespace is not None)
     if path != kept.path:
-        deviations = "; ".join(filter(None, (_TRIMMED, reading.deviations)))
+        deviations = joined((_TRIMMED, reading.deviations))
         reading = replace(reading, deviations=deviations)
     _refuse_strangers(context, reading, is_claimed=kept.submission is not None)
     return reading
@@ -390,7 +395,7 @@ def _read_as(context: Context, kind: ReportKind, path: Path, waiting: Path, *, p
             faults = explained(path, schema, broken.message, plain=plain, sound=broken.sound)
             return _read_loosely(kind, path, waiting, faults)
     except UnreadableXml as error:
-        note = f"it is not whole XML: {error.message}{_so_far(path, kind)}"
+        note = joined((_("it is not whole XML: {reason}", reason=error.message), _so_far(path, kind)))
         raise AnswerProblem(answers.UNREADABLE, note) from None
 
 
@@ -401,34 +406,36 @@ def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[
         _keep(reader.rows(), waiting)
         missing = reader.why_no_verdict
     except Contradiction as contradiction:
-        missing = f"it contradicts itself: {contradiction}"
+        missing = _("it contradicts itself: {reason}", reason=str(contradiction))
     deviations = _deviations(faults, reader.notes)
     if missing:
-        raise AnswerProblem(answers.UNREADABLE, f"{missing}; {deviations}")
+        raise AnswerProblem(answers.UNREADABLE, joined((missing, deviations)))
     return Reading(kind, reader.head, _verdict(reader.tally, reader.head), waiting, deviations)
 
 
-def _deviations(faults: Sequence[Finding], notes: Sequence[str]) -> str:
+def _deviations(faults: Sequence[Finding], notes: Sequence[str]) -> Message:
     """Where an answer breaks its schema and how it was read nevertheless, as far as that fits into a note."""
-    shown = [_fault_in_words(fault) for fault in faults[:_MOST_FAULTS_SHOWN]]
-    more = len(faults) - len(shown)
-    if more:
-        shown.append(f"and {'at least ' if len(faults) >= MOST_EXPLAINED else ''}{more} more")
-    return "; ".join(["it does not follow its schema: " + shown[0], *shown[1:], *notes])
+    first, *others = [_violation_in_words(fault) for fault in faults[:_MOST_FAULTS_SHOWN]]
+    more = len(faults) - 1 - len(others)
+    if more and len(faults) >= MOST_EXPLAINED:
+        others.append(_n("and at least {count} more", "and at least {count} more", more))
+    elif more:
+        others.append(_n("and {count} more", "and {count} more", more))
+    return joined((_("it does not follow its schema: {violation}", violation=first), *others, *notes))
 
 
-def _fault_in_words(fault: Finding) -> str:
-    about = [part for part in (fault.record, fault.location or fault.field) if part]
-    return f"{fault.message} ({', '.join(about)})" if about else fault.message
+def _violation_in_words(finding: Finding) -> str:
+    about = [part for part in (finding.record, finding.location or finding.field) if part]
+    return _("{message} ({places})", message=finding.message, places=about) if about else finding.message
 
 
-def _so_far(path: Path, kind: ReportKind) -> str:
+def _so_far(path: Path, kind: ReportKind) -> Message:
     """What half an answer lets a person expect; it decides nothing, since the rest may say otherwise."""
     reader = LooseReader(path, kind)
     with suppress(UnreadableXml, Contradiction):
         deque(reader.rows(), maxlen=0)
     speaks_of_errors = reader.tally.errors or reader.head.declared_errors
-    return "; what there is of it speaks of errors" if speaks_of_errors else ""
+    return _("what there is of it speaks of errors") if speaks_of_errors else NOTHING
 
 
 def _refuse_strangers(context: Context, reading: Reading, *, is_claimed: bool) -> None:
@@ -437,8 +444,9 @@ def _refuse_strangers(context: Context, reading: Reading, *, is_claimed: bool) -
     if provider == context.provider or (is_claimed and not provider):
         return
     if provider:  # what else it says is about nothing of ours
-        raise AnswerProblem(answers.UNMATCHED, f"it is about provider {provider[:40]}")
-    raise AnswerProblem(answers.UNMATCHED, "it does not say which provider it is about", reading)
+        note = _("it is about provider {provider}", provider=provider[:40])
+        raise AnswerProblem(answers.UNMATCHED, note)
+    raise AnswerProblem(answers.UNMATCHED, _("it does not say which provider it is about"), reading)
 
 
 def _keep(rows: Iterable[AnswerRow], path: Path) -> None:

@@ -18,6 +18,7 @@ from ajpes_reporting.database.tables import (
 )
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, orphans, purged
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def verify_all(context: Context, progress: Progress = no_progress) -> AuditRepor
     kept = verify_kept(context, progress)
     with snapshot(context.engine) as connection:
         unknown = list(orphans.open_orphans(connection, context.provider, context.archive.sent_log))
-    missing = (f"the journal does not know {orphan.words}" for orphan in unknown)
+    missing = (_("the journal does not know {orphan}", orphan=orphan.words) for orphan in unknown)
     return replace(kept, problems=(*kept.problems, *missing))
 
 
@@ -77,17 +78,20 @@ def verify_record(connection: Connection, provider: str | None = None) -> AuditR
 
 def damage(file: ArchivedFile) -> str:
     """How a file is named that is not what the journal says."""
-    return f"the archived file of {file.owner} is missing or was changed: {file.path}"
+    return _(
+        "the archived file of {owner} is missing or was changed: {path}", owner=file.owner, path=file.path
+    )
 
 
 def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None) -> Iterator[str]:
+    about = {"owner": file.owner, "path": file.path}
     if purged_sha256 is None:
         if not context.archive.intact(file.path, file.sha256):
             yield damage(file)
     elif purged_sha256 != file.sha256:
-        yield f"the file of {file.owner} was purged, but with another hash: {file.path}"
+        yield _("the file of {owner} was purged, but with another hash: {path}", **about)
     elif context.archive.has(file.path):
-        yield f"the file of {file.owner} was purged, but is still there: {file.path}"
+        yield _("the file of {owner} was purged, but is still there: {path}", **about)
 
 
 def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[str]:
@@ -108,4 +112,6 @@ def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[s
         own = select(obligations.c.id).where(obligations.c.provider == provider)
         wrong = wrong.where(events.c.obligation.in_(own))
     for row in connection.execute(wrong):
-        yield f"event {row.event_id} is counted as reported, or as not reported, against the record"
+        yield _(
+            "event {event} is counted as reported, or as not reported, against the record", event=row.event_id
+        )

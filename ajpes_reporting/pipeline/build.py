@@ -139,8 +139,12 @@ def _counted(blocks: Iterable[bytes], mark: bytes, records: int, progress: Progr
         progress(count)
     if written != records:
         raise AjpesReportingError(
-            f"The report was not made: the ledger counts {records} records, {written} were written.",
-            "this must not happen; keep the ledger as it is and tell the makers of this program",
+            _(
+                "The report was not made: the ledger counts {records} records, {written} were written.",
+                records=records,
+                written=written,
+            ),
+            _("this must not happen; keep the ledger as it is and tell the makers of this program"),
         )
 
 

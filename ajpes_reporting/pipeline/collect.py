@@ -21,6 +21,7 @@ from ajpes_reporting.domain.errors import (
     Replaced,
     UsageError,
 )
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, apply_waiting
 from ajpes_reporting.pipeline.reconcile import look_for_unknown
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ajpes_reporting.domain.ports import RemoteAnswer
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
@@ -54,7 +56,8 @@ def collect(context: Context) -> list[Taken]:
         if not any(context.answer_boxes(kind.name) for kind in context.kinds):
             sections = registry.sections([way.name for way in registry.WAYS if way.answers_later()])
             raise ConfigurationError(
-                f"The settings have no {sections}; there is nothing to collect from.", f"fill in {sections}"
+                _("The settings have no {sections}; there is nothing to collect from.", sections=sections),
+                _("fill in {sections}", sections=sections),
             )
         look_for_unknown(context)
         return waiting + fetch(context, context.kinds, folder)
@@ -68,15 +71,24 @@ def take_by_hand(context: Context, paths: Sequence[Path]) -> list[Taken]:
     """
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        raise UsageError(f"There is no file {missing[0]}. Nothing was taken in.", "name files that exist")
+        raise UsageError(
+            _("There is no file {file}. Nothing was taken in.", file=str(missing[0])),
+            _("name files that exist"),
+        )
     for path in paths:
         if not (why := _why_no_answer(context, path)):
             continue
-        known = " or ".join(kind.answer_root for kind in context.kinds)
         raise UsageError(
-            f"{path} is not an answer of AJPES: {why}. Nothing was taken in.",
-            f"name files whose first element is {known};"
-            " a table of facts goes in with `ajpes-reporting ledger import`",
+            _(
+                "{file} is not an answer of AJPES: {reason}. Nothing was taken in.",
+                file=str(path),
+                reason=why,
+            ),
+            _(
+                "name files whose first element is {roots:or};"
+                " a table of facts goes in with `ajpes-reporting ledger import`",
+                roots=[kind.answer_root for kind in context.kinds],
+            ),
         )
     with context.exclusive(), context.working_folder() as folder:
         recover_interrupted(context)
@@ -138,12 +150,12 @@ def _known(context: Context, remotes: Sequence[RemoteAnswer]) -> set[RemoteAnswe
         return answers.fetched_among(connection, context.provider, remotes)
 
 
-def _why_no_answer(context: Context, path: Path) -> str:
+def _why_no_answer(context: Context, path: Path) -> Message:
     """Why a file does not even begin like an answer; empty if it does, however it goes on."""
     try:
         name = read_root(path).local_name
     except UnreadableXml as error:
-        return error.message
+        return _("{reason}", reason=error.message)
     if any(kind.is_answered_by(name) for kind in context.kinds):
-        return ""
-    return f"it is a {name[:40]} document"
+        return NOTHING
+    return _("it is a {root} document", root=name[:40])

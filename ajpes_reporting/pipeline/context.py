@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -85,7 +85,8 @@ class Task:
     """One report of one period, to be built: for whom, about what, and where its files are made.
 
     `folder` holds files in the making; `progress` is told records. With `as_it_stands` everything that was
-    recorded until now goes in, also what was recorded after the end of the period.
+    recorded until now goes in, also what was recorded after the end of the period. `key` is provider, report
+    and period, as the journal names them: ("5860571000", "NODURS", "2026-11-17").
     """
 
     context: Context
@@ -94,21 +95,16 @@ class Task:
     folder: Path
     progress: Progress = no_progress
     as_it_stands: bool = False
+    key: tuple[str, str, str] = field(init=False)
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Provider, report and period, as the journal names them: ("5860571000", "NODURS", "2026-11-17")."""
-        return self.context.provider, self.kind.code, self.period.key
-
-    @property
-    def deadline(self) -> datetime:
-        """The moment until which AJPES expects the report."""
-        return self.kind.deadline(self.period, self.context.extra_days_off)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.context.provider, self.kind.code, self.period.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Task):
-    """A task that is also to be sent: by which carriers, and under which lease."""
+    """A task that is also to be sent: by which carriers, under which lease, before which deadline."""
 
+    deadline: datetime
     lease: Lease
     carriers: Sequence[Carrier]

@@ -58,7 +58,7 @@ def foresee(
         if closed is not None or isinstance(built, Nothing):
             return Foreseen(closed or Ending.NOTHING_TO_REPORT, built, latest)
         judgement = judge(connection, task, built)
-    because = judgement.held_because
+    because: str | None = judgement.held_because
     if judgement.repeats is Ending.HELD and latest is not None:
         because = latest.held_because
     return Foreseen(judgement.repeats or judgement.ending, built, latest, because or "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.i18n import _, _n, joined
 from ajpes_reporting.ledger import reported
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ajpes_reporting.domain.periods import Period
-    from ajpes_reporting.ledger.reported import Difference, MovedMonth
+    from ajpes_reporting.i18n import Message
+    from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -52,20 +54,26 @@ def _is_last(month: MovedMonth, period: Period) -> bool:
 
 
 def _of_month(month: MovedMonth, *, is_this: bool, is_last: bool) -> Iterator[Finding]:
-    opening = "; the opening balance of this report differs from what was accepted" if is_last else ""
     for item in month.shown:
-        yield _finding(month, f"account {item.account} in {item.month}", f"{_told(item)}{opening}")
+        message = _("AJPES accepted other figures: {difference}", difference=str(item))
+        if is_last:
+            opening = _("the opening balance of this report differs from what was accepted")
+            message = joined((message, opening))
+        record = _("account {account} in {month}", account=item.account, month=item.month)
+        yield _finding(month, record, message)
     if (more := month.count - len(month.shown)) > 0:
-        them = "it" if is_this else month.month
-        yield _finding(month, f"{more:,} more accounts in {month.month}", f"so do their figures of {them}")
+        record = _n(
+            "{count:count} more account in {month}", "{count:count} more accounts in {month}", more,
+            month=month.month,
+        )  # fmt: skip
+        message = _("so do their figures of {month}", month=month.month)
+        yield _finding(month, record, _("so do their figures of it") if is_this else message)
 
 
-def _told(item: Difference) -> str:
-    return f"AJPES accepted other figures: {item}"
-
-
-def _finding(month: MovedMonth, record: str, message: str) -> Finding:
+def _finding(month: MovedMonth, record: Message, message: Message) -> Finding:
     return Finding(
         Severity.WARNING, record, "closing_balance_cents", "spapp.accepted-otherwise", message,
-        f"if that month is to be sent again, `ajpes-reporting resubmit {month.submission}`", "Pi",
+        _("if that month is to be sent again, `ajpes-reporting resubmit {submission}`",
+          submission=month.submission),
+        "Pi",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Outc
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import answers, chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.orphans import reason_for_orphan
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.pipeline.answers import Reading, Taken
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
@@ -93,7 +95,7 @@ def resolve(context: Context, key: int, outcome: str, reason: str) -> Submission
             _refuse_unresolvable(submission, to)
             due.try_now(connection, context.provider)
             return submissions.move(
-                connection, submission, to, f"a person's word: {reason}", at=context.clock()
+                connection, submission, to, _("a person's word: {reason}", reason=reason), at=context.clock()
             )
 
 
@@ -118,9 +120,16 @@ def assign(context: Context, answer: int, key: int, reason: str) -> Taken:
             return take_in(context, kept, folder, claim, AtOnce(context))
         except AnswerProblem as problem:
             raise UsageError(
-                f"Answer {answer} was not applied: {problem.note}. Nothing was changed.",
-                "ask AJPES what became of the report, then resolve it with "
-                f"`ajpes-reporting resolve {key} --as delivered|never-arrived --reason …`",
+                _(
+                    "Answer {answer} was not applied: {reason}. Nothing was changed.",
+                    answer=answer,
+                    reason=problem.note,
+                ),
+                _(
+                    "ask AJPES what became of the report, then resolve it with "
+                    "`ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`",
+                    submission=key,
+                ),
             ) from None
 
 
@@ -133,8 +142,12 @@ def discard(context: Context, answer: int, reason: str) -> None:
         row = answers.owned(connection, context.provider, answer)
         if row.status not in (*answers.LIES_THERE, answers.STORED):
             raise UsageError(
-                f"Answer {answer} is {row.status}; only what was set aside can be discarded.",
-                "see `ajpes-reporting answers list`",
+                _(
+                    "Answer {answer} is {status}; only what was set aside can be discarded.",
+                    answer=answer,
+                    status=row.status,
+                ),
+                _("see `ajpes-reporting answers list`"),
             )
         answers.set_aside(
             connection,
@@ -155,9 +168,11 @@ def release(context: Context, key: int, reason: str) -> Submission:
     with writing(context.engine) as connection:
         submission = submissions.owned(connection, context.provider, key)
         if not submission.is_held or submission.superseded_by is not None:
-            raise UsageError(f"Submission {key} is not held.", f"see `ajpes-reporting show {key}`")
+            raise UsageError(_("Submission {submission} is not held.", submission=key), _see(key))
         due.try_now(connection, context.provider)
-        return submissions.release(connection, submission, f"a person's word: {reason}", at=context.clock())
+        return submissions.release(
+            connection, submission, _("a person's word: {reason}", reason=reason), at=context.clock()
+        )
 
 
 def kind_of(context: Context, submission: Submission) -> ReportKind:
@@ -190,13 +205,16 @@ def _refuse_unresolvable(submission: Submission, to: State) -> None:
         return
     if submission.is_held:
         raise UsageError(
-            f"Submission {submission.id} is held, and was not sent from here.",
-            f"let it go with `ajpes-reporting release {submission.id}`, or leave it",
+            _("Submission {submission} is held, and was not sent from here.", submission=submission.id),
+            _("let it go with `ajpes-reporting release {submission}`, or leave it", submission=submission.id),
         )
     raise UsageError(
-        f"Submission {submission.id} is {submission.state.label}; "
-        "only what AJPES has not answered is settled by hand.",
-        f"see `ajpes-reporting show {submission.id}`",
+        _(
+            "Submission {submission} is {state}; only what AJPES has not answered is resolved by hand.",
+            submission=submission.id,
+            state=submission.state.label,
+        ),
+        _see(submission.id),
     )
 
 
@@ -209,8 +227,12 @@ def _agreeing(told: Submission, to: State) -> Submission:
     """The folders go before a person's word, who may have asked the wrong colleague."""
     if told.state is not to:
         raise UsageError(
-            f"The authority's folders show that submission {told.id} is {told.state.label}; this is now so.",
-            f"see `ajpes-reporting show {told.id}`",
+            _(
+                "The authority's folders show that submission {submission} is {state}; this is now so.",
+                submission=told.id,
+                state=told.state.label,
+            ),
+            _see(told.id),
         )
     return told
 
@@ -257,17 +279,33 @@ def _refuse_closed(submission: Submission) -> None:
     number = submission.id
     if submission.superseded_by is not None:
         raise UsageError(
-            f"Submission {number} was superseded by submission {submission.superseded_by}.",
-            f"look at that one with `ajpes-reporting show {submission.superseded_by}`",
+            _(
+                "Submission {submission} was superseded by submission {newer}.",
+                submission=number,
+                newer=submission.superseded_by,
+            ),
+            _("look at that one with `ajpes-reporting show {newer}`", newer=submission.superseded_by),
         )
     if submission.state in (State.UNKNOWN, State.SENDING):
         raise OutcomeUnknown(
-            f"Submission {number} may have arrived; it is not sent again before that is settled.",
-            "ask AJPES whether they hold it, then say so with "
-            f"`ajpes-reporting resolve {number} --as delivered|never-arrived --reason …`",
+            _(
+                "Submission {submission} may have arrived; it is not sent again before that is settled.",
+                submission=number,
+            ),
+            _(
+                "ask AJPES whether they hold it, then say so with "
+                "`ajpes-reporting resolve {submission} --as delivered|never-arrived --reason …`",
+                submission=number,
+            ),
         )
     if submission.state not in _OPEN:
-        raise UsageError(f"Submission {number} is {submission.state.label}; there is nothing to send again.")
+        raise UsageError(
+            _(
+                "Submission {submission} is {state}; there is nothing to send again.",
+                submission=number,
+                state=submission.state.label,
+            )
+        )
 
 
 def _is_moved(context: Context, kind: ReportKind, submission: Submission, period: Period) -> bool:
@@ -279,13 +317,17 @@ def _is_moved(context: Context, kind: ReportKind, submission: Submission, period
 def _refuse_same(submission: Submission, *, same: bool) -> None:
     if same:
         raise UsageError(
-            f"Submission {submission.id} is {submission.state.label}; AJPES has the same bytes already.",
-            "leave out --same; then the month is reported as the ledger has it now",
+            _(
+                "Submission {submission} is {state}; AJPES has the same bytes already.",
+                submission=submission.id,
+                state=submission.state.label,
+            ),
+            _("leave out --same; then the month is reported as the ledger has it now"),
         )
 
 
 def _note_again(context: Context, submission: Submission) -> None:
-    body = {"why": "the figures have moved since it was accepted", "period": submission.period}
+    body = {"why": _("the figures have moved since it was accepted"), "period": submission.period}
     with writing(context.engine) as connection:
         chain.append(
             connection, at=context.clock(), provider=context.provider, kind=chain.SENT_AGAIN, body=body,
@@ -299,8 +341,12 @@ def _refuse_reported_later(context: Context, submission: Submission) -> None:
         known = due.find(connection, submission.provider, submission.report, submission.period)
     if known is not None and known.settled_as == due.REPORTED_LATER:
         raise UsageError(
-            f"Everything in submission {submission.id} was accepted with submission {known.submission}.",
-            "there is nothing to send again",
+            _(
+                "Everything in submission {submission} was accepted with submission {later}.",
+                submission=submission.id,
+                later=known.submission,
+            ),
+            _("there is nothing to send again"),
         )
 
 
@@ -311,8 +357,12 @@ def _refuse_purged(context: Context, submission: Submission, *, same: bool) -> N
         )
     if same and purged_at is not None:
         raise UsageError(
-            f"The file of submission {submission.id} was removed on {purged_at:%Y-%m-%d}; its time was over.",
-            "leave out --same; then the report is built again from the ledger",
+            _(
+                "The file of submission {submission} was removed on {day}; its time was over.",
+                submission=submission.id,
+                day=f"{purged_at:%Y-%m-%d}",
+            ),
+            _("leave out --same; then the report is built again from the ledger"),
         )
 
 
@@ -328,8 +378,13 @@ def _refuse_uncertain(context: Context, submission: Submission, period: Period, 
         )
     if same and doubt:
         raise OutcomeUnknown(
-            f"{report} for {period.spoken} may have gone out: {doubt}.",
-            "run the period without --same; it is held then, and `release` lets it go",
+            _(
+                "{report} for {period} may have gone out: {reason}.",
+                report=report,
+                period=period.spoken,
+                reason=doubt,
+            ),
+            _("run the period without --same; it is held then, and `release` lets it go"),
         )
 
 
@@ -339,8 +394,12 @@ def _refuse_excluded(context: Context, submission: Submission, *, same: bool) ->
         obligation = reports_excluded(connection, context.provider, submission.id)
     if same and obligation is not None:
         raise UsageError(
-            f"Submission {submission.id} reports {record_name(obligation)}, which is kept out by now.",
-            "leave out --same; then the report is built again without it",
+            _(
+                "Submission {submission} reports {record}, which is kept out by now.",
+                submission=submission.id,
+                record=record_name(obligation),
+            ),
+            _("leave out --same; then the report is built again without it"),
         )
 
 
@@ -349,13 +408,23 @@ def _refuse_own_errors(context: Context, submission: Submission) -> None:
         findings = submissions.findings_of(connection, submission.id)
     if submission.is_held:
         raise UsageError(
-            f"Submission {submission.id} is held: {submission.held_because}.",
-            f"let it go with `ajpes-reporting release {submission.id}`, then run again without --same",
+            _(
+                "Submission {submission} is held: {reason}.",
+                submission=submission.id,
+                reason=submission.held_because,
+            ),
+            _(
+                "let it go with `ajpes-reporting release {submission}`, then run again without --same",
+                submission=submission.id,
+            ),
         )
     if submission.state is State.PREPARED and any(row.severity == "error" for row in findings):
         raise UsageError(
-            f"Submission {submission.id} was held back by our own checks; the same bytes are not sent.",
-            "correct the ledger, then run again without --same",
+            _(
+                "Submission {submission} was held back by our own checks; the same bytes are not sent.",
+                submission=submission.id,
+            ),
+            _("correct the ledger, then run again without --same"),
         )
 
 
@@ -363,18 +432,31 @@ def _refuse_unassignable(connection: Connection, context: Context, row: Row[Any]
     """Raises `NotAssignable` for an answer that counts already, for nothing, or for another submission."""
     if row.status not in answers.LIES_THERE:
         raise NotAssignable(
-            f"Answer {row.id} is {row.status}; only what was set aside can be assigned.",
-            "see `ajpes-reporting answers list`",
+            _(
+                "Answer {answer} is {status}; only what was set aside can be assigned.",
+                answer=row.id,
+                status=row.status,
+            ),
+            _("see `ajpes-reporting answers list`"),
         )
     if (same := answers.applied_copy(connection, context.provider, row.sha256)) is not None:
         raise NotAssignable(
-            f"Answer {row.id} is a copy of answer {same}, which was applied; an answer counts once.",
-            f"put it away with `ajpes-reporting answers discard {row.id} --reason …`",
+            _(
+                "Answer {answer} is a copy of answer {same}, which was applied; an answer counts once.",
+                answer=row.id,
+                same=same,
+            ),
+            _("put it away with `ajpes-reporting answers discard {answer} --reason …`", answer=row.id),
         )
     if row.submission not in (None, named.id):
         raise NotAssignable(
-            f"Answer {row.id} came back as submission {row.submission} was sent, and not {named.id}.",
-            f"see `ajpes-reporting show {row.submission}`",
+            _(
+                "Answer {answer} came back as submission {submission} was sent, and not {other}.",
+                answer=row.id,
+                submission=row.submission,
+                other=named.id,
+            ),
+            _see(row.submission),
         )
 
 
@@ -385,16 +467,16 @@ def _assigned(
     reason: str,
     connection: Connection,
     reading: Reading,
-) -> tuple[Submission, str]:
+) -> tuple[Submission, Message]:
     """The submission that a person names, ready for its answer. Raises `NotAssignable` if it cannot be it."""
     submission = submissions.get(connection, named.id)
     _refuse_other_report(kept, reading, submission)
     _refuse_unanswerable(connection, submission)
     answers.note_assignment(connection, context.provider, kept.id, submission.id, reason, at=context.clock())
     if submission.state is State.UNREACHABLE:
-        why = f"answer {kept.id} shows that it did arrive"
+        why = _("answer {answer} shows that it did arrive", answer=kept.id)
         submission = submissions.move(connection, submission, State.UNKNOWN, why, at=context.clock())
-    return submission, f"assigned by a person: {reason}"
+    return submission, _("assigned by a person: {reason}", reason=reason)
 
 
 def _refuse_other_report(kept: KeptAnswer, reading: Reading, submission: Submission) -> None:
@@ -402,27 +484,54 @@ def _refuse_other_report(kept: KeptAnswer, reading: Reading, submission: Submiss
     report, period = reading.kind.code, reading.head.period_key or submission.period
     if (report, period) != (submission.report, submission.period):
         raise NotAssignable(
-            f"Answer {kept.id} is about {report} for {period}; submission {submission.id} is "
-            f"{submission.report} for {submission.period}. Nothing was changed.",
-            "see `ajpes-reporting answers list` for the submissions that it may belong to",
+            _(
+                "Answer {answer} is about {report} for {period}; submission {submission} is "
+                "{other_report} for {other_period}. Nothing was changed.",
+                answer=kept.id,
+                report=report,
+                period=period,
+                submission=submission.id,
+                other_report=submission.report,
+                other_period=submission.period,
+            ),
+            _("see `ajpes-reporting answers list` for the submissions that it may belong to"),
         )
 
 
 def _refuse_unanswerable(connection: Connection, submission: Submission) -> None:
     """Raises `NotAssignable` if AJPES cannot have it, has answered it, or has accepted a newer one since."""
-    key, look = submission.id, f"see `ajpes-reporting show {submission.id}`"
+    key = submission.id
     was_sent = submission.state.awaits_answer or submissions.was_handed_over(connection, key)
     if not was_sent:
-        raise NotAssignable(f"Submission {key} was never sent from here. Nothing was changed.", look)
+        raise NotAssignable(
+            _("Submission {submission} was never sent from here. Nothing was changed.", submission=key),
+            _see(key),
+        )
     if not (submission.state.awaits_answer or submission.state is State.UNREACHABLE):
         raise NotAssignable(
-            f"Submission {key} is {submission.state.label} already. Nothing was changed.",
-            f"{look}; an answer that counts for nothing is put away with `ajpes-reporting answers discard`",
+            _(
+                "Submission {submission} is {state} already. Nothing was changed.",
+                submission=key,
+                state=submission.state.label,
+            ),
+            _(
+                "see `ajpes-reporting show {submission}`; an answer that counts for nothing is put away with "
+                "`ajpes-reporting answers discard`",
+                submission=key,
+            ),
         )
     if all(one.id != key for one in submissions.may_be_answered(connection, submission.provider)):
         raise NotAssignable(
-            f"AJPES has accepted a newer report for {submission.period} since. Nothing was changed.", look
+            _(
+                "AJPES has accepted a newer report for {period} since. Nothing was changed.",
+                period=submission.period,
+            ),
+            _see(key),
         )
+
+
+def _see(submission: int) -> Message:
+    return _("see `ajpes-reporting show {submission}`", submission=submission)
 
 
 def _find(context: Context, key: int) -> Submission:

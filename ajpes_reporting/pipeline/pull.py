@@ -21,6 +21,7 @@ from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.eplacila.paid_payments import PaidPayment, paid_in_file, paid_in_period
 from ajpes_reporting.eplacila.payments import Payments
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger.findings import MOST, Source
 from ajpes_reporting.ledger.intake import take_in
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.postings import Turnover
     from ajpes_reporting.pipeline.context import Context
 
-_REMEDY = "mend what is named and pull again; what the ledger knows already is skipped"
+_REMEDY = _("mend what is named and pull again; what the ledger knows already is skipped")
 _LONGEST_ID = 36
 _ROWS_AT_A_TIME = 1_000
 
@@ -74,7 +75,13 @@ def pull_period(
     payments = Payments(client, context.engine, context.provider, context.clock)
     paid = paid_in_period(payments, recipient, first, last, account, ask_each=ask_each)
     origin = {"eplacila": recipient, "from": first.isoformat(), "to": last.isoformat()}
-    return _pull(context, f"The statement from {first} to {last}", origin, paid, progress)
+    return _pull(
+        context,
+        _("The statement from {first} to {last}", first=str(first), last=str(last)),
+        origin,
+        paid,
+        progress,
+    )
 
 
 def pull_file(

@@ -15,6 +15,7 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.deliver.route import ClosedWay
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.periods import file_name
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import answers, orphans, submissions
 from ajpes_reporting.journal.orphans import Orphan
 from ajpes_reporting.pipeline.collect import fetch
@@ -80,7 +81,7 @@ def _answered(connection: Connection, provider: str, kind: ReportKind, period: P
     if row is None:
         return []
     name = file_name(kind.name, period, provider)
-    place = f"answered by AJPES (answer {row.id})"
+    place = _("answered by AJPES (answer {answer})", answer=row.id)
     return [Orphan(kind.code, period.key, name, place, row.sha256, row.received_at)]
 
 
@@ -93,7 +94,7 @@ def _lying_with_the_authority(
         ours = submissions.handed_over(connection, context.provider, kind.code, period.key, box.name)
     return [
         Orphan(
-            kind.code, period.key, name, f"in {remote.path}", f"{remote.size_bytes} bytes",
+            kind.code, period.key, name, _("in {path}", path=remote.path), f"{remote.size_bytes} bytes",
             datetime.fromtimestamp(remote.modified_at, UTC),
         )
         for remote in box.strange_reports(kind.name, name, [parcel_of(context, one) for one in ours])

@@ -13,6 +13,7 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.ports import Parcel, Sighting
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.journal import submissions
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: s
 def _record_sighting(
     context: Context, submission: Submission, sighting: Sighting, has_twin: bool, in_doubt: bool
 ) -> None:
-    to, why = None, ""
+    to, why = None, NOTHING
     if sighting.place and not has_twin:  # of the twin nobody could tell it apart
-        to, why = State.DELIVERED, f"it lies in {sighting.place}"
+        to, why = State.DELIVERED, _("it lies in {place}", place=sighting.place)
     elif sighting.was_waiting:
         if in_doubt:
             return  # the attempt before it may have arrived all the same
-        to, why = State.UNREACHABLE, "it still waited for its final name, and was taken back"
+        to, why = State.UNREACHABLE, _("it still waited for its final name, and was taken back")
     if to is None or to is submission.state:
         return
     with writing(context.engine) as connection:

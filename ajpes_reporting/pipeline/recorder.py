@@ -14,6 +14,7 @@ from ajpes_reporting.deliver.registry import answers_later
 from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.sent_log import HandedOver
 from ajpes_reporting.pipeline.answers import AnswerProblem, Arrival, answer_name, apply, keep
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.database.lease import Lease
     from ajpes_reporting.domain.ports import Carrier
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.journal.archive import Stored
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.answers import Reading
@@ -184,27 +186,28 @@ class Recorder:
         if taken.submission is not None:
             self.submission = taken.submission
         else:
-            unusable = Unknown(f"The authority's answer cannot be used: {taken.note}.")
+            unusable = Unknown(_("The authority's answer cannot be used: {reason}.", reason=taken.note))
             self._end_attempt(unusable, evidence, has_arrived=True)
 
     def _claim(
         self, outcome: Outcome, evidence: Stored | None, connection: Connection, reading: Reading
-    ) -> tuple[Submission, str]:
+    ) -> tuple[Submission, Message]:
         """The end of the attempt and what the answer says, at once: an answer counts as a whole.
 
         It came back in the call, so it need not say which period it is about.
         """
         kind, period = reading.kind, reading.head.period_key or self.submission.period
         if (kind, period) != (self._kind, self.submission.period):
-            raise AnswerProblem(answers.UNMATCHED, f"it is about {kind.code} {period}", reading)
+            note = _("it is about {report} {period}", report=kind.code, period=period)
+            raise AnswerProblem(answers.UNMATCHED, note, reading)
         submission = submissions.end_attempt(
             connection, self.submission, self._attempt, outcome, evidence, at=self._context.clock()
         )
         if submission.state not in (State.DELIVERED, State.UNKNOWN):
             # Another run took this one's place meanwhile, and may have applied this very answer.
-            note = f"the submission was {submission.state.label} by then"
+            note = _("the submission was {state} by then", state=submission.state.label)
             raise AnswerProblem(answers.UNMATCHED, note, reading)
-        return submission, ""
+        return submission, NOTHING
 
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
         self.submission = self.commit(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import orphans, submissions
 from ajpes_reporting.pipeline.answers import recall
 
@@ -24,8 +25,8 @@ def recover_interrupted(context: Context) -> None:
         orphans.reconcile(connection, context.provider, context.archive, at=context.clock())
         for submission in submissions.in_states(connection, context.provider, frozenset({State.SENDING})):
             attempt = submissions.attempts_of(connection, submission.id)[-1]
-            to, why = State.UNKNOWN, "the run was cut off while sending"
+            to, why = State.UNKNOWN, _("the run was cut off while sending")
             if attempt.handed_over_at is None:
-                to, why = State.UNREACHABLE, "the run was cut off before it had handed anything over"
+                to, why = State.UNREACHABLE, _("the run was cut off before it had handed anything over")
             submissions.move(connection, submission, to, why, at=context.clock())
     recall(context)

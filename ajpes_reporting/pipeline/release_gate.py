@@ -13,12 +13,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _, joined
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.journal.submissions import Submission
     from ajpes_reporting.pipeline.build import Built
     from ajpes_reporting.pipeline.context import Task
@@ -51,7 +53,7 @@ class Judgement:
     """
 
     ending: Ending
-    held_because: str | None
+    held_because: Message | None
     latest: Submission | None
     repeats: Ending | None
 
@@ -77,12 +79,12 @@ def judge(connection: Connection, task: Task, built: Built) -> Judgement:
     return Judgement(ending, held_because, latest, _as_before(connection, task, latest, built, ending))
 
 
-def reason_to_hold(connection: Connection, task: Task, built: Built) -> str | None:
+def reason_to_hold(connection: Connection, task: Task, built: Built) -> Message | None:
     """Why a report is held for a person's release; None if it may go."""
     provider, report, _period = task.key
     doubt = reason_to_doubt(connection, provider, report, task.period)
     volume = None if doubt else _volume(connection, task, built.record_count)
-    return "; ".join(filter(None, (doubt, built.to_be_released, volume))) or None
+    return joined(reason for reason in (doubt, built.to_be_released, volume) if reason) or None
 
 
 def _as_before(
@@ -103,7 +105,7 @@ def _as_before(
     return Ending.ATTEMPTED if may_go and is_certain else None
 
 
-def _volume(connection: Connection, task: Task, record_count: int) -> str | None:
+def _volume(connection: Connection, task: Task, record_count: int) -> Message | None:
     """Why so many records, or so few, are not sent without a person; None for a usual number."""
     released = submissions.released_count(connection, *task.key)
     if released is not None and released / _ABOUT <= record_count <= released * _ABOUT:
@@ -119,5 +121,10 @@ def _volume(connection: Connection, task: Task, record_count: int) -> str | None
     is_too_few = task.kind.monthly and record_count < usual / factor
     if not (is_too_many or is_too_few):
         return None
-    middle = f"half of the last {len(counts)} accepted reports had at most {usual:,.0f}"
-    return f"it has {record_count:,} records; {middle}"
+    return _(
+        "it has {records:count} records; "
+        "half of the last {compared} accepted reports had at most {usual:count}",
+        records=record_count,
+        compared=len(counts),
+        usual=round(usual),
+    )

@@ -22,6 +22,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, UsageError
 from ajpes_reporting.domain.ports import Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
+from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import due, submissions
 from ajpes_reporting.journal.restored import reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.i18n import Message
     from ajpes_reporting.pipeline.build import Built
     from ajpes_reporting.pipeline.context import Context, Task
     from ajpes_reporting.reports.kind import ReportKind
@@ -128,7 +130,11 @@ def begun(
     """
     with context.exclusive() as lease, kept_connections(), context.working_folder() as folder:
         carriers = context.carriers(kind.name, via, folder)  # now, so that wrong settings show first
-        current = Run(context, kind, period, folder, progress, as_it_stands, lease=lease, carriers=carriers)
+        deadline = kind.deadline(period, context.extra_days_off)
+        current = Run(
+            context, kind, period, folder, progress, as_it_stands,
+            deadline=deadline, lease=lease, carriers=carriers,
+        )  # fmt: skip
         recover_interrupted(context)
         with writing(context.engine) as connection:
             due.expect(connection, *current.key, current.deadline)
@@ -153,9 +159,9 @@ def _refuse_future(context: Context, kind: ReportKind, period: Period) -> None:
     """A day is reported while it lasts; a month when it is over."""
     today = context.clock().astimezone(LJUBLJANA).date()
     if kind.monthly and today <= period.last_day:
-        raise UsageError(f"{period.spoken} has not ended yet.", "name a month that has")
+        raise UsageError(_("{month} has not ended yet.", month=period.spoken), _("name a month that has"))
     if today < period.first_day:
-        raise UsageError(f"{period.spoken} has not begun yet.", "name a day that has")
+        raise UsageError(_("{day} has not begun yet.", day=period.spoken), _("name a day that has"))
 
 
 def _look_whether_closed(current: Run) -> Ending | None:
@@ -201,26 +207,28 @@ def _resendable(current: Run) -> tuple[Run, Sendable] | None:
     return replace(current, carriers=same_way), Sendable(latest, path)
 
 
-def _prepare(task: Task) -> Sendable | Result:
+def _prepare(current: Run) -> Sendable | Result:
     """Builds and records the submission in one transaction: it reports exactly what it selected."""
-    context = task.context
+    context = current.context
     with writing(context.engine) as connection:
-        built = build(connection, task)
+        built = build(connection, current)
         if isinstance(built, Nothing):
-            due.close_as_quiet(connection, *task.key, at=context.clock())
-            return _result(task, Ending.NOTHING_TO_REPORT, submissions.latest(connection, *task.key), built)
-        judgement = judge(connection, task, built)
+            due.close_as_quiet(connection, *current.key, at=context.clock())
+            return _result(
+                current, Ending.NOTHING_TO_REPORT, submissions.latest(connection, *current.key), built
+            )
+        judgement = judge(connection, current, built)
         if (repeats := judgement.repeats) and (before := judgement.latest):
             if repeats is not Ending.ATTEMPTED:
-                return _result(task, repeats, before, built)
-            if path := _as_archived(task, before):
+                return _result(current, repeats, before, built)
+            if path := _as_archived(current, before):
                 return Sendable(before, path, built)
-        draft = _draft(task, built, judgement.held_because)
-        events = task.kind.reported_events(built.request) if task.kind.reported_events else None
+        draft = _draft(current, built, judgement.held_because)
+        events = current.kind.reported_events(built.request) if current.kind.reported_events else None
         submission = submissions.prepare(connection, draft, built.log.shown, events, at=context.clock())
     if judgement.ending is Ending.ATTEMPTED:
         return Sendable(submission, built.path, built)
-    return _result(task, judgement.ending, submission, built)
+    return _result(current, judgement.ending, submission, built)
 
 
 def _as_archived(task: Task, submission: Submission) -> Path | None:
@@ -237,7 +245,7 @@ def _as_archived(task: Task, submission: Submission) -> Path | None:
     return path
 
 
-def _draft(task: Task, built: Built, held_because: str | None) -> Draft:
+def _draft(task: Task, built: Built, held_because: Message | None) -> Draft:
     name, context = built.path.name, task.context
     provider, report, period = task.key
     return Draft(
@@ -267,7 +275,7 @@ def _latest(task: Task) -> Submission | None:
 
 
 def _result(
-    task: Task, ending: Ending, submission: Submission | None, built: Built | Nothing | None = None
+    current: Run, ending: Ending, submission: Submission | None, built: Built | Nothing | None = None
 ) -> Result:
     log, left_out = (built.log, built.left_out) if built else (FindingLog(), LeftOut())
-    return Result(ending, task.kind, task.period, task.deadline, submission, log, left_out)
+    return Result(ending, current.kind, current.period, current.deadline, submission, log, left_out)

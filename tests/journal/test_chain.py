@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Engine, delete, insert, text, update
 
 from ajpes_reporting.database.engine import rehearsing, snapshot, writing
 from ajpes_reporting.database.tables import audit_records, submissions
+from ajpes_reporting.i18n import Message, _, joined
 from ajpes_reporting.journal import chain
+from ajpes_reporting.journal.restored import is_doubt
 from tests.journal.forging import rewrite, rows, unlock
 
 AT = datetime(2026, 11, 17, 17, 30, tzinfo=UTC)
@@ -219,3 +221,59 @@ def test_the_head_changes_with_every_entry(record: Engine) -> None:
         note(connection, period="2026-11-17")
         assert chain.verify(connection).head != before
         assert next(iter(list(chain.entries(connection))[-1:])).previous_hash == before
+
+
+def test_an_entry_tells_its_messages_with_their_parts(record: Engine) -> None:
+    """Whoever reads the record years later reads it in his own language; its bytes are English."""
+    why = _("a person's word: {reason}", reason="AJPES, Ms Novak")
+    with writing(record) as connection:
+        note(connection, why=why, period="2026-11-17")
+        entry = list(chain.entries(connection))[-1]
+    assert json.loads(entry.body)["why"] == "a person's word: AJPES, Ms Novak"
+    told = chain.told_by(entry)
+    assert told == {"why": why, "period": "2026-11-17"}
+    assert isinstance(told["why"], Message)
+    assert (told["why"].template, dict(told["why"].values)) == (why.template, dict(why.values))
+    with snapshot(record) as connection:
+        assert problems(connection) == ()
+
+
+@pytest.mark.parametrize(
+    "parts", [[], "x", {"why": {"message": "All is well."}}, {"why": 1}, {"other": {"message": "x"}}]
+)
+def test_parts_that_say_something_else_are_not_told(record: Engine, parts: Any) -> None:
+    """Nobody is told in Slovene what the English of the record does not say."""
+    with writing(record) as connection:
+        note(connection, why="AJPES has refused", messages=parts)
+        told = chain.told_by(list(chain.entries(connection))[-1])
+    assert told == {"why": "AJPES has refused"}
+    assert not isinstance(told["why"], Message)
+
+
+RESTORED = _(
+    "the journal was restored on {until:moment} from a backup of {since:moment}; "
+    "whether it was sent in between is not known here: ask AJPES",
+    since=AT,
+    until=AT,
+)
+VOLUME = _("it has {records:count} records; {more}", records=7, more="the journal was restored by a name")
+
+
+@pytest.mark.parametrize(
+    ("held_because", "right"),
+    [
+        (RESTORED, True),
+        (joined((RESTORED, VOLUME)), True),
+        (str(RESTORED), True),
+        ("the journal does not know all that was sent: NODURS_1.xml", True),
+        (VOLUME, False),
+        ("it has 7 records", False),
+        (None, False),
+    ],
+)
+def test_a_doubt_is_told_by_its_message(held_because: str | None, right: bool) -> None:
+    """A report that may have gone out is not sent again, whatever language its reason is told in.
+
+    Rows of before messages had parts hold the English text.
+    """
+    assert is_doubt(held_because) is right
