@@ -62,6 +62,9 @@ _LARGEST_ANSWER = 1 << 20
 _LARGEST_RECEIPT = 64 << 20
 _LARGEST_REFUSAL = 1 << 20
 _PAUSES = (1.0, 2.0, 4.0)
+# A question may be asked once more whatever became of it, anything else only where nothing was done.
+_PROVABLY_NOT_DONE = (NothingSent, TooManyRequests)
+_ASKED_IN_VAIN = (*_PROVABLY_NOT_DONE, Lost, ServiceFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,11 @@ class Client:
         path = self._options.init_path.removeprefix("/")
         body = BytesIO()
         try:
-            self._sent(lambda: self._transport.post(path, document, _emptied(body), _LARGEST_ANSWER), body)
+            self._try(
+                lambda: self._transport.post(path, document, _emptied(body), _LARGEST_ANSWER),
+                body,
+                _PROVABLY_NOT_DONE,
+            )
             started = self._told(StartedPayment, _json(body))
             if started.order_id != order.id:
                 raise AnswerUnusable(_("it is about another order"))
@@ -218,25 +225,17 @@ class Client:
         """Give a whole answer of any length in a file that is gone afterwards."""
         with TemporaryFile() as body:
             limit = self._options.largest_statement
-            self._asked(lambda: self._transport.get(path, query, _emptied(body), limit), body)
+            self._try(lambda: self._transport.get(path, query, _emptied(body), limit), body, _ASKED_IN_VAIN)
             body.seek(0)
             yield body
 
     def _document(self, parts: Sequence[str], limit: int = _LARGEST_ANSWER) -> dict[str, Any]:
         body = BytesIO()
         path = path_of(*parts)
-        self._asked(lambda: self._transport.get(path, {}, _emptied(body), limit), body)
+        self._try(lambda: self._transport.get(path, {}, _emptied(body), limit), body, _ASKED_IN_VAIN)
         return _json(body)
 
-    def _asked(self, call: Callable[[], Reply], body: BinaryIO) -> None:
-        """Ask a question: asking it once more changes nothing."""
-        self._tried(call, body, (NothingSent, Lost, TooManyRequests, ServiceFailed))
-
-    def _sent(self, call: Callable[[], Reply], body: BinaryIO) -> None:
-        """Send a request that must not be done twice: once more only where provably nothing was done."""
-        self._tried(call, body, (NothingSent, TooManyRequests))
-
-    def _tried(self, call: Callable[[], Reply], body: BinaryIO, again: tuple[type[Exception], ...]) -> None:
+    def _try(self, call: Callable[[], Reply], body: BinaryIO, again: tuple[type[Exception], ...]) -> None:
         """Make a call, and make it again after each pause, as long as it fails in one of the ways `again`."""
         for pause in self._options.pauses:
             try:

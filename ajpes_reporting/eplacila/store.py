@@ -191,7 +191,7 @@ def apply_status(connection: Connection, provider: str, status: PaymentStatus, a
     if not _may_follow(entry, status.state, told_at):
         schedule_question(connection, entry, at)
         return None
-    if values == _known(entry, values):
+    if values == {name: getattr(entry, name) for name in values}:
         if told_at > entry.told_at:  # what is older than this is overtaken, though nothing changed
             _change(connection, entry, {"told_at": told_at})
         schedule_question(connection, entry, at)
@@ -255,10 +255,6 @@ def _values(status: PaymentStatus) -> dict[str, Any]:
         "receipt_number": status.receipt_number,
         "paid_at": status.paid_at,
     }
-
-
-def _known(entry: StoredPayment, values: dict[str, Any]) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in values}
 
 
 def _enter(

@@ -95,8 +95,18 @@ class Sandbox:
         self._poll_seconds = poll_seconds
         kept = remembered_ports(self._ports_file)
         self._sftp = SftpServer(self.clients, keys.ssh_host_key, self.faults, sftp_port or kept.sftp)
-        self._soap = self._make_soap(soap_port or kept.soap)
-        self._processor = self._make_processor()
+        service = SoapService(self._intake, self.clients, self.style)
+        self._soap = SoapServer(
+            service, self.keys, self.faults, self.directory / "spool", soap_port or kept.soap
+        )
+        self._processor = FolderProcessor(
+            self.clients,
+            self._intake,
+            self.store,
+            self.faults,
+            is_open=self._sftp.is_being_written,
+            told_at=self._intake.now,
+        )
         self._lock = FolderLock(self.directory / "lock")
 
     @property
@@ -191,20 +201,6 @@ class Sandbox:
     @property
     def _ports_file(self) -> Path:
         return self.directory / "sandbox.json"
-
-    def _make_processor(self) -> FolderProcessor:
-        return FolderProcessor(
-            self.clients,
-            self._intake,
-            self.store,
-            self.faults,
-            is_open=self._sftp.is_being_written,
-            told_at=self._intake.now,
-        )
-
-    def _make_soap(self, port: int) -> SoapServer:
-        service = SoapService(self._intake, self.clients, self.style)
-        return SoapServer(service, self.keys, self.faults, self.directory / "spool", port)
 
     def _start_all(self) -> None:
         """Start all parts; first of all, finish whatever was interrupted, before anything new can come in."""

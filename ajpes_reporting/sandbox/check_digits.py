@@ -59,7 +59,8 @@ def is_reference(model: str, content: str) -> bool:
     if model in ("00", "99"):
         return True
     parts = content.split("-")
-    if len(parts) > (1 if model == "12" else 3) or not _are_digits("".join(parts)):
+    digits, most_parts = "".join(parts), 1 if model == "12" else 3
+    if len(parts) > most_parts or not (digits.isascii() and digits.isdigit()):
         return False
     parts += [""] * (3 - len(parts))
     return all(_is_controlled("".join(parts[at] for at in group)) for group in _GROUPS[model])
@@ -72,7 +73,3 @@ def _is_controlled(digits: str) -> bool:
     weighted = sum(int(digit) * weight for weight, digit in enumerate(reversed(digits[:-1]), start=2))
     control = 11 - weighted % 11
     return int(digits[-1]) == (0 if control > 9 else control)
-
-
-def _are_digits(text: str) -> bool:
-    return text.isascii() and text.isdigit()

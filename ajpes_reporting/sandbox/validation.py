@@ -216,7 +216,8 @@ class _Nodurs:
             refused = refused or any(one.severity == ERROR for one in findings) or not self._amounts.all_valid
             if not refused:
                 self._transaction.write_obligation(self._provider, record, known)
-            self._add_up(record)
+            self._count += len(record.events)
+            self._total += sum(event.amount_cents or 0 for event in record.events)
             yield from findings
         yield from self._totals()
 
@@ -229,10 +230,6 @@ class _Nodurs:
         self._seen.add(record.obligation_id)
         yield from _duplicates(record)
         yield from _cancellations(record)
-
-    def _add_up(self, record: ObligationRecord) -> None:
-        self._count += len(record.events)
-        self._total += sum(event.amount_cents or 0 for event in record.events)
 
     def _totals(self) -> Iterator[Finding]:
         """Section 2.2, rows 2 and 3: cancellations are rows like any other."""
