@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 
 class Health(StrEnum):
-    """How one thing was found."""
+    """The health of one thing."""
 
     OK = "ok"
     WARNING = "warning"
@@ -95,7 +95,7 @@ class Diagnosis:
 
     @property
     def title(self) -> str:
-        """What was looked at, for a person; a way and a folder have names of their own."""
+        """The subject in words; a way and a folder have names of their own."""
         return _TITLES.get(self.subject, self.subject)
 
 
@@ -189,13 +189,13 @@ def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
 
 
 def _archive(workspace: Workspace, connection: Connection) -> Iterator[Diagnosis]:
-    """That no other workspace reports for this provider to this database; silent where all is well."""
+    """Makes sure that no other workspace reports for this provider to this database."""
     require_own(connection, workspace.settings.provider.registration_number, Archive(workspace.archive))
     yield from ()
 
 
 def _queue(engine: Engine) -> Iterator[Diagnosis]:
-    """What the workers of several machines share."""
+    """Looks at the queue that the workers of several machines share."""
     from ajpes_reporting.schedule.queue import require_queue
 
     require_queue(engine)
@@ -203,7 +203,7 @@ def _queue(engine: Engine) -> Iterator[Diagnosis]:
 
 
 def _rights(engine: Engine) -> Iterator[Diagnosis]:
-    """The program keeps the record; it must not be able to change the record."""
+    """Looks at the rights of the program's role: the program keeps the record and must not change it."""
     if excess := what_is_too_much(engine):
         remedy = _(
             "let the program use a role of its own, with the rights that operating.md names for PostgreSQL"
@@ -212,7 +212,7 @@ def _rights(engine: Engine) -> Iterator[Diagnosis]:
 
 
 def _views(workspace: Workspace) -> Iterator[Diagnosis]:
-    """A bank's own views, if the ledger is fed from them: that they are there and can be read."""
+    """Looks whether a bank's own views, if the ledger is fed from them, are there and can be read."""
     url = workspace.ledger_url()
     if url is None:
         return
@@ -227,7 +227,7 @@ def _views(workspace: Workspace) -> Iterator[Diagnosis]:
 
 
 def _files(workspace: Workspace) -> Iterator[Diagnosis]:
-    """What older versions, or a copy by hand, left readable: names and account numbers lie there."""
+    """Looks for files that older versions, or a copy by hand, left readable: they hold names and accounts."""
     if detail := open_facts(workspace):
         yield Diagnosis("files", Health.WARNING, detail, CLOSE_FACTS)
     for way in workspace.settings.ways():
@@ -247,7 +247,7 @@ def _is_open(path: Path) -> bool:
 
 
 def _alarms(workspace: Workspace, connection: Connection, time: Clock) -> Iterator[Diagnosis]:
-    """What is wrong with the reports. It is no fault of this machine, so it decides no exit code."""
+    """Tells what is wrong with the reports; not a fault of this machine, so no exit code comes from it."""
     settings, log = workspace.settings, SentLog(workspace.archive)
     provider, amounts = settings.provider.registration_number, settings.report(SPAPP).amounts
     for alarm in conditions(connection, provider, settings.alarms, time(), log, amounts):
@@ -283,7 +283,7 @@ def _try(name: str, make: Callable[[], Channel], provider: str, now: datetime) -
 
 
 def _certificates(machine: Machine, now: datetime) -> Iterator[Diagnosis]:
-    """Our own, by each way that shows one."""
+    """Looks at our own certificates, by each way that shows one."""
     for name in machine.certificates:
         yield from _guarded(certificate_subject(machine, name), partial(_certificate, machine, name, now))
 
@@ -293,7 +293,7 @@ def _certificate(machine: Machine, way: str, now: datetime) -> Iterator[Diagnosi
 
 
 def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnosis]:
-    """Whether one way to the authority is open."""
+    """Looks whether one way to the authority is open."""
     way = workspace.settings.way(kind)
     if way is None:
         carried = [report for report in reports.KINDS if kind.carries(report.name)]
@@ -310,13 +310,13 @@ def _way(workspace: Workspace, kind: type[Way], time: Clock) -> Iterator[Diagnos
 
 
 def _shortfall(way: type[Way], item: Shortfall) -> Diagnosis:
-    """A right that is missing with the authority."""
+    """Tells of a right that is missing with the authority."""
     health, code = (Health.FAILED, NotDelivered.exit_code) if item.stops_runs else (Health.WARNING, 0)
     return Diagnosis(f"{way.title} {item.place}", health, item.detail, item.remedy, code)
 
 
 def _without(workspace: Workspace, report: ReportKind) -> Message:
-    """How a report goes, where a way that may carry it is not set up."""
+    """Says how a report goes where a way that may carry it is not set up."""
     titles = tuple(way.title for way in workspace.settings.ways(report.name))
     if not titles:
         return _("{report} cannot be sent", report=report.code)
@@ -338,7 +338,7 @@ def _any_way(workspace: Workspace) -> Iterator[Diagnosis]:
 
 
 def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
-    """Credentials, UJP's key and reachability, by the one question that changes nothing."""
+    """Tries credentials, UJP's key and reachability by the one question that changes nothing."""
     found = eplacila_client(workspace, time, patient=False).health()
     if found.works:
         if found.last_payment_at:
@@ -359,7 +359,7 @@ def _eplacila(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
 
 
 def _ujp_clock(workspace: Workspace, ahead: float) -> Diagnosis:
-    """UJP refuses requests, and we refuse notices, whose time is too far off."""
+    """Compares the clocks: UJP refuses requests, and we refuse notices, whose time is too far off."""
     seconds = round(abs(ahead))
     if ahead > 0:
         detail = _n("ours is {count} second ahead of it", "ours is {count} seconds ahead of it", seconds)
@@ -376,7 +376,7 @@ def _ujp_clock(workspace: Workspace, ahead: float) -> Diagnosis:
 
 
 def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
-    """The certificate that UJP's notices are taken with; a proxy in front keeps its own."""
+    """Looks at the certificate of the listener for UJP's notices; a proxy in front keeps its own."""
     dates = eplacila_certificate(workspace)
     if dates is None:
         return
@@ -391,5 +391,5 @@ def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
 
 
 def worst(diagnoses: list[Diagnosis]) -> int:
-    """The exit code for all of it: settings before reachability."""
+    """Returns the exit code for all that was looked at: settings before reachability."""
     return min((item.exit_code for item in diagnoses if item.exit_code), default=0)

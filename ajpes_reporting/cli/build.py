@@ -44,7 +44,7 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """Where the file goes, and when it is written."""
+    """The options: where the file goes, and when it is written."""
 
     output: Path | None
     overwrite: bool
@@ -112,7 +112,7 @@ def _target(output: Path | None, name: str) -> Path:
 
 
 def _refuse_what_is_there(target: Path, new: Path, *, overwrite: bool) -> None:
-    """Only an older report about the same gives way by itself.
+    """Makes sure that only an older report about the same gives way by itself.
 
     Raises `UsageError` for anything else that is there, and for a folder that is not.
     """

@@ -57,7 +57,7 @@ def _collect_all(session: Session) -> tuple[list[Collected], int]:
 
 
 def _part(session: Session, title: str, found: Collected) -> Part:
-    """What is told of it; what lies there from before goes to stderr, beside a document."""
+    """Returns what is told of one bank; beside a document, what lies there from before goes to stderr."""
     if session.as_json and found.from_before and title:
         session.say(_("{workspace}: {message}", workspace=title, message=found.from_before))
     elif session.as_json and found.from_before:

@@ -61,7 +61,7 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
 
 
 def _propose(session: Session, source: str) -> None:
-    """What a WSDL asks for in words, and the settings for it: to paste, or as JSON."""
+    """Tells in words what a WSDL asks for, and proposes the settings for it: to paste, or as JSON."""
     from ajpes_reporting.deliver.soap.proposal import describe_interface, propose
     from ajpes_reporting.deliver.soap.wsdl import read_wsdl
     from ajpes_reporting.deliver.soap_way import SoapWay
@@ -91,7 +91,7 @@ def _propose(session: Session, source: str) -> None:
 
 
 def _file_of(session: Session, workspace: Workspace | None, source: str, tell: Callable[[str], None]) -> Path:
-    """The file that is named, or what was fetched from the address."""
+    """Returns the file that is named, or that was fetched from the address."""
     from ajpes_reporting.deliver.soap.wsdl_download import download, is_address
 
     if not is_address(source):
@@ -106,6 +106,6 @@ def _file_of(session: Session, workspace: Workspace | None, source: str, tell: C
 
 
 def _setting_for(path: Path, folder: Path) -> str:
-    """The path as a setting: relative to the workspace if it lies in it."""
+    """Returns the path as a setting: relative to the workspace if the file is in there."""
     absolute, base = path.resolve(), folder.resolve()
     return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)

@@ -150,7 +150,7 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
     """Record and rule of each. What a finding says may quote a name; `show` tells it."""
     shown = [f"{_record(item.record)}: {item.rule}" for item in findings[:_MOST_FINDINGS]]
     more = len(findings) - len(shown)
-    return [*shown, f"and {more:,} more"] if more > 0 else shown
+    return [*shown, f"and {more:,} {'finding' if more == 1 else 'findings'} more"] if more > 0 else shown
 
 
 def _record(record: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,15 +31,16 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @click.option(
-    "--restate", is_flag=True,
+    "--restate",
+    is_flag=True,
     help="Renew accounts and account months that differ from what is known; what was there is kept.",
-)  # fmt: skip
+)
 @click.option("--reason", help="Why they are restated; it goes on the record.")
 @with_session
 def import_(
     session: Session, files: tuple[Path, ...], dry_run: bool, restate: bool, reason: str | None
 ) -> None:
-    """Takes CSV FILES in: events, accounts, account months or postings, known by their header.
+    """Takes in CSV FILES: events, accounts, account months or postings, known by their header.
 
     A file goes in whole or not at all. The same rows again change nothing; a known row with other
     content is refused, unless it is of an account or its month and is to be restated.
@@ -49,7 +49,7 @@ def import_(
 
     because = _why_restated(restate, reason)
     context = session.context()
-    with session.progress("Importing") as progress:
+    with session.progress(_("Importing")) as progress:
         summaries = import_files(context, files, progress, restate_because=because, dry_run=dry_run)
     document = [{**import_json(summary), "dry_run": dry_run} for summary in summaries]
 
@@ -80,9 +80,12 @@ def _why_restated(restate: bool, reason: str | None) -> str | None:
 @click.argument("obligation")
 @click.argument("event")
 @click.option(
-    "--replace", "replacements", multiple=True, metavar="FIELD=VALUE",
+    "--replace",
+    "replacements",
+    multiple=True,
+    metavar="FIELD=VALUE",
     help="Append a corrected event too, with this field changed; may be given several times.",
-)  # fmt: skip
+)
 @with_session
 def cancel(session: Session, obligation: str, event: str, replacements: tuple[str, ...]) -> None:
     """Cancels EVENT of OBLIGATION: appends an event `00`, and the corrected event if asked for.
@@ -146,7 +149,7 @@ def exclude(session: Session, obligation: str, reason: str) -> None:
         command = f"ajpes-reporting ledger include {shlex.quote(obligation)}"
         echo(_("Do: let it in again with `{command}`.", command=command))
 
-    session.emit(asdict(decision), show)
+    session.emit(decision, show)
 
 
 @command.command("include")
@@ -159,7 +162,7 @@ def include(session: Session, obligation: str, reason: str) -> None:
 
     decision = include_obligation(session.context(), obligation, _reason(reason))
     session.emit(
-        asdict(decision),
+        decision,
         lambda: echo(
             _(
                 "{obligation} goes with the next report again, if it has anything new.",
@@ -179,7 +182,7 @@ def _reason(text: str) -> str:
 @click.argument("obligation")
 @with_session
 def show_(session: Session, obligation: str) -> None:
-    """The history of OBLIGATION: what was reported, accepted and answered. Or an account with its months."""
+    """Shows the history of OBLIGATION, reported, accepted and answered; or an account with its months."""
     from ajpes_reporting.cli.account import show_account
     from ajpes_reporting.ledger.account_history import AccountHistory
     from ajpes_reporting.queries.histories import history_of

@@ -11,10 +11,9 @@ from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import rows_in_words
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import DAY
-from ajpes_reporting.cli.session import Right, Session, with_session
+from ajpes_reporting.cli.session import Right, Session, amount, number, with_session
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
-from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import NOTHING, _
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -26,9 +25,9 @@ _COLUMNS = (
     _("account"),
     _("month"),
     Right(_("payments")),
-    Right(_("EUR")),
+    Right(_("paid in")),
     Right(_("reversals")),
-    Right(_("EUR back")),
+    Right(_("paid back")),
     "",
 )
 
@@ -41,14 +40,15 @@ def command() -> None:
 @command.command("eplacila", short_help="Web payments, from the statements of UJP.")
 @click.option("--from", "first", type=DAY, metavar="DATE", help="The first day.")
 @click.option("--to", "last", type=DAY, metavar="DATE", help="The last day.")
-@click.option("--file", type=click.Path(dir_okay=False, path_type=Path),
-              help="A statement at hand, XML or JSON.")  # fmt: skip
+@click.option(
+    "--file", type=click.Path(dir_okay=False, path_type=Path), help="A statement at hand, XML or JSON."
+)
 @click.option("--account", help="The account that is credited; by default eplacila.account.")
 @with_session
 def eplacila(
     session: Session, first: datetime | None, last: datetime | None, file: Path | None, account: str | None
 ) -> None:
-    """Web payments of a period, from UJP's statements, as postings of the accounts they were credited to.
+    """Takes in the web payments of a period, from UJP's statements, as postings of the credited accounts.
 
     What the ledger knows already is skipped, so a period may be pulled as often as you like; all of
     it goes in, or nothing.
@@ -77,11 +77,17 @@ def _pull_period(session: Session, first: date, last: date, account: str | None)
 
     workspace = session.workspace()
     ask_each = eplacila_section(workspace).reversals == "status"
-    with session.progress("Pulling") as progress:
+    with session.progress(_("Pulling")) as progress:
         return pull_period(
-            session.context(), eplacila_client(workspace), eplacila_recipient(workspace), first, last,
-            eplacila_account(workspace, account), ask_each=ask_each, progress=progress,
-        )  # fmt: skip
+            session.context(),
+            eplacila_client(workspace),
+            eplacila_recipient(workspace),
+            first,
+            last,
+            eplacila_account(workspace, account),
+            ask_each=ask_each,
+            progress=progress,
+        )
 
 
 def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
@@ -95,15 +101,19 @@ def _pull_file(session: Session, file: Path, account: str | None) -> Pulled:
         client = None
     credited = eplacila_account(workspace, account)
     recipient = eplacila_recipient(workspace) if credited and account is None else ""
-    with session.progress("Pulling") as progress:
+    with session.progress(_("Pulling")) as progress:
         return pull_file(session.context(), file, credited, recipient, progress, client)
 
 
 def _document(found: Pulled) -> dict[str, object]:
     return {
-        "source": found.source, "kind": "postings", "rows": found.rows_read, "new": found.rows_new,
-        "known": found.rows_known, "turnover": list(found.turnover),
-    }  # fmt: skip
+        "source": found.source,
+        "kind": "postings",
+        "rows": found.rows_read,
+        "new": found.rows_new,
+        "known": found.rows_known,
+        "turnover": found.turnover,
+    }
 
 
 def _show(session: Session, found: Pulled) -> None:
@@ -122,8 +132,11 @@ def _show(session: Session, found: Pulled) -> None:
 
 def _row(turnover: Turnover) -> list[str]:
     return [
-        turnover.account, turnover.month,
-        f"{turnover.credits:,}", format_decimal(turnover.credit_cents),
-        f"{turnover.debits:,}", format_decimal(turnover.debit_cents),
-        "" if turnover.counts else _("does not count: this month was imported"),
-    ]  # fmt: skip
+        turnover.account,
+        turnover.month,
+        number(turnover.credits),
+        amount(turnover.credit_cents),
+        number(turnover.debits),
+        amount(turnover.debit_cents),
+        NOTHING if turnover.counts else _("does not count: this month was imported"),
+    ]

@@ -51,16 +51,19 @@ _COLUMNS = {
     ),
 }  # fmt: skip
 _COLUMNS_IN_BRIEF = ("period", "deadline", "records")
-"""Of a report about which there is no more to say than how much is in it."""
+"""The columns of a report about which there is no more to say than how much is in it."""
 
 
 @click.command("pending", short_help="What the next reports hold, and why; what is left out.")
 @click.argument("report", required=False, type=ReportName())
 @click.option("--date", "day", help="The day of the NODURS report, YYYY-MM-DD; default: the next one.")
 @click.option(
-    "--csv", "table", type=click.Path(path_type=Path), metavar="FILE",
+    "--csv",
+    "table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="Write it as a table to a file; -: to standard output.",
-)  # fmt: skip
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file of --csv if it is there.")
 @with_session
 def command(
@@ -108,7 +111,7 @@ class _Spool:
 
 @dataclass(slots=True)
 class _Overview:
-    """What a person is shown of a daily report: all of it counted, the first obligations in full."""
+    """The part of a daily report that a person is shown: all counted, the first obligations in full."""
 
     obligations: int = 0
     events: int = 0
@@ -120,7 +123,7 @@ class _Overview:
 def _look(
     context: Context, chosen: _Chosen, made: _Spool | None, rows: _Spool | None, *, for_a_person: bool
 ) -> list[Callable[[Session], None]]:
-    """Asks within one transaction, and writes or notes what there is; returns what shows it to a person."""
+    """Asks within one transaction and writes the document or the table; returns what shows it to a person."""
     from ajpes_reporting.queries.pending import pending
 
     shown: list[Callable[[Session], None]] = []
@@ -166,7 +169,7 @@ def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
 
 
 def _write_table(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
-    """Of both reports one table, with a first column that says which."""
+    """Writes one table for all reports; with several, a first column says which."""
     each = (_COLUMNS.get(name, _COLUMNS_IN_BRIEF) for name in chosen.reports)
     columns = tuple(dict.fromkeys(column for names in each for column in names))
     if len(chosen.reports) > 1:

@@ -12,6 +12,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import purged
+from ajpes_reporting.queries.replies import RawReply
 from ajpes_reporting.xmlread import declared_encoding
 
 if TYPE_CHECKING:
@@ -46,11 +47,9 @@ def _emit(session: Session, context: Context, reply: Reply) -> None:
             ),
             _("leave out --json, and let the output go into a file"),
         )
-    document = {
-        **asdict(reply), "size_bytes": size, "text": _text(content),
-        "base64": base64.b64encode(content).decode(),
-    }  # fmt: skip
-    session.emit(document, lambda: None)
+    encoded = base64.b64encode(content).decode()
+    raw = RawReply(**asdict(reply), size_bytes=size, text=_text(content), base64=encoded)
+    session.emit(raw, lambda: None)
 
 
 def _show(context: Context, reply: Reply) -> None:
@@ -67,7 +66,7 @@ def _show(context: Context, reply: Reply) -> None:
 
 
 def _in_words(reply: Reply, size: int) -> Message:
-    """What came back, for which submission, when and by which way."""
+    """Says what came back, for which submission, when and by which way."""
     facts = {"at": reply.came_at, "way": reply.via, "size": size}
     if reply.answer and reply.submission:
         return _(
@@ -92,7 +91,7 @@ def _in_words(reply: Reply, size: int) -> Message:
 
 
 def _beginning(context: Context, reply: Reply, most: int) -> tuple[bytes, int]:
-    """As many bytes, and how many there are."""
+    """Returns the first `most` bytes, and how many there are."""
     kept, size = bytearray(), 0
     for block in context.archive.blocks(reply.path):
         kept += block[: max(0, most - len(kept))]
@@ -101,7 +100,7 @@ def _beginning(context: Context, reply: Reply, most: int) -> tuple[bytes, int]:
 
 
 def _text(content: bytes) -> str:
-    """In the encoding that it declares; a byte that is none there is written as `\\xe8`."""
+    """Decodes a reply as it declares; a byte that has no meaning there is written as `\\xe8`."""
     try:
         return content.decode(declared_encoding(content), "backslashreplace").removeprefix("\ufeff")
     except (LookupError, UnicodeError):

@@ -1,4 +1,4 @@
-"""What every command shares: the workspace, where output goes, and how things look."""
+"""Everything that commands share: the workspace, where output goes, and how things look."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a command has to say of one workspace: its name, a document, and how a person is shown it."""
+    """The result of a command for one workspace: its name, its document, and what shows it to a person."""
 
     title: str
     document: Any
@@ -79,7 +79,7 @@ class Session:
         return workspace
 
     def workspace_if_any(self) -> Workspace | None:
-        """The same where there is one; a command that can do without raises only for wrong settings."""
+        """The same, or None where there is no workspace; raises only for wrong settings."""
         from ajpes_reporting.config import SETTINGS_FILE
 
         return self.workspace() if (self.folder / SETTINGS_FILE).exists() else None
@@ -95,7 +95,7 @@ class Session:
         echo(text, err=True)
 
     def emit(self, document: Any, show: Callable[[], None]) -> None:
-        """The result: as one JSON document, or as `show` prints it for a person."""
+        """Emits the result: as one JSON document, or as `show` prints it for a person."""
         if self.as_json:
             echo_json(document)
         else:
@@ -122,7 +122,7 @@ class Session:
         return max(codes)
 
     def emit_each(self, parts: Sequence[Part]) -> None:
-        """The same for each workspace of a service bureau, one after the other; or for the one."""
+        """Emits the result of each workspace of a service bureau, one after the other; or that of the one."""
         if len(parts) == 1:
             self.emit(parts[0].document, parts[0].show)
             return
@@ -227,6 +227,11 @@ def amount(cents: int) -> Message:
 def day(on: date | None) -> Message:
     """A day as a table has it: 2026-11-17; nothing for none."""
     return Message("{day:day}", {"day": on}) if on else NOTHING
+
+
+def period(key: str) -> Message:
+    """A period as a table has it: 2026-11-17 or 2026-11 in English."""
+    return Message("{key:period}", {"key": key})
 
 
 def listed(items: Iterable[str]) -> Message:

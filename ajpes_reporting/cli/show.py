@@ -43,7 +43,7 @@ def command(
     reply: bool,
     attempt: int | None,
 ) -> None:
-    """SUBMISSION with every attempt, file and finding."""
+    """Shows SUBMISSION with every attempt, file and finding."""
     if attempt is not None and not reply:
         remedy = _("`ajpes-reporting show {number} --reply`", number=submission)
         raise UsageError(_("--attempt goes with --reply."), remedy)

@@ -8,7 +8,7 @@ import click
 
 from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo, order
-from ajpes_reporting.cli.session import Part, Right, Session, local_time, number, with_session
+from ajpes_reporting.cli.session import Part, Right, Session, local_time, number, period, with_session
 from ajpes_reporting.i18n import _
 from ajpes_reporting.queries.submissions import status_in_words
 from ajpes_reporting.queries.today import today
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("status")
 @with_session
 def command(session: Session) -> None:
-    """What is wrong, due, late, waiting or refused, and the newest submissions."""
+    """Shows what is wrong, due, late, waiting or refused, and the newest submissions."""
     if code := session.for_each(lambda workspace: _part(session, workspace)):
         click.get_current_context().exit(code)
 
@@ -41,7 +41,7 @@ def _show(session: Session, told: Today) -> None:
             for alarm in told.alarms
         ]
         session.table(_("Alarms"), (_("since"), _("severity"), _("what"), _("do")), rows)
-    rows = [[item.report, item.period, item.due, item.standing] for item in told.due]
+    rows = [[item.report, period(item.period), item.due, item.standing] for item in told.due]
     session.table(_("Due"), (_("report"), _("period"), _("deadline"), _("standing")), rows)
     _show_submissions(session, told)
     notes = [(code, note) for code, left_out in told.left_out.items() for note in left_out.notes()]
@@ -75,7 +75,7 @@ def _show_submissions(session: Session, told: Today) -> None:
         [
             str(item.id),
             item.report,
-            item.period,
+            period(item.period),
             item.state.label,
             number(item.records),
             local_time(item.prepared_at),

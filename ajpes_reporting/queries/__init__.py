@@ -1,1 +1,1 @@
-"""What a person or a program is told, as plain typed values: each face only renders them."""
+"""Answers to what a person or a program asks, as plain typed values: each face only renders them."""

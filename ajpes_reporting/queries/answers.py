@@ -39,7 +39,7 @@ class AnswerSetAside:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTaken:
-    """What became of one answer that came in: `message` says so, and `note` what is odd about it."""
+    """The fate of one answer that came in: `message` tells it, `note` says what is odd about the answer."""
 
     name: str
     status: str
@@ -51,7 +51,7 @@ class AnswerTaken:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What came in at one bank.
+    """The answers that came in at one bank.
 
     `from_before` says how many answers lie there that came before and are not applied; nothing if none does.
     """

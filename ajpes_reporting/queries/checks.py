@@ -1,4 +1,4 @@
-"""What the check of one file found."""
+"""The result of checking one file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile(Found):
-    """A file, as what it was read, and what was found in it. `root` is the name of its outermost element."""
+    """A file with its encoding and its findings. `root` is the name of its outermost element."""
 
     file: Path
     root: str

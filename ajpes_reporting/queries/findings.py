@@ -1,4 +1,4 @@
-"""What our own checks found, as every document tells it."""
+"""Findings of our own checks, as every document tells them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """How many errors and warnings there are, the first findings of each rule, and how many more by rule."""
+    """The numbers of errors and warnings, the first findings of each rule, and how many more by rule."""
 
     errors: int = 0
     warnings: int = 0

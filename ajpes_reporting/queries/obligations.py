@@ -57,7 +57,7 @@ _unaccepted = pending_events.alias("unaccepted")
 
 
 class Reason(StrEnum):
-    """Why an obligation is in the next report; the values are public."""
+    """The reason for which an obligation is in the next report; the values are public."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -124,14 +124,14 @@ class PendingObligation:
 
     @property
     def reported_events(self) -> tuple[PendingEvent, ...]:
-        """The events that the next report has of it; none if it is not in there."""
+        """The events of the obligation in the next report; none if the obligation is not in there."""
         if not self.in_report:
             return ()
         return tuple(event for event in self.events if not event.held_back)
 
 
 def stream_pending_obligations(connection: Connection, request: Request) -> Iterator[PendingObligation]:
-    """What a report asked for now has or leaves out, in its order, while the transaction lasts."""
+    """Yields the obligations that a report has or leaves out, in its order, while the transaction lasts."""
     fill_in_order(connection, listed, pending_obligations(request.provider), *report_order(request))
     late_before = _end_of_newest_accepted_day(connection, request.provider)
     kept_out = {item.obligation: item for item in excluded(connection, request.provider)}

@@ -1,4 +1,4 @@
-"""What the next report of each kind holds, as a run would find the ledger now."""
+"""The next report of each kind, as a run would find the ledger now."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Pending:
         )
 
     def nodurs(self, day: Period | None = None) -> NextNodurs:
-        """The next daily report, or that of a day."""
+        """Returns the next daily report, or that of a day."""
         period = day or self._next_period(NODURS)
         self.context.refresh_ledger(self.connection, NODURS, period.key)
         request = request_for(self.context, NODURS, period)
@@ -112,7 +112,7 @@ class Pending:
         return NextNodurs(period, request.cutoff, kept, self.connection, request)
 
     def spapp(self) -> NextSpapp:
-        """The next monthly report. A month that is not over is summed up as far as it goes."""
+        """Returns the next monthly report. A month that is not over is summed up as far as it goes."""
         context, connection = self.context, self.connection
         period = self._next_period(SPAPP)
         context.refresh_ledger(connection, SPAPP, period.key)

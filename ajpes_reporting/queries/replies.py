@@ -1,4 +1,4 @@
-"""What came back from AJPES, byte by byte: raw replies of calls, and answers."""
+"""Replies of AJPES, byte by byte: raw replies of calls, and answers."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ class Reply:
     submission: int | None = None
     attempt: int | None = None
     answer: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawReply(Reply):
+    """A reply with its bytes: `text` as its encoding reads them, `base64` as they came."""
+
+    size_bytes: int
+    text: str
+    base64: str
 
 
 def newest_reply(connection: Connection, submission: int, attempt: int | None = None) -> Reply:

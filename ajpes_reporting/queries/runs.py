@@ -1,4 +1,4 @@
-"""What a run did, or would do: what happened, what to do about it, the time that is left, the exit code."""
+"""The outcome of a run, or of one to come: what happened, what to do, the time left, the exit code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport(Found):
-    """What a run did.
+    """The outcome of a run.
 
     `message` says what happened, `remarks` what else is to be known, `to_do` what a person does next, and
     `due` how much time is left for that. `moved` are the first accounts of an accepted month that have other
@@ -70,7 +70,7 @@ class RunReport(Found):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight(Found):
-    """What `build` made and how a run would end: `message` and `remarks` say so.
+    """The file that `build` made, and how a run would end: `message` and `remarks` say so.
 
     Nothing is built where the period is closed; then there are no records, and nothing is left out.
     """
@@ -164,7 +164,7 @@ def state_code(state: State) -> int:
 
 
 _Told = tuple[Message, tuple[Message, ...], tuple[Message, ...]]
-"""What happened, what else is to be known, and what to do."""
+"""Message, remarks, and what to do."""
 
 
 def _told_of(connection: Connection, result: Result) -> _Told:
@@ -300,7 +300,7 @@ def _attempted(
 def _way_out(
     connection: Connection, submission: Submission
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """What puts a refusal right: the ledger, if records were refused; the settings, if the message was."""
+    """Returns what puts a refusal right: the ledger if records were refused, the settings otherwise."""
     replies = answers.of_submission(connection, submission.id)
     if any(reply.status == answers.APPLIED for reply in replies):
         correct = _("correct the ledger, then `ajpes-reporting resubmit {number}`", number=submission.id)
@@ -339,7 +339,7 @@ def _what_was_built(seen: Foreseen, kind: ReportKind, period: Period, file: Path
 
 
 def _how_it_would_end(seen: Foreseen, kind: ReportKind, period: Period, today: date) -> tuple[Message, ...]:
-    """What a run would do that the file does not tell."""
+    """Says what a run would do that the file does not show."""
     number = seen.submission.id if seen.submission else 0
     if today < period.first_day:
         return (_("A run would refuse it for now: the period has not begun yet."),)
@@ -386,7 +386,7 @@ def _how_it_would_end(seen: Foreseen, kind: ReportKind, period: Period, today: d
 def _moved(
     connection: Connection, context: Context, kind: ReportKind, period: Period
 ) -> tuple[MovedMonth, ...]:
-    """The month, if it was accepted with other figures than the ledger has now."""
+    """Returns the month, if AJPES accepted it with other figures than the ledger has now."""
     if not kind.reports_months:
         return ()
     found = moved_months(connection, context.provider, context.report_settings[kind.code].amounts)

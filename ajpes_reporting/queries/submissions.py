@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.pipeline.context import Context
 
 FIRST_ROWS = 20
-"""As many rows of an answer are told where nobody has asked for all of them."""
+"""So many rows of an answer are told where nobody has asked for all of them."""
 
 _STATUSES = {
     answers.STORED: _("stored"),
@@ -99,13 +99,13 @@ class Answer:
 
     @property
     def counts(self) -> bool:
-        """Whether nobody has discarded it."""
+        """Whether the answer counts: nobody has discarded it."""
         return self.status != answers.DISCARDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """What AJPES says of one record, or of the report as a whole."""
+    """A row of an answer: AJPES on one record, or on the report as a whole."""
 
     id: int
     answer: int
@@ -240,7 +240,7 @@ def status_in_words(status: str) -> str:
 
 
 def is_refused_by_us(findings: Iterable[Finding]) -> bool:
-    """Whether our own checks have found an error."""
+    """Returns whether our own checks have found an error."""
     return any(finding.is_error for finding in findings)
 
 

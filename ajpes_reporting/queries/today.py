@@ -1,4 +1,4 @@
-"""What is wrong, due, late, waiting or refused now, and the newest submissions."""
+"""The state of a provider: what is wrong, due, late, waiting or refused now, and the newest submissions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class AnswerInBrief:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """How one provider stands at this moment. `left_out`: what a run would leave out now, by report."""
+    """The state of one provider now. `left_out` is what a run would leave out at this moment, by report."""
 
     provider: str
     alarms: tuple[StandingAlarm, ...]
@@ -150,7 +150,7 @@ def _recent(
 
 
 def _left_out(connection: Connection, context: Context) -> dict[str, LeftOut]:
-    """What a run at this moment would leave out, by report."""
+    """Returns what a run at this moment would leave out, by report."""
     now = context.clock()
     found = {
         kind.code: kind.left_out(connection, context.provider, now, now)
@@ -161,7 +161,7 @@ def _left_out(connection: Connection, context: Context) -> dict[str, LeftOut]:
 
 
 def _due(connection: Connection, context: Context) -> tuple[DueReport, ...]:
-    """The current day and month of each report, and every older period that is still open."""
+    """Returns the current period of each report, and every older one that is still open."""
     wanted = {
         (row.report, row.period, row.deadline) for row in due.open_periods(connection, context.provider)
     }
@@ -195,7 +195,7 @@ def _open(
     deadline: datetime,
     known: Row[Any] | None,
 ) -> Message:
-    """How a period that is not settled stands; `known` is what the calendar has noted of it."""
+    """Returns the standing of a period that is not settled; `known` is its row of the calendar."""
     now = context.clock()
     latest = submissions.latest(connection, context.provider, report, period)
     stands = latest.state.label if latest else _("not sent yet")

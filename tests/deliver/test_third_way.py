@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from ajpes_reporting.cli.main import run as command_line
 from ajpes_reporting.cli.session import Session
 from ajpes_reporting.config import AlarmsSection, open_workspace, read_settings
 from ajpes_reporting.deliver import registry
+from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, submissions
@@ -188,7 +189,7 @@ def test_a_message_that_is_turned_away_names_the_section(rest: RestAuthority, ba
     """It is not the ledger that has to be mended; nor does a refused report go by another way."""
     rest.mood = "422 No such provider"
     code, said = call("run", "nodurs", "--date", "2026-11-17")
-    assert (code, "mend what the reason names in [rest]" in said) == (4, True)
+    assert (code, "put right what the reason names in [rest]" in said) == (4, True)
     assert attempts(bank) == [("rest", "refused")]
     assert any("mend [rest]" in text for text in alarms(bank))
 
@@ -214,7 +215,7 @@ def test_with_all_ways_closed_each_is_told(rest: RestAuthority, bank: Bank, call
     bank.authority.faults.add("sftp", "refuse", times=1)
     code, said = call("run", "nodurs", "--date", "2026-11-17")
     assert code == 5
-    assert all(f"by {name}, unreachable" in said for name in ("rest", "soap", "sftp"))
+    assert all(f"by {name}: unreachable" in said for name in ("rest", "soap", "sftp"))
 
 
 def test_nothing_that_may_have_arrived_goes_again(rest: RestAuthority, bank: Bank, call: Call) -> None:
@@ -299,7 +300,7 @@ def test_the_order_is_a_setting(rest: RestAuthority, bank: Bank) -> None:
 
 def test_the_doctor_looks_at_it(rest: RestAuthority, bank: Bank, call: Call) -> None:
     """Whether it is open, and how long what it needs will hold."""
-    change(bank, r"\[rest\]\n", f"[rest]\ntoken_expires = {datetime.now(UTC).date()}\n")
+    change(bank, r"\[rest\]\n", f"[rest]\ntoken_expires = {datetime.now(LJUBLJANA).date()}\n")
     _code, said = call("doctor")
     assert "/api answers (HTTP 200)" in said
     assert "certificate for rest" in said
