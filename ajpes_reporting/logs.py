@@ -1,4 +1,4 @@
-"""What the unattended commands write on stderr: one line for each event, without personal data.
+"""The log of the unattended commands on stderr: one line for each event, without personal data.
 
 Every line is masked in the last moment before it is written, whoever wrote it: a library, or the
 traceback of a fault of ours.

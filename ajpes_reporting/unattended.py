@@ -38,7 +38,7 @@ _WEB_PAYMENTS_TIME = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is to be done for every workspace. The `broken` ones could not be opened."""
+    """The unattended work of every workspace. The `broken` ones could not be opened."""
 
     workspaces: tuple[Workspace, ...]
     duties: tuple[ProviderSchedule, ...]
@@ -66,7 +66,7 @@ def open_installation(folder: Path, clock: Clock = now) -> Installation:
 
 
 def open_duty(workspace: Workspace, clock: Clock = now) -> ProviderSchedule:
-    """What is to be done for one workspace. Raises `ConfigurationError`."""
+    """Opens the unattended work of one workspace. Raises `ConfigurationError`."""
     schedule = workspace.settings.schedule
     context = open_context(workspace, clock)
     starts = ((kind.code, schedule.start(kind)) for kind in context.kinds)
@@ -116,7 +116,7 @@ def _require_one_database(workspaces: Sequence[Workspace]) -> None:
 
 
 def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:
-    """What monitoring is told of a workspace. Raises `ConfigurationError`."""
+    """Returns a workspace for monitoring. Raises `ConfigurationError`."""
     from ajpes_reporting.monitoring.metrics import Watched
 
     reports = frozenset(name.upper() for name in workspace.settings.schedule.reports)
@@ -128,7 +128,7 @@ def watch_workspace(workspace: Workspace, clock: Clock = now) -> Watched:
 
 
 def _chores(workspace: Workspace, context: Context) -> Iterator[Chore]:
-    """What is done beside the reports, in this order."""
+    """Returns the chores beside the reports, in this order."""
     watch = open_watch(workspace, context)
     yield Chore(AUDIT_CHORE, timedelta(days=1), lambda: verify_record(watch))
     yield Chore("files", timedelta(days=1), lambda: _warn_of_open_facts(workspace))

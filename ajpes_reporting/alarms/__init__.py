@@ -1,1 +1,1 @@
-"""What a person must be told before it is too late, and who tells it."""
+"""Alarms, which a person must see before it is too late, and their channels."""

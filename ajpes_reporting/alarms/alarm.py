@@ -1,4 +1,4 @@
-"""What an alarm is: something that is wrong now, in words, with what to do about it."""
+"""An alarm: a present problem in words, with its remedy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JOURNAL_KINDS = frozenset(
 
 
 class Severity(StrEnum):
-    """How soon somebody must act; the values are public."""
+    """The urgency of an alarm; the values are public."""
 
     WARNING = "warning"
     CRITICAL = "critical"

@@ -1,4 +1,4 @@
-"""What is wrong with the reports now, as the journal tells it.
+"""The present problems of the reports, as the journal shows them.
 
 Everything here is read from the database, and from the archive's log of what was sent where there is one,
 so `status` can look at it at any moment.
@@ -59,7 +59,7 @@ def conditions(
     sent_log: SentLog | None = None,
     amounts: Amounts = "euros",
 ) -> Iterator[Alarm]:
-    """Everything that is wrong now with the reports of a provider and with their record.
+    """Yields the present problems of a provider's reports and of their record.
 
     `amounts` says how the monthly report gives figures.
     """
@@ -117,7 +117,7 @@ def _deadline(
 
 
 def _not_sent(connection: Connection, row: Row[Any], latest: Submission | None) -> Iterator[Alarm]:
-    """What keeps a report from leaving: our own checks, a person's release, or the network."""
+    """Yields reports that cannot leave: because of our own checks, a person's release, or the network."""
     name = f"{row.report} {row.period}"
     about = {"report": row.report, "period": row.period}
     if latest is not None and latest.state not in _NOT_THROUGH:
@@ -268,7 +268,7 @@ def _ahead(connection: Connection, provider: str, now: datetime) -> Iterator[Ala
 
 
 def _kept_out(connection: Connection, provider: str) -> Iterator[Alarm]:
-    """Whoever keeps an obligation out is reminded of it until it is let in again."""
+    """Yields obligations that a person keeps out, as a reminder until they are let in again."""
     for obligation, since in excluded_since(connection, provider):
         text = _(
             "Obligation {obligation} has been kept out of reports since {since:moment}, "

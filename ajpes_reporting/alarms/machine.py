@@ -1,4 +1,4 @@
-"""What the machine itself is asked: certificate, passwords, host key, disk and clock.
+"""The checks of the machine itself: certificate, passwords, host key, disk and clock.
 
 Each check is written once: `doctor` shows what was found, and the alarms are raised from it.
 """
@@ -32,7 +32,7 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is asked. `certificates` read the dates of ours, by the way that shows each.
+    """The parts of the machine that are checked. `certificates` read the dates of ours, by way.
 
     They raise `ConfigurationError`.
     """
@@ -56,7 +56,7 @@ class Look:
 def machine_alarms(
     machine: Machine, connection: Connection, now: datetime, provider: str | None = None
 ) -> Iterator[Alarm]:
-    """What is wrong with the machine; a certificate that cannot be read does not hide the rest."""
+    """Yields the machine's problems; a certificate that cannot be read does not hide the rest."""
     for name in machine.certificates:
         try:
             yield from _alarms(certificate(machine, name, now))
@@ -68,7 +68,7 @@ def machine_alarms(
 
 
 def certificate(machine: Machine, way: str, now: datetime) -> Iterator[Look]:
-    """How long the client certificate of a way holds. Raises `ConfigurationError` if it cannot be read."""
+    """Checks the client certificate of a way. Raises `ConfigurationError` if it cannot be read."""
     dates = machine.certificates[way]()
     last_day, left = dates.not_after.astimezone(LJUBLJANA).date(), dates.days_left(now)
     key = certificate_subject(machine, way)
@@ -84,12 +84,12 @@ def certificate(machine: Machine, way: str, now: datetime) -> Iterator[Look]:
 
 
 def certificate_subject(machine: Machine, way: str) -> str:
-    """How the certificate of a way is called: with its way, if another one shows a certificate, too."""
+    """Returns the name of a way's certificate: with its way, if another way shows one, too."""
     return "certificate" if len(machine.certificates) == 1 else f"certificate for {way}"
 
 
 def expiries(machine: Machine, now: datetime) -> Iterator[Look]:
-    """How long passwords and the host key hold, as the settings say."""
+    """Checks how long passwords and the host key hold, by the settings."""
     today = now.astimezone(LJUBLJANA).date()
     for item in machine.expiries:
         left = (item.last_day - today).days
@@ -103,7 +103,7 @@ def expiries(machine: Machine, now: datetime) -> Iterator[Look]:
 
 
 def disk(machine: Machine) -> Iterator[Look]:
-    """How much room is left where the workspace and its archive lie."""
+    """Checks the free space of workspace and archive."""
     free = min((shutil.disk_usage(folder).free for folder in machine.folders if folder.exists()), default=0)
     detail = _("{gib:tenths} GiB free", gib=free * 10 // _GIB)
     if free >= machine.free_disk_bytes:

@@ -1,4 +1,4 @@
-"""What a channel is told at one time, and how it reads: all alarms of one tick together."""
+"""A notification: all alarms of one tick together, for one channel."""
 
 from __future__ import annotations
 

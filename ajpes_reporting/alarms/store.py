@@ -50,7 +50,7 @@ def alarm_in(row: Row[Any]) -> Alarm:
 def to_tell(
     connection: Connection, provider: str, channel: str, repeat: timedelta, now: datetime
 ) -> list[Message]:
-    """What a channel is to be told now: the critical first, what is over last."""
+    """Returns the messages for a channel now: the critical ones first, those that are over last."""
     rows = _of_interest(connection, provider, channel)
     told = _told(connection, channel, [row.id for row in rows])
     due = [(row, _occasion(row, told[row.id], repeat, now)) for row in rows]
@@ -95,7 +95,7 @@ def _change(connection: Connection, row: Row[Any], **values: Any) -> None:
 
 
 def _of_interest(connection: Connection, provider: str, channel: str) -> Sequence[Row[Any]]:
-    """What stands, and what is over but was told to this channel without an end."""
+    """Returns the alarms that stand, and those that are over but whose end this channel was not told."""
     said = (alarm_messages.c.alarm == alarms.c.id, alarm_messages.c.channel == channel)
     ended = alarm_messages.c.occasion == Occasion.CLEARED.value
     was_told, was_ended = exists().where(*said), exists().where(*said, ended)
@@ -106,7 +106,7 @@ def _of_interest(connection: Connection, provider: str, channel: str) -> Sequenc
 
 
 def _told(connection: Connection, channel: str, keys: Sequence[int]) -> Mapping[int, list[datetime]]:
-    """When each of these alarms was told to a channel."""
+    """Returns the times at which each of these alarms was sent to a channel."""
     rows = connection.execute(
         select(alarm_messages.c.alarm, alarm_messages.c.told_at).where(
             alarm_messages.c.channel == channel, alarm_messages.c.alarm.in_(keys)

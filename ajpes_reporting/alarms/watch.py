@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is looked at, and who is told.
+    """The objects of the watch, and the channels.
 
     `channels` are made only when there is something to tell: one that cannot be made, because its
     password is missing, say, counts as one that failed, and stops nothing else. `amounts` says how
@@ -88,7 +88,7 @@ def standing(
     sent_log: SentLog | None = None,
     amounts: Amounts = "euros",
 ) -> list[Standing]:
-    """What is wrong now, the critical first.
+    """Returns the alarms that stand now, the critical ones first.
 
     The reports are looked at afresh; about the machine the store is asked, which the schedule keeps:
     whoever calls `status` need not be able to read the certificate.
@@ -118,7 +118,7 @@ def _look(watch: Watch) -> None:
 
 
 def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
-    """What a channel has taken is noted only afterwards: after a crash it is told once more, not never."""
+    """Sends alarms and notes them afterwards: after a crash an alarm is sent once more, not never."""
     now = watch.clock()
     repeat = timedelta(hours=watch.settings.repeat_hours)
     with watch.engine.connect() as connection:

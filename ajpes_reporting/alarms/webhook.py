@@ -34,7 +34,7 @@ SIGNATURE_HEADER = "X-Ajpes-Reporting-Signature"
 
 @dataclass(frozen=True, slots=True)
 class WebhookReceiver:
-    """Where alarms are posted. The address may hold a key, so only its host is ever shown.
+    """The receiver of alarms. Its address may hold a key, so only its host is ever shown.
 
     `timeout_seconds` bounds the whole call.
     """

@@ -132,13 +132,13 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
 
 
 def _parameters(url: URL) -> dict[str, Any]:
-    """How libpq calls the parts of the URL."""
+    """Returns the parts of the URL under libpq's names."""
     _arguments, parameters = url.get_dialect()().create_connect_args(url)
     return {key: str(value) for key, value in parameters.items() if value is not None}
 
 
 def _why(done: subprocess.CompletedProcess[bytes]) -> str:
-    """What went wrong, without the lines that follow: those may show rows, and rows hold names."""
+    """Returns the first line of an error: further lines may show rows, and rows hold names."""
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     return f"{(lines or [f'it ended with {done.returncode}'])[0].rstrip('.')}."
 

@@ -63,7 +63,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the copy of the database says, read in the transaction it was copied from."""
+    """The facts about the copied database, read in the transaction of the copy."""
 
     record: AuditReport
     counts: dict[str, int]

@@ -122,7 +122,7 @@ def read_manifest(backup: Path) -> Manifest:
 
 
 def find_manifest(backup: Path) -> Manifest | None:
-    """The same; nothing where there is no complete backup."""
+    """Reads the manifest; None if there is no complete backup."""
     return read_manifest(backup) if (backup / MANIFEST).exists() else None
 
 

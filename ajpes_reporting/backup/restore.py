@@ -97,7 +97,7 @@ def _text(settings: bytes) -> str:
 
 
 def _named_database(settings: bytes) -> str:
-    """What the file itself says, whatever the environment says."""
+    """Returns the database that the file itself names, whatever the environment says."""
     named: str = tomllib.loads(_text(settings)).get("database", {}).get("url", DatabaseSection().url)
     return named
 

@@ -1,4 +1,4 @@
-"""How a failure is told: to a person on stderr, to a program as JSON."""
+"""Shows a failure: to a person on stderr, to a program as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tell(error: AjpesReportingError, *, as_json: bool) -> None:
 
 
 def tell_error(error: AjpesReportingError) -> None:
-    """What is wrong, record by record, and what to do, on stderr."""
+    """Writes the problem, record by record, and the remedy to stderr."""
     echo(error.summary, err=True)
     for detail in error.details:
         echo(f"  {detail}", err=True)
@@ -46,7 +46,7 @@ def tell_usage(error: click.ClickException) -> None:
 
 
 def usage_message(error: click.ClickException) -> str:
-    """What is wrong with a command line, on one line."""
+    """Describes the fault of a command line, on one line."""
     return " ".join(error.format_message().split())
 
 

@@ -1,4 +1,4 @@
-"""What unattended commands tell of each job: a line in the log, or words for a person who watches."""
+"""The words of unattended commands on each job: a log line, or sentences for a person who watches."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _verdict(done: Result) -> tuple[int, str]:
 
 
 def _last_detail(context: Context, submission: Submission) -> str:
-    """How the last attempt ended."""
+    """Returns the detail of the last attempt."""
     with context.engine.connect() as connection:
         tries = submissions.attempts_of(connection, submission.id)
     return tries[-1].detail or "" if tries else ""

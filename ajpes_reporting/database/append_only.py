@@ -60,7 +60,7 @@ def restatable(
 
 
 def create_restating_function() -> None:
-    """What the triggers of `restatable` call on PostgreSQL: with `former`, `parent` and the columns."""
+    """Creates the function of the triggers of `restatable` on PostgreSQL, with their arguments."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             """
@@ -87,7 +87,7 @@ def create_restating_function() -> None:
 
 
 def create_function() -> None:
-    """What the triggers call on PostgreSQL; SQLite needs none."""
+    """Creates the function of the triggers on PostgreSQL; SQLite needs none."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION ajpes_append_only() RETURNS trigger LANGUAGE plpgsql AS "

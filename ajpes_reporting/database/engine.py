@@ -107,7 +107,7 @@ def _postgresql_habits(url: URL) -> dict[str, Any]:
 
 
 def address(url: URL) -> str:
-    """Which database a URL names, without what may be a secret: its password, its options."""
+    """Returns the database that a URL names, without parts that may be secret: password, options."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -180,7 +180,7 @@ def writing(engine: Engine, *, though_replaced: bool = False) -> Iterator[Connec
 
 @contextmanager
 def rehearsing(engine: Engine) -> Iterator[Connection]:
-    """The same as `writing`, and in the end nothing is stored."""
+    """Opens a transaction like that of `writing`, and stores nothing in the end."""
     with _writing_connection(engine) as connection:
         transaction = connection.begin()
         try:

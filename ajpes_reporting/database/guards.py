@@ -1,4 +1,4 @@
-"""How whole sets of rows are added past the guard that turns known ones away."""
+"""Adds whole sets of rows past the guard that turns known ones away."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Purpose(Enum):
-    """What is done by one at a time; the number keeps our locks apart from those of others."""
+    """The work that is done by one at a time; the number keeps our locks apart from those of others."""
 
     RUN = 0x414A5052  # "AJPR"
     ALARMS = 0x414A5041  # "AJPA"; telling waits for no run, and no run for it
@@ -262,7 +262,7 @@ class _File:
             return False
 
     def take_again(self) -> bool:
-        """It is not lost with anything but the file itself."""
+        """Returns whether the lease is still there: it is lost only with the file itself."""
         return self.is_still_ours()
 
 

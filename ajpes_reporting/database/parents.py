@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def create_function() -> None:
-    """What the triggers call: with the column, and the append-only table that it names a row of.
+    """Creates the function of the triggers: with the column, and the append-only table of its parents.
 
     Each row is looked up by its key, whatever PostgreSQL knows of a table that grows within the transaction.
     """

@@ -1,4 +1,4 @@
-"""What AJPES has not heard of yet, and what a person keeps from it: conditions for queries over facts."""
+"""Conditions for queries over facts: unknown to AJPES, or held back by a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the program's own role may do to its facts on PostgreSQL: only add to them, if it is set up well."""
+"""Checks the rights of the program's role on PostgreSQL: it should only add to facts."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _PARSE = string.Formatter().parse
 
 
 class Formats:
-    """How English writes values; a subclass says how another language differs."""
+    """The English forms of values; a subclass has those of another language."""
 
     conjunctions: Mapping[str, str] = {"and": "and", "or": "or"}
 
@@ -126,7 +126,7 @@ class Formats:
 
 
 class SloveneFormats(Formats):
-    """How Slovene writes values. A page keeps dates and amounts on one line by its style: here blanks stay
+    """The Slovene forms of values. A page keeps dates and amounts on one line by its style: here blanks stay
     blanks, so that a terminal's text can be searched."""
 
     conjunctions: Mapping[str, str] = {"and": "in", "or": "ali"}

@@ -1,1 +1,1 @@
-"""What happened, for ever: submissions, attempts, answers, exact bytes, and the sealed record."""
+"""The history: submissions, attempts, answers, exact bytes, and the sealed record."""

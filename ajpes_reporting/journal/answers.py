@@ -47,7 +47,7 @@ _ROW_COLUMNS = ("answer", "severity", "code", "text", "obligation_id", "event_id
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer says as a whole. The worse of head and rows has been taken already."""
+    """The verdict of an answer as a whole, by the worse of head and rows."""
 
     errors: int
     warnings: int
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def disagreement(self) -> Message:
-        """What its head declares and its rows do not show; empty where they agree, or nothing is declared."""
+        """The difference between the counts of head and rows; empty if they agree, or nothing is declared."""
         counts = ((self.declared_errors, self.error_rows), (self.declared_warnings, self.warning_rows))
         if all(declared in (None, found) for declared, found in counts):
             return NOTHING
@@ -127,7 +127,7 @@ def already_fetched(connection: Connection, provider: str, remote: RemoteAnswer)
 
 
 def _name(remote: RemoteAnswer) -> str:
-    """Where it lay, as every database takes it, whatever a server calls its files."""
+    """Returns a remote name in a form that every database takes, whatever a server calls its files."""
     return f"{remote.report}/{remote.name}".replace("\0", "\\x00")[:_LONGEST_NAME]
 
 
@@ -377,7 +377,7 @@ def set_aside_answers(
 
 
 def number_set_aside(connection: Connection, provider: str) -> int:
-    """How many answers lie there."""
+    """Returns the number of answers that are set aside."""
     lying = (answers.c.provider == provider, answers.c.status.in_(LIES_THERE))
     return connection.execute(select(func.count()).select_from(answers).where(*lying)).scalar_one()
 
@@ -393,7 +393,7 @@ def rows_of(connection: Connection, answer: int, limit: int | None = None) -> Se
 
 
 def rows_about(connection: Connection, provider: str, obligation_id: str) -> Sequence[Row[Any]]:
-    """What the authority ever said about an obligation."""
+    """Returns all rows of answers about an obligation."""
     return connection.execute(
         select(answer_rows, answers.c.submission, answers.c.received_at)
         .join(answers, answers.c.id == answer_rows.c.answer)

@@ -144,7 +144,7 @@ def exported(connection: Connection, provider: str) -> Iterator[dict[str, Any]]:
 
 
 def count_of(connection: Connection, provider: str) -> int:
-    """How many entries are a provider's own: those that the last check has counted, and those since."""
+    """Returns the number of a provider's own entries: those counted by the last check, and those since."""
     counted = chores.note(connection, provider, COUNTED).split()
     seq, count = map(int, counted) if counted else (0, 0)
     since = select(func.count()).where(audit_records.c.provider == provider, audit_records.c.seq > seq)
@@ -158,7 +158,7 @@ def note_count(connection: Connection, provider: str, report: ChainReport, *, at
 
 
 def of_submission(connection: Connection, submission: int) -> list[Entry]:
-    """What the record says about one submission, in order."""
+    """Returns the entries about one submission, in order."""
     rows = connection.execute(
         select(audit_records).where(audit_records.c.submission == submission).order_by(audit_records.c.seq)
     )
@@ -166,7 +166,7 @@ def of_submission(connection: Connection, submission: int) -> list[Entry]:
 
 
 def told_by(entry: Entry) -> dict[str, Any]:
-    """What an entry tells, its messages with their parts; {} if it is no JSON, as a forged one may be."""
+    """Returns the body of an entry; a forger of its hash, too, need not have written JSON."""
     try:
         told = json.loads(entry.body)
     except ValueError:
@@ -202,7 +202,7 @@ def verify(connection: Connection, provider: str | None = None) -> ChainReport:
 
 @dataclass(slots=True)
 class _Walk:
-    """Where a walk along the record stands, what it has found, and what the record holds of the journal."""
+    """A walk along the record: its place, its problems, and the part of the journal that the record has."""
 
     provider: str | None = None
     seq: int = 0
@@ -304,7 +304,7 @@ class _Walk:
 
 
 def _number(body: Mapping[str, Any], key: str) -> int | None:
-    """What an entry names by number; whoever forged it need not have named a number."""
+    """Returns the number that an entry names; a forger need not have named a number."""
     number = body.get(key)
     return number if isinstance(number, int) else None
 
@@ -322,7 +322,7 @@ _OF_AN_ATTEMPT = {"evidence": "evidence_sha256", "path": "evidence_path"}
 
 
 def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
-    """What the journal holds and the record does not: its end was cut off, or a row says otherwise."""
+    """Yields rows of the journal that the record lacks: its end was cut off, or a row says otherwise."""
     yield from _submissions_that_differ(connection, walk)
     yield from _attempts_that_differ(connection, walk)
     yield from _answers_that_differ(connection, walk)

@@ -1,4 +1,4 @@
-"""What is done now and then, and when it was done last."""
+"""Chores: work that is done now and then, and when it was last done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def last_done(connection: Connection, provider: str, name: str) -> datetime | None:
-    """When a chore was done last; nothing if never."""
+    """Returns the time at which a chore was last done; None if never."""
     done_at: datetime | None = connection.execute(
         select(chores.c.done_at).where(*_key(provider, name))
     ).scalar()
@@ -21,7 +21,7 @@ def last_done(connection: Connection, provider: str, name: str) -> datetime | No
 
 
 def note(connection: Connection, provider: str, name: str) -> str:
-    """What was noted when a chore was done last; empty if nothing was."""
+    """Returns the note on a chore when it was last done; empty if there is none."""
     found: str | None = connection.execute(select(chores.c.note).where(*_key(provider, name))).scalar()
     return found or ""
 

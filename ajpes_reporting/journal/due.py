@@ -1,4 +1,4 @@
-"""Which reports are due, and how each period ended. A day without changes lives only here."""
+"""Due reports, and how each period ended. A day without changes is recorded only here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def expect(connection: Connection, provider: str, report: str, period: str, dead
 
 
 def find(connection: Connection, provider: str, report: str, period: str) -> Row[Any] | None:
-    """What is known of one period."""
+    """Returns the row of one period; None if it is not known."""
     return connection.execute(select(due_reports).where(*_key(provider, report, period))).one_or_none()
 
 

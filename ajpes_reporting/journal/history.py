@@ -1,4 +1,4 @@
-"""What was reported of one obligation, event by event."""
+"""The reports of one obligation, event by event."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def unresolved_before(connection: Connection, provider: str, log: SentLog) -> Se
 
 
 def unknown_lines(connection: Connection, log: SentLog, offset: int = 0) -> Iterator[HandedOver]:
-    """What the log tells from that place on, and the journal does not."""
+    """Yields the lines of the log from that place on that the journal does not know."""
     for line in log.since(offset if offset <= log.size() else 0):
         same = select(attempts.c.id).join(submissions, submissions.c.id == attempts.c.submission)
         same = same.where(
@@ -195,7 +195,7 @@ def take_down(connection: Connection, provider: str, orphan: Orphan, newest: int
 
 
 def last_sign_of_life(connection: Connection, provider: str, before: int) -> datetime | None:
-    """When a report before that one was prepared last, or the schedule has ticked; nothing if neither was."""
+    """Returns the time of the last tick or of the report prepared before that one; None if there is none."""
     prepared = select(func.max(submissions.c.prepared_at)).where(
         submissions.c.provider == provider, submissions.c.id < before
     )

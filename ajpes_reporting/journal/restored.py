@@ -1,4 +1,4 @@
-"""What a restored journal cannot know: whatever was sent after the backup it came from.
+"""Doubts of a restored journal about everything that was sent after its backup.
 
 (What was sent after a snapshot that was put back by other means is found by `journal.orphans`.)
 

@@ -88,7 +88,7 @@ class SentLog:
             raise self._unusable(error) from error
 
     def since(self, offset: int) -> Iterator[HandedOver]:
-        """What was noted from a place on, which is a size that the log has had; from 0: everything."""
+        """Yields the lines from a place on, which is a size that the log has had; from 0: all lines."""
         try:
             with self._path.open("rb") as log:
                 log.seek(offset)
@@ -99,7 +99,7 @@ class SentLog:
             raise self._unusable(error) from error
 
     def size(self) -> int:
-        """How long it is now, in bytes."""
+        """Returns the present size in bytes."""
         try:
             return self._path.stat().st_size
         except FileNotFoundError:

@@ -305,7 +305,7 @@ def release(connection: Connection, submission: Submission, why: str, *, at: dat
 
 
 def released_count(connection: Connection, provider: str, report: str, period: str) -> int | None:
-    """How many records the newest report for this period had that a person has let go."""
+    """Returns the record count of the newest report for this period that a person has released."""
     statement = select(submissions.c.record_count).where(
         submissions.c.provider == provider,
         submissions.c.report == report,
@@ -317,7 +317,7 @@ def released_count(connection: Connection, provider: str, report: str, period: s
 
 
 def usual_counts(connection: Connection, provider: str, report: str, most: int) -> list[int]:
-    """How many records the newest accepted reports of a kind had."""
+    """Returns the record counts of the newest accepted reports of a kind."""
     return list(
         connection.execute(
             select(submissions.c.record_count)
@@ -345,7 +345,7 @@ def has_earlier_twin(connection: Connection, submission: Submission) -> bool:
 def handed_over(
     connection: Connection, provider: str, report: str, period: str, via: str | None = None
 ) -> list[Submission]:
-    """What was handed over for a period, by one way or by any."""
+    """Returns the submissions handed over for a period, by one way or by any."""
     sent = exists().where(attempts.c.submission == submissions.c.id, attempts.c.handed_over_at.is_not(None))
     if via is not None:
         sent = sent.where(attempts.c.via == via)
@@ -359,7 +359,7 @@ def handed_over(
 
 
 def may_be_answered(connection: Connection, provider: str) -> list[Submission]:
-    """What AJPES has, or may have, and has not answered, the newest first.
+    """Returns the submissions that AJPES has, or may have, and has not answered, the newest first.
 
     Also what was taken for unreachable after it had been handed over; nothing for whose period AJPES has
     accepted a newer one.
@@ -453,7 +453,7 @@ def attempts_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
 
 
 def findings_of(connection: Connection, key: int) -> Sequence[Row[Any]]:
-    """What our own checks found in a submission."""
+    """Returns the findings of our own checks about a submission."""
     return connection.execute(
         select(submission_findings)
         .where(submission_findings.c.submission == key)

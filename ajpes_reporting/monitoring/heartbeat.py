@@ -47,7 +47,7 @@ class Heartbeat:
             self._stirred_at, self._worked_since_stir = self._seconds(), 0.0
 
     def watch(self, context: Context) -> Context:
-        """The same context; each run at it is known here while it lasts."""
+        """Returns the same context, with each of its runs known here while it lasts."""
 
         @contextmanager
         def exclusive() -> Iterator[Lease]:
@@ -70,7 +70,7 @@ class Heartbeat:
             return bool(self._of_the_run() or silence)
 
     def seconds_since_beat(self) -> float:
-        """How long ago a tick got through."""
+        """Returns the seconds since a tick got through."""
         with self._lock:
             return self._seconds() - self._beat_at
 

@@ -118,7 +118,7 @@ def _figures(watched: Watched) -> Iterator[Figure]:
 
 
 def _of_the_machine(watched: Watched) -> Iterator[Figure]:
-    """What does not depend on the database. What cannot be read is left out: 0 would say something."""
+    """Yields figures without the database; unreadable ones are left out, since 0 would mislead."""
     try:
         yield "archive_free_bytes", (), shutil.disk_usage(_there(watched.context.archive.root)).free
         if watched.certificate_days_left is not None:
@@ -159,7 +159,7 @@ def _of_periods(
 
 
 def _next_deadline(connection: Connection, context: Context, kind: ReportKind, now: datetime) -> datetime:
-    """Nothing is open: the current period's, or the one's after it if that is settled, or was never ours."""
+    """Returns the next deadline if nothing is open: of the current period, or of the one after it."""
     period = kind.period(now.astimezone(LJUBLJANA).date())
     if kind.monthly:
         period = period.previous()

@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """When all places are taken, one that has kept us waiting goes, or else the new one; nobody waits."""
+        """Closes a caller that has kept us waiting, or the new one, when all places are taken."""
         leaving = self.places.enter(request, str(client_address[0]))
         if leaving is not None:
             _cut(leaving)
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             page()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Whatever is no GET is refused, in one line."""
+        """Refuses every request but GET, in one line."""
         status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
         self.close_connection = True
         self._answer(status, "text/plain; charset=utf-8", f"{status.phrase}\n".encode())

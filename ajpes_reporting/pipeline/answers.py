@@ -79,7 +79,7 @@ class NotAssignable(UsageError):
 
 
 class Keeper(Protocol):
-    """Who writes down what an answer brings, and tries again as often as it likes."""
+    """The writer of everything that an answer brings; it tries again as often as it likes."""
 
     def store(self, path: Path, name: str) -> Stored:
         """Copies a file into the archive."""
@@ -138,7 +138,7 @@ class AtOnce:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one answer: applied to a submission, or set aside with the reason."""
+    """The fate of one answer: applied to a submission, or set aside with the reason."""
 
     name: str
     status: str
@@ -163,7 +163,7 @@ class Reading:
     """Where it breaks its schema and how it was read nevertheless; empty for one that follows it."""
 
     def rows(self) -> Iterator[AnswerRow]:
-        """Its rows, as a stream."""
+        """The rows of the answer, as a stream."""
         with self._rows.open("rb") as file:
             while batch := marshal.load(file):  # noqa: S302 -- our own file of a moment ago
                 yield from batch
@@ -328,7 +328,7 @@ def _set_aside(context: Context, kept: KeptAnswer, problem: AnswerProblem, keepe
 
 
 def _is_its_own_fault(error: Exception) -> bool:
-    """What the database or the run itself could not do says nothing about the answer."""
+    """Whether an error says something about the answer, and not about the database or the run itself."""
     if isinstance(error, DBAPIError):
         return blames_values(error)
     return not isinstance(error, SQLAlchemyError | Busy | MemoryError)
@@ -400,7 +400,7 @@ def _read_as(context: Context, kind: ReportKind, path: Path, waiting: Path, *, p
 
 
 def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[Finding]) -> Reading:
-    """What counts of an answer that breaks its schema. Raises `AnswerProblem` if it gives no verdict."""
+    """Reads an answer that breaks its schema. Raises `AnswerProblem` if it gives no verdict."""
     reader = LooseReader(path, kind)
     try:
         _keep(reader.rows(), waiting)
@@ -414,7 +414,7 @@ def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[
 
 
 def _deviations(faults: Sequence[Finding], notes: Sequence[str]) -> Message:
-    """Where an answer breaks its schema and how it was read nevertheless, as far as that fits into a note."""
+    """Returns where an answer breaks its schema and how it was read, as far as that fits into a note."""
     first, *others = [_violation_in_words(fault) for fault in faults[:_MOST_FAULTS_SHOWN]]
     more = len(faults) - 1 - len(others)
     if more and len(faults) >= MOST_EXPLAINED:
@@ -430,7 +430,7 @@ def _violation_in_words(finding: Finding) -> str:
 
 
 def _so_far(path: Path, kind: ReportKind) -> Message:
-    """What half an answer lets a person expect; it decides nothing, since the rest may say otherwise."""
+    """Returns the expectation from half an answer; it decides nothing, since the rest may say otherwise."""
     reader = LooseReader(path, kind)
     with suppress(UnreadableXml, Contradiction):
         deque(reader.rows(), maxlen=0)

@@ -56,7 +56,7 @@ def verify_all(context: Context, progress: Progress = no_progress) -> AuditRepor
 
 
 def verify_kept(context: Context, progress: Progress = no_progress) -> AuditReport:
-    """The same without what was sent and is not in the journal: whether what is here is whole."""
+    """Verifies everything that is here, without reports that were sent and are not in the journal."""
     with snapshot(context.engine) as connection:
         record = verify_record(connection, context.provider)
         files = list(purged.archived_files(connection, context.provider))
@@ -77,7 +77,7 @@ def verify_record(connection: Connection, provider: str | None = None) -> AuditR
 
 
 def damage(file: ArchivedFile) -> str:
-    """How a file is named that is not what the journal says."""
+    """Describes a file that is not as the journal says."""
     return _(
         "the archived file of {owner} is missing or was changed: {path}", owner=file.owner, path=file.path
     )

@@ -1,4 +1,4 @@
-"""What a run works with, and the run itself. `wiring` puts it together; nothing here makes an adapter."""
+"""The context of a run, and the run itself. `wiring` puts it together; nothing here makes an adapter."""
 
 from __future__ import annotations
 

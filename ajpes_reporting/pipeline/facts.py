@@ -121,7 +121,7 @@ def _note_decision(context: Context, connection: Connection, decision: Decision)
 
 
 def _restated(summary: ImportSummary) -> dict[str, Any]:
-    """How many rows, and which fields first; the ledger keeps what stood there (see `ledger.restatement`)."""
+    """Returns the number of restated rows, and their fields first (see `ledger.restatement`)."""
     fields = [{"record": item.record, "field": item.field} for item in summary.restated]
     return {"restated": summary.rows_restated, "fields": fields}
 

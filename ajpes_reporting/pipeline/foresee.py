@@ -1,4 +1,4 @@
-"""How a run would end now, without one: nothing changes, and nobody outside is asked."""
+"""Foresees how a run would end now: nothing changes, and nobody outside is asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """How a run would end now, as far as the journal and the ledger tell; `built` is what it would send.
+    """The ending of a run now, as far as journal and ledger tell; `built` is the report it would send.
 
     `because` says why the report would be held. Nothing is built where the period is closed, or awaits an
     answer.

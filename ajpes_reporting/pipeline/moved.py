@@ -1,4 +1,4 @@
-"""What a monthly report must say of months that AJPES has accepted with other figures.
+"""The findings of a monthly report about months that AJPES has accepted with other figures.
 
 A posting may come late, and a month may be restated: the next report goes in time all the same, and a person
 decides whether the month itself is sent again.

@@ -1,4 +1,4 @@
-"""What a person decides: what is sent again or let go, and what became of a report nobody is sure about."""
+"""The decisions of a person: sending again, releasing, and settling an uncertain report."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def period_of(kind: ReportKind, submission: Submission) -> Period:
 
 
 def _told_by_the_folders(context: Context, key: int) -> Submission | None:
-    """What the folders make of an unknown submission; nothing if they do not tell."""
+    """Returns what the folders tell of an unknown submission; None if they do not tell."""
     submission = _find(context, key)
     if submission.state is not State.UNKNOWN:
         return None
@@ -219,7 +219,7 @@ def _refuse_unresolvable(submission: Submission, to: State) -> None:
 
 
 def _may_have_gone_out(submission: Submission) -> bool:
-    """It is held since the journal was restored, and nothing has taken its place."""
+    """Whether a report is held since the journal was restored, and nothing has taken its place."""
     return submission.is_held and submission.superseded_by is None and is_doubt(submission.held_because)
 
 
@@ -389,7 +389,7 @@ def _refuse_uncertain(context: Context, submission: Submission, period: Period, 
 
 
 def _refuse_excluded(context: Context, submission: Submission, *, same: bool) -> None:
-    """What a person keeps out by now does not go with old bytes either."""
+    """Refuses old bytes with an obligation that a person keeps out by now."""
     with context.engine.connect() as connection:
         obligation = reports_excluded(connection, context.provider, submission.id)
     if same and obligation is not None:

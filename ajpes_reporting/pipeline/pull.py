@@ -47,7 +47,7 @@ _ROWS_AT_A_TIME = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a statement brought. `turnover` is that of the new postings, by account and month."""
+    """The result of a pull. `turnover` is that of the new postings, by account and month."""
 
     source: str
     rows_read: int

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What was removed, or would be: everything is over that happened before `before`."""
+    """The files that were removed, or would be: of everything that was over before `before`."""
 
     before: datetime
     files: tuple[ArchivedFile, ...]
@@ -44,7 +44,7 @@ def purge(context: Context, keep_months: int) -> Purged:
 
 
 def would_purge(context: Context, keep_months: int) -> Purged:
-    """What a purge would remove now; nothing is changed."""
+    """Returns the files that a purge would remove now; nothing is changed."""
     before = end_of_keeping(context.clock(), keep_months)
     with snapshot(context.engine) as connection:
         return Purged(before, tuple(purged.over(connection, context.provider, before)))
@@ -61,7 +61,7 @@ def end_of_keeping(now: datetime, keep_months: int) -> datetime:
 
 
 def _already_noted(context: Context) -> list[str]:
-    """What a purge that was cut off may have left behind."""
+    """Returns the files that a purge may have left behind when it was cut off."""
     with snapshot(context.engine) as connection:
         return list(purged.paths(connection, context.provider))
 

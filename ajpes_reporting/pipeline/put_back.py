@@ -76,7 +76,7 @@ def look_for_orphans(current: Run, submission: Submission, *, decided_until: int
 
 
 def _answered(connection: Connection, provider: str, kind: ReportKind, period: Period) -> list[Orphan]:
-    """What was answered and never sent from here: the journal does not know it, but AJPES does."""
+    """Returns reports that were answered and never sent from here: only AJPES knows them."""
     row = answers.to_what_was_never_sent(connection, provider, kind.code, period.key)
     if row is None:
         return []

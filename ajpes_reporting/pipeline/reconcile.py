@@ -52,7 +52,7 @@ def reconcile(context: Context, submission: Submission) -> None:
 
 
 def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: str) -> Sighting:
-    """What all boxes tell together; only in that of the way it went something of it may wait."""
+    """Looks into all boxes; only that of the way it went may hold a waiting file."""
     seen, troubles = list[Sighting](), list[NotDelivered | ConfigurationError]()
     for box in boxes:
         try:

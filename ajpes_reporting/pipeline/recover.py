@@ -1,4 +1,4 @@
-"""What a run that was killed has left behind, and what a journal that was put back does not know."""
+"""Recovers after a run that was killed, and after a journal that was put back."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _ABOUT = 1.1  # what a person has let go may grow by so much until it is sent
 
 
 class Ending(StrEnum):
-    """How a run ends; of one that `ATTEMPTED` to send, the state of the submission says the rest."""
+    """The ending of a run; for `ATTEMPTED` the state of the submission says the rest."""
 
     ATTEMPTED = "attempted"
     NOTHING_TO_REPORT = "nothing to report"
@@ -46,7 +46,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a report that was built ends, and why it is held, if it is.
+    """The ending of a report that was built, and the reason to hold it, if there is one.
 
     `latest` is the newest submission of its period. `repeats` says how a report ends that says nothing but
     what `latest` said; None for one that takes its place.
@@ -59,7 +59,7 @@ class Judgement:
 
 
 def ending_of(latest: Submission | None) -> Ending | None:
-    """How the newest submission of a period keeps it from being reported; None if the period is open."""
+    """Returns the ending by which the newest submission closes its period; None if the period is open."""
     if latest is None:
         return None
     if latest.state.is_accepted:

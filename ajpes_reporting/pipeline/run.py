@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run did, for a person or a program to be told."""
+    """The result of a run, for a person or a program."""
 
     ending: Ending
     kind: ReportKind
@@ -165,7 +165,7 @@ def _refuse_future(context: Context, kind: ReportKind, period: Period) -> None:
 
 
 def _look_whether_closed(current: Run) -> Ending | None:
-    """What stands in the way of a new submission, after a look at what the authority says; None if nothing.
+    """Returns the obstacle to a new submission, after a look at the authority's side; None if there is none.
 
     One that was accepted goes again only as it stands, and if AJPES does not have it so already.
     """

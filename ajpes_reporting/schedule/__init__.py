@@ -1,1 +1,1 @@
-"""What is due, and the tick that does it; engines only tick."""
+"""The schedule: due reports, and the tick that runs them; engines only tick."""

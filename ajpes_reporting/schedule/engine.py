@@ -1,4 +1,4 @@
-"""What an engine is: it calls the tick, and has the jobs done. What is due is not its business."""
+"""An engine: it calls the tick, and has the jobs done. The calendar is not its business."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be done for a provider without anybody looking."""
+"""The unattended work of one provider."""
 
 from __future__ import annotations
 

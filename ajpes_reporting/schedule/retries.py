@@ -1,4 +1,4 @@
-"""When the schedule tries again what failed: soon at first, then less and less often."""
+"""The pauses before the schedule tries again: short at first, then longer and longer."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Retries:
     longest_seconds: float = 900
 
     def after_failure(self, failures: int, now: datetime, deadline: datetime) -> datetime:
-        """When to try again after so many failures; each pause is twice the one before it."""
+        """Returns the time of the next try after so many failures; each pause is twice the one before."""
         doubled = self.first_seconds * 2.0 ** min(failures - 1, 32)
         return _not_past_last_call(now, min(doubled, self.longest_seconds), deadline)
 
     def after_hold(self, now: datetime, deadline: datetime) -> datetime:
-        """When to look again at what waits for a person, or for an answer."""
+        """Returns the time of the next look at a report that waits for a person, or for an answer."""
         return _not_past_last_call(now, self.longest_seconds, deadline)
 
     def after_quiet(self, now: datetime, deadline: datetime) -> datetime:
-        """When to look again whether a quiet day still is one."""
+        """Returns the time of the next look at a quiet day."""
         return _not_past_last_call(now, min(_QUIET_PAUSE_SECONDS, self.longest_seconds), deadline)
 
 

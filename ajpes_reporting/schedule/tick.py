@@ -103,7 +103,7 @@ def note_due(duty: ProviderSchedule) -> None:
 
 
 def open_jobs(duty: ProviderSchedule) -> list[Job]:
-    """What is due, not settled, and to be tried now, the oldest deadline first.
+    """Returns the jobs that are due, not settled, and to be tried now, the oldest deadline first.
 
     A day that was quiet stays open until it is due: an event may still come. What was refused
     waits for a correction; what was delivered, for its answer.
