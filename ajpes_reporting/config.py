@@ -104,7 +104,7 @@ class CalendarSection(Section):
 
 
 class ScheduleSection(Section):
-    """When what is done by itself. Each kind of report adds when it starts, such as `nodurs_start`."""
+    """`[schedule]`: the unattended work. Each kind of report adds its start, such as `nodurs_start`."""
 
     reports: tuple[str, ...] = ()
     every_seconds: float = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
@@ -115,7 +115,7 @@ class ScheduleSection(Section):
     longest_run_seconds: float = Field(default=3600, ge=60, le=86_400, allow_inf_nan=False)
 
     def start(self, kind: ReportKind) -> time | None:
-        """When a report is started, in Ljubljana; nothing if the schedule leaves it to somebody else."""
+        """Returns the start of a report, in Ljubljana; None if the schedule leaves it to somebody else."""
         found: time = getattr(self, _start_of(kind))
         return found if kind.name in self.reports else None
 
@@ -290,7 +290,7 @@ class Workspace:
             ) from None
 
     def path_if_set(self, text: str | None) -> Path | None:
-        """The same for a setting that may be left out."""
+        """Returns the path in a setting that may be left out; None if it is."""
         return self.path(text) if text else None
 
     def database_url(self) -> str:
@@ -301,7 +301,7 @@ class Workspace:
         return None if url is None else self._absolute_url("ledger.url", url)
 
     def secret(self, key: str, reference: str) -> str:
-        """What a secret's reference points at. Raises `ConfigurationError`, naming the setting `key`."""
+        """Returns the secret of a reference. Raises `ConfigurationError`, naming the setting `key`."""
         kind, _colon, rest = reference.partition(":")
         if kind == "env":
             value = os.environ.get(rest)
@@ -409,7 +409,7 @@ def open_workspaces(folder: Path) -> list[Workspace]:
 
 
 def workspace_folders(folder: Path) -> list[Path]:
-    """Where these workspaces lie. Raises `ConfigurationError` if the list is none."""
+    """Returns the folders of these workspaces. Raises `ConfigurationError` if the list is none."""
     return [folder / name for name in _listed_workspaces(folder)] or [folder]
 
 

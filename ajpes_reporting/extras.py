@@ -1,4 +1,4 @@
-"""What a bank may leave out: the packages of the extras, and what is said where one is missing."""
+"""The packages of the extras, which a bank may leave out, and the message where one is missing."""
 
 from __future__ import annotations
 

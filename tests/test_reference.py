@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 COMMAND = re.compile(r"^python (-m pdoc .*) -o build/api ajpes_reporting (.*)$", re.MULTILINE)
@@ -36,3 +41,23 @@ def test_the_reference_is_made_by_the_command_that_is_shown(
     assert [line for line in warnings if not any(text in line for text in ONLY_FOR_TYPE_CHECKERS)] == []
     page = (tmp_path / "ajpes_reporting" / "domain" / "outcomes.html").read_text(encoding="utf-8")
     assert "Provably nothing arrived" in page
+
+
+# Openings that leave out what something is, or whose subject the reader has to guess.
+ROUNDABOUT = re.compile(
+    r"(What(ever)?|Who(ever)?|How|Where|When|Which|It|Its|The same|All that|Nothing|None of)\b"
+)
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Every docstring of the package, with its place."""
+    for path in sorted((ROOT / "ajpes_reporting").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+                yield place, ast.get_docstring(node) or ""
+
+
+def test_a_docstring_begins_with_a_verb_or_a_noun() -> None:
+    """A newcomer reads first what something is or does, and never has to guess the subject."""
+    assert [place for place, text in docstrings() if ROUNDABOUT.match(text)] == []

@@ -1,4 +1,4 @@
-"""Everything that commands share: the workspace, where output goes, and how things look."""
+"""The common part of all commands: the workspace, the output, and its look."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Session:
         return workspace
 
     def workspace_if_any(self) -> Workspace | None:
-        """The same, or None where there is no workspace; raises only for wrong settings."""
+        """Returns the workspace if there is one; without one, only wrong settings raise."""
         from ajpes_reporting.config import SETTINGS_FILE
 
         return self.workspace() if (self.folder / SETTINGS_FILE).exists() else None

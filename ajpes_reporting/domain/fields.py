@@ -43,7 +43,7 @@ class Violation(NamedTuple):
 
 
 class Type(Enum):
-    """How a field is read from text; an amount is in cents."""
+    """The type of a field that is read from text; an amount is in cents."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -54,7 +54,7 @@ class Type(Enum):
 
 
 class Format(NamedTuple):
-    """How a text is written: as a pattern and, for the operator, in words."""
+    """The form of a text: as a pattern and, for the operator, in words."""
 
     shortest: int
     longest: int
@@ -99,7 +99,7 @@ class Texts:
         self._names = [field.names[-1] for field, _form in formats]
 
     def violations(self, *values: str) -> Sequence[Violation]:
-        """What is wrong with the values, in the order of the fields; "" is a missing one."""
+        """Returns the violations of the values, in the order of the fields; "" is a missing one."""
         if self._fits(SEPARATOR.join(values)):
             return ()
         return [
@@ -109,7 +109,7 @@ class Texts:
         ]
 
     def violations_of(self, record: Any) -> Sequence[Violation]:
-        """The same of a record that has the fields as attributes; None is a missing one."""
+        """Returns the violations of a record that has the fields as attributes; None is a missing one."""
         return self.violations(*[getattr(record, name) or "" for name in self._names])
 
 
@@ -197,7 +197,7 @@ def plain_account(text: str) -> str:
 
 
 def read_account(text: str) -> str:
-    """The same of a text that a person wrote. Raises ValueError if it is no account."""
+    """Returns the account that a person wrote. Raises ValueError if the text is no account."""
     account = plain_account(text)
     if not re.fullmatch(ACCOUNT.pattern, account):
         raise ValueError(_("an account has {what}, or is written as an IBAN", what=ACCOUNT.words))

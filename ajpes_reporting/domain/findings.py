@@ -1,4 +1,4 @@
-"""What a check found: which record, which field, what is wrong, what to do."""
+"""The findings of a check: the record, the field, the fault and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about a finding; that depends on where the record lies.
+"""The remedy of a finding, which depends on where the record is.
 
 The rules say what to write. A row that is only being imported is corrected in its file. A fact
 that the ledger holds is never edited: it is cancelled, and recorded anew with the right content.

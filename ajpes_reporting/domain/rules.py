@@ -76,7 +76,7 @@ EDITION = 2
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """What differs from bank to bank, or may change with the regulation.
+    """The settings of the rules: values that differ from bank to bank, or change with the regulation.
 
     `account_prefixes`: how the provider's own accounts begin; empty: not checked.
     `change_types`: the codes that raise no warning (their list is an annex of the regulation).
@@ -126,7 +126,7 @@ class Slice(Generic[Part]):
         return rule
 
     def violations(self, part: Part, settings: RuleSettings) -> Iterator[Violation]:
-        """What the rules say about the part, whose texts have their formats."""
+        """Yields the violations of a part whose texts have their formats."""
         for rule in self.rules:
             if violation := rule(part, settings):
                 yield violation

@@ -119,7 +119,7 @@ def append(
 
 
 def _parts_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes the messages of a body tellable in another language, under a key of its own."""
+    """Returns the parts of a body's messages for other languages, under a key of their own."""
     parts = {
         key: json.loads(pack(value)) for key, value in body.items() if isinstance(value, Message) and value
     }

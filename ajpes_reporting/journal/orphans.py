@@ -61,7 +61,7 @@ class Orphan:
 
     @property
     def words(self) -> Message:
-        """Which file it is, where it was seen, and since when it was there."""
+        """Returns the name of the file, its place, and since when it was there."""
         return _("{file}, {place}, {at:moment}", file=self.file_name, place=self.place, at=self.left_at)
 
 
@@ -136,7 +136,7 @@ def archive_of(connection: Connection, provider: str) -> str | None:
 
 
 def unresolved_before(connection: Connection, provider: str, log: SentLog) -> Sequence[Row[Any]]:
-    """What is unknown of a provider whom this very archive served before the number was changed."""
+    """Returns unknown submissions of the provider that this archive served before its number changed."""
     number = log.archive()
     if number is None:
         return []

@@ -41,7 +41,7 @@ class AccountMonth:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """What stood there until it was restated; `month` is None for the account itself."""
+    """The values before a restatement; `month` is None for the account itself."""
 
     month: str | None
     before: Holder | Figures

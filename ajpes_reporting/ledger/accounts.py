@@ -1,4 +1,4 @@
-"""How staged accounts, months and postings join the ledger."""
+"""Merges staged accounts, months and postings into the ledger."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class MergeAccounts(Merge):
         return rows_new
 
     def _renew_known(self, last: int) -> int:
-        """Which months an account belongs to may change with it. Says how many have closed."""
+        """Renews known accounts, and the months that belong to them. Says how many have closed."""
         connection, compared = self._connection, _accounts_compared(self._provider, last)
         touched = _accounts_moved(compared, self._provider)
         with following(connection, self._provider, touched):
@@ -106,7 +106,7 @@ class MergeAccountMonths(Merge):
         return rows_new
 
     def _followed(self) -> AbstractContextManager[None]:
-        """Nothing follows where no month is as new as those that come in."""
+        """Renews later months after the block, unless none is as new as those that come in."""
         oldest = self._connection.scalar(select(func.min(staged_account_months.c.month)))
         last = newest_month(self._connection, self._provider)
         if oldest is None or last is None or oldest > last:

@@ -1,4 +1,4 @@
-"""How the ledger lets somebody write down what it did, in the same transaction."""
+"""The hook by which the ledger lets somebody record its changes, in the same transaction."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def kept_out(connection: Connection, provider: str) -> Iterator[Finding]:
-    """What is wrong with the staged events that the ledger did not take, though it does not know them.
+    """Yields findings about staged events that the ledger did not take, though it does not know them.
 
     They are second cancellations of one event: it has no place for them. Raises `AjpesReportingError` if
     any is not: nothing may go missing.
@@ -58,7 +58,7 @@ def kept_out(connection: Connection, provider: str) -> Iterator[Finding]:
 
 
 def wrong_cancellations(connection: Connection, last_event: int, now: datetime) -> Iterator[Finding]:
-    """What is wrong with the cancellations among the events that were added after `last_event`."""
+    """Yields findings about the cancellations among the events that were added after `last_event`."""
     for row in connection.execute(_with_targets(last_event, now)).mappings():
         cancellation = event_of(row, "own ")
         target = None if row["target id"] is None else event_of(row, "target ")

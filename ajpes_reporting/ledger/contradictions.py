@@ -30,7 +30,7 @@ _KEEP_ONE = _("keep the one of the two rows that is right")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is compared with what, and how it is called.
+    """A comparison of two tables, with its name.
 
     `joined` joins each row of `staged` with the row of the ledger that has its key; `pairs` gives
     the staged and the stored column of every field; `is_new` tells whether the stored row came
@@ -73,7 +73,7 @@ def contradictions(connection: Connection, comparison: Comparison) -> Iterator[F
 
 
 def restated(connection: Connection, comparison: Comparison) -> Iterator[Restated]:
-    """The same fields where their rows are to take the place of what they contradict."""
+    """Yields the fields of rows that are to take the place of those that they contradict."""
     for row, field, here, there in _differing(connection, comparison):
         if not row["is new"]:
             yield Restated(comparison.record(row), field, _plain(there), _plain(here))

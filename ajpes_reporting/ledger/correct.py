@@ -176,7 +176,7 @@ def _rows(
 
 
 def _with_its_day(wrong: Event, replace: Mapping[str, str]) -> Mapping[str, str]:
-    """Who types the wrong year into the time of recording has it in the change date, too."""
+    """Corrects the change date with the time of recording: a wrong year is in both."""
     if "recorded_at" in replace and wrong.recorded_as.startswith(wrong.change_date.isoformat()):
         return {"change_date": replace["recorded_at"][:10], **replace}
     return replace

@@ -121,7 +121,7 @@ def _lines(path: Path) -> Generator[str, None, None]:
 
 
 def _require_file(path: Path) -> None:
-    """It is read more than once, and to its end: neither is possible with a pipe or a device."""
+    """Refuses a pipe or a device: the file is read more than once, and to its end."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         message = _("{path} cannot be read: it is a folder.", path=str(path))

@@ -1,4 +1,4 @@
-"""Which edition of the rules facts were checked by; see `domain.rules.RuleSettings.edition`."""
+"""The editions of the rules that facts were checked by; see `domain.rules.RuleSettings.edition`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How staged events join the ledger: their debtors and obligations first, then the events.
+"""Merges staged events into the ledger: their debtors and obligations first, then the events.
 
 Everything runs in the database, over all rows at once; what comes back are counts and whatever
 is wrong.
@@ -159,7 +159,7 @@ def _add_events(connection: Connection) -> int:
 
 
 def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
-    """All that are new have keys from `first` on, unless the sequence of the keys lags behind them."""
+    """Lists new events as pending: their keys begin at `first`, unless the sequence lags behind them."""
     added = select(events.c.id).where(events.c.id.between(first, newest(connection, events)))
     if rows_changed(connection, insert(pending_events).from_select(["event"], added)) != rows_new:
         raise AjpesReportingError(
@@ -169,7 +169,7 @@ def _add_pending(connection: Connection, first: int, rows_new: int) -> None:
 
 
 def _ahead(connection: Connection, first: int, now: datetime) -> Iterator[Finding]:
-    """What is wrong with the times of the events from this key on; what the ledger knows already stands."""
+    """Yields findings about the times of the events from this key on; known events are left alone."""
     latest = now + CLOCK_TOLERANCE
     place = (
         select(func.min(staged_events.c.line))

@@ -41,7 +41,7 @@ _REMEDY = _("correct the rows and import the file again; what of it the ledger k
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """What a file brought. `kind` is "events", "accounts", "account_months" or "postings".
+    """The result of importing a file. `kind` is "events", "accounts", "account_months" or "postings".
 
     Known rows were in the ledger already, or earlier in the file, with the same content.
     `warnings` are the first of `warning_count`, `restated` the first fields of what was restated.

@@ -1,4 +1,4 @@
-"""What an import finds on its way: enough of it to act on, never so much that it fills memory."""
+"""The findings of an import: enough to act on, never so many that they fill memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from: its name in messages, what to do when it is refused, and when it is read.
+    """The source of rows: its name in messages, the remedy when it is refused, and the time of reading.
 
     `has_lines`: the places of its rows are lines that a person can look up.
     """

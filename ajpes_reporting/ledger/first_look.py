@@ -69,7 +69,7 @@ class FirstLook:
         return tuple(staged)
 
     def _look_at(self, part: Slice[Any]) -> Look:
-        """How the slice is looked at: by its columns, whatever its rules are."""
+        """Returns the look at a slice: by its columns, whatever its rules are."""
         types = [column.type for column in part.columns]
         if types == [Type.CENTS]:
             return self._look_at_amount(part)
@@ -136,7 +136,7 @@ class FirstLook:
         return look
 
     def _ask_about_hour(self, part: Slice[Any], read: Reading, written: str) -> str | None:
-        """How the database takes the beginning of this hour, written without its minutes and seconds.
+        """Returns the beginning of this hour as the database takes it, without minutes and seconds.
 
         None if an event of this hour may be wrong, or the hour is not one in UTC.
         """
@@ -158,7 +158,7 @@ class FirstLook:
 
 
 class _Answers(dict[_Asked, _Answer]):
-    """What was answered when it was first asked; beyond so many answers, they are gathered anew."""
+    """The answers given before; beyond so many, they are gathered anew."""
 
     def __init__(self, most: int, ask: Callable[[_Asked], _Answer]) -> None:
         self._most = most
@@ -172,7 +172,7 @@ class _Answers(dict[_Asked, _Answer]):
 
 
 def _texts_of(part: Slice[Any]) -> Callable[[Sequence[str]], Any]:
-    """What takes the texts of the slice out of a row."""
+    """Returns a function that takes the texts of the slice out of a row."""
     return itemgetter(*(EVENT_ROW.index(column) for column in part.columns))
 
 

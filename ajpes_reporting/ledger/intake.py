@@ -53,7 +53,7 @@ _MERGES: dict[Kind, type[Merge]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a source: `warnings` are the first of `warning_count`, `restated` the first fields.
+    """The fate of a source: `warnings` are the first of `warning_count`, `restated` the first fields.
 
     `renamed`: so many obligations are reported under another spelling of their debtor's name from now on.
     """
@@ -160,7 +160,7 @@ def _outlast(thread: ThreadPoolExecutor) -> None:
 
 
 class _Batch(NamedTuple):
-    """How many rows were read, and what is wrong with them, each with its place."""
+    """The number of rows that were read, and the findings about them, each with its place."""
 
     rows: int
     findings: list[tuple[Sequence[Finding], int | None]]
@@ -180,7 +180,7 @@ def _read(reader: Reader, lines: Iterable[Line | Finding]) -> _Batch:
 
 
 def _ready(connection: Connection, reader: Reader) -> list[Callable[[], object]]:
-    """What the reader has gathered, to be loaded; it begins anew."""
+    """Returns loads of the rows that the reader has gathered; the reader begins anew."""
     loads = [loading(connection, table, rows) for table, rows in reader.ready.items()]
     for rows in reader.ready.values():
         rows.clear()

@@ -1,4 +1,4 @@
-"""How the rows of one source join the ledger, set by set in the database."""
+"""Merges the rows of one source into the ledger, set by set in the database."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turnover:
-    """What postings add to one account in one month, "2026-11"; debits are given without their sign.
+    """The turnover of postings on one account in one month, "2026-11"; debits have no sign.
 
     `counts` is false where the month was imported: it is reported as it was, whatever is posted.
     """
@@ -39,7 +39,7 @@ def posted_cents(connection: Connection, provider: str, posting_id: str) -> int 
 
 
 def turnover_since(connection: Connection, provider: str, newest: int) -> list[Turnover]:
-    """What the postings after `newest` add, by account and month."""
+    """Returns the turnover of the postings after `newest`, by account and month."""
     amount = postings.c.amount_cents
     year, month = (extract(part, postings.c.booked_on) for part in ("year", "month"))
     rows = connection.execute(

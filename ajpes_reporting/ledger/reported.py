@@ -1,4 +1,4 @@
-"""What monthly reports said of an account, where the ledger says something else by now.
+"""The figures that monthly reports gave for an account, where the ledger has others by now.
 
 A million rows of a report are not kept twice: of most accounts the ledger still says what was reported. What
 it moves away from is noted as it moves (see `later_months`), so that the cost follows the change.
@@ -107,7 +107,7 @@ def stream_differences(
     month: str | None = None,
     most: int | None = None,
 ) -> Iterator[Difference]:
-    """The same one by one, however many they are, while the transaction lasts."""
+    """Yields the differences one by one, however many they are, while the transaction lasts."""
     found = _differing(provider, amounts, month)
     statement = select(found).order_by(found.c.month, found.c.account).limit(most)
     with connection.execute(statement, execution_options={"yield_per": _ROWS_AT_A_TIME}) as rows:

@@ -232,5 +232,5 @@ _ID_OF_EVENT = Texts(FIELDS["event_id"])
 
 
 def _unreadable(record: str, columns: Sequence[Field], texts: Sequence[str]) -> Sequence[Finding]:
-    """What is wrong with the texts of a row that are no values."""
+    """Returns findings about texts of a row that are no values."""
     return [violation.of(record) for violation in values.unreadable(columns, texts)]

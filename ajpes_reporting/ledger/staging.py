@@ -1,4 +1,4 @@
-"""Where rows wait until all of them are known to be right.
+"""The tables in which rows wait until all of them are known to be right.
 
 Temporary tables of the transaction. They take the rows of a batch by the fastest way that the
 database has, and the comparisons run over them set by set.
@@ -144,7 +144,7 @@ def staging(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
 
 
 def loading(connection: Connection, table: Table, rows: Sequence[Staged]) -> Callable[[], object]:
-    """What adds the rows in bulk when it is called; what needs no connection for it is done before."""
+    """Returns a function that adds the rows in bulk; the work without a connection is done before."""
     if connection.dialect.name == "postgresql":
         return partial(_copy, connection, table, _copied(rows))
     columns = ", ".join(table.columns.keys())
@@ -212,7 +212,7 @@ def newest(connection: Connection, table: Table) -> int:
 
 
 def instant_text(connection: Connection) -> Callable[[datetime], str]:
-    """How the database takes a moment (in UTC) as text."""
+    """Returns a function that writes a moment (in UTC) as the database takes it."""
     if connection.dialect.name == "postgresql":
         return datetime.isoformat
     return lambda moment: moment.replace(tzinfo=None).isoformat(" ", "microseconds")

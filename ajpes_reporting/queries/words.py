@@ -73,6 +73,6 @@ def _ago(span: timedelta) -> Message:
 
 
 def _lengths(span: timedelta) -> tuple[int, int, int]:
-    """So many minutes, hours or days, each rounded down."""
+    """Returns a length in minutes, hours and days, each rounded down."""
     minutes = int(span.total_seconds() // 60)
     return minutes, minutes // 60, minutes // 1440

@@ -21,7 +21,7 @@ _RECORDS = frozenset({"Ident", "Napaka"})
 
 
 class Tally:
-    """What an answer comes to, as far as it has been read."""
+    """The tally of an answer, as far as it has been read."""
 
     def __init__(self) -> None:
         self.head: AnswerHead | None = None

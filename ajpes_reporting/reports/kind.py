@@ -1,4 +1,4 @@
-"""What a kind of report is made of. A new report is one folder and one line in the registry."""
+"""The parts of a kind of report. A new report is one folder and one line in the registry."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ReportSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which report is wanted, for whom, and how it is to be written.
+    """The report that is wanted: of which period, for whom, and in which form.
 
     `cutoff` is the last moment whose records count.
     """
@@ -64,13 +64,13 @@ class Request:
 
     @property
     def amounts(self) -> Amounts:
-        """How amounts are written."""
+        """The form of amounts."""
         return self.settings.amounts
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What goes into a report: its totals first, for the head of the file, then its rows.
+    """The content of a report: its totals first, for the head of the file, then its rows.
 
     `totals` are the attributes of `Ident` as they will be written. `rows` and `findings`, what the
     rules say about them, can be read once, within the transaction that made the selection.
@@ -131,13 +131,13 @@ class FileRules:
 
     @property
     def record_count(self) -> int:
-        """How many records were seen."""
+        """The number of records seen so far."""
         return 0
 
 
 @dataclass(frozen=True, slots=True)
 class FileRuleSettings:
-    """What the rules over a file need to know."""
+    """The settings of the rules over a file."""
 
     amounts: Amounts
     rules: RuleSettings = field(default_factory=RuleSettings)

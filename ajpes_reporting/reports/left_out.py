@@ -1,4 +1,4 @@
-"""What a report leaves out although AJPES does not know it yet, for people and programs to be told."""
+"""The obligations that a report leaves out although AJPES does not know them yet."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """All that a report leaves out."""
+    """Everything that a report leaves out."""
 
     held_back: HeldBack | None = None
     excluded: tuple[Excluded, ...] = ()
@@ -68,7 +68,7 @@ class LeftOut:
         return self.held_back is not None or any(item.events for item in self.excluded)
 
     def notes(self) -> Iterator[Finding]:
-        """The same as findings, which go with the report and stay with it."""
+        """Yields the same as findings, which go with the report and stay with it."""
         if self.held_back is not None:
             yield _held_back(self.held_back)
         for item in self.excluded:

@@ -102,7 +102,7 @@ def amount_column(cents: ColumnElement[int], amounts: Amounts) -> ColumnElement[
 
 
 def amount_writer(amounts: Amounts) -> Callable[[int], str]:
-    """How amounts are written: cents with a decimal point, or the whole number as it is.
+    """Returns a writer of amounts: cents with a decimal point, or the whole number as it is.
 
     For "euros" the amounts must have been rounded already.
     """

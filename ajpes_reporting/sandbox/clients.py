@@ -36,7 +36,7 @@ class Client:
 
     @property
     def certificate(self) -> bytes:
-        """Its certificate, as it comes in a handshake (DER)."""
+        """The client's certificate, as it comes in a handshake (DER)."""
         return ssl.PEM_cert_to_DER_cert(self.keys.client_certificate.read_text())
 
     def is_named(self, number: str, username: str) -> bool:

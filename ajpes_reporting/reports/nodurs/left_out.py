@@ -1,4 +1,4 @@
-"""What a NODURS report leaves out: what was recorded after its cutoff, and what a person keeps out.
+"""The part that a NODURS report leaves out: events after its cutoff, and excluded obligations.
 
 An event that AJPES knows, or may know, is never left out, whatever its time of recording: AJPES
 refuses an obligation of which it misses one.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def left_out(connection: Connection, provider: str, cutoff: datetime, now: datetime) -> LeftOut:
-    """All that a report with this cutoff leaves out at this moment."""
+    """Returns everything that a report with this cutoff leaves out at this moment."""
     return LeftOut(held_back(connection, provider, cutoff, now), excluded(connection, provider))
 
 
@@ -38,7 +38,7 @@ def is_excluded(provider: str) -> ColumnElement[bool]:
 
 
 def held_back(connection: Connection, provider: str, cutoff: datetime, now: datetime) -> HeldBack | None:
-    """What a cutoff keeps out of a report; nothing in most cases."""
+    """Returns the events that a cutoff keeps out of a report, counted; None in most cases."""
     waiting = _waiting(provider, cutoff).subquery("waiting")
     total = connection.execute(
         select(func.coalesce(func.sum(waiting.c.waiting), 0), func.count(), func.max(waiting.c.until))
@@ -66,7 +66,7 @@ def excluded(connection: Connection, provider: str) -> tuple[Excluded, ...]:
 
 
 def _pending(connection: Connection, obligation: int) -> int:
-    """How many events of one obligation AJPES has not accepted."""
+    """Counts the events of one obligation that AJPES has not accepted."""
     of_it = events.join(pending_events, pending_events.c.event == events.c.id)
     count = select(func.count()).select_from(of_it).where(events.c.obligation == obligation)
     return connection.scalar(count) or 0

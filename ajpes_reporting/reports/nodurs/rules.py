@@ -196,7 +196,7 @@ def check_obligation(
     ours: bool,
     whole: bool = True,
 ) -> Iterator[Finding]:
-    """What the rules say about an obligation and its events, in their order.
+    """Yields the findings about an obligation and its events, in their order.
 
     With `ours` errors come with the way to mend them in the ledger. A history that is not `whole` is
     not compared within itself.

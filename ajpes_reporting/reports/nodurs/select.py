@@ -1,4 +1,4 @@
-"""What goes into a NODURS report: every changed obligation, with its whole history.
+"""Selects the content of a NODURS report: every changed obligation, with its whole history.
 
 Changed is an obligation with an event that AJPES has not accepted yet (instruction, section 2.2:
 all records of an obligation are sent when one of them is new). Dates play no part in that: an
@@ -159,7 +159,7 @@ def _choose(connection: Connection, request: Request) -> tuple[Goes, tuple[int, 
 
 
 def _sums(connection: Connection, request: Request, goes: Goes) -> tuple[int, ...]:
-    """What `_totals` says. Raises ChecksRefused where SQLite cannot even add the amounts up."""
+    """Returns the values of `_totals`. Raises ChecksRefused where SQLite cannot even add the amounts up."""
     try:
         return tuple(map(int, connection.execute(_totals(request, goes)).one()))
     except OperationalError as error:
@@ -169,7 +169,7 @@ def _sums(connection: Connection, request: Request, goes: Goes) -> tuple[int, ..
 
 
 def _left_out(connection: Connection, request: Request, goes: Goes) -> LeftOut:
-    """What is held back has been met on the way, or there is nothing."""
+    """Returns the part that is left out; events held back have been met on the way."""
     is_met = goes is not _ALL
     held = held_back(connection, request.provider, request.cutoff, request.prepared_at) if is_met else None
     return LeftOut(held, excluded(connection, request.provider))
@@ -211,7 +211,7 @@ def withdrawn(provider: str) -> Select[Any]:
 
 
 def _kept_out(request: Request) -> Select[Any]:
-    """What of the changed obligations does not go: what is held back, and what never was."""
+    """Selects the events of changed obligations that are not sent: held back, or withdrawn."""
     return (
         select(events.c.id)
         .select_from(changed.join(events, events.c.obligation == changed.c.obligation))
@@ -220,8 +220,11 @@ def _kept_out(request: Request) -> Select[Any]:
 
 
 def _totals(request: Request, goes: Goes) -> Select[Any]:
-    """How many events, their amounts, how many facts the rules have to be asked about again, and how many
-    events were recorded after the cutoff."""
+    """Selects the number of events, their sum, and the numbers of remarked facts and of late events.
+
+    A remarked fact is one about which the rules have to be asked again; a late event was recorded after the
+    cutoff.
+    """
     return (
         select(
             func.count(),
@@ -332,7 +335,7 @@ def _attribute(column: Field, name: str, request: Request) -> ColumnElement[Any]
 
 
 def _remarks(connection: Connection, request: Request, goes: Goes) -> Iterator[Finding]:
-    """What the rules say about the obligations that have such a fact, each with its whole history."""
+    """Yields the findings about the obligations that have such a fact, each with its whole history."""
     rows = connection.execute(
         select(
             events,

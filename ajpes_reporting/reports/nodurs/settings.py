@@ -8,7 +8,7 @@ from ajpes_reporting.reports.kind import ReportSettings
 
 
 class NodursSettings(ReportSettings):
-    """How NODURS is written, and what is usual for it.
+    """`[nodurs]`: the form of the report, and its usual volume.
 
     `debtor_name`: a debtor is called as each obligation has it, or by one name, that of the newest event.
     Above `sftp_above_bytes` a file goes first by the way for large ones.

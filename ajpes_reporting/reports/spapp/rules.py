@@ -126,7 +126,7 @@ def is_unbalanced(this: FromClause, before: FromClause) -> ColumnElement[bool]:
 def balance_findings(
     connection: Connection, request: Request, unbalanced: Select[tuple[str]]
 ) -> tuple[Finding, ...]:
-    """What is wrong with accounts whose opening balance, credit and debit do not give the closing balance.
+    """Yields findings about accounts whose opening balance and turnover do not give the closing balance.
 
     `unbalanced` selects their numbers; see `is_unbalanced`. The file has no opening balances, so this one
     rule looks into the ledger.

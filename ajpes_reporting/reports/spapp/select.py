@@ -1,4 +1,4 @@
-"""What goes into a SPAPP report: every account that was open in the month, in whole euros.
+"""Selects the content of a SPAPP report: every account that was open in the month, in whole euros.
 
 An account closed during the month is still in; one without turnover is in with zeros and with the
 last balance that is known (section 3.2 of the instruction).

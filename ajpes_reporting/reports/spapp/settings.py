@@ -9,7 +9,7 @@ from ajpes_reporting.reports.kind import ReportSettings
 
 
 class SpappSettings(ReportSettings):
-    """How SPAPP is written, and what is usual for it: nearly the same accounts each month."""
+    """`[spapp]`: the form of the report, and its usual volume: nearly the same accounts each month."""
 
     amounts: Amounts = "euros"
     volume_factor: float = Field(default=2.0, ge=0, allow_inf_nan=False)

@@ -26,7 +26,7 @@ def _as_written(answer: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Everything that a style may change; as it stands, the authority is as its siblings are.
+    """The parts that a style may change; without changes, the authority is as its siblings are.
 
     `names` are those that were asked for. `form` is "qualified" or "unqualified", `deviation` changes an
     answer before it is put into the result, `quirks` is what the exchange server does all the time, and

@@ -51,7 +51,7 @@ def _keep_accounts() -> None:
 
 
 def _keep_account_months() -> None:
-    """What was summed up from postings may be renewed; what the bank gave may not."""
+    """Lets sums of postings be renewed, and never a row of the bank."""
     append_only.keep(
         "account_months",
         (("id",), ("account", "month")),

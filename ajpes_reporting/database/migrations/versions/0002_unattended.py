@@ -1,4 +1,4 @@
-"""What running unattended needs: hand-over and holds, tries, alarms, chores, purged files."""
+"""Tables for unattended runs: hand-over and holds, tries, alarms, chores, purged files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a report quick: facts found right are not asked about again, and indexes."""
+"""Quick reports: facts found right are not asked about again, and indexes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to one submission is found without reading the whole audit record."""
+"""An index by which the history of one submission is found in the audit record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a large answer quick: one index less, one that is smaller, its key asked once; it stays."""
+"""Quick large answers: one index less, one that is smaller, its key asked once; it stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person keeps out of reports, what never was, and under which names debtors were reported before."""
+"""Exclusions, withdrawn events, and the former names of debtors."""
 
 from __future__ import annotations
 

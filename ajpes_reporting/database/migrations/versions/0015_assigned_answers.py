@@ -1,4 +1,4 @@
-"""What an answer that was set aside says it is about, so that a person is told where it may belong."""
+"""Report and period of an answer that was set aside, so that a person sees where it may belong."""
 
 from __future__ import annotations
 
