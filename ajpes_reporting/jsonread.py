@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from ajpes_reporting.i18n import _
+
 # Where Python refuses to make a number of so many digits (4,300 by default, 640 at least), ijson 3.6 takes
 # the refusal for a result, and the whole process down with it.
 _MOST_DIGITS = 600
@@ -15,7 +17,8 @@ class LongNumber(ValueError):
     """A document holds more digits in a row than any number of ours has."""
 
     def __init__(self) -> None:
-        super().__init__(f"it holds a number of {_MOST_DIGITS} digits or more")
+        self.reason = _("it holds a number of {digits} digits or more", digits=_MOST_DIGITS)
+        super().__init__(self.reason)
 
 
 class Source(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.i18n import _
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,11 +25,13 @@ def decode(content: bytes) -> str:
     a secret.
     """
     if content.startswith(_UTF_16) or b"\0" in content:
-        raise ValueError("it is UTF-16 and not UTF-8 text, as an editor of Windows saves it (“Unicode”)")
+        raise ValueError(_("it is UTF-16 and not UTF-8 text, as an editor of Windows saves it (“Unicode”)"))
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"it is not UTF-8 text, in line {line} (“ANSI” in an editor of Windows?)") from None
+        raise ValueError(
+            _("it is not UTF-8 text, in line {line} (“ANSI” in an editor of Windows?)", line=line)
+        ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

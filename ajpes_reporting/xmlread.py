@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lxml import etree
 
+from ajpes_reporting.i18n import _
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -286,8 +288,12 @@ class _Pieces:
         """Raises `UnreadableXml` if nothing has come of the blocks before."""
         if self._unused_bytes > _LONGEST_PIECE_BYTES:
             raise UnreadableXml(
-                f"it has more than {_LONGEST_PIECE_BYTES:,} bytes without a tag, or within one,"
-                " which these files never have"
+                _(
+                    "it has more than {count:count} bytes without a tag, or within one, which these "
+                    "files never "
+                    "have",
+                    count=_LONGEST_PIECE_BYTES,
+                )
             )
         block = self._source.read(size)
         self._unused_bytes += len(block)
@@ -374,7 +380,7 @@ def _first_element(file: BinaryIO) -> Element:
     if broken is not None:
         raise broken
     parser.close()  # says what is missing
-    raise UnreadableXml("it has no root element")
+    raise UnreadableXml(_("it has no root element"))
 
 
 def _guarded(
@@ -402,7 +408,7 @@ def _guarded(
             _refuse_faults(parser.error_log, children)
         depth += 1 if event == "start" else -1
         if depth > _DEEPEST:
-            raise UnreadableXml(f"its elements lie more than {_DEEPEST} deep in one another")
+            raise UnreadableXml(_("its elements lie more than {depth} deep in one another", depth=_DEEPEST))
         if event in events:
             yield event, element
         if depth == 1 and event == "end":
@@ -475,7 +481,7 @@ class _LooseRecords:
         local = _lower(name)
         self._path.append(local)
         if len(self._path) > _DEEPEST:
-            raise UnreadableXml(f"its elements lie more than {_DEEPEST} deep in one another")
+            raise UnreadableXml(_("its elements lie more than {depth} deep in one another", depth=_DEEPEST))
         if local in self._wanted:
             self._end_value()
             self._open.append(LooseRecord(local, []))
@@ -542,7 +548,7 @@ def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXm
         return UnreadableXml(_reason(error), error.lineno or 0)
     if isinstance(error, OSError):
         return UnreadableXml(error.strerror or str(error))
-    return UnreadableXml("its bytes are not what its encoding says")
+    return UnreadableXml(_("its bytes are not what its encoding says"))
 
 
 def _reason(error: etree.XMLSyntaxError) -> str:
@@ -551,14 +557,16 @@ def _reason(error: etree.XMLSyntaxError) -> str:
     if error.code in _SCHEMA_CODES:  # a fault against the schema came before, and says less
         parsing = error.error_log.filter_domains(etree.ErrorDomains.PARSER)
         told = parsing[-1].message.strip() if parsing else told
-    message = _PLACE.sub("", told or "it is empty")
+    if not told:
+        return _("it is empty")
+    message = _PLACE.sub("", told)
     as_bytes = _AS_BYTES.fullmatch(message)
     return as_bytes[2] if as_bytes else message
 
 
 def _refuse_doctype(root: Element) -> None:
     if root.getroottree().docinfo.internalDTD is not None:
-        raise UnreadableXml("it has a DOCTYPE, which these files never have")
+        raise UnreadableXml(_("it has a DOCTYPE, which these files never have"))
 
 
 def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
@@ -573,5 +581,9 @@ def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
         raise SchemaBroken(broken[0].message, sound)
     if len(log) > _MOST_FAULTS:
         raise UnreadableXml(
-            f"it has more than {_MOST_FAULTS} things that a parser warns of: {log[0].message}"
+            _(
+                "it has more than {count} things that a parser warns of: {first}",
+                count=_MOST_FAULTS,
+                first=log[0].message,
+            )
         )

@@ -20,6 +20,7 @@ from lxml import etree
 
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import record_name
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.xmlread import Element, attributes, forget, load_schema, local_name, stream
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import xmlschema
+
+WHOLE_FILE = _("the whole file")
+"""What a finding is about that no record can be named for."""
 
 MOST_EXPLAINED = 100
 """As many places are named in one file."""
@@ -36,6 +40,7 @@ _MOST_LOOKED_AT = 40_000
 _LARGEST_EXPLAINED = 4_000
 _MOST_ATTRIBUTES = 30  # no schema of ours knows more than nine
 _IDENT_AND_CHILD = 2
+_HEAD = _("the head of the file")
 _NAMESPACE = re.compile(r"\{[^{}]*:[^{}]*\}")  # {http://…}, and not the {7} of a pattern
 _LONGEST = 300
 
@@ -126,9 +131,14 @@ def _beyond_measure(element: Element, schema_path: Path) -> Finding | None:
     """The one element that would cost as much as all others together."""
     name = _readable(local_name(element))
     if (count := len(element.attrib)) > _MOST_ATTRIBUTES:
-        message = f"element {name} has {count:,} attributes, its schema knows {_known(name, schema_path)}"
+        message = _(
+            "element {name} has {count:count} attributes, its schema knows {known}",
+            name=name,
+            count=count,
+            known=_known(name, schema_path),
+        )
     elif (count := len(element.nsmap)) > _MOST_ATTRIBUTES:
-        message = f"element {name} stands within {count:,} namespaces"
+        message = _("element {name} stands within {count:count} namespaces", name=name, count=count)
     else:
         return None
     return replace(plain_finding(message), record=_record(element), field=name)
@@ -194,11 +204,11 @@ def _finding(error: xmlschema.XMLSchemaValidationError) -> Finding:
     attribute = _attribute_of(error)
     return Finding(
         severity=Severity.ERROR,
-        record=_record(element) if hasattr(element, "getparent") else "the whole file",
+        record=_record(element) if hasattr(element, "getparent") else WHOLE_FILE,
         field=attribute or name,
         rule="schema",
-        message=_reason(error),
-        remedy="correct it where the file is made",
+        message=_told(error.reason or str(error)),
+        remedy=_("correct it where the file is made"),
         location=f"{name}/{attribute}" if attribute else name,
         line=getattr(element, "sourceline", None),
     )
@@ -214,24 +224,24 @@ def _record(element: Any) -> str:
             case "Blok":
                 return record_name(element.get("id", ""))
             case "Tr" | "Pi":
-                return f"account {record_name(element.get('rn', ''))}"
+                return _("account {account}", account=record_name(element.get("rn", "")))
             case "Dolznik":
-                return f"debtor {record_name(element.get('davcna', ''))}"
+                return _("debtor {debtor}", debtor=record_name(element.get("davcna", "")))
             case "Napaka":
                 return _answered_record(element)
             case "Ident":
-                return "the head of the file"
+                return _HEAD
         element = parent
-    return "the whole file"
+    return WHOLE_FILE
 
 
 def _answered_record(row: Any) -> str:
     """Returns the name of the record that a row of an answer is about."""
     if row.get("racun"):
-        return f"the row about account {record_name(row.get('racun'))}"
+        return _("the row about account {account}", account=record_name(row.get("racun")))
     if row.get("blokId"):
-        return f"the row about {record_name(row.get('blokId'), row.get('dogId'))}"
-    return "a row about no record"
+        return _("the row about {record}", record=record_name(row.get("blokId"), row.get("dogId")))
+    return _("a row about no record")
 
 
 def _attribute_of(error: xmlschema.XMLSchemaValidationError) -> str:
@@ -243,10 +253,6 @@ def _attribute_of(error: xmlschema.XMLSchemaValidationError) -> str:
     return ""
 
 
-def _reason(error: xmlschema.XMLSchemaValidationError) -> str:
-    return _readable(error.reason or str(error))
-
-
 def _readable(text: str) -> str:
     """On one line, without namespaces, and without a value of a million characters."""
     plain = _NAMESPACE.sub("", " ".join(text[: _LONGEST * 10].split()))
@@ -254,13 +260,19 @@ def _readable(text: str) -> str:
 
 
 def _too_much(child: Element) -> Finding:
-    finding = plain_finding("something in it does not follow the schema; it is too long to be looked through")
+    finding = plain_finding(
+        _("something in it does not follow the schema; it is too long to be looked through")
+    )
     return replace(finding, record=_record(child), field=_readable(local_name(child)))
 
 
 def plain_finding(verdict: str) -> Finding:
     """Returns a finding with the validator's words, where nothing more can be said."""
     return Finding(
-        Severity.ERROR, "the whole file", "", "schema", _readable(verdict),
-        "correct it where the file is made",
-    )  # fmt: skip
+        Severity.ERROR, WHOLE_FILE, "", "schema", _told(verdict), _("correct it where the file is made")
+    )
+
+
+def _told(verdict: str) -> Message:
+    """Words of our own as they are; those of a library on one line, and cut."""
+    return verdict if isinstance(verdict, Message) else Message(_readable(verdict), {})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ajpes_reporting.check.explain import explain, plain_finding
+from ajpes_reporting.check.explain import WHOLE_FILE, explain, plain_finding
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.i18n import _
 from ajpes_reporting.xmlread import (
     Element,
     Root,
@@ -68,14 +69,20 @@ def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
     try:
         root = read_root(path)
     except UnreadableXml as error:
-        raise ChecksRefused(f"{path.name} is not XML: {error.message}.", "", [_unreadable(error)]) from None
+        raise ChecksRefused(
+            _("{file} is not XML: {reason}.", file=path.name, reason=error.message), "", [_unreadable(error)]
+        ) from None
     for kind in kinds:
         if kind.root == root.local_name:
             return root, kind
-    known = ", ".join(kind.root for kind in kinds)
+    known = [kind.root for kind in kinds]
     raise ChecksRefused(
-        f"{path.name} is a {root.local_name[:40]} document; that is neither a report nor an answer.",
-        f"give a file whose first element is one of {known}",
+        _(
+            "{file} is a {root} document; that is neither a report nor an answer.",
+            file=path.name,
+            root=root.local_name[:40],
+        ),
+        _("give a file whose first element is one of {roots}", roots=known),
     )
 
 
@@ -141,23 +148,41 @@ def explained(
 
 def _unreadable(error: UnreadableXml) -> Finding:
     return Finding(
-        Severity.ERROR, "the whole file", "", "xml", f"it cannot be read as XML: {error.message}",
-        "have the file made or fetched again; half a file ends like this", line=error.line or None,
-    )  # fmt: skip
+        Severity.ERROR,
+        WHOLE_FILE,
+        "",
+        "xml",
+        _("it cannot be read as XML: {reason}", reason=error.message),
+        _("have the file made or fetched again; half a file ends like this"),
+        line=error.line or None,
+    )
 
 
 def _unforeseen(error: Exception) -> Finding:
     return Finding(
-        Severity.ERROR, "the whole file", "", "unforeseen",
-        f"it cannot be checked to its end ({type(error).__name__})",
-        "have the file made again; if it is right, show it to the makers of this program",
-    )  # fmt: skip
+        Severity.ERROR,
+        WHOLE_FILE,
+        "",
+        "unforeseen",
+        _("it cannot be checked to its end ({error})", error=type(error).__name__),
+        _("have the file made again; if it is right, show it to the makers of this program"),
+    )
 
 
 def _wrong_namespace(root: Root, kind: FileKind) -> Finding:
-    wanted = f"be {kind.namespace}" if kind.namespace else "have none"
+    namespace = root.namespace or _("missing")
+    if kind.namespace:
+        message = _(
+            "its namespace is {namespace}, it must be {wanted}", namespace=namespace, wanted=kind.namespace
+        )
+    else:
+        message = _("its namespace is {namespace}, it must have none", namespace=namespace)
     return Finding(
-        Severity.ERROR, "the whole file", "xmlns", "schema",
-        f"its namespace is {root.namespace or 'missing'}, it must {wanted}",
-        "have the file made with the right namespace", root.local_name,
-    )  # fmt: skip
+        Severity.ERROR,
+        WHOLE_FILE,
+        "xmlns",
+        "schema",
+        message,
+        _("have the file made with the right namespace"),
+        root.local_name,
+    )

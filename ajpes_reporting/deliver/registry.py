@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ajpes_reporting.deliver.sftp_way import SftpWay
 from ajpes_reporting.deliver.soap_way import SoapWay
+from ajpes_reporting.i18n import Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,9 @@ def names(report: str | None = None) -> list[str]:
     return [way.name for way in WAYS if report is None or way.carries(report)]
 
 
-def sections(chosen: Sequence[str], last: str = "or") -> str:
+def sections(chosen: Sequence[str], last: Literal["and", "or"] = "or") -> Message:
     """These ways by their sections, as words: "[soap] or [sftp]"."""
-    *first, end = [f"[{name}]" for name in chosen]
-    return f"{', '.join(first)} {last} {end}" if first else end
+    return Message(f"{{sections:{last}}}", {"sections": [f"[{name}]" for name in chosen]})
 
 
 def answers_later(name: str) -> bool:

@@ -19,6 +19,7 @@ from ajpes_reporting.domain.ports import (
     Progress,
     no_progress,
 )
+from ajpes_reporting.i18n import _, joined, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -104,8 +105,8 @@ def require_open(carriers: Sequence[Carrier]) -> None:
     if len(closed) == 1:
         raise closed[0].because
     raise ConfigurationError(
-        " ".join(f"By {way.name}: {way.because.message}" for way in closed),
-        _sentences(way.because.remedy for way in closed),
+        sentences(_("By {way}: {reason}", way=way.name, reason=way.because.message) for way in closed),
+        joined((way.because.remedy for way in closed), "; "),
     )
 
 
@@ -113,12 +114,9 @@ def _all_unreachable(failed: Sequence[tuple[Carrier, Unreachable]]) -> Unreachab
     if len(failed) == 1:
         return failed[0][1]
     return Unreachable(
-        reason=" ".join(f"By {carrier.name}: {outcome.reason}" for carrier, outcome in failed),
-        remedy=_sentences(outcome.remedy for _, outcome in failed),
-        evidence=next((outcome.evidence for _, outcome in failed if outcome.evidence), None),
+        reason=sentences(
+            _("By {way}: {reason}", way=way.name, reason=outcome.reason) for way, outcome in failed
+        ),
+        remedy=joined((outcome.remedy for _way, outcome in failed), "; "),
+        evidence=next((outcome.evidence for _way, outcome in failed if outcome.evidence), None),
     )
-
-
-def _sentences(texts: Iterable[str]) -> str:
-    """One after the other, each with its full stop, which some remedies leave out."""
-    return " ".join(f"{text.rstrip('.')}." for text in texts if text)

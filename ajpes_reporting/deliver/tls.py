@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.pem import (
     Certificate,
     NoCertificate,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _KEY_FORM = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-_NEW_ONE = "Ask the issuer for a new certificate and put it in place of this file."
+_NEW_ONE = _("ask the issuer for a new certificate and put it in place of this file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class TlsSettings:
     server_ca: Path | None = None
     setting: str = "client"
 
-    def named(self, *names: str) -> str:
-        """These settings by their full names, as words: "soap.client_certificate and soap.client_key"."""
-        return " and ".join(f"{self.setting}_{name}" for name in names)
+    def named(self, *names: str) -> list[str]:
+        """These settings by their full names: "soap.client_certificate"."""
+        return [f"{self.setting}_{name}" for name in names]
 
     @property
     def server_ca_setting(self) -> str:
@@ -99,7 +100,8 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     except ssl.SSLError as error:
         why = (error.reason or str(error)).replace("_", " ").lower()  # such as "ee key too small"
         raise ConfigurationError(
-            f"OpenSSL does not take our certificate {own.dates.path}: {why}.", _NEW_ONE
+            _("OpenSSL does not take our certificate {path}: {why}.", path=str(own.dates.path), why=why),
+            _NEW_ONE,
         ) from error
     return context
 
@@ -126,8 +128,12 @@ def _read(settings: TlsSettings) -> _Own:
     if settings.certificate is not None:
         return _read_pem(settings, settings.certificate)
     raise ConfigurationError(
-        "No client certificate is configured; the authority asks for one (instruction, section 4).",
-        f"Set {settings.named('certificate', 'key')}, or {settings.named('pkcs12')}.",
+        _("No client certificate is configured; the authority asks for one (instruction, section 4)."),
+        _(
+            "set {pem:and}, or {pkcs12}",
+            pem=settings.named("certificate", "key"),
+            pkcs12=settings.named("pkcs12"),
+        ),
     )
 
 
@@ -136,7 +142,15 @@ def _read_pem(settings: TlsSettings, path: Path) -> _Own:
     try:
         chain = [_certificate(each) for each in read_certificates(_bytes_of(path, setting))]
     except NoCertificate as error:
-        raise ConfigurationError(f"{path} {error.clause} ({setting}).", error.remedy) from error
+        raise ConfigurationError(
+            _(
+                "{path} cannot be used ({setting}): {reason}.",
+                path=str(path),
+                setting=setting,
+                reason=error.reason,
+            ),
+            error.remedy,
+        ) from error
     key_path = settings.key or path
     return _own(path, chain, key_path, _read_key(settings, key_path))
 
@@ -154,14 +168,21 @@ def _read_key(settings: TlsSettings, path: Path) -> PrivateKeyTypes:
         return read_private_key(content, settings.key_password)
     except TypeError as error:
         # cryptography's word for a password that is missing, or given without need.
-        wrong = "has no password" if settings.key_password else "is protected by a password"
+        if settings.key_password:
+            message = _("The private key {path} has no password.", path=str(path))
+        else:
+            message = _("The private key {path} is protected by a password.", path=str(path))
         raise ConfigurationError(
-            f"The private key {path} {wrong}.", f"Correct {settings.named('key_password')}."
+            message,
+            _("correct {settings:and}", settings=settings.named("key_password")),
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
-            f"The private key {path} cannot be read: no key in PEM form, or another password.",
-            f"Check {settings.named('key', 'key_password')}.",
+            _(
+                "The private key {path} cannot be read: no key in PEM form, or another password.",
+                path=str(path),
+            ),
+            _("check {settings:and}", settings=settings.named("key", "key_password")),
         ) from error
 
 
@@ -170,20 +191,24 @@ def _read_pkcs12(settings: TlsSettings, path: Path) -> _Own:
     password = settings.key_password.encode() if settings.key_password else None
     if b"-----BEGIN " in content:
         raise ConfigurationError(
-            f"{path} is PEM and not PKCS#12 ({settings.setting}_pkcs12).",
-            f"Name it in {settings.named('certificate')}, and its key in {settings.named('key')}.",
+            _("{path} is PEM and not PKCS#12 ({setting}_pkcs12).", path=str(path), setting=settings.setting),
+            _(
+                "name it in {certificate}, and its key in {key}",
+                certificate=settings.named("certificate"),
+                key=settings.named("key"),
+            ),
         )
     try:
         bundle = pkcs12.load_pkcs12(content, password)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
-            f"{path} cannot be read: no PKCS#12 file, or another password.",
-            f"Check {settings.named('pkcs12', 'key_password')}.",
+            _("{path} cannot be read: no PKCS#12 file, or another password.", path=str(path)),
+            _("check {settings:and}", settings=settings.named("pkcs12", "key_password")),
         ) from error
     if bundle.cert is None or bundle.key is None:
         raise ConfigurationError(
-            f"{path} holds no certificate with its private key.",
-            "Export it again, with the private key.",
+            _("{path} holds no certificate with its private key.", path=str(path)),
+            _("export it again, with the private key"),
         )
     chain = [bundle.cert.certificate, *(each.certificate for each in bundle.additional_certs)]
     return _own(path, chain, path, bundle.key)
@@ -196,8 +221,12 @@ def _own(path: Path, chain: list[x509.Certificate], key_path: Path, key: Private
     certificate = chain[0]
     if _public_key(certificate) != wanted:
         raise ConfigurationError(
-            f"The key {key_path} does not belong to the certificate {path}.",
-            "Give the key this certificate was issued for.",
+            _(
+                "The key {key} does not belong to the certificate {certificate}.",
+                key=str(key_path),
+                certificate=str(path),
+            ),
+            _("give the key this certificate was issued for"),
         )
     dates = CertificateDates(
         path,
@@ -219,12 +248,21 @@ def _public_key(certificate: x509.Certificate) -> bytes:
 def _check_dates(dates: CertificateDates, now: datetime) -> None:
     if now >= dates.not_after:
         raise ConfigurationError(
-            f"Our certificate {dates.path} expired on {_spoken(dates.not_after)}. Nothing was sent.", _NEW_ONE
+            _(
+                "Our certificate {path} expired on {at:moment}. Nothing was sent.",
+                path=str(dates.path),
+                at=dates.not_after,
+            ),
+            _NEW_ONE,
         )
     if now < dates.not_before:
         raise ConfigurationError(
-            f"Our certificate {dates.path} is valid only from {_spoken(dates.not_before)}. Nothing was sent.",
-            "Check the clock of this machine, or wait until then.",
+            _(
+                "Our certificate {path} is valid only from {at:moment}. Nothing was sent.",
+                path=str(dates.path),
+                at=dates.not_before,
+            ),
+            _("check the clock of this machine, or wait until then"),
         )
 
 
@@ -233,10 +271,11 @@ def _bytes_of(path: Path, setting: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror} ({setting}).",
-            "Check the path in ajpes.toml and who may read it.",
+            _(
+                "{path} cannot be read: {reason} ({setting}).",
+                path=str(path),
+                reason=error.strerror,
+                setting=setting,
+            ),
+            _("check the path in ajpes.toml and who may read it"),
         ) from error
-
-
-def _spoken(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

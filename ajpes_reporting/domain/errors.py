@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ajpes_reporting.i18n import joined, sentences
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 class AjpesReportingError(Exception):
     """A failure that is told to a person: the problem, and what to do about it.
 
-    `message` is one or more complete sentences, followed by the `details`, each on a line of its
-    own. `remedy` is an instruction without the leading "Do:", or empty where nothing can be done.
+    `summary` is one or more complete sentences; `message` is that and the `details`, each on a line of its
+    own. `remedy` is an order as it stands after "Do:", in small letters and without a full stop, or empty
+    where nothing can be done.
     """
 
     exit_code: ClassVar[int] = 1
@@ -35,8 +38,8 @@ class AjpesReportingError(Exception):
     def __init__(self, message: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         self.summary = message
         self.details = tuple(details)
-        self.message = "\n  ".join((message, *details))
-        self.remedy = remedy
+        self.message = joined((message, *details), "\n  ")
+        self.remedy = sentences([remedy])
         super().__init__(self.message)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.domain.remedies import as_order
+from ajpes_reporting.i18n import NOTHING, Message, _, joined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +20,14 @@ class Delivered:
     """The authority has the report.
 
     `answer` is its answer, if it came in the same call; `evidence` is the raw reply it came in.
-    `deviations` tells what of that reply was not as the instruction describes it: "it came in MIME".
+    `detail` is a clause, `deviations` are clauses that say what of that reply was not as the instruction
+    describes it: "it came in MIME".
     """
 
     answer: Path | None = None
-    detail: str = ""
+    detail: Message = NOTHING
     evidence: Path | None = None
-    deviations: tuple[str, ...] = ()
+    deviations: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,21 @@ class Refused:
     """The authority turned the message away as a whole: by a SOAP fault that blames the sender, or by an
     error that it gives in the place of an answer.
 
-    `evidence` is the raw reply, `deviations` as for `Delivered`.
+    `reason` is the authority's. `evidence` is the raw reply, `deviations` as for `Delivered`.
     """
 
-    reason: str
+    reason: Message
     evidence: Path | None = None
-    deviations: tuple[str, ...] = ()
+    deviations: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
     """Provably nothing arrived: no connection, a failed handshake, a refused login or host key,
-    a file that never got its final name."""
+    a file that never got its final name. `reason` is a sentence, `remedy` an order as in `errors`."""
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     evidence: Path | None = None
 
 
@@ -56,23 +57,24 @@ class Unreachable:
 class Unknown:
     """The authority may hold the report: the connection broke, or the reply gives no verdict.
 
-    `evidence` is whatever came back, raw.
+    `reason` is a sentence, `remedy` an order as in `errors`. `evidence` is whatever came back, raw.
     """
 
-    reason: str
-    remedy: str = ""
+    reason: Message
+    remedy: Message = NOTHING
     evidence: Path | None = None
 
 
 Outcome = Delivered | Refused | Unreachable | Unknown
 
 
-def told(outcome: Outcome) -> str:
+def told(outcome: Outcome) -> Message:
     """Returns an outcome in words for the record, with the remedy where the way must be repaired."""
     if isinstance(outcome, Delivered):
-        return "; ".join(filter(None, (outcome.detail, *outcome.deviations)))
+        return joined((outcome.detail, *outcome.deviations), "; ")
     if isinstance(outcome, Refused) and outcome.deviations:
-        return f"{outcome.reason} ({'; '.join(outcome.deviations)})"
+        deviations = joined(outcome.deviations, "; ")
+        return _("{reason} ({deviations})", reason=outcome.reason, deviations=deviations)
     if isinstance(outcome, Unreachable) and outcome.remedy:
-        return f"{outcome.reason} Do: {as_order(outcome.remedy)}."
+        return _("{reason} Do: {remedy}.", reason=outcome.reason, remedy=outcome.remedy)
     return outcome.reason

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ajpes_reporting.domain.outcomes import Outcome
+    from ajpes_reporting.i18n import Message
 
 Clock = Callable[[], datetime]
 """Gives the present moment, with a time zone."""
@@ -78,8 +79,8 @@ class Shortfall:
     """
 
     place: str
-    detail: str
-    remedy: str
+    detail: Message
+    remedy: Message
     stops_runs: bool
 
 
@@ -87,7 +88,7 @@ class Shortfall:
 class Inspection:
     """The connection to the authority, and the rights that we lack there."""
 
-    reached: str
+    reached: Message
     shortfalls: tuple[Shortfall, ...] = ()
 
 

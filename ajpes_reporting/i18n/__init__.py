@@ -5,7 +5,7 @@ whoever asks for nothing else see the English text.
 """
 
 from ajpes_reporting.i18n.language import LANGUAGES, language, localized, speak, speaking
-from ajpes_reporting.i18n.message import NOTHING, Message, _, _n, joined
+from ajpes_reporting.i18n.message import NOTHING, Message, _, _n, joined, sentences
 
 __all__ = [
     "LANGUAGES",
@@ -16,6 +16,7 @@ __all__ = [
     "joined",
     "language",
     "localized",
+    "sentences",
     "speak",
     "speaking",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.i18n.catalogue import translations
@@ -70,13 +69,22 @@ def _n(singular: str, plural: str, count: int, /, **values: Any) -> Message:
     return Message(singular, {"count": count, **values}, plural, count)
 
 
-def joined(clauses: Iterable[str]) -> Message:
-    """Clauses that each can stand alone, one after the other: "it is late; nobody knows why"."""
-    several = [clause for clause in clauses if clause]
-    if not several:
-        return NOTHING
-    first = several[0] if isinstance(several[0], Message) else Message("{text}", {"text": several[0]})
-    return reduce(lambda one, more: Message("{one}; {more}", {"one": one, "more": more}), several[1:], first)
+def joined(texts: Iterable[str], separator: str = "; ") -> Message:
+    """Clauses that each can stand alone, one after the other: "it is late; nobody knows why".
+
+    Empty ones are left out; each is told in the reader's language. Pieces of a sentence are not joined so:
+    that is what gaps are for.
+    """
+    given = [text for text in texts if text]
+    if len(given) == 1 and isinstance(given[0], Message):
+        return given[0]
+    values = {str(number): text for number, text in enumerate(given)}
+    return Message(separator.join(f"{{{name}}}" for name in values), values)
+
+
+def sentences(texts: Iterable[str]) -> Message:
+    """Whole sentences, one after the other."""
+    return joined(texts, " ")
 
 
 def pack(text: str) -> str:

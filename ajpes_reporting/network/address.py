@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 
 _PORT_NUMBERS = 1 << 16
 _PORTS = {"http": 80, "https": 443}
@@ -19,7 +20,7 @@ def ascii_host(host: str) -> str:
     """The name or address of a host as the system takes it: č and its like in Punycode. Raises ValueError."""
     name = host.encode("idna").decode()  # UnicodeError, such as for an empty label, is a ValueError
     if not _HOST.fullmatch(name):
-        raise ValueError("it is no name of a host")
+        raise ValueError(_("it is no name of a host"))
     return name
 
 
@@ -27,7 +28,7 @@ def require_place(host: str, port: int | None) -> None:
     """Raises ValueError unless a connection to there could be tried at all."""
     ascii_host(host)
     if port is not None and not 0 < port < _PORT_NUMBERS:
-        raise ValueError("no server has such a port")
+        raise ValueError(_("no server has such a port"))
 
 
 class ProxyAddress(NamedTuple):
@@ -41,7 +42,7 @@ class ProxyAddress(NamedTuple):
 def parse_proxy(text: str) -> ProxyAddress:
     """The address of a proxy, such as http://proxy:3128. Raises ValueError, which never repeats it."""
     if "@" in text:
-        raise ValueError("user and password of a proxy stand in proxy_username and proxy_password")
+        raise ValueError(_("user and password of a proxy stand in proxy_username and proxy_password"))
     try:
         parts = urlsplit(text)
         port, default = parts.port, _PORTS[parts.scheme]
@@ -53,7 +54,7 @@ def parse_proxy(text: str) -> ProxyAddress:
     return ProxyAddress(parts.hostname, port or default, parts.scheme == "https")
 
 
-_NO_PROXY = "a proxy is written like http://proxy:3128 or https://proxy:3129, with nothing after it"
+_NO_PROXY = _("a proxy is written like http://proxy:3128 or https://proxy:3129, with nothing after it")
 
 
 def parse_address(text: str, setting: str) -> tuple[str, int]:
@@ -73,5 +74,6 @@ def parse_address(text: str, setting: str) -> tuple[str, int]:
 
 def _no_address(text: str, setting: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{setting} is {text!r}, which is not HOST:PORT.", "write it like 127.0.0.1:9187 or [::1]:9187"
+        _("{setting} is {text}, which is not HOST:PORT.", setting=setting, text=repr(text)),
+        _("write it like 127.0.0.1:9187 or [::1]:9187"),
     )

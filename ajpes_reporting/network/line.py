@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.address import ascii_host
 from ajpes_reporting.network.relay import relayed
 from ajpes_reporting.network.trouble import Explained, connection_trouble
@@ -89,7 +90,7 @@ def _ask(line: socket.socket, target: str, proxy: Proxy) -> None:
     head = _read_head(line, proxy)
     status = _STATUS.match(head)
     if status is None:
-        raise _no_proxy(proxy, "does not answer as a proxy does")
+        raise _no_proxy(proxy, _("it does not answer as a proxy does"))
     if not status[1].startswith(b"2"):
         raise _refused(int(status[1]), head, target, proxy)
 
@@ -107,12 +108,12 @@ def _read_head(line: socket.socket, proxy: Proxy) -> bytes:
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
         byte = line.recv(1)
         if not byte:
-            raise _no_proxy(proxy, "hung up before it had answered")
+            raise _no_proxy(proxy, _("it hung up before it had answered"))
         head += byte
         if not head.startswith(_HTTP[: len(head)]):
-            raise _no_proxy(proxy, "does not answer as a proxy does")
+            raise _no_proxy(proxy, _("it does not answer as a proxy does"))
         if len(head) > _LONGEST_HEAD_BYTES:
-            raise _no_proxy(proxy, "does not come to an end of its answer")
+            raise _no_proxy(proxy, _("it does not come to an end of its answer"))
     return head
 
 
@@ -122,46 +123,83 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
         return _not_admitted(status, head, proxy)
     if status == HTTPStatus.FORBIDDEN:
         return Explained(
-            f"the proxy {proxy} does not let us through to {target} (HTTP 403)",
-            f"Ask who runs the proxy to allow this machine to connect to {target}.",
+            _(
+                "the proxy {proxy} does not let us through to {target} (HTTP 403)",
+                proxy=str(proxy),
+                target=target,
+            ),
+            _("ask who runs the proxy to allow this machine to connect to {target}", target=target),
         )
     if status in _NO_PROXY:
-        return _no_proxy(proxy, f"makes no connections for us (HTTP {status})")
+        return _no_proxy(proxy, _("it makes no connections for us (HTTP {status})", status=status))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Explained(
-            f"the proxy {proxy} could not reach {target} (HTTP {status})",
-            "Check address and port; if they are right, ask who runs the proxy, and try again later.",
+            _(
+                "the proxy {proxy} could not reach {target} (HTTP {status})",
+                proxy=str(proxy),
+                target=target,
+                status=status,
+            ),
+            _("check address and port; if they are right, ask who runs the proxy, and try again later"),
         )
-    return _no_proxy(proxy, f"answered our request for a connection with HTTP {status}")
+    return _no_proxy(proxy, _("it answered our request for a connection with HTTP {status}", status=status))
 
 
 def _not_admitted(status: int, head: bytes, proxy: Proxy) -> Explained:
     ways = [way.decode() for way in _LOGIN.findall(head)]
-    keys = f"{proxy.setting}_username and {proxy.setting}_password"
+    keys = [f"{proxy.setting}_username", f"{proxy.setting}_password"]
     if ways and "basic" not in map(str.lower, ways):
         return Explained(
-            f"the proxy {proxy} takes a login by {', '.join(ways)} alone (HTTP {status})",
-            "Only Basic is supported here: ask who runs the proxy for that, or to let this machine through.",
+            _(
+                "the proxy {proxy} takes a login by {ways} alone (HTTP {status})",
+                proxy=str(proxy),
+                ways=ways,
+                status=status,
+            ),
+            _(
+                "only Basic is supported here: ask who runs the proxy for that, or to let this "
+                "machine through"
+            ),
         )
     if proxy.username is None:
-        return Explained(f"the proxy {proxy} asks for user name and password (HTTP {status})", f"Set {keys}.")
+        return Explained(
+            _(
+                "the proxy {proxy} asks for user name and password (HTTP {status})",
+                proxy=str(proxy),
+                status=status,
+            ),
+            _("set {keys:and}", keys=keys),
+        )
     return Explained(
-        f"the proxy {proxy} does not accept our user name and password (HTTP {status})", f"Check {keys}."
+        _(
+            "the proxy {proxy} does not accept our user name and password (HTTP {status})",
+            proxy=str(proxy),
+            status=status,
+        ),
+        _("check {keys:and}", keys=keys),
     )
 
 
-def _no_proxy(proxy: Proxy, reason: str) -> Explained:
+def _no_proxy(proxy: Proxy, reason: Message) -> Explained:
     return Explained(
-        f"the proxy {proxy} {reason}", f"Check {proxy.setting}: address, port, and http:// or https://."
+        _("the proxy {proxy} cannot be used: {reason}", proxy=str(proxy), reason=reason),
+        _("check {setting}: address, port, and http:// or https://", setting=proxy.setting),
     )
 
 
 def _not_reached(proxy: Proxy, error: OSError) -> Explained:
-    reason, _ = connection_trouble(error)
+    reason, _remedy = connection_trouble(error)
+    if proxy.context is not None:
+        remedy = _(
+            "check {setting} (http:// or https://) and {setting}_ca, then ask who runs the proxy",
+            setting=proxy.setting,
+        )
+    else:
+        remedy = _(
+            "check {setting} (http:// or https://), then ask who runs the proxy", setting=proxy.setting
+        )
     return Explained(
-        f"the proxy {proxy} was not reached: {reason}",
-        f"Check {proxy.setting} (http:// or https://){f' and {proxy.setting}_ca' if proxy.context else ''}, "
-        "then ask who runs the proxy.",
+        _("the proxy {proxy} was not reached: {reason}", proxy=str(proxy), reason=reason), remedy
     )
 
 
@@ -174,4 +212,6 @@ def _name(host: str) -> str:
     try:
         return ascii_host(host)
     except ValueError:
-        raise Explained(f"{host!r} is no name of a host", "Check the host name in the settings.") from None
+        raise Explained(
+            _("{host} is no name of a host", host=repr(host)), _("check the host name in the settings")
+        ) from None

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from ajpes_reporting.i18n import Message, _
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,25 +35,25 @@ _BEGIN = b"-----BEGIN "
 _MARKS = b"\xef\xbb\xbf\xff\xfe"  # the bytes of every byte order mark; none of them is ASCII
 _CERTIFICATE = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _PKCS_7 = (
-    "a chain in PKCS#7 form",
-    "Make PEM of it: `openssl pkcs7 -in FILE -print_certs -out NEW`, with `-inform DER` if it is binary.",
+    _("it holds a chain in PKCS#7 form"),
+    _("make PEM of it: `openssl pkcs7 -in FILE -print_certs -out NEW`, with `-inform DER` if it is binary"),
 )
 # What lies there instead, and how it becomes what is wanted.
 _INSTEAD = {
     b"PKCS7": _PKCS_7,
     b"CMS": _PKCS_7,
     b"TRUSTED CERTIFICATE": (
-        "a certificate with OpenSSL's own marks of trust (TRUSTED CERTIFICATE)",
-        "Make a plain one of it: `openssl x509 -in FILE -out NEW`.",
+        _("it holds a certificate with OpenSSL's own marks of trust (TRUSTED CERTIFICATE)"),
+        _("make a plain one of it: `openssl x509 -in FILE -out NEW`"),
     ),
     b"CERTIFICATE REQUEST": (
-        "a request for a certificate",
-        "Give the certificate that its issuer has sent in return.",
+        _("it holds a request for a certificate"),
+        _("give the certificate that its issuer has sent in return"),
     ),
 }
 _NO_CERTIFICATE = (
-    "no certificate in PEM form",
-    "Give the file that begins with -----BEGIN CERTIFICATE-----.",
+    _("it holds no certificate in PEM form"),
+    _("give the file that begins with -----BEGIN CERTIFICATE-----"),
 )
 
 # How DER begins, after the head of its outermost sequence (X.509, RFC 5652, RFC 7292, RFC 5958).
@@ -59,19 +61,19 @@ _DER_HEAD = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)", re.DOT
 _DER_INSTEAD = {
     b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02": _PKCS_7,
     b"\x02\x01\x03": (
-        "certificate and key in PKCS#12 form",
-        "Name it in soap.client_pkcs12, or make PEM of it: `openssl pkcs12 -in FILE -out NEW`.",
+        _("it holds certificate and key in PKCS#12 form"),
+        _("name it in soap.client_pkcs12, or make PEM of it: `openssl pkcs12 -in FILE -out NEW`"),
     ),
-    b"\x02\x01": ("a private key alone", _NO_CERTIFICATE[1]),
+    b"\x02\x01": (_("it holds a private key alone"), _NO_CERTIFICATE[1]),
 }
 
 
 class NoCertificate(ValueError):
-    """A file does not hold what it should; told as a clause that follows its name, and what to do."""
+    """A file does not hold what it should; told as a clause about it, and what to do."""
 
-    def __init__(self, clause: str, remedy: str) -> None:
-        super().__init__(clause)
-        self.clause = clause
+    def __init__(self, reason: Message, remedy: Message) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.remedy = remedy
 
 
@@ -79,12 +81,13 @@ class Certificate(NamedTuple):
     """A certificate in DER, and where it stands in its file."""
 
     der: bytes
-    place: str
+    place: Message
 
     def broken(self) -> NoCertificate:
         """Returns the error about a file that turns out to be no certificate or key."""
         return NoCertificate(
-            f"holds a certificate that is broken: {self.place}", "Take it from its issuer again, as a whole."
+            _("it holds a certificate that is broken: {place}", place=self.place),
+            _("take it from its issuer again, as a whole"),
         )
 
 
@@ -98,7 +101,7 @@ def read_certificates(content: bytes) -> list[Certificate]:
         return [_in_der(content, head.end())]
     found = list(_certificates(content))
     if len(_BLOCK.findall(content)) < content.count(_BEGIN):
-        raise NoCertificate("holds a block that has no end", "Copy the file again, as a whole.")
+        raise NoCertificate(_("it holds a block that has no end"), _("copy the file again, as a whole"))
     if not found:
         raise _instead(content)
     return found
@@ -158,10 +161,10 @@ def _certificates(content: bytes) -> Iterator[Certificate]:
             raise _no_certificate(_INSTEAD[block[1]])
         if block[1] in _CERTIFICATE:
             line = len(content[: block.start()].splitlines()) + 1
-            yield _decoded(block[2], f"the one that begins in line {line}")
+            yield _decoded(block[2], _("the one that begins in line {line}", line=line))
 
 
-def _decoded(base_64: bytes, place: str) -> Certificate:
+def _decoded(base_64: bytes, place: Message) -> Certificate:
     try:
         return Certificate(base64.b64decode(b"".join(base_64.split()), validate=True), place)
     except binascii.Error:
@@ -172,14 +175,14 @@ def _in_der(content: bytes, head_bytes: int) -> Certificate:
     for beginning, what in _DER_INSTEAD.items():
         if content.startswith(beginning, head_bytes):
             raise _no_certificate(what)
-    return Certificate(content, "the one in it")
+    return Certificate(content, _("the one in it"))
 
 
 def _instead(content: bytes) -> NoCertificate:
     if b"PRIVATE KEY-----" in content:
-        return NoCertificate("holds no certificate in PEM form, but a private key", _NO_CERTIFICATE[1])
+        return NoCertificate(_("it holds no certificate in PEM form, but a private key"), _NO_CERTIFICATE[1])
     return _no_certificate(_NO_CERTIFICATE)
 
 
-def _no_certificate(what: tuple[str, str]) -> NoCertificate:
-    return NoCertificate(f"holds {what[0]}", what[1])
+def _no_certificate(what: tuple[Message, Message]) -> NoCertificate:
+    return NoCertificate(*what)

@@ -18,6 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 from ajpes_reporting.network.pem import NoCertificate, read_certificates
 from ajpes_reporting.network.trouble import Untrusted
 
@@ -53,13 +54,23 @@ def tls_context(server_ca: Path | None, setting: str) -> ssl.SSLContext:
         _load(context, server_ca.read_bytes())
     except OSError as error:
         raise ConfigurationError(
-            f"{server_ca} cannot be read: {error.strerror} ({setting}).",
-            "Check the path in ajpes.toml and who may read it.",
+            _(
+                "{path} cannot be read: {reason} ({setting}).",
+                path=str(server_ca),
+                reason=error.strerror,
+                setting=setting,
+            ),
+            _("check the path in ajpes.toml and who may read it"),
         ) from error
     except NoCertificate as error:
         raise ConfigurationError(
-            f"{server_ca} {error.clause} ({setting}).",
-            f"{error.remedy} It is to be the certificate of the server's issuer.",
+            _(
+                "{path} cannot be used ({setting}): {reason}.",
+                path=str(server_ca),
+                setting=setting,
+                reason=error.reason,
+            ),
+            _("{remedy}; it is to be the certificate of the server's issuer", remedy=error.remedy),
         ) from error
     return context
 

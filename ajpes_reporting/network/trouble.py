@@ -9,6 +9,8 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, joined
+
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
@@ -18,16 +20,16 @@ _ALERT = re.compile(r"alert[ _]([a-z_ ]+?)\s*(?:\]|\(|$)")
 # TLS alerts about our certificate (RFC 8446, section 6.2). The handshake has failed on the other
 # side, whatever had been written by then: no request was taken.
 _OUR_CERTIFICATE = {
-    "bad certificate": "it cannot use our client certificate",
-    "unsupported certificate": "it does not take client certificates of this kind",
-    "certificate revoked": "our client certificate has been revoked",
-    "certificate expired": "our client certificate has expired",
-    "certificate unknown": "it does not accept our client certificate",
-    "unknown ca": "it does not trust the issuer of our client certificate",
-    "access denied": "our client certificate is valid, but not admitted",
-    "certificate required": "it demands a client certificate and got none",
-    "no certificate": "it demands a client certificate and got none",
-    "decrypt error": "it could not verify our client certificate",
+    "bad certificate": _("it cannot use our client certificate"),
+    "unsupported certificate": _("it does not take client certificates of this kind"),
+    "certificate revoked": _("our client certificate has been revoked"),
+    "certificate expired": _("our client certificate has expired"),
+    "certificate unknown": _("it does not accept our client certificate"),
+    "unknown ca": _("it does not trust the issuer of our client certificate"),
+    "access denied": _("our client certificate is valid, but not admitted"),
+    "certificate required": _("it demands a client certificate and got none"),
+    "no certificate": _("it demands a client certificate and got none"),
+    "decrypt error": _("it could not verify our client certificate"),
 }
 
 # OpenSSL's X509_V_ERR_... numbers.
@@ -41,7 +43,7 @@ _LONGEST_NAME = 120
 class Explained(OSError):
     """A failure that comes with its words: a clause that says why, and what to do."""
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    def __init__(self, reason: Message, remedy: Message) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
@@ -57,7 +59,7 @@ class Untrusted(ssl.SSLCertVerificationError):
         self.shown = shown
 
 
-def connection_trouble(error: BaseException, section: str = "") -> tuple[str, str]:
+def connection_trouble(error: BaseException, section: str = "") -> tuple[Message, Message]:
     """Explains as a clause why a connection was not made, with the remedy.
 
     `section` is that of the settings which name certificates, as `client_certificate` and `server_ca`.
@@ -69,26 +71,30 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[str, st
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _their_certificate(cause, prefix)
     if refused := refused_certificate(cause):
-        settings = f"{prefix}client_certificate and {prefix}client_key"
-        return refused, f"Check {settings}, then ask the authority."
+        settings = [f"{prefix}client_certificate", f"{prefix}client_key"]
+        return refused, _("check {settings:and}, then ask the authority", settings=settings)
     if isinstance(cause, ssl.SSLError):
-        return f"no encrypted connection could be agreed ({_plain(cause)})", "Check address and port."
+        return _("no encrypted connection could be agreed ({error})", error=_plain(cause)), _(
+            "check address and port"
+        )
     if isinstance(cause, socket.gaierror):
-        return "its name cannot be resolved", "Check the host name, and the name server of this machine."
+        return _("its name cannot be resolved"), _("check the host name, and the name server of this machine")
     if isinstance(cause, ConnectionRefusedError):
-        return "it refuses connections", "Check address and port; if they are right, try again later."
+        return _("it refuses connections"), _("check address and port; if they are right, try again later")
     if isinstance(cause, TimeoutError):
-        return "it did not answer in time", "Check address, port and firewall; then try again later."
-    return f"the connection failed ({_plain(cause)})", "Check the network, then try again later."
+        return _("it did not answer in time"), _("check address, port and firewall; then try again later")
+    return _("the connection failed ({error})", error=_plain(cause)), _(
+        "check the network, then try again later"
+    )
 
 
-def refused_certificate(error: BaseException) -> str:
+def refused_certificate(error: BaseException) -> Message:
     """Returns the other side's objection to our certificate, as a clause; empty if there is none."""
     cause = root_cause(error)
     if not isinstance(cause, ssl.SSLError):
-        return ""
+        return NOTHING
     alert = _ALERT.search(str(cause).lower())
-    return _OUR_CERTIFICATE.get(alert[1].replace("_", " "), "") if alert else ""
+    return _OUR_CERTIFICATE.get(alert[1].replace("_", " "), NOTHING) if alert else NOTHING
 
 
 def hear_objection(connection: ssl.SSLSocket) -> None:
@@ -105,7 +111,7 @@ def hear_objection(connection: ssl.SSLSocket) -> None:
         early = connection.recv(1)
     except ssl.SSLWantReadError:
         return  # those were the tickets
-    raise ConnectionError("it spoke before it was asked" if early else "it hung up after the handshake")
+    raise ConnectionError(_("it spoke before it was asked") if early else _("it hung up after the handshake"))
 
 
 def _readable(connection: ssl.SSLSocket, seconds: float) -> bool:
@@ -123,51 +129,71 @@ def root_cause(error: BaseException) -> BaseException:
     return below or error
 
 
-def _their_certificate(error: ssl.SSLCertVerificationError, prefix: str) -> tuple[str, str]:
+def _their_certificate(error: ssl.SSLCertVerificationError, prefix: str) -> tuple[Message, Message]:
     shown = _read(error.shown) if isinstance(error, Untrusted) and error.shown else None
-    reason = f"its certificate {_clause(error, shown)}"
+    reason = _clause(error, shown)
     if error.verify_code in _UNTRUSTED:
-        return reason, (
-            f"Put the right issuer into {prefix}server_ca, after asking the authority. If it is one of your "
-            "own network, a proxy or firewall on the way opens what is encrypted: have this address excepted."
+        return reason, _(
+            "put the right issuer into {setting}, after asking the authority; if it is one of your "
+            "own network, a "
+            "proxy or firewall on the way opens what is encrypted: have this address excepted",
+            setting=f"{prefix}server_ca",
         )
-    return reason, "Do not go round this: ask the authority, or check the host name in the settings."
+    return reason, _("do not go round this: ask the authority, or check the host name in the settings")
 
 
-def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> str:
+def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> Message:
     """Explains a certificate's fault and describes it, so that nobody needs another tool."""
     code = error.verify_code
     if code in _UNTRUSTED:
-        how = "is self-signed" if code == _SELF_SIGNED else "was issued by somebody we do not trust"
-        return f"{how}: {shown.issuer.rfc4514_string()[:_LONGEST_NAME]}" if shown else how
-    if code in (_OTHER_NAME, _OTHER_ADDRESS):
-        what = "host name" if code == _OTHER_NAME else "address"
-        return f"is for another {what}{_names(shown) if shown else ''}"
+        return _untrusted(shown, is_self_signed=code == _SELF_SIGNED)
+    if code == _OTHER_NAME:
+        return joined((_("its certificate is for another host name"), _names(shown)), ": ")
+    if code == _OTHER_ADDRESS:
+        return joined((_("its certificate is for another address"), _names(shown)), ": ")
     if code == _EXPIRED and shown and shown.not_valid_after_utc > datetime.now(UTC):
-        return "holds, and one of those that vouch for it has expired"
+        return _("its certificate holds, and one of those that vouch for it has expired")
     if code == _EXPIRED:
-        return f"has expired{f'; it held until {shown.not_valid_after_utc:%Y-%m-%d}' if shown else ''}"
+        if shown is None:
+            return _("its certificate has expired")
+        until = shown.not_valid_after_utc.date()
+        return _("its certificate has expired; it held until {day:date}", day=until)
     if code == _NOT_YET:
-        return f"is not valid yet{f'; it holds from {shown.not_valid_before_utc:%Y-%m-%d}' if shown else ''}"
-    return "has been revoked" if code == _REVOKED else f"does not hold: {error.verify_message}"
+        if shown is None:
+            return _("its certificate is not valid yet")
+        since = shown.not_valid_before_utc.date()
+        return _("its certificate is not valid yet; it holds from {day:date}", day=since)
+    if code == _REVOKED:
+        return _("its certificate has been revoked")
+    return _("its certificate does not hold: {reason}", reason=error.verify_message)
 
 
-def _names(shown: Certificate) -> str:
-    """The names that count, after a colon."""
+def _untrusted(shown: Certificate | None, *, is_self_signed: bool) -> Message:
+    issuer = shown.issuer.rfc4514_string()[:_LONGEST_NAME] if shown else ""
+    if is_self_signed:
+        return joined((_("its certificate is self-signed"), issuer), ": ")
+    return joined((_("its certificate was issued by somebody we do not trust"), issuer), ": ")
+
+
+def _names(shown: Certificate | None) -> Message:
+    """The names that count, as what follows a colon; nothing if they are not known."""
     from cryptography import x509
 
+    if shown is None:
+        return NOTHING
     try:
         alternative = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return (
-            f": it has no subject alternative name, only the subject "
-            f"{shown.subject.rfc4514_string()[:_LONGEST_NAME]}"
+        return _(
+            "it has no subject alternative name, only the subject {subject}",
+            subject=shown.subject.rfc4514_string()[:_LONGEST_NAME],
         )
     except ValueError:
-        return ""
+        return NOTHING
     names = [str(entry.value)[:_LONGEST_NAME] for entry in alternative]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f": {', '.join(names[:_MOST_NAMES])}{more}"
+    if (more := len(names) - _MOST_NAMES) > 0:
+        return _n("{names} and {count} more", "{names} and {count} more", more, names=names[:_MOST_NAMES])
+    return joined(names, ", ")
 
 
 def _read(shown: bytes) -> Certificate | None:
@@ -181,4 +207,7 @@ def _read(shown: bytes) -> Certificate | None:
 
 
 def _plain(error: BaseException) -> str:
+    """What an error says: in our own words where it is ours, else in those of the system or a library."""
+    if error.args and isinstance(error.args[0], Message):
+        return error.args[0]
     return str(error) or type(error).__name__

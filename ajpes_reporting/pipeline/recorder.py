@@ -74,8 +74,13 @@ class Recorder:
             if self._attempt and self.submission.state is not State.UNREACHABLE:
                 number, label = self.submission.id, self.submission.state.label
                 raise UsageError(
-                    f"Submission {number} is {label} by now; it does not go by {carrier.name} as well.",
-                    f"see `ajpes-reporting show {number}`",
+                    _(
+                        "Submission {number} is {state} by now; it does not go by {way} as well.",
+                        number=number,
+                        state=label,
+                        way=carrier.name,
+                    ),
+                    _("see `ajpes-reporting show {number}`", number=number),
                 )
             self._via = carrier.name
             self._attempt = submissions.begin_attempt(
@@ -108,8 +113,11 @@ class Recorder:
             raise NotDelivered(error.message) from None
         except SQLAlchemyError as error:
             raise NotDelivered(
-                f"That it was about to be handed over could not be recorded: {reason(error)}.",
-                "mend the database, then run again",
+                _(
+                    "That it was about to be handed over could not be recorded: {reason}.",
+                    reason=reason(error),
+                ),
+                _("repair the database, then run again"),
             ) from None
         except AjpesReportingError as error:
             raise NotDelivered(error.message, error.remedy) from error
@@ -118,8 +126,8 @@ class Recorder:
         """Raises `NotDelivered` if another run may have taken over while this one was paused or cut off."""
         if not self._lease.is_still_ours():
             raise NotDelivered(
-                "This run was away for so long that another one may have taken its place.",
-                "run again; the schedule does so by itself",
+                _("This run was away for so long that another one may have taken its place."),
+                _("run again; the schedule does so by itself"),
             )
 
     def ended(self, carrier: Carrier, outcome: Outcome) -> None:
@@ -132,10 +140,19 @@ class Recorder:
             self._take_down(carrier, outcome)
         except (AjpesReportingError, SQLAlchemyError, OSError) as error:
             raise OutcomeUnknown(
-                f"Submission {self.submission.id} was handed to {carrier.name}, and what became of it "
-                f"could not be recorded: {reason(error)}",
-                "mend what is named, then run again; an answer that lies in the archive is applied then, and "
-                "otherwise it will ask to be settled",
+                _(
+                    "Submission {number} was handed over by {way}, and what became of it could not "
+                    "be recorded: "
+                    "{reason}",
+                    number=self.submission.id,
+                    way=carrier.name,
+                    reason=reason(error),
+                ),
+                _(
+                    "repair what is named, then run again; an answer that lies in the archive is "
+                    "applied then, and "
+                    "otherwise it will ask to be settled"
+                ),
             ) from error
         # An outage that was ridden out may have taken the lock's session with it.
         self._lease.take_again()
@@ -198,8 +215,11 @@ class Recorder:
         """
         kind, period = reading.kind, reading.head.period_key or self.submission.period
         if (kind, period) != (self._kind, self.submission.period):
-            note = _("it is about {report} {period}", report=kind.code, period=period)
-            raise AnswerProblem(answers.UNMATCHED, note, reading)
+            raise AnswerProblem(
+                answers.UNMATCHED,
+                _("it is about {report} {period}", report=kind.code, period=period),
+                reading,
+            )
         submission = submissions.end_attempt(
             connection, self.submission, self._attempt, outcome, evidence, at=self._context.clock()
         )

@@ -38,12 +38,13 @@ from ajpes_reporting.domain.ports import (
     Sighting,
     no_progress,
 )
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.trouble import connection_trouble, hear_objection, refused_certificate
 from ajpes_reporting.network.watchdog import Watchdog
 from ajpes_reporting.sections import SecretReference
 
 _BLOCK_BYTES = 64 * 1024
-_ASK = "Ask the authority whether it has the report, then say so with `ajpes-reporting resolve`."
+_ASK = _("ask the authority whether it has the report, then say so with `ajpes-reporting resolve`")
 _NOT_TAKEN = {
     401: "rest.token",
     403: "rest.client_certificate",
@@ -96,7 +97,9 @@ class RestCarrier:
         self, parcel: Parcel, progress: Progress = no_progress, handover: Handover = UNRECORDED
     ) -> Outcome:
         if parcel.path.stat().st_size != parcel.size_bytes:
-            raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
+            raise UsageError(
+                _("{path} has changed since it was prepared. Nothing was sent.", path=str(parcel.path))
+            )
         reply = self._folder / f"{parcel.file_name}.{secrets.token_hex(4)}.reply"
         reply.parent.mkdir(parents=True, exist_ok=True)
         with Watchdog(self._way.call_timeout_seconds) as watchdog:
@@ -108,14 +111,18 @@ class RestCarrier:
             except (httpx.HTTPError, OSError) as error:
                 objection = "" if call.reply_begun else refused_certificate(error)
                 if call.is_whole and not objection:
-                    return Unknown(f"No reply came ({error}). The authority may have the report.", _ASK)
+                    return Unknown(
+                        _("No reply came ({error}). The authority may have the report.", error=str(error)),
+                        _ASK,
+                    )
                 return self._unreachable(error)
         return self._judge(parcel, status, reply)
 
     def inspect(self) -> Inspection:
         with self._answered("HEAD", "nodurs/odgovori") as response:
             return Inspection(
-                f"{self._way.url} answers (HTTP {response.status_code})", self._lacking(response)
+                _("{url} answers (HTTP {status})", url=self._way.url, status=response.status_code),
+                self._lacking(response),
             )
 
     def _lacking(self, response: httpx.Response) -> tuple[Shortfall, ...]:
@@ -123,7 +130,9 @@ class RestCarrier:
         if "PUT" in response.headers.get("allow", "PUT"):
             return ()
         return (
-            Shortfall("nodurs", "reports may not be put there", "ask the authority for that right", True),
+            Shortfall(
+                "nodurs", _("reports may not be put there"), _("ask the authority for that right"), True
+            ),
         )
 
     def look(self, parcel: Parcel, waits_as: str) -> Sighting:
@@ -172,26 +181,40 @@ class RestCarrier:
             case 200:
                 return Delivered(reply)
             case 202:
-                return Delivered(detail="taken; the answer comes later", evidence=reply)
+                return Delivered(detail=_("taken; the answer comes later"), evidence=reply)
             case 409:
                 return self._doubled(parcel, said, reply)
             case 400 | 422:
-                return Refused(said, reply)
+                return Refused(Message(said, {}), reply)
             case 401 | 403 | 404 | 413:
                 return Unreachable(
-                    f"It was not taken (HTTP {status}).", f"Check {_NOT_TAKEN[status]}.", reply
+                    _("It was not taken (HTTP {status}).", status=status),
+                    _("check {setting}", setting=_NOT_TAKEN[status]),
+                    reply,
                 )
-        return Unknown(f"HTTP {status} does not say whether it was taken: {said}", _ASK, reply)
+        return Unknown(
+            _("HTTP {status} does not say whether it was taken: {said}", status=status, said=said),
+            _ASK,
+            reply,
+        )
 
     def _doubled(self, parcel: Parcel, said: str, reply: Path) -> Outcome:
         """There is a report of this name: ours, or another one, which goes by no other way either."""
         try:
             is_ours = self._hash_at(f"{parcel.report}/{parcel.file_name}") == parcel.sha256
         except NotDelivered as error:
-            return Unknown(f"{said}. Whether it is this one could not be asked: {error.message}", _ASK, reply)
+            return Unknown(
+                _(
+                    "{said}. Whether it is this one could not be asked: {reason}",
+                    said=said,
+                    reason=error.message,
+                ),
+                _ASK,
+                reply,
+            )
         if is_ours:
-            return Delivered(detail="it was already there, the same bytes", evidence=reply)
-        return Refused(said, reply)
+            return Delivered(detail=_("it was already there, the same bytes"), evidence=reply)
+        return Refused(Message(said, {}), reply)
 
     def _hash_at(self, place: str) -> str:
         """What lies there, by its SHA-256. Raises `NotDelivered`."""
@@ -220,7 +243,7 @@ class RestCarrier:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         reason, remedy = connection_trouble(error, self.name)
-        return Unreachable(f"{self._way.url} was not reached: {reason}.", remedy)
+        return Unreachable(_("{url} was not reached: {reason}.", url=self._way.url, reason=reason), remedy)
 
 
 class _Call:

@@ -143,7 +143,7 @@ def test_a_refusal_is_told_with_its_number_whatever_its_text(
     odd.orders.on_rename = lambda _perform, _drop: None
     outcome = carrier.deliver(parcel)
     assert isinstance(outcome, Unreachable)
-    assert f"did not give it its name: {told}; the upload was taken back" in outcome.reason
+    assert f"did not give it its name: {told}. The upload was taken back" in outcome.reason
     assert names(odd) == []
 
 

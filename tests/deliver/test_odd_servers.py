@@ -914,7 +914,7 @@ def test_an_answer_that_the_server_fails_to_give_is_told(
         for remote, _path in carrier.fetch_new("nodurs", nothing_known, tmp_path / "in"):
             fetched.append(remote.name)
     assert fetched == ["b.xml"]
-    assert "Collect again later" in told.value.remedy
+    assert "collect again later" in told.value.remedy
 
 
 def test_a_full_disk_of_ours_is_not_told_as_the_servers_fault(

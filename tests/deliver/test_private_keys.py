@@ -256,7 +256,7 @@ def test_a_missing_or_wrong_password_is_told(tmp_path: Path, make: Callable[[Pat
     """Which setting it is, and nothing of the password."""
     path = tmp_path / "the-key"
     make(path, PASSWORD)
-    assert "Set sftp.private_key_password" in refusal(path)
+    assert "set sftp.private_key_password" in refusal(path)
     told = refusal(path, "another")
     assert "another password" in told
     assert PASSWORD not in told

@@ -72,7 +72,7 @@ def test_a_verdict_is_read_whatever_is_round_it(
         ("windows-1250, by its header alone", ("it came in windows-1250",)),
         (
             "windows-1250, and its declaration lies",
-            ("it is said to be in windows-1250 and in utf-8", "it came in windows-1250"),
+            ("it is said to be in windows-1250 and utf-8", "it came in windows-1250"),
         ),
         ("an encoding that nobody knows", ("it names the encoding 'klingon', which is not known here",)),
         ("elements for attributes", ("its answer was put into the form of a BlokOdgovor",)),

@@ -221,7 +221,7 @@ def test_the_missing_right_is_named_and_nothing_stays_there(
     for one in told:
         assert "Permission denied (status 3)" in one.detail
         assert one.stops_runs is stops_runs or "v_ajpes" not in one.place
-        assert "Ask the authority for the right" in one.remedy
+        assert "ask the authority for the right" in one.remedy
     assert [each for each in sshd.root.rglob("*") if each.is_file()] == []
 
 

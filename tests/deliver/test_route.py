@@ -83,12 +83,12 @@ def test_if_every_way_fails_each_reason_is_told() -> None:
     """The operator sees what to repair, not only the last thing that was tried."""
     log = Log()
     carriers = [
-        Way("soap", Unreachable("The server is down.", "Call them.", Path("reply")), log.story),
-        Way("sftp", Unreachable("The key is wrong.", "Check it."), log.story),
+        Way("soap", Unreachable("The server is down.", "call them", Path("reply")), log.story),
+        Way("sftp", Unreachable("The key is wrong.", "check it"), log.story),
     ]
     outcome = deliver(carriers, PARCEL, log)
     assert outcome == Unreachable(
-        "By soap: The server is down. By sftp: The key is wrong.", "Call them. Check it.", Path("reply")
+        "By soap: The server is down. By sftp: The key is wrong.", "call them; check it", Path("reply")
     )
 
 
@@ -134,13 +134,13 @@ def test_a_way_that_is_not_set_up_is_not_tried() -> None:
     assert order("spapp", SOAP) == []
 
 
-def test_what_to_do_about_each_closed_way_is_a_sentence_of_its_own() -> None:
+def test_what_to_do_about_each_closed_way_is_an_order_of_its_own() -> None:
     """Whoever has to mend both reads where the first ends."""
     closed = [
         ClosedWay("soap", ConfigurationError("No key.", "make one")),
-        ClosedWay("sftp", ConfigurationError("No file.", "check it.")),
+        ClosedWay("sftp", ConfigurationError("No file.", "check it")),
     ]
     with pytest.raises(ConfigurationError) as caught:
         require_open(closed)
     assert caught.value.message == "By soap: No key. By sftp: No file."
-    assert caught.value.remedy == "make one. check it."
+    assert caught.value.remedy == "make one; check it"

@@ -138,11 +138,11 @@ def test_a_wrong_password_is_tried_once(
 @pytest.mark.parametrize(
     ("asks", "without", "missing"),
     [
-        (((KEY,), (WORD,)), "password", "Set sftp.password too"),
-        (((KEY,), (QUESTION,)), "password", "Set sftp.password too"),
-        (((WORD,), (KEY,)), "private_key", "Set sftp.private_key"),
-        (((KEY,),), "private_key", "Set sftp.private_key"),
-        (((WORD,),), "password", "Set sftp.password"),
+        (((KEY,), (WORD,)), "password", "set sftp.password too"),
+        (((KEY,), (QUESTION,)), "password", "set sftp.password too"),
+        (((WORD,), (KEY,)), "private_key", "set sftp.private_key"),
+        (((KEY,),), "private_key", "set sftp.private_key"),
+        (((WORD,),), "password", "set sftp.password"),
     ],
 )
 def test_the_setting_that_is_missing_is_named(
@@ -305,7 +305,7 @@ def test_a_server_that_hangs_up_before_its_greeting_is_busy(both: SftpServer, sa
         error = refusal(replace(both, port=port))
     assert "hung up before the login began" in error.message
     assert said.decode().strip() in error.message
-    assert "Try again later" in error.remedy
+    assert "try again later" in error.remedy
 
 
 def test_a_server_may_take_its_time_between_the_lines_of_its_greeting(both: SftpServer) -> None:

@@ -191,7 +191,7 @@ def test_a_message_that_is_turned_away_names_the_section(rest: RestAuthority, ba
     code, said = call("run", "nodurs", "--date", "2026-11-17")
     assert (code, "put right what the reason names in [rest]" in said) == (4, True)
     assert attempts(bank) == [("rest", "refused")]
-    assert any("mend [rest]" in text for text in alarms(bank))
+    assert any("correct [rest]" in text for text in alarms(bank))
 
 
 @pytest.mark.parametrize("mood", ["401 Unauthorized", "413 Too Large", "closed"])

@@ -193,8 +193,8 @@ def test_a_certificate_for_somebody_else_says_for_whom(
 @pytest.mark.parametrize(
     ("since", "until", "told"),
     [
-        (PAST, EXPIRED, "has expired; it held until 2021-09-30"),
-        (datetime(2039, 1, 1, tzinfo=UTC), FUTURE, "is not valid yet; it holds from 2039-01-01"),
+        (PAST, EXPIRED, "has expired; it held until 30 September 2021"),
+        (datetime(2039, 1, 1, tzinfo=UTC), FUTURE, "is not valid yet; it holds from 1 January 2039"),
     ],
 )
 def test_a_certificate_out_of_its_time_says_when(

@@ -17,6 +17,7 @@ from ajpes_reporting.deliver.sftp.protocol import NoSuchFile, Refused
 from ajpes_reporting.deliver.sftp.remote_files import State, kind_of, state_of
 from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
 from ajpes_reporting.domain.ports import RemoteAnswer
+from ajpes_reporting.i18n import Message, _, _n, joined, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -33,10 +34,10 @@ _UNFINISHED = (".part", ".tmp", ".temp", ".filepart", ".partial", ".incomplete")
 _ASKED_AT_ONCE = 1_000
 _MOST_NEW = 10_000
 _MOST_WARNINGS = 20
-_FORBIDDEN = "Ask the authority for the right to read there."
-_REFUSED = "Collect again later; if it stays so, ask the authority why its server does not give them."
-_TOO_LARGE = (
-    "If an answer may be that large, raise sftp.max_answer_bytes; if not, ask the authority to remove it."
+_FORBIDDEN = _("ask the authority for the right to read there")
+_REFUSED = _("collect again later; if it stays so, ask the authority why its server does not give them")
+_TOO_LARGE = _(
+    "if an answer may be that large, raise sftp.max_answer_bytes; if not, ask the authority to remove it"
 )
 
 
@@ -56,9 +57,9 @@ class AnswerFolder:
         self._sftp = sftp
         self._folder = folder
         self._report = report
-        self._left: list[str] = []
+        self._left: list[Message] = []
         self._not_fetched: list[str] = []
-        self._remedies: dict[str, None] = {}
+        self._remedies: dict[Message, None] = {}
         self._warnings = 0
 
     def new(
@@ -145,18 +146,25 @@ class AnswerFolder:
             _log.warning("%s: %d more files were passed over", self._folder, self._warnings - _MOST_WARNINGS)
         if self._left:
             raise NotDelivered(
-                f"{' '.join(self._left)} What was found until then is taken in.",
-                "Ask the authority to clear the folder, then collect again.",
+                sentences((*self._left, _("What was found until then is taken in."))),
+                _("ask the authority to clear the folder, then collect again"),
             )
         if self._not_fetched:
-            count, some = len(self._not_fetched), ", ".join(self._not_fetched[:3])
+            count, names = len(self._not_fetched), self._not_fetched[:3]
             raise NotAllFetched(
-                f"{self._folder} has {count:,} new file{'s' if count > 1 else ''} that could not be fetched: "
-                f"{some}{', …' if count > 3 else ''}. The others are taken in.",
-                " ".join(self._remedies),
+                _n(
+                    "{folder} has {count:count} new file that could not be fetched: {names}. "
+                    "The others are taken in.",
+                    "{folder} has {count:count} new files that could not be fetched: {names}. "
+                    "The others are taken in.",
+                    count,
+                    folder=self._folder,
+                    names=names if count == len(names) else [*names, "…"],
+                ),
+                joined(self._remedies, "; "),
             )
 
-    def _note(self, found: Found, remedy: str) -> None:
+    def _note(self, found: Found, remedy: Message) -> None:
         self._not_fetched.append(found.remote.name)
         self._remedies[remedy] = None
 
@@ -182,10 +190,16 @@ class AnswerFolder:
         """The newest, as many as are fetched at once, in order of age."""
         by_age = sorted(new.items(), key=lambda each: (each[0].modified_at, each[0].name))
         if len(by_age) > _MOST_NEW:
-            self._leave(f"{self._folder} has more than {_MOST_NEW:,} new files, and the older ones wait.")
+            self._leave(
+                _(
+                    "{folder} has more than {most_new:count} new files, and the older ones wait.",
+                    folder=self._folder,
+                    most_new=_MOST_NEW,
+                )
+            )
         return by_age[-_MOST_NEW:]
 
-    def _leave(self, what: str) -> None:
+    def _leave(self, what: Message) -> None:
         if what not in self._left:
             self._left.append(what)
 

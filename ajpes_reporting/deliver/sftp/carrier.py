@@ -38,7 +38,6 @@ from ajpes_reporting.deliver.sftp.upload import (
     hand_in,
     look_after,
     look_first,
-    sentence,
     survey,
     unknown,
 )
@@ -56,6 +55,7 @@ from ajpes_reporting.domain.ports import (
     Sighting,
     no_progress,
 )
+from ajpes_reporting.i18n import _, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -90,7 +90,9 @@ class SftpCarrier:
         Raises `UsageError` if the file is not the parcel's.
         """
         if parcel.path.stat().st_size != parcel.size_bytes:
-            raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
+            raise UsageError(
+                _("{path} has changed since it was prepared. Nothing was sent.", path=str(parcel.path))
+            )
         journey = self._journey(parcel)
         try:
             with self._sessions.open() as sftp:
@@ -178,8 +180,8 @@ class SftpCarrier:
         except NotDelivered as error:
             if not trial.lying_there:
                 raise
-            stayed = f"{trial.lying_there[0]}, written to try it, may have stayed there."
-            raise NotDelivered(f"{error.message} {stayed}", error.remedy) from error
+            stayed = _("{path}, written to try it, may have stayed there.", path=trial.lying_there[0])
+            raise NotDelivered(sentences((error.message, stayed)), error.remedy) from error
 
     def _folder(self, report: str, name: str) -> str:
         return self._server.folders.path(self._server.folder, report, name)
@@ -205,14 +207,15 @@ class SftpCarrier:
 
     def _settle(self, journey: Journey, trouble: NotDelivered) -> Outcome:
         """Looks once for a report that was handed over, and whose arrival is not certain."""
-        why = trouble.message.rstrip(".")
+        why = trouble.message
         if trouble.__cause__ is not None and not isinstance(trouble.__cause__, Refused):
-            why = f"the connection broke ({why})"
+            why = sentences((_("The connection broke."), why))
         try:
             with self._sessions.open() as sftp:
                 return look_after(sftp, journey, why, trouble.remedy)
         except NotDelivered as error:
-            return unknown(journey, f"{sentence(why)} The server could not be asked again: {error.message}")
+            again = _("The server could not be asked again: {reason}", reason=error.message)
+            return unknown(journey, why, again)
 
     def _fetch(self, answers: AnswerFolder, found: Found, into: Path) -> Path | None:
         local = into / _local_name(found.remote)

@@ -37,6 +37,7 @@ from ajpes_reporting.deliver.sftp.protocol import (
     check_status,
     wanted,
 )
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ class Client(paramiko.SFTPClient):
         """The attributes of a file, of which the server may leave out any. Raises `Refused`."""
         kind, reply = self._request(CMD_STAT, path)
         if kind != CMD_ATTRS:
-            raise Refused(0, "it says yes, and tells nothing")
+            raise Refused(0, _("it says yes, and tells nothing"))
         attributes: Any = Attributes
         found: paramiko.SFTPAttributes = attributes._from_msg(reply)
         return found
@@ -159,7 +160,7 @@ class Client(paramiko.SFTPClient):
                 raise
             return
         if kind == CMD_EXTENDED_REPLY:
-            _largest_packet, read, write = (limits.get_int64() for _ in range(3))
+            _largest_packet, read, write = (limits.get_int64() for _each in range(3))
             self.largest_read_bytes = _sensible(read)
             self.largest_write_bytes = _sensible(write)
 
@@ -200,7 +201,7 @@ class _Reads:
         except EndOfList:
             return b""
         except Refused as error:
-            error.wanted = "read the file"
+            error.wanted = _("read the file")
             raise
         raise SFTPError("Expected data")
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,9 +33,9 @@ _KEY = re.compile(r"(?<!\S)(AAAA[A-Za-z0-9+/]{16,}={0,2})(?!\S)")
 _SSH2 = re.compile(r"---- BEGIN SSH2 PUBLIC KEY ----(.*?)---- END SSH2 PUBLIC KEY ----", re.DOTALL)
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 _USABLE = re.compile(r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)")
-_FROM_THE_LETTER = "Take it from the authority's letter, not from the network."
-_ASK_FOR_ITSELF = (
-    "Ask the authority for the host key itself (ssh-ed25519 AAAA…) or its fingerprint (SHA256:…)."
+_FROM_THE_LETTER = _("take it from the authority's letter, not from the network")
+_ASK_FOR_ITSELF = _(
+    "ask the authority for the host key itself (ssh-ed25519 AAAA…) or its fingerprint (SHA256:…)"
 )
 
 
@@ -83,7 +84,7 @@ def read_pins(texts: str | Sequence[str]) -> Pins:
                 fingerprints[fingerprint(key_or_fingerprint)] = None
                 kinds.add(_kind(key_or_fingerprint))
     if not fingerprints:
-        raise ConfigurationError("sftp.host_key is empty.", _FROM_THE_LETTER)
+        raise ConfigurationError(_("sftp.host_key is empty."), _FROM_THE_LETTER)
     return Pins(tuple(fingerprints), frozenset(kinds), any_kind)
 
 
@@ -102,7 +103,10 @@ def _read(text: str) -> Iterator[bytes | str]:
 def _read_line(line: str) -> bytes | str:
     if line.startswith("@"):
         raise ConfigurationError(
-            f"sftp.host_key begins with {line.split()[0]}, which pins no key of a server.",
+            _(
+                "sftp.host_key begins with {first_word}, which pins no key of a server.",
+                first_word=line.split()[0],
+            ),
             _ASK_FOR_ITSELF,
         )
     found: list[bytes | str] = [_decoded(key) for key in _KEY.findall(line)]
@@ -110,8 +114,10 @@ def _read_line(line: str) -> bytes | str:
     found += [f"MD5:{digest.lower()}" for digest in _MD5.findall(line)] if not found else []
     if len(found) != 1:
         raise ConfigurationError(
-            "sftp.host_key is neither a public key (ssh-ed25519 AAAA…) "
-            "nor a fingerprint (SHA256: and 43 characters).",
+            _(
+                "sftp.host_key is neither a public key (ssh-ed25519 AAAA…) nor a fingerprint "
+                "(SHA256: and 43 characters)."
+            ),
             _FROM_THE_LETTER,
         )
     return found[0]
@@ -123,18 +129,18 @@ def _decoded(text: str) -> bytes:
         kind = _kind(key)
         if "-cert-" in kind:
             raise ConfigurationError(
-                "sftp.host_key is the certificate of a host key, which cannot be pinned.",
+                _("sftp.host_key is the certificate of a host key, which cannot be pinned."),
                 _ASK_FOR_ITSELF,
             )
         if not _USABLE.fullmatch(kind):
             raise ConfigurationError(
-                f"sftp.host_key is of the kind {kind!a}, which cannot be used any more.",
-                "Ask the authority for its ssh-ed25519, ecdsa or RSA host key.",
+                _("sftp.host_key is of the kind {kind}, which cannot be used any more.", kind=ascii(kind)),
+                _("ask the authority for its ssh-ed25519, ecdsa or RSA host key"),
             )
         load_ssh_public_key(f"{kind} ".encode() + base64.b64encode(key))
     except (ValueError, binascii.Error, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
-            "sftp.host_key is not a whole public key; a part of it may be missing.", _FROM_THE_LETTER
+            _("sftp.host_key is not a whole public key; a part of it may be missing."), _FROM_THE_LETTER
         ) from error
     return key
 
@@ -144,7 +150,7 @@ def _from_pem(pem: str) -> bytes:
         line = load_pem_public_key(pem.encode()).public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
-            "sftp.host_key is a PEM file without a public key that SSH knows.", _FROM_THE_LETTER
+            _("sftp.host_key is a PEM file without a public key that SSH knows."), _FROM_THE_LETTER
         ) from error
     return _decoded(line.split()[1].decode())
 

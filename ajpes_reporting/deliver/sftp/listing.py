@@ -14,6 +14,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 
 from ajpes_reporting.deliver.sftp.protocol import EndOfList, Refused, entries_of, legible
 from ajpes_reporting.domain.errors import NotDelivered
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,8 @@ class EndlessListing(NotDelivered):
 
     def __init__(self, folder: str, names: int) -> None:
         super().__init__(
-            f"The listing of {folder} was given up after {names:,} names.",
-            "Ask the authority to clear the folder, or why its server lists so much.",
+            _("The listing of {folder} was given up after {names:count} names.", folder=folder, names=names),
+            _("ask the authority to clear the folder, or why its server lists so much"),
         )
 
 
@@ -74,7 +75,7 @@ def _next_page(client: Any, folder: str, handle: bytes) -> Message | None:
     except EndOfList:
         return None
     except Refused as error:
-        error.wanted = f"list {folder}"
+        error.wanted = _("list {path}", path=folder)
         raise
     if kind != CMD_NAME:
         raise SFTPError("Expected name response")

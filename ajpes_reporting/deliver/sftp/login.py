@@ -15,9 +15,10 @@ from paramiko import AuthenticationException, BadAuthenticationType, SSHExceptio
 
 from ajpes_reporting.deliver.connection_pool import TurnedAway
 from ajpes_reporting.domain.escaping import shown
+from ajpes_reporting.i18n import NOTHING, Message, _, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
     import paramiko
@@ -39,21 +40,28 @@ _CODE = re.compile(
     r"|enkratn\w*)\b",
     re.IGNORECASE,
 )
-_CHECK = "Check sftp.username and the key or password; ask the authority whether it knows them."
-_NO_PERSON = (
-    "Ask the authority for a login with a key, a password or both: nobody is there to type in a code."
+_CHECK = _("check sftp.username and the key or password; ask the authority whether it knows them")
+_NO_PERSON = _(
+    "ask the authority for a login with a key, a password or both: nobody is there to type in a code"
 )
-_EXPIRED = "Agree on a new password with the authority, and set sftp.password; nothing was changed from here."
+_EXPIRED = _(
+    "agree on a new password with the authority, and set sftp.password; nothing was changed from here"
+)
 
 
 class SignIn:
-    """One login of `username` at the server called `name`, with a key, a password, or both."""
+    """One login of `username`, with a key, a password, or both. `place` are host and port of the server."""
 
     def __init__(
-        self, transport: Transport, name: str, username: str, key: paramiko.PKey | None, password: str | None
+        self,
+        transport: Transport,
+        place: Mapping[str, Any],
+        username: str,
+        key: paramiko.PKey | None,
+        password: str | None,
     ) -> None:
         self._transport = transport
-        self._name = name
+        self._place = place
         self._username = username
         self._key = key
         self._password = password
@@ -111,15 +119,24 @@ class SignIn:
     def _broken_off(self, method: str) -> TurnedAway:
         """Some servers hang up in the place of a refusal, and say so: it counts as one."""
         return TurnedAway(
-            f"{self._name} broke off the login of {self._username!r} at {_spoken(method)}. "
-            f"It says: {shown(self._transport.farewell)}",
+            _(
+                "{host}, port {port}, broke off the login of {username} at {spoken}. It says: {farewell}",
+                **self._place,
+                username=repr(self._username),
+                spoken=_spoken(method),
+                farewell=shown(self._transport.farewell),
+            ),
             _CHECK,
         )
 
     def _no_signature(self) -> TurnedAway:
         return TurnedAway(
-            f"{self._name} takes no signature that the RSA key of sftp.private_key can make with SHA-2.",
-            "Ask the authority to take a key of the kind ssh-ed25519; SHA-1 is not supported here.",
+            _(
+                "{host}, port {port}, takes no signature that the RSA key of sftp.private_key can "
+                "make with SHA-2.",
+                **self._place,
+            ),
+            _("ask the authority to take a key of the kind ssh-ed25519; SHA-1 is not supported here"),
         )
 
     def _show_password(self, password: str, asked: Sequence[str]) -> Sequence[str]:
@@ -131,7 +148,7 @@ class SignIn:
         except SSHException as error:
             if str(error) != "Illegal info request from server":  # so paramiko calls what it does not expect
                 raise
-        raise new_password_wanted(self._name, name)
+        raise new_password_wanted(self._place, name)
 
     def _answer(self, _title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
         """The answers to the server's questions: to none, or to one that asks for the password."""
@@ -140,10 +157,17 @@ class SignIn:
         questions = " ".join(prompt for prompt, _echo in prompts)
         said = f"{instructions} {questions}".strip()[:_MOST_SHOWN]
         if _NEW_PASSWORD.search(questions) or wants_new_password(said):
-            raise new_password_wanted(self._name, self._username, said)
+            raise new_password_wanted(self._place, self._username, said)
         [(prompt, is_shown), *others] = prompts
         if others or is_shown or _CODE.search(prompt):
-            raise TurnedAway(f"{self._name} asks what only a person can answer: {shown(said)}", _NO_PERSON)
+            raise TurnedAway(
+                _(
+                    "{host}, port {port}, asks what only a person can answer: {said}",
+                    **self._place,
+                    said=shown(said),
+                ),
+                _NO_PERSON,
+            )
         if self._has_answered or self._password is None:
             self._refused.append(_QUESTIONS)
             raise self._turned_away(())
@@ -155,27 +179,34 @@ class SignIn:
         return _PASSWORD in self._refused or _QUESTIONS in self._refused
 
     def _turned_away(self, asked: Sequence[str]) -> TurnedAway:
-        farewell = f" It says: {shown(self._transport.farewell)}" if self._transport.farewell else ""
-        further = [_spoken(method) if method not in self._taken else _another(method) for method in asked]
-        shown_ones = [_spoken(method) for method in self._taken if method != "none"]
-        if shown_ones and not self._refusals:
-            return TurnedAway(
-                f"{self._name} took {' and '.join(shown_ones)}, and demands more: {' or '.join(further)}."
-                f"{farewell}",
-                self._what_to_set(asked),
+        who = {**self._place, "username": repr(self._username)}
+        takes = _("It takes: {methods}.", methods=list(asked)) if asked else NOTHING
+        taken = [_spoken(method) for method in self._taken if method != "none"]
+        if self._refusals:
+            refused = [_spoken(method) for method in self._refusals]
+            said = _(
+                "{host}, port {port}, does not admit {username} with {refused:or}.", **who, refused=refused
             )
-        if not self._refusals:
-            return TurnedAway(
-                f"{self._name} does not let {self._username!r} sign in with {self._configured}. "
-                f"It takes: {', '.join(asked) or 'nothing that it names'}.{farewell}",
-                self._what_to_set(asked),
+            remedy = _CHECK
+        elif taken:
+            more = [_spoken(method) if method not in self._taken else _another(method) for method in asked]
+            said = _(
+                "{host}, port {port}, took {taken:and}, and demands more: {more:or}.",
+                **self._place,
+                taken=taken,
+                more=more,
             )
-        ways = " or ".join(_spoken(method) for method in self._refusals)
-        takes = f" It takes: {', '.join(asked)}." if asked else ""
-        return TurnedAway(
-            f"{self._name} does not admit {self._username!r} with {ways}.{takes}{farewell}",
-            _CHECK,
-        )
+            takes, remedy = NOTHING, self._what_to_set(asked)
+        else:
+            said = _(
+                "{host}, port {port}, does not let {username} sign in with {configured:and}.",
+                **who,
+                configured=self._configured,
+            )
+            takes, remedy = takes or _("It takes: nothing that it names."), self._what_to_set(asked)
+        farewell = self._transport.farewell
+        says = _("It says: {text}", text=shown(farewell)) if farewell else NOTHING
+        return TurnedAway(sentences((said, takes, says)), remedy)
 
     @property
     def _refusals(self) -> list[str]:
@@ -183,16 +214,16 @@ class SignIn:
         return [method for method in self._refused if method != "none"]
 
     @property
-    def _configured(self) -> str:
+    def _configured(self) -> list[Message]:
         configured = (_KEY if self._key is not None else "", _PASSWORD if self._password is not None else "")
-        return " and ".join(_spoken(method) for method in configured if method)
+        return [_spoken(method) for method in configured if method]
 
-    def _what_to_set(self, asked: Sequence[str]) -> str:
+    def _what_to_set(self, asked: Sequence[str]) -> Message:
         if self._key is None and _KEY in asked:
-            return "Set sftp.private_key, and give its public key to the authority."
+            return _("set sftp.private_key, and give its public key to the authority")
         if self._password is None and {_PASSWORD, _QUESTIONS} & set(asked):
-            return "Set sftp.password too." if self._key is not None else "Set sftp.password."
-        return "Ask the authority for a login with a key, a password or both, and nothing more."
+            return _("set sftp.password too") if self._key is not None else _("set sftp.password")
+        return _("ask the authority for a login with a key, a password or both, and nothing more")
 
     def _show_banner(self) -> None:
         """Logs what the server tells before the login, such as who may use it; once."""
@@ -201,7 +232,7 @@ class SignIn:
             self._banner = banner
             self._transport.notice = text = banner[:_MOST_SHOWN].decode(errors="replace").strip()
             more = "…" if len(banner) > _MOST_SHOWN else ""
-            _log.info("%s says before the login: %s%s", self._name, shown(text), more)
+            _log.info("%s says before the login: %s%s", self._place["host"], shown(text), more)
 
 
 def wants_new_password(said: str) -> bool:
@@ -209,20 +240,25 @@ def wants_new_password(said: str) -> bool:
     return _HAS_EXPIRED.search(said) is not None
 
 
-def new_password_wanted(name: str, username: str, said: str = "") -> TurnedAway:
-    """Tells that the password has expired; `said` is what the server says of it."""
-    says = f" It says: {shown(said)}" if said else ""
-    return TurnedAway(f"{name} demands a new password for {username!r}.{says}", _EXPIRED)
+def new_password_wanted(place: Mapping[str, Any], username: str, said: str = "") -> TurnedAway:
+    """Returns the error for a password that has expired; `said` is what the server says of it."""
+    message = _(
+        "{host}, port {port}, demands a new password for {username}.", **place, username=repr(username)
+    )
+    says = _("It says: {text}", text=shown(said)) if said else NOTHING
+    return TurnedAway(sentences((message, says)), _EXPIRED)
 
 
-def _another(method: str) -> str:
-    return "another key" if method == _KEY else "another password"
+def _another(method: str) -> Message:
+    return _("another key") if method == _KEY else _("another password")
 
 
-def _spoken(method: str) -> str:
-    return {
-        "none": "its very beginning",
-        _KEY: "the key of sftp.private_key",
-        _PASSWORD: "the password of sftp.password",
-        _QUESTIONS: "the password of sftp.password",
-    }.get(method, method)
+def _spoken(method: str) -> Message:
+    match method:
+        case "none":
+            return _("its very beginning")
+        case "publickey":
+            return _("the key of sftp.private_key")
+        case "password" | "keyboard-interactive":
+            return _("the password of sftp.password")
+    return Message(method, {})

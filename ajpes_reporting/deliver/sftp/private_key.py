@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.utils import CryptographyDeprecationWarning
 
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.pem import normalized
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _PUBLIC = re.compile(
 )
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _LEAST_RSA_BITS, _SOUND_RSA_BITS = 1024, 2048
-_OTHER_WAY = "Make a new one with `ssh-keygen -t ed25519`, and give its public key to the authority."
+_OTHER_WAY = _("make a new one with `ssh-keygen -t ed25519`, and give its public key to the authority")
 
 # A password is made costly to guess: a third of a second for each look would be felt. Nobody's key is kept
 # for longer than somebody has it in hand.
@@ -67,8 +68,12 @@ def read_private_key(path: Path, password: str | None) -> paramiko.PKey:
             key.load_certificate(str(certificate))
         except (OSError, ValueError, paramiko.SSHException) as error:
             raise ConfigurationError(
-                f"{certificate} is not the certificate of {path.name}.",
-                "Put the authority's certificate for this key there, or remove the file.",
+                _(
+                    "{certificate} is not the certificate of {file}.",
+                    certificate=str(certificate),
+                    file=path.name,
+                ),
+                _("put the authority's certificate for this key there, or remove the file"),
             ) from error
     return key
 
@@ -78,7 +83,8 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}.", "Check sftp.private_key."
+            _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror),
+            _("check sftp.private_key"),
         ) from error
 
 
@@ -97,22 +103,28 @@ def _loader(path: Path, data: bytes) -> Callable[[bytes | None], PrivateKeyTypes
 def _no_private_key(path: Path, text: str) -> ConfigurationError:
     if _PUTTY in text:
         return ConfigurationError(
-            f"{path} is a key of PuTTY.",
-            f"Convert it with `puttygen {path.name} -O private-openssh-new -o sftp_key`, "
-            "and name the new file in sftp.private_key.",
+            _("{path} is a key of PuTTY.", path=str(path)),
+            _(
+                "convert it with `puttygen {file} -O private-openssh-new -o sftp_key`, and name "
+                "the new file in sftp.private_key",
+                file=path.name,
+            ),
         )
     if _SSH_COM in text:
         return ConfigurationError(
-            f"{path} is a key in the form of SSH.com.",
-            f"Convert it with `ssh-keygen -i -f {path.name} > sftp_key`, "
-            "and name the new file in sftp.private_key.",
+            _("{path} is a key in the form of SSH.com.", path=str(path)),
+            _(
+                "convert it with `ssh-keygen -i -f {file} > sftp_key`, and name the new file in "
+                "sftp.private_key",
+                file=path.name,
+            ),
         )
     if _PUBLIC.search(text):
         return ConfigurationError(
-            f"{path} is a public key; that one is for the authority.",
-            "Name the private key that belongs to it in sftp.private_key.",
+            _("{path} is a public key; that one is for the authority.", path=str(path)),
+            _("name the private key that belongs to it in sftp.private_key"),
         )
-    return ConfigurationError(f"{path} holds no private key.", "Check sftp.private_key.")
+    return ConfigurationError(_("{path} holds no private key.", path=str(path)), _("check sftp.private_key"))
 
 
 def _decrypted(
@@ -125,15 +137,17 @@ def _decrypted(
     except TypeError as error:  # there is a password and none is needed, or the other way round
         if not password:
             raise ConfigurationError(
-                f"{path} is protected by a password.", "Set sftp.private_key_password."
+                _("{path} is protected by a password.", path=str(path)), _("set sftp.private_key_password")
             ) from error
     except UnsupportedAlgorithm as error:
-        raise ConfigurationError(f"{path} cannot be used: {error}.", _OTHER_WAY) from error
-    except ValueError as error:
-        what = "it is damaged, or has another password" if password else "it is damaged"
         raise ConfigurationError(
-            f"{path} cannot be read: {what}.",
-            "Check sftp.private_key and sftp.private_key_password.",
+            _("{path} cannot be used: {error}.", path=str(path), error=str(error)), _OTHER_WAY
+        ) from error
+    except ValueError as error:
+        what = _("it is damaged, or has another password") if password else _("it is damaged")
+        raise ConfigurationError(
+            _("{path} cannot be read: {reason}.", path=str(path), reason=what),
+            _("check sftp.private_key and sftp.private_key_password"),
         ) from error
     _log.warning("%s is not protected: sftp.private_key_password is not needed for it", path)
     return _decrypted(path, load, None)
@@ -150,7 +164,10 @@ def _for_paramiko(path: Path, key: PrivateKeyTypes) -> paramiko.PKey:
     elif isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         kind = paramiko.ECDSAKey
     else:
-        raise ConfigurationError(f"{path} is {_spoken(key)}, which SFTP does not take.", _OTHER_WAY)
+        raise ConfigurationError(
+            _("{path} is {kind}, which SFTP does not take.", path=str(path), kind=_spoken(key)),
+            _OTHER_WAY,
+        )
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     return kind.from_private_key(io.StringIO(plain.decode()))
 
@@ -158,15 +175,21 @@ def _for_paramiko(path: Path, key: PrivateKeyTypes) -> paramiko.PKey:
 def _judge_length(path: Path, bits: int) -> None:
     if bits < _LEAST_RSA_BITS:
         raise ConfigurationError(
-            f"{path} is an RSA key of {bits} bits, at least {_LEAST_RSA_BITS} are needed.", _OTHER_WAY
+            _(
+                "{path} is an RSA key of {bits} bits, at least {least} are needed.",
+                path=str(path),
+                bits=bits,
+                least=_LEAST_RSA_BITS,
+            ),
+            _OTHER_WAY,
         )
     if bits < _SOUND_RSA_BITS:
         _log.warning("%s is an RSA key of %d bits, fewer than many servers take", path, bits)
 
 
-def _spoken(key: PrivateKeyTypes) -> str:
+def _spoken(key: PrivateKeyTypes) -> Message:
     if isinstance(key, dsa.DSAPrivateKey):
-        return "a DSA key"
+        return _("a DSA key")
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return f"a key on the curve {key.curve.name}"
-    return f"a key of the kind {type(key).__name__.removesuffix('PrivateKey')}"
+        return _("a key on the curve {curve}", curve=key.curve.name)
+    return _("a key of the kind {kind}", kind=type(key).__name__.removesuffix("PrivateKey"))

@@ -19,6 +19,7 @@ from ajpes_reporting.deliver.sftp.protocol import ONLY_XML, NoSuchFile, Refused
 from ajpes_reporting.deliver.sftp.remote_files import Removal, glimpse, kind_of, search, take_away
 from ajpes_reporting.deliver.sftp.writing import Writing
 from ajpes_reporting.domain.ports import Shortfall
+from ajpes_reporting.i18n import NOTHING, Message, _, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.deliver.sftp.client import Client
 
 _PROBE = b"This is no report. ajpes-reporting has tried whether it may write here.\n"
-_ASK = "Ask the authority for the right to {} in {}."
-_NOT_SETTLED = "an unknown outcome is not settled by a look"
-_DIRECT = ' If it gives none, set sftp.upload = "direct", and read in docs/configuration.md what that costs.'
+_NOT_SETTLED = _("an unknown outcome is not settled by a look")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Trial:
 
 def try_drop_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
     """Tries the rights that a run needs in v_ajpes."""
-    if (missing := _missing(sftp, folder, "reports cannot be delivered")) is not None:
+    if (missing := _missing(sftp, folder, _("reports cannot be delivered"))) is not None:
         yield missing
         return
     yield from _looks(sftp, folder)
@@ -52,26 +51,26 @@ def try_drop_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfa
     hidden = _how_it_hides(sftp, folder, absent)
     cannot_remove = _forbidden(hidden, lambda: sftp.remove(absent.path))
     if cannot_remove is not None:
-        yield _no_removal(folder, cannot_remove)
+        yield _no_removal(folder, cannot_remove.reason)
     if trial.may_write and cannot_remove is None:
         yield from _write_probe(sftp, folder, trial)
         return
     if trial.may_write:
         yield Shortfall(
             folder,
-            "whether files can be written was not tried: they could not be removed again",
-            "",
+            _("whether files can be written was not tried: they could not be removed again"),
+            NOTHING,
             stops_runs=False,
         )
     if trial.upload == "rename":
         cannot_rename = _forbidden(hidden, lambda: sftp.rename(absent.path, absent.other))
         if cannot_rename is not None:
-            yield _no_rename(folder, str(cannot_rename))
+            yield _no_rename(folder, cannot_rename.reason)
 
 
 def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
     """Tries the rights that a run needs in iz_ajpes."""
-    if (missing := _missing(sftp, folder, "answers cannot be fetched")) is not None:
+    if (missing := _missing(sftp, folder, _("answers cannot be fetched"))) is not None:
         yield missing
         return
     oldest: tuple[int, bytes, int] | None = None
@@ -82,12 +81,14 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
                 oldest = one
     except Refused as error:
         yield Shortfall(
-            folder, f"it cannot be listed: {error}. Answers are not found",
-            _ASK.format("list files", folder), stops_runs=True,
-        )  # fmt: skip
+            folder,
+            _("it cannot be listed: {error}. Answers are not found", error=error.reason),
+            _right(_("list files"), folder),
+            stops_runs=True,
+        )
         return
     except listing.EndlessListing as error:
-        yield Shortfall(folder, error.message.rstrip("."), error.remedy, stops_runs=True)
+        yield Shortfall(folder, error.message, error.remedy, stops_runs=True)
     absent = _Name.new(folder)
     hidden = _how_it_hides(sftp, folder, absent)
     cannot_read = _forbidden(hidden, lambda: sftp.open(absent.path, "rb").close())
@@ -98,9 +99,14 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
         cannot_read = cannot_read if cannot_read and cannot_read.is_denied else None
     if cannot_read is not None:
         yield Shortfall(
-            folder, f"files cannot be read: {cannot_read}. Answers are seen, and cannot be fetched",
-            _ASK.format("read files", folder), stops_runs=True,
-        )  # fmt: skip
+            folder,
+            _(
+                "files cannot be read: {error}. Answers are seen, and cannot be fetched",
+                error=cannot_read.reason,
+            ),
+            _right(_("read files"), folder),
+            stops_runs=True,
+        )
 
 
 def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
@@ -110,14 +116,22 @@ def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
     if cannot_list is None:
         return
     if isinstance(cannot_look, NoSuchFile):
-        detail = f"it is not there: {cannot_look}. Runs work without; the authority may make it later"
-    elif cannot_look is not None:
-        detail = f"nobody may look there: {cannot_list}. Runs work without; {_NOT_SETTLED}"
-    else:
-        detail = (
-            f"it cannot be listed: {cannot_list}. Runs work without; a report is found by its own name only"
+        detail = _(
+            "it is not there: {error}. Runs work without; the authority may make it later",
+            error=cannot_look.reason,
         )
-    yield Shortfall(folder, detail, _ASK.format("list and read files", folder), stops_runs=False)
+    elif cannot_look is not None:
+        detail = _(
+            "nobody may look there: {error}. Runs work without; {consequence}",
+            error=cannot_list.reason,
+            consequence=_NOT_SETTLED,
+        )
+    else:
+        detail = _(
+            "it cannot be listed: {error}. Runs work without; a report is found by its own name only",
+            error=cannot_list.reason,
+        )
+    yield Shortfall(folder, detail, _right(_("list and read files"), folder), stops_runs=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +147,14 @@ class _Name:
         return _Name(path, f"{path}.part")
 
 
-def _missing(sftp: Client, folder: str, so: str) -> Shortfall | None:
+def _missing(sftp: Client, folder: str, so: Message) -> Shortfall | None:
     if isinstance(error := _answer_to(lambda: sftp.stat(folder)), NoSuchFile):
         return Shortfall(
-            folder, f"it is not there: {error}. Without it {so}",
-            "Check sftp.folder and sftp.folders, or ask the authority to make it.", stops_runs=True,
-        )  # fmt: skip
+            folder,
+            _("it is not there: {error}. Without it {consequence}", error=error.reason, consequence=so),
+            _("check sftp.folder and sftp.folders, or ask the authority to make it"),
+            stops_runs=True,
+        )
     return None
 
 
@@ -146,9 +162,14 @@ def _looks(sftp: Client, folder: str) -> Iterator[Shortfall]:
     error = _answer_to(lambda: sftp.stat(folder))
     if error is not None:
         yield Shortfall(
-            folder, f"nobody may look at a single file (STAT): {error}. Runs work without, by the listing",
-            _ASK.format("look at files", folder), stops_runs=False,
-        )  # fmt: skip
+            folder,
+            _(
+                "nobody may look at a single file (STAT): {error}. Runs work without, by the listing",
+                error=error.reason,
+            ),
+            _right(_("look at files"), folder),
+            stops_runs=False,
+        )
 
 
 def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
@@ -158,40 +179,56 @@ def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
     except Refused as error:
         yield Shortfall(
             folder,
-            f"it cannot be listed: {error}. Runs work without; what a killed run has left stays there",
-            _ASK.format("list files", folder), stops_runs=False,
-        )  # fmt: skip
+            _(
+                "it cannot be listed: {error}. Runs work without; what a killed run has left stays there",
+                error=error.reason,
+            ),
+            _right(_("list files"), folder),
+            stops_runs=False,
+        )
     except listing.EndlessListing as error:
-        yield Shortfall(folder, error.message.rstrip("."), error.remedy, stops_runs=False)
+        yield Shortfall(folder, error.message, error.remedy, stops_runs=False)
 
 
-def _no_removal(folder: str, why: object) -> Shortfall:
+def _no_removal(folder: str, why: str) -> Shortfall:
     return Shortfall(
         folder,
-        f"files cannot be removed: {why}. Runs work without; an upload that breaks off stays there, and what "
-        "became of it is unknown",
-        _ASK.format("remove files", folder), stops_runs=False,
-    )  # fmt: skip
+        _(
+            "files cannot be removed: {why}. Runs work without; an upload that breaks off "
+            "stays there, and what became of it is unknown",
+            why=why,
+        ),
+        _right(_("remove files"), folder),
+        stops_runs=False,
+    )
 
 
 def _no_rename(folder: str, why: str) -> Shortfall:
     return Shortfall(
-        folder, f'files cannot be renamed: {why}. Runs cannot deliver with sftp.upload = "rename"',
-        _ASK.format("rename files", folder) + _DIRECT, stops_runs=True,
-    )  # fmt: skip
+        folder,
+        _('files cannot be renamed: {why}. Runs cannot deliver with sftp.upload = "rename"', why=why),
+        _(
+            '{order}; if it gives none, set sftp.upload = "direct", and read in '
+            "docs/configuration.md what that costs",
+            order=_right(_("rename files"), folder),
+        ),
+        stops_runs=True,
+    )
 
 
 def _no_writing(folder: str, why: Refused, trial: Trial) -> Shortfall:
     """Of a server that takes .xml alone a probe cannot tell whether it takes reports."""
-    unless = "unless the server takes names that end in .xml, and no others"
-    if trial.upload == "direct":
-        detail, also = f"files cannot be written: {why}. Runs cannot deliver, {unless}", ""
-    else:
-        detail = f"files cannot be written: {why}. Runs cannot deliver"
-        also = f" {ONLY_XML}"
-    return Shortfall(
-        folder, detail, _ASK.format("write files", folder) + also, stops_runs=trial.upload == "rename"
+    right = _right(_("write files"), folder)
+    if trial.upload == "rename":
+        detail = _("files cannot be written: {error}. Runs cannot deliver", error=why.reason)
+        return Shortfall(folder, detail, joined((right, ONLY_XML), "; "), stops_runs=True)
+    detail = _(
+        "files cannot be written: {error}. Runs cannot deliver, unless the server takes names that "
+        "end in .xml, "
+        "and no others",
+        error=why.reason,
     )
+    return Shortfall(folder, detail, right, stops_runs=False)
 
 
 def _write_probe(sftp: Client, folder: str, trial: Trial) -> Iterator[Shortfall]:
@@ -230,10 +267,13 @@ def _look_at(sftp: Client, folder: str, path: str) -> Iterator[Shortfall]:
         if search(sftp, path) is None:
             yield Shortfall(
                 folder,
-                "what is written there is gone at once. Runs call a report unknown until AJPES answers it, "
-                "unless it is seen in accepted",
-                "Ask the authority to leave alone what does not end in .xml.", stops_runs=False,
-            )  # fmt: skip
+                _(
+                    "what is written there is gone at once. Runs call a report unknown until AJPES "
+                    "answers it, unless it is seen in accepted"
+                ),
+                _("ask the authority to leave alone what does not end in .xml"),
+                stops_runs=False,
+            )
             return
     except Refused:
         pass  # that nobody may look has been told
@@ -241,29 +281,43 @@ def _look_at(sftp: Client, folder: str, path: str) -> Iterator[Shortfall]:
     if error is not None:
         yield Shortfall(
             folder,
-            f"files cannot be read back: {error}. Runs work without; {_NOT_SETTLED}",
-            _ASK.format("read files", folder), stops_runs=False,
-        )  # fmt: skip
+            _(
+                "files cannot be read back: {error}. Runs work without; {consequence}",
+                error=error.reason,
+                consequence=_NOT_SETTLED,
+            ),
+            _right(_("read files"), folder),
+            stops_runs=False,
+        )
 
 
 def _read(sftp: Client, path: str) -> None:
     if b"".join(sftp.blocks_to_end(path, len(_PROBE))) != _PROBE:
-        raise Refused(None, "other bytes come back than were written")
+        raise Refused(None, _("other bytes come back than were written"))
 
 
 def _rename(sftp: Client, folder: str, name: _Name) -> Iterator[Shortfall]:
     error = _answer_to(lambda: sftp.rename(name.path, name.other))
     if error is not None:
-        yield _no_rename(folder, str(error))
+        yield _no_rename(folder, error.reason)
     elif glimpse(sftp, name.other) is None and glimpse(sftp, name.path) is not None:
-        yield _no_rename(folder, "the server says yes, and does nothing")
+        yield _no_rename(folder, _("the server says yes, and does nothing"))
 
 
 def _remove(sftp: Client, folder: str, name: _Name) -> Iterator[Shortfall]:
     left = [path for path in (name.path, name.other) if take_away(sftp, path) is Removal.LEFT_BEHIND]
     if left:
-        why = _answer_to(lambda: sftp.remove(left[0])) or "the server says yes, and does nothing"
-        yield _no_removal(folder, f"{why}. {left[0]} has stayed there; ask the authority to remove it")
+        refusal = _answer_to(lambda: sftp.remove(left[0]))
+        why = refusal.reason if refusal else _("the server says yes, and does nothing")
+        yield _no_removal(
+            folder,
+            _("{why}. {path} has stayed there; ask the authority to remove it", why=why, path=left[0]),
+        )
+
+
+def _right(act: Message, folder: str) -> Message:
+    """Asks for the right to do something in a folder."""
+    return _("ask the authority for the right to {act} in {folder}", act=act, folder=folder)
 
 
 def _how_it_hides(sftp: Client, folder: str, absent: _Name) -> Refused | None:

@@ -9,27 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from paramiko import Message, SFTPAttributes
-from paramiko.sftp import (
-    CMD_CLOSE,
-    CMD_FSTAT,
-    CMD_OPEN,
-    CMD_OPENDIR,
-    CMD_READ,
-    CMD_READDIR,
-    CMD_REMOVE,
-    CMD_RENAME,
-    CMD_STAT,
-    CMD_WRITE,
-)
+import paramiko
+from paramiko import SFTPAttributes
+
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OK, _END, _NO_SUCH_FILE, _DENIED, _UNSUPPORTED, _NO_SUCH_PATH = 0, 1, 2, 3, 8, 10
 _LONGEST_TEXT = 300
-ONLY_XML = 'If the server takes names that end in .xml and no others, set sftp.upload = "direct".'
-IS_IT_FULL = "Ask the authority whether its disk, or our share of it, is full."
+ONLY_XML = _('if the server takes names that end in .xml and no others, set sftp.upload = "direct"')
+IS_IT_FULL = _("ask the authority whether its disk, or our share of it, is full")
 
 # The last ones are of later versions of SFTP; there are servers that use them in version 3, too.
 _NAMES = {
@@ -42,25 +33,23 @@ _NAMES = {
     26: "range refused", 27: "delete pending", 28: "file corrupt",
 }  # fmt: skip
 
-_WANTED = {
-    CMD_OPEN: "open", CMD_CLOSE: "close", CMD_READ: "read", CMD_WRITE: "write", CMD_STAT: "look at",
-    CMD_FSTAT: "look at", CMD_OPENDIR: "list", CMD_READDIR: "list", CMD_REMOVE: "remove",
-    CMD_RENAME: "rename",
-}  # fmt: skip
-_NAME_A_PATH = frozenset({CMD_OPEN, CMD_STAT, CMD_OPENDIR, CMD_REMOVE, CMD_RENAME})
-
 
 class Refused(OSError):
-    """A server's own "no": the number of its status, its text, what it would not do, and what helps."""
+    """A server's own "no".
+
+    `code` is the number of its status, `reason` what it says, a clause. `wanted` is what it would not do:
+    "open nodurs/v_ajpes/a.xml". `remedy` is an order.
+    """
 
     def __init__(self, code: int | None, text: str = "") -> None:
         self.code = code
-        self.wanted = "do it"
-        self.remedy = (
-            "Check sftp.folder and sftp.folders, and that the folders are there and open; "
-            "`ajpes-reporting doctor` tries what a run does there."
+        self.reason = text if code is None else _told(code, text.rstrip("."))
+        self.wanted = _("do it")
+        self.remedy = _(
+            "check sftp.folder and sftp.folders, and that the folders are there and open; "
+            "`ajpes-reporting doctor` tries what a run does there"
         )
-        super().__init__(text if code is None else _told(code, text.rstrip(".")))
+        super().__init__(self.reason)
 
     @property
     def is_denied(self) -> bool:
@@ -100,13 +89,13 @@ class Attributes(SFTPAttributes):
         if self._flags & self.FLAG_AMTIME:
             self.st_atime, self.st_mtime = message.get_int(), message.get_int()
         if self._flags & extensions:
-            for _ in range(message.get_int()):
+            for _extension in range(message.get_int()):
                 if message.packet.tell() >= end:
                     break
                 message.get_binary(), message.get_binary()
 
 
-def check_status(status: Message) -> None:
+def check_status(status: paramiko.Message) -> None:
     """Raises what a status says, unless it says that all is well: `Refused`, or `EndOfList`."""
     code = status.get_int()
     if code == _OK:
@@ -117,20 +106,39 @@ def check_status(status: Message) -> None:
     raise NoSuchFile(code, text) if code in (_NO_SUCH_FILE, _NO_SUCH_PATH) else Refused(code, text)
 
 
-def wanted(kind: int, arguments: tuple[Any, ...]) -> str:
+def wanted(kind: int, arguments: tuple[Any, ...]) -> Message:
     """Describes a request, as "remove nodurs/v_ajpes/a.xml"."""
-    verb = _WANTED.get(kind, f"do (request {kind})")
-    if kind not in _NAME_A_PATH:
-        return f"{verb} the file" if kind not in (CMD_OPENDIR, CMD_READDIR) else f"{verb} the folder"
-    path = arguments[0]
-    return f"{verb} {path.decode(errors='backslashreplace') if isinstance(path, bytes) else path}"
+    first = arguments[0] if arguments else ""
+    path = first.decode(errors="backslashreplace") if isinstance(first, bytes) else str(first)
+    match kind:
+        case paramiko.sftp.CMD_OPEN:
+            return _("open {path}", path=path)
+        case paramiko.sftp.CMD_STAT:
+            return _("look at {path}", path=path)
+        case paramiko.sftp.CMD_OPENDIR:
+            return _("list {path}", path=path)
+        case paramiko.sftp.CMD_REMOVE:
+            return _("remove {path}", path=path)
+        case paramiko.sftp.CMD_RENAME:
+            return _("rename {path}", path=path)
+        case paramiko.sftp.CMD_READDIR:
+            return _("list the folder")
+        case paramiko.sftp.CMD_CLOSE:
+            return _("close the file")
+        case paramiko.sftp.CMD_READ:
+            return _("read the file")
+        case paramiko.sftp.CMD_WRITE:
+            return _("write the file")
+        case paramiko.sftp.CMD_FSTAT:
+            return _("look at the file")
+    return _("do what was asked (request {number})", number=kind)
 
 
-def entries_of(page: Message) -> Iterator[tuple[bytes, SFTPAttributes]]:
+def entries_of(page: paramiko.Message) -> Iterator[tuple[bytes, SFTPAttributes]]:
     """The names and attributes of one page of a listing; never more than there are bytes for."""
     attributes: Any = Attributes
     end = _end_of(page)
-    for _ in range(page.get_int()):
+    for _entry in range(page.get_int()):
         if page.packet.tell() >= end:
             return
         name, long_name = page.get_binary(), page.get_binary()

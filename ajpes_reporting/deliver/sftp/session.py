@@ -6,7 +6,7 @@ import errno
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -21,6 +21,7 @@ from ajpes_reporting.deliver.sftp.protocol import Refused
 from ajpes_reporting.deliver.sftp.transport import Transport
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.escaping import shown
+from ajpes_reporting.i18n import NOTHING, Message, _, sentences
 from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -102,7 +103,7 @@ class SftpSessions:
 
         Raises `NotDelivered` for any trouble with it, also inside; then it is not used again.
         """
-        name = self._name.rstrip(",")
+        name = f"{self._server.host}, port {self._server.port}"
         with (
             Watchdog(self._server.call_timeout_seconds) as watchdog,
             borrowed(self._server.login, name, self._connect) as session,
@@ -120,7 +121,7 @@ class SftpSessions:
             try:
                 with self._told(transport, watchdog):
                     SignIn(
-                        transport, self._name, self._server.username, self._key, self._server.password
+                        transport, self._place, self._server.username, self._key, self._server.password
                     ).perform()
                     return _Session(transport, self._open_channel(transport, watchdog))
             except BaseException:
@@ -171,18 +172,27 @@ class SftpSessions:
             channel = sftp.get_channel() if sftp else None
         except TROUBLE as error:
             if wants_new_password(transport.notice):
-                raise new_password_wanted(self._name, self._server.username, transport.notice) from error
+                raise new_password_wanted(self._place, self._server.username, transport.notice) from error
             if watchdog.expired:
                 raise
             if not transport.is_active():
                 raise NotDelivered(
-                    f"{self._name} took the login, and hung up before the SFTP session was open.",
-                    "Try again later; if it stays so, ask the authority whether "
-                    f"{self._server.username!r} may use SFTP.",
+                    _(
+                        "{host}, port {port}, took the login, and hung up before the SFTP session was open.",
+                        **self._place,
+                    ),
+                    _(
+                        "try again later; if it stays so, ask the authority whether {username} may use SFTP",
+                        username=repr(self._server.username),
+                    ),
                 ) from error
             raise TurnedAway(
-                f"{self._name} took the login, and opened no SFTP session: {_plain(error)}.",
-                f"Ask the authority whether {self._server.username!r} may use SFTP.",
+                _(
+                    "{host}, port {port}, took the login, and opened no SFTP session: {plain}.",
+                    **self._place,
+                    plain=_plain(error),
+                ),
+                _("ask the authority whether {username} may use SFTP", username=repr(self._server.username)),
             ) from error
         if sftp is None or channel is None:
             raise paramiko.SSHException("no channel was opened")
@@ -198,9 +208,15 @@ class SftpSessions:
         except TROUBLE as error:
             if watchdog.expired:
                 raise NotDelivered(
-                    f"The exchange server {self._name} was not reached: it did not answer in time.",
-                    "Check address, port and firewall, then try again later; if the server is that slow, "
-                    "raise sftp.connect_timeout_seconds.",
+                    _(
+                        "The exchange server {host}, port {port}, was not reached: it did not answer "
+                        "in time.",
+                        **self._place,
+                    ),
+                    _(
+                        "check address, port and firewall, then try again later; if the server is that "
+                        "slow, raise sftp.connect_timeout_seconds"
+                    ),
                 ) from error
             if isinstance(error, IncompatiblePeer):
                 raise self._incompatible(error, transport) from error
@@ -212,87 +228,135 @@ class SftpSessions:
 
     def _another_server(self, shown_keys: list[str]) -> TurnedAway:
         return TurnedAway(
-            f"{self._name} showed the host key {' and '.join(shown_keys)}, and {self._pins} is pinned. "
-            "Nothing was sent, not even the login.",
-            "Ask the authority, by telephone, whether its key has changed; only then change sftp.host_key.",
+            _(
+                "{host}, port {port}, showed the host key {shown_keys:and}, and {pins} is pinned. "
+                "Nothing was "
+                "sent, not even the login.",
+                **self._place,
+                shown_keys=shown_keys,
+                pins=str(self._pins),
+            ),
+            _("ask the authority, by telephone, whether its key has changed; only then change sftp.host_key"),
         )
 
     def _incompatible(self, error: Exception, transport: Transport) -> NotDelivered:
         return NotDelivered(
-            f"{self._name} and this machine have nothing in common: {error}. It offers {transport.offered}.",
-            "Ask the authority to allow current algorithms; ssh-rsa with SHA-1 is not supported here.",
+            _(
+                "{host}, port {port}, and this machine have nothing in common: {error}. It offers {offered}.",
+                **self._place,
+                error=str(error),
+                offered=transport.offered,
+            ),
+            _("ask the authority to allow current algorithms; ssh-rsa with SHA-1 is not supported here"),
         )
 
     def _too_busy(self, transport: Transport) -> NotDelivered:
         return NotDelivered(
-            f"The exchange server {self._name} was not reached: it hung up before the login began, as one "
-            "does that has too many connections, or does not admit this machine's address."
-            f"{_farewell(transport)}",
-            "Try again later; if it stays so, ask the authority whether our address is let in.",
+            _with_farewell(
+                _(
+                    "The exchange server {host}, port {port}, was not reached: it hung up before the login "
+                    "began, as one does that has too many connections, or does not admit this "
+                    "machine's address.",
+                    **self._place,
+                ),
+                transport,
+            ),
+            _("try again later; if it stays so, ask the authority whether our address is let in"),
         )
 
     def _hung_up(self, error: BaseException, transport: Transport) -> NotDelivered:
         reason, remedy = connection_trouble(error)
         if isinstance(error, EOFError | paramiko.AuthenticationException):
-            reason = "it ended the connection before the session was open"
-        return NotDelivered(
-            f"The exchange server {self._name} was not reached: {reason}.{_farewell(transport)}", remedy
-        )
+            reason = _("it ended the connection before the session was open")
+        return NotDelivered(_with_farewell(self._unreached(reason), transport), remedy)
 
     def _not_delivered(self, error: BaseException, watchdog: Watchdog, transport: Transport) -> NotDelivered:
         """Tells what went wrong in an open session."""
         if watchdog.expired:
             return NotDelivered(
-                f"The session with {self._name} was not over after {watchdog.seconds:g} seconds and was cut.",
-                "Try again later; if the file is very large, raise sftp.call_timeout_seconds.",
+                _(
+                    "The session with {host}, port {port}, was not over after {seconds} seconds and was cut.",
+                    **self._place,
+                    seconds=format(watchdog.seconds, "g"),
+                ),
+                _("try again later; if the file is very large, raise sftp.call_timeout_seconds"),
             )
         if isinstance(error, OSError) and error.errno in _OUR_DISK:
             return NotDelivered(
-                f"What {self._name} gives us cannot be kept: {error.strerror}.",
-                "Make room on the disk of this machine, or have it mended, then run again.",
+                _(
+                    "What {host}, port {port}, gives us cannot be kept: {reason}.",
+                    **self._place,
+                    reason=error.strerror,
+                ),
+                _("make room on the disk of this machine, or have it mended, then run again"),
             )
         if isinstance(error, UnicodeDecodeError):
             return NotDelivered(
-                f"{self._name} sent a text that is not in UTF-8.",
-                "Ask the authority in which language its server speaks; it must be UTF-8.",
+                _("{host}, port {port}, sent a text that is not in UTF-8.", **self._place),
+                _("ask the authority in which language its server speaks; it must be UTF-8"),
             )
         if isinstance(error, Refused):
-            return NotDelivered(f"{self._name} refused to {error.wanted}: {error}.", error.remedy)
+            return NotDelivered(
+                _(
+                    "{host}, port {port}, refused to {wanted}: {error}.",
+                    **self._place,
+                    wanted=error.wanted,
+                    error=error.reason,
+                ),
+                error.remedy,
+            )
         if isinstance(error, paramiko.SFTPError):
             return NotDelivered(
-                f"{self._name} does not keep to SFTP: {error}.",
-                "Ask the authority which server it runs, and in which version.",
+                _("{host}, port {port}, does not keep to SFTP: {error}.", **self._place, error=str(error)),
+                _("ask the authority which server it runs, and in which version"),
             )
         if isinstance(error, EOFError | paramiko.SSHException) or str(error) == "Socket is closed":
             return NotDelivered(
-                f"{self._name}{self._through} hung up in the middle of the session.{_farewell(transport)}",
-                "Try again later; if it stays so, ask the authority why its server hangs up.",
+                _with_farewell(self._cut_off(), transport),
+                _("try again later; if it stays so, ask the authority why its server hangs up"),
             )
-        return self._not_reached(error, _farewell(transport))
-
-    def _not_reached(self, error: BaseException, said: str = "") -> NotDelivered:
         reason, remedy = connection_trouble(error)
+        return NotDelivered(_with_farewell(self._unreached(reason), transport), remedy)
+
+    def _not_reached(self, error: BaseException) -> NotDelivered:
+        reason, remedy = connection_trouble(error)
+        return NotDelivered(self._unreached(reason), remedy)
+
+    def _unreached(self, reason: Message) -> Message:
         proxy = self._server.proxy
-        through = "" if proxy and str(proxy) in reason else self._through
-        return NotDelivered(
-            f"The exchange server {self._name}{through} was not reached: {reason}.{said}", remedy
+        if proxy is None or str(proxy) in reason:
+            return _(
+                "The exchange server {host}, port {port}, was not reached: {reason}.",
+                **self._place,
+                reason=reason,
+            )
+        return _(
+            "The exchange server {host}, port {port}, through the proxy {proxy}, was not reached: {reason}.",
+            **self._place,
+            proxy=str(proxy),
+            reason=reason,
+        )
+
+    def _cut_off(self) -> Message:
+        if self._server.proxy is None:
+            return _("{host}, port {port}, hung up in the middle of the session.", **self._place)
+        return _(
+            "{host}, port {port}, through the proxy {proxy}, hung up in the middle of the session.",
+            **self._place,
+            proxy=str(self._server.proxy),
         )
 
     @property
-    def _through(self) -> str:
-        """The proxy on the way, if there is one, as a part of a sentence."""
-        return f" through the proxy {self._server.proxy}," if self._server.proxy else ""
-
-    @property
-    def _name(self) -> str:
-        return f"{self._server.host}, port {self._server.port},"
+    def _place(self) -> dict[str, Any]:
+        """Where the server is, as the sentences here say it."""
+        return {"host": self._server.host, "port": self._server.port}
 
 
-def describe(sftp: Client) -> str:
+def describe(sftp: Client) -> Message:
     """Describes the algorithms that both sides of a session agreed on."""
     channel = sftp.get_channel()
     transport = channel.get_transport() if channel else None
-    return str(transport.summary) if isinstance(transport, Transport) else ""
+    return transport.summary if isinstance(transport, Transport) else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +405,11 @@ def _say_the_end(transport: Transport) -> None:
         transport.line.shutdown(socket.SHUT_WR)
 
 
-def _farewell(transport: Transport) -> str:
+def _with_farewell(message: Message, transport: Transport) -> Message:
     """Returns the server's last words as a sentence; empty if it said nothing."""
-    return f" It said: {shown(transport.farewell)}" if transport.farewell else ""
+    if not transport.farewell:
+        return message
+    return sentences((message, _("It said: {text}", text=shown(transport.farewell))))
 
 
 def _plain(error: BaseException) -> str:
@@ -354,5 +420,5 @@ def _read_key(server: SftpServer) -> paramiko.PKey | None:
     if server.private_key is not None:
         return read_private_key(server.private_key, server.private_key_password)
     if server.password is None:
-        raise ConfigurationError("There is no login for SFTP.", "Set sftp.private_key or sftp.password.")
+        raise ConfigurationError(_("There is no login for SFTP."), _("set sftp.private_key or sftp.password"))
     return None

@@ -10,6 +10,7 @@ import paramiko
 from paramiko.auth_handler import AuthHandler
 
 from ajpes_reporting.deliver.sftp.host_key import kind_of
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     import socket
@@ -33,7 +34,7 @@ class Transport(paramiko.Transport):
     `patience_seconds`, so that whoever watches over the line ends a wait, and tells it.
     """
 
-    offered = "nothing that could be read"
+    offered = _("nothing that could be read")
     host_keys: tuple[str, ...] = ()
     farewell = ""
     notice = ""
@@ -72,8 +73,14 @@ class Transport(paramiko.Transport):
         return [kind for kind in self.host_keys if kind in ours]
 
     @property
-    def summary(self) -> str:
-        return f"{self.remote_version}; host key {self.host_key_type}, cipher {self.local_cipher}"
+    def summary(self) -> Message:
+        """The server, and what both sides agreed on."""
+        return _(
+            "{server}; host key {host_key}, cipher {cipher}",
+            server=self.remote_version,
+            host_key=self.host_key_type,
+            cipher=self.local_cipher,
+        )
 
     @property
     def has_greeted(self) -> bool:
@@ -107,13 +114,11 @@ class Transport(paramiko.Transport):
         # paramiko tells this to its debug log alone.
         parsed: dict[str, Any] = super()._really_parse_kex_init(*arguments, **named)  # type: ignore[misc]  # not in its stubs
         self.host_keys = tuple(dict.fromkeys(kind_of(name) for name in parsed["server_key_algo_list"]))
-        self.offered = "; ".join(
-            f"{what}: {', '.join(parsed[name])}"
-            for what, name in (
-                ("host keys", "server_key_algo_list"),
-                ("key exchange", "kex_algo_list"),
-                ("ciphers", "server_encrypt_algo_list"),
-            )
+        self.offered = _(
+            "host keys: {host_keys}; key exchange: {key_exchange}; ciphers: {ciphers}",
+            host_keys=list(parsed["server_key_algo_list"]),
+            key_exchange=list(parsed["kex_algo_list"]),
+            ciphers=list(parsed["server_encrypt_algo_list"]),
         )
         return parsed
 

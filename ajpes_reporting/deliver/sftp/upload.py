@@ -33,6 +33,7 @@ from ajpes_reporting.deliver.sftp.remote_files import (
 from ajpes_reporting.deliver.sftp.writing import Writing
 from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Unknown, Unreachable
+from ajpes_reporting.i18n import NOTHING, Message, _, joined, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +44,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_GONE_AT_ONCE = _("It was gone as soon as it was written.")
+_EMPTIED_AT_ONCE = _("It was emptied as soon as it was closed.")
+
 PART = ".part"
 # A server that gives a name by and by gets this much time for it.
 _PAUSES = (0.2, 0.5, 1.0)
 
-_ASK_FOR_RENAME = (
-    "Ask the authority for the right to rename files in v_ajpes. If it gives none, set "
-    'sftp.upload = "direct", and read in docs/configuration.md what that costs.'
+_ASK_FOR_RENAME = _(
+    "ask the authority for the right to rename files in v_ajpes; if it gives none, "
+    'set sftp.upload = "direct", and read in docs/configuration.md what that costs'
 )
 
 
@@ -95,10 +99,10 @@ def look_first(sftp: Client, journey: Journey) -> Outcome | None:
         return None
     found = compare(sftp, journey.final, journey.parcel)
     if found is Content.OURS:
-        return Delivered(detail=f"{journey.final} was already there, the same bytes")
+        return Delivered(detail=_("{final} was already there, the same bytes", final=journey.final))
     if found is Content.UNREADABLE:
-        return _taken(journey, "nobody may read it")
-    return _taken(journey, "it is another file") if found is Content.OTHER else None
+        return _taken(journey, _("nobody may read it"))
+    return _taken(journey, _("it is another file")) if found is Content.OTHER else None
 
 
 def survey(sftp: Client, journey: Journey) -> None:
@@ -136,7 +140,7 @@ def hand_in(
     return way(sftp, journey, block_bytes, progress, handover)
 
 
-def look_after(sftp: Client, journey: Journey, why: str, remedy: str = "") -> Outcome:
+def look_after(sftp: Client, journey: Journey, why: Message, remedy: Message = NOTHING) -> Outcome:
     """Looks into the folders for a report that may have arrived."""
     if journey.is_direct:
         return _look_after_direct(sftp, journey, why, remedy)
@@ -168,7 +172,9 @@ def _hand_in_by_rename(
         sftp.rename(journey.part, journey.final)
     except Refused as error:
         journey.rename_refused = error
-        return look_after(sftp, journey, f"the server did not give it its name: {error}")
+        return look_after(
+            sftp, journey, _("The server did not give it its name: {error}.", error=error.reason)
+        )
     return _confirm_rename(sftp, journey)
 
 
@@ -183,7 +189,7 @@ def _create(sftp: Client, part: str) -> Writing:
     try:
         return Writing(sftp, part, exclusive=False)
     except Refused as error:
-        error.remedy = f"{error.remedy} {ONLY_XML}"
+        error.remedy = joined((error.remedy, ONLY_XML), "; ")
         raise
 
 
@@ -193,11 +199,11 @@ def _judge_part(sftp: Client, journey: Journey) -> Outcome | None:
     if arrival is Arrival.WHOLE:
         return None
     if arrival is Arrival.GONE:
-        return look_after(sftp, journey, "it was gone as soon as it was written")
+        return look_after(sftp, journey, _GONE_AT_ONCE)
     clear_away(sftp, journey.part)
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
-    return unknown(journey, "It was emptied as soon as it was closed.")
+    return unknown(journey, _EMPTIED_AT_ONCE)
 
 
 def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
@@ -206,7 +212,7 @@ def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
         for pause in (*_PAUSES, None):
             final, part = find(sftp, journey.final), find(sftp, journey.part)
             if part is None and final is not None and _may_be_whole(journey, final):
-                return Delivered(detail=f"put into {journey.final}")
+                return Delivered(detail=_("put into {final}", final=journey.final))
             if pause is None or (part is None and final is None):
                 break
             time.sleep(pause)
@@ -214,7 +220,7 @@ def _confirm_rename(sftp: Client, journey: Journey) -> Outcome:
         # A server that shows what is there, and tells nothing of what is not, may still show the part file.
         if glimpse(sftp, journey.part) is None:
             return _delivered_by_its_word(journey)
-    return look_after(sftp, journey, "the server said that it has its name")
+    return look_after(sftp, journey, _("The server said that it has its name."))
 
 
 def _may_be_whole(journey: Journey, state: State) -> bool:
@@ -222,31 +228,37 @@ def _may_be_whole(journey: Journey, state: State) -> bool:
     return state.may_have(size)
 
 
-def _look_after_rename(sftp: Client, journey: Journey, why: str) -> Outcome:
+def _look_after_rename(sftp: Client, journey: Journey, why: Message) -> Outcome:
     # Taking the part file away comes first: from then on, a rename still under way must fail.
     part = take_away(sftp, journey.part, _PAUSES)
     final = compare(sftp, journey.final, journey.parcel)
     if final is Content.OURS or (final is Content.UNREADABLE and part is Removal.WAS_NOT_THERE):
-        return Delivered(detail=f"{journey.final} is there, though {why}")
+        return Delivered(detail=_("{final} is there nevertheless: {why}", final=journey.final, why=why))
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
     if place := _found_elsewhere(sftp, journey):
-        return Delivered(detail=f"it lies in {place}, though {why}")
+        return Delivered(detail=_("it lies in {place} nevertheless: {why}", place=place, why=why))
     if part is Removal.LEFT_BEHIND:
-        return unknown(journey, f"{sentence(why)} {journey.part} still lies there and cannot be taken back.")
+        return unknown(
+            journey, why, _("{part} still lies there and cannot be taken back.", part=journey.part)
+        )
     if part is Removal.WAS_NOT_THERE:
-        return unknown(journey, f"{sentence(why)} It is neither in v_ajpes nor in accepted.")
+        return unknown(journey, why, _("It is neither in v_ajpes nor in accepted."))
     if final in (Content.ABSENT, Content.UNSEEN):
         return _taken_back(journey, why)
     if journey.rename_refused is not None:
-        return _taken(journey, "it is another file")
-    return unknown(journey, f"{sentence(why)} What lies there under this name is not what was sent.")
+        return _taken(journey, _("it is another file"))
+    return unknown(journey, why, _("What lies there under this name is not what was sent."))
 
 
-def _taken_back(journey: Journey, why: str) -> Unreachable:
+def _taken_back(journey: Journey, why: Message) -> Unreachable:
     return Unreachable(
-        f"{journey.final} is not there, though it was written whole: {why}; the upload was taken back.",
-        "Run it again; if it stays so, ask the authority about its server."
+        _(
+            "{final} is not there, though it was written whole. {why} The upload was taken back.",
+            final=journey.final,
+            why=why,
+        ),
+        _("run it again; if it stays so, ask the authority about its server")
         if journey.rename_refused is None
         else _ASK_FOR_RENAME,
     )
@@ -297,16 +309,20 @@ def _confirm_direct(sftp: Client, journey: Journey) -> Outcome:
     try:
         arrival = _arrived(sftp, journey, journey.final)
     except NotDelivered as error:
-        return look_after(sftp, journey, error.message.rstrip("."), error.remedy)
+        return look_after(sftp, journey, error.message, error.remedy)
     except Refused as error:
-        return look_after(sftp, journey, f"the server refused to {error.wanted}: {error}", error.remedy)
+        return look_after(
+            sftp,
+            journey,
+            _("The server refused to {wanted}: {error}.", wanted=error.wanted, error=error.reason),
+            error.remedy,
+        )
     if arrival is Arrival.WHOLE:
-        return Delivered(detail=f"written to {journey.final}")
-    how = "gone as soon as it was written" if arrival is Arrival.GONE else "emptied as soon as it was closed"
-    return look_after(sftp, journey, f"it was {how}")
+        return Delivered(detail=_("written to {final}", final=journey.final))
+    return look_after(sftp, journey, _GONE_AT_ONCE if arrival is Arrival.GONE else _EMPTIED_AT_ONCE)
 
 
-def _look_after_direct(sftp: Client, journey: Journey, why: str, remedy: str) -> Outcome:
+def _look_after_direct(sftp: Client, journey: Journey, why: Message, remedy: Message) -> Outcome:
     found = compare(sftp, journey.final, journey.parcel)
     for pause in _PAUSES if journey.all_sent else ():
         if found is not Content.OTHER:
@@ -314,24 +330,26 @@ def _look_after_direct(sftp: Client, journey: Journey, why: str, remedy: str) ->
         time.sleep(pause)  # its last bytes may still be under way on the other side
         found = compare(sftp, journey.final, journey.parcel)
     if found is Content.OURS or (found is Content.UNREADABLE and journey.is_new):
-        return Delivered(detail=f"{journey.final} is there, though {why}")
+        return Delivered(detail=_("{final} is there nevertheless: {why}", final=journey.final, why=why))
     removal = Removal.LEFT_BEHIND
     if _is_a_part(sftp, journey, found):
         removal = take_away(sftp, journey.final, _PAUSES)
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
     if place := _found_elsewhere(sftp, journey):
-        return Delivered(detail=f"it lies in {place}, though {why}")
+        return Delivered(detail=_("it lies in {place} nevertheless: {why}", place=place, why=why))
     if removal is Removal.TAKEN_AWAY:
         return Unreachable(
-            f"{journey.final} was not written whole: {why}. The part of it that lay there was taken back.",
-            remedy or "Run it again; if it stays so, ask the authority about its server.",
+            _(
+                "{final} was not written whole. {why} The part of it that lay there was taken back.",
+                final=journey.final,
+                why=why,
+            ),
+            remedy or _("run it again; if it stays so, ask the authority about its server"),
         )
     if found in (Content.ABSENT, Content.UNSEEN) or removal is Removal.WAS_NOT_THERE:
-        return unknown(journey, f"{sentence(why)} It is neither in v_ajpes nor in accepted.")
-    return unknown(
-        journey, f"{sentence(why)} What lies there is not the whole of it, and cannot be taken back."
-    )
+        return unknown(journey, why, _("It is neither in v_ajpes nor in accepted."))
+    return unknown(journey, why, _("What lies there is not the whole of it, and cannot be taken back."))
 
 
 def _is_a_part(sftp: Client, journey: Journey, found: Content) -> bool:
@@ -377,8 +395,13 @@ def _arrived(sftp: Client, journey: Journey, path: str) -> Arrival:
     if doubt is not None:
         raise doubt
     journey.may_have_arrived = journey.is_direct
-    there = "Another number" if state.size_bytes is None else f"{state.size_bytes:,}"
-    raise NotDelivered(f"{there} of {whole:,} bytes arrived on the server.", IS_IT_FULL)
+    if state.size_bytes is None:
+        arrived = _("Another number of {whole:count} bytes arrived on the server.", whole=whole)
+    else:
+        arrived = _(
+            "{there:count} of {whole:count} bytes arrived on the server.", there=state.size_bytes, whole=whole
+        )
+    raise NotDelivered(arrived, IS_IT_FULL)
 
 
 def _write(
@@ -421,30 +444,31 @@ def _found_elsewhere(sftp: Client, journey: Journey) -> str:
 
 
 def _delivered_already(journey: Journey) -> Delivered:
-    return Delivered(detail=f"the authority has taken it already: {journey.accepted}")
+    return Delivered(detail=_("the authority has taken it already: {accepted}", accepted=journey.accepted))
 
 
 def _delivered_by_its_word(journey: Journey) -> Delivered:
-    return Delivered(detail=f"put into {journey.final}, says the server; it lets nobody look")
+    return Delivered(detail=_("put into {final}, says the server; it lets nobody look", final=journey.final))
 
 
-def _taken(journey: Journey, what: str) -> Unreachable:
+def _taken(journey: Journey, what: Message) -> Unreachable:
     return Unreachable(
-        f"{journey.final} is already there, and {what}. It was not touched.",
-        "Wait until the authority has taken that file, or ask it to remove it; then run again.",
+        _("{final} is already there, and {what}. It was not touched.", final=journey.final, what=what),
+        _("wait until the authority has taken that file, or ask it to remove it; then run again"),
     )
 
 
-def unknown(journey: Journey, what: str) -> Unknown:
+def unknown(journey: Journey, *why: Message) -> Unknown:
     """Returns the outcome of a report that may have arrived, with the reason."""
-    written = "was written under its own name" if journey.is_direct else "was written whole"
+    if journey.is_direct:
+        doubt = _("{final} was written under its own name, and may have arrived.", final=journey.final)
+    else:
+        doubt = _("{final} was written whole, and may have arrived.", final=journey.final)
     return Unknown(
-        f"{journey.final} {written}, and may have arrived. {what}",
-        "Do not send it again before this is settled: wait for the authority's answer, or ask it, "
-        "then say so with `ajpes-reporting resolve`.",
+        sentences((doubt, *why)),
+        _(
+            "do not send it again before this is settled: wait for the authority's answer, or ask "
+            "it, then say "
+            "so with `ajpes-reporting resolve`"
+        ),
     )
-
-
-def sentence(why: str) -> str:
-    """A reason as a sentence."""
-    return f"{why[0].upper()}{why[1:]}."

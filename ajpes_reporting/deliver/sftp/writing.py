@@ -26,6 +26,7 @@ from paramiko.sftp import (
 )
 
 from ajpes_reporting.deliver.sftp.protocol import IS_IT_FULL, Attributes, Refused, check_status
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,5 +106,5 @@ class Writing:
         try:
             check_status(reply)
         except Refused as error:
-            error.wanted, error.remedy = "write the file", IS_IT_FULL
+            error.wanted, error.remedy = _("write the file"), IS_IT_FULL
             self._refused = self._refused or error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ajpes_reporting.deliver.soap.envelope import Envelope, SoapNames, make_envelope
-from ajpes_reporting.deliver.soap.http_status import BAD_REQUEST, PAGE_BYTES, TurnedAway, turned_away
+from ajpes_reporting.deliver.soap.http_status import BAD_REQUEST, PAGE_BYTES, Rejection, rejection
 from ajpes_reporting.deliver.soap.payload import make_payload
 from ajpes_reporting.deliver.soap.replies.answer import Call as AnsweredCall
 from ajpes_reporting.deliver.soap.replies.answer import refuses
@@ -31,6 +31,7 @@ from ajpes_reporting.domain.ports import (
     Progress,
     no_progress,
 )
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.address import require_place
 from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.transport import Transport
@@ -51,9 +52,9 @@ if TYPE_CHECKING:
     from ajpes_reporting.deliver.soap.replies.verdict import Refusal
 
 _BLOCK_BYTES = 64 * 1024
-_SETTLE = (
-    "Do not send it again before this is settled: ask the authority whether it has the report, "
-    "then say so with `ajpes-reporting resolve`."
+_SETTLE = _(
+    "do not send it again before this is settled: ask the authority whether it has "
+    "the report, then say so with `ajpes-reporting resolve`"
 )
 
 
@@ -114,7 +115,9 @@ class SoapCarrier:
                 response = self._post(message, call, reply)
             except NotDelivered as error:
                 if call.request_begun:
-                    return Unknown(f"{error.message} The message was cut before its end.", _SETTLE)
+                    return Unknown(
+                        _("{reason} The message was cut before its end.", reason=error.message), _SETTLE
+                    )
                 return Unreachable(error.message, error.remedy)
             except (httpx.HTTPError, OSError, _OversizeError) as error:
                 return self._broken(call, error, reply if reply.exists() else None)
@@ -181,27 +184,40 @@ class SoapCarrier:
             return Unreachable(self._unreachable(reason), remedy)
         if not call.reply_begun and (reason := refused_certificate(error)):
             # With TLS 1.3 this alert comes after we have begun to write.
-            return Unreachable(self._unreachable(reason), "Ask the authority about our certificate.")
-        return Unknown(f"{self._told(call, error)} The authority may have the report.", _SETTLE, evidence)
+            return Unreachable(self._unreachable(reason), _("ask the authority about our certificate"))
+        return Unknown(
+            _("{told} The authority may have the report.", told=self._told(call, error)), _SETTLE, evidence
+        )
 
-    def _told(self, call: _Call, error: Exception) -> str:
+    def _told(self, call: _Call, error: Exception) -> Message:
         if call.watchdog.expired:
-            return f"The call was not over after {call.watchdog.seconds:g} seconds and was cut."
+            return _(
+                "The call was not over after {seconds} seconds and was cut.",
+                seconds=format(call.watchdog.seconds, "g"),
+            )
         if isinstance(error, _OversizeError):
-            return f"The reply is larger than {self._endpoint.largest_reply_bytes:,} bytes and was cut."
+            return _(
+                "The reply is larger than {bytes:count} bytes and was cut.",
+                bytes=self._endpoint.largest_reply_bytes,
+            )
         if isinstance(error, httpx.TimeoutException):
             seconds = self._endpoint.operation_timeout_seconds
-            return f"The authority was silent for {seconds:g} seconds in the middle of the call."
+            return _(
+                "The authority was silent for {seconds} seconds in the middle of the call.",
+                seconds=format(seconds, "g"),
+            )
         if isinstance(error, httpx.DecodingError):
-            return "The reply is not packed as its Content-Encoding says."
+            return _("The reply is not packed as its Content-Encoding says.")
         if isinstance(error, httpx.HTTPError):
-            return f"The connection broke in the middle of the call ({root_cause(error)})."
-        return f"A file on this machine failed in the middle of the call ({error})."
+            return _(
+                "The connection broke in the middle of the call ({cause}).", cause=str(root_cause(error))
+            )
+        return _("A file on this machine failed in the middle of the call ({error}).", error=str(error))
 
     def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
         """Returns the authority's word, if there is one; else that of the web server before it."""
         status = response.status_code
-        why = turned_away(status, _page(reply.path))
+        why = rejection(status, _page(reply.path))
         content_type = response.headers.get("Content-Type", "")
         question = Question(self._endpoint.names.result, content_type, reply.call)
         try:
@@ -211,7 +227,7 @@ class SoapCarrier:
                 why = BAD_REQUEST
             if why is not None:
                 return self._not_taken(why, status, reply.path)
-            return Unknown(f"{_replied(status)}: {self._masked(str(error))}.", _SETTLE, reply.path)
+            return Unknown(_no_verdict(status, self._masked(error.reason)), _SETTLE, reply.path)
         if why is not None and not reading.is_definite:
             return self._not_taken(why, status, reply.path)
         return self._outcome(status, reading, reply)
@@ -226,44 +242,69 @@ class SoapCarrier:
         if httpx.codes.is_success(status) or (is_error and refuses(reply.answer)):
             return Delivered(reply.answer, evidence=reply.path, deviations=reading.deviations)
         return Unknown(
-            f"{_replied(status)}: the acceptance in it contradicts its status.", _SETTLE, reply.path
+            _no_verdict(status, _("the acceptance in it contradicts its status")), _SETTLE, reply.path
         )
 
-    def _faulted(self, fault: Fault, status: int, evidence: Path, deviations: tuple[str, ...]) -> Outcome:
-        text = self._masked(fault.text or "no reason given")
+    def _faulted(self, fault: Fault, status: int, evidence: Path, deviations: tuple[Message, ...]) -> Outcome:
+        text = self._masked(Message(fault.text, {}) if fault.text else _("no reason given"))
         if fault.blames_sender:
             return Refused(text, evidence, deviations)
         return self._failed(text, status, evidence)
 
-    def _refused(self, refusal: Refusal, status: int, evidence: Path, deviations: tuple[str, ...]) -> Outcome:
+    def _refused(
+        self, refusal: Refusal, status: int, evidence: Path, deviations: tuple[Message, ...]
+    ) -> Outcome:
         """A program that breaks says "failed", too, and may have stored the report before it did."""
-        text = self._masked(str(refusal))
+        text = self._masked(refusal.told)
         breaks = status >= httpx.codes.INTERNAL_SERVER_ERROR and not refusal.is_definite
         if breaks or httpx.codes.is_redirect(status):
             return self._failed(text, status, evidence)
         return Refused(text, evidence, deviations)
 
-    def _failed(self, text: str, status: int, evidence: Path) -> Unknown:
-        return Unknown(f"{_replied(status)}: it reports a failure of its own ({text}).", _SETTLE, evidence)
+    def _failed(self, text: Message, status: int, evidence: Path) -> Unknown:
+        why = _("it reports a failure of its own ({text})", text=text)
+        return Unknown(_no_verdict(status, why), _SETTLE, evidence)
 
-    def _masked(self, text: str) -> str:
-        return text.replace(self._endpoint.password, "***") if self._endpoint.password else text
+    def _masked(self, text: Message) -> Message:
+        """The text without our password; one in which it stands is told in English alone."""
+        password = self._endpoint.password
+        return Message(text.replace(password, "***"), {}) if password and password in text else text
 
-    def _not_taken(self, why: TurnedAway, status: int, reply: Path) -> Unreachable:
-        return Unreachable(f"The server {self._url.host} {why.meaning} (HTTP {status}).", why.remedy, reply)
+    def _not_taken(self, why: Rejection, status: int, reply: Path) -> Unreachable:
+        return Unreachable(
+            _(
+                "The server {host} did not take the report (HTTP {status}): {why}.",
+                host=self._url.host,
+                status=status,
+                why=why.reason,
+            ),
+            why.remedy,
+            reply,
+        )
 
-    def _unreachable(self, reason: str) -> str:
-        proxy = self._endpoint.proxy
-        via = f"through the proxy {proxy}, " if proxy and str(proxy) not in reason else ""
-        return (
-            f"The authority's service at {self._url.host}, port {self._port}, {via}was not reached: {reason}."
+    def _unreachable(self, reason: Message) -> Message:
+        proxy, host, port = self._endpoint.proxy, self._url.host, self._port
+        if proxy is None or str(proxy) in reason:
+            return _(
+                "The authority's service at {host}, port {port}, was not reached: {reason}.",
+                host=host,
+                port=port,
+                reason=reason,
+            )
+        return _(
+            "The authority's service at {host}, port {port}, through the proxy {proxy}, was not reached: "
+            "{reason}.",
+            host=host,
+            port=port,
+            proxy=str(proxy),
+            reason=reason,
         )
 
     @property
     def _port(self) -> int:
         return self._url.port or 443
 
-    def _shake_hands(self) -> str:
+    def _shake_hands(self) -> Message:
         seconds = self._endpoint.connect_timeout_seconds
         host = self._url.raw_host.decode("ascii")
         with (
@@ -271,8 +312,12 @@ class SoapCarrier:
             self._context.wrap_socket(plain, server_hostname=host) as connection,
         ):
             hear_objection(connection)
-            until = (connection.getpeercert() or {}).get("notAfter", "an unknown date")
-            return f"{connection.version()}; the authority's certificate is valid until {until}"
+            until = (connection.getpeercert() or {}).get("notAfter", "")
+            return _(
+                "{version}; the authority's certificate is valid until {until}",
+                version=connection.version() or "TLS",
+                until=until or _("an unknown date"),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,15 +389,17 @@ def _checked_url(text: str) -> httpx.URL:
         if url.host:
             require_place(url.host, url.port)
     except (httpx.InvalidURL, ValueError) as error:
-        raise ConfigurationError(f"soap.endpoint is not an address: {text!r}.", _HTTPS) from error
+        raise ConfigurationError(
+            _("soap.endpoint is not an address: {text}.", text=repr(text)), _HTTPS
+        ) from error
     if url.scheme != "https" or not url.host or url.userinfo:
         raise ConfigurationError(
-            "soap.endpoint must begin with https:// and name a host, and no user.", _HTTPS
+            _("soap.endpoint must begin with https:// and name a host, and no user."), _HTTPS
         )
     return url
 
 
-_HTTPS = "Write it like https://host/wsBlokIzmenjava.asmx."
+_HTTPS = _("write it like https://host/wsBlokIzmenjava.asmx")
 
 
 def _page(reply: Path) -> bytes:
@@ -361,6 +408,16 @@ def _page(reply: Path) -> bytes:
         return file.read(PAGE_BYTES)
 
 
-def _replied(status: int) -> str:
-    how = ", a redirect that was not followed," if httpx.codes.is_redirect(status) else ""
-    return f"The authority may have the report, but its reply (HTTP {status}){how} gives no verdict"
+def _no_verdict(status: int, why: Message) -> Message:
+    if httpx.codes.is_redirect(status):
+        return _(
+            "The authority may have the report, but its reply (HTTP {status}), a redirect that was not "
+            "followed, gives no verdict: {why}.",
+            status=status,
+            why=why,
+        )
+    return _(
+        "The authority may have the report, but its reply (HTTP {status}) gives no verdict: {why}.",
+        status=status,
+        why=why,
+    )

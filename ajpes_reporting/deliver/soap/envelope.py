@@ -31,6 +31,7 @@ from ajpes_reporting.deliver.soap.shape import (
 from ajpes_reporting.deliver.soap.wsdl import read_wsdl
 from ajpes_reporting.deliver.soap.wsdl_files import XSD
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,10 +81,14 @@ class Envelope:
 class MissingParameter(ConfigurationError):
     """An element or attribute must be there, and no setting gives it; `name` is what it is called."""
 
-    def __init__(self, wsdl: object, what: str, name: str) -> None:
+    def __init__(self, wsdl: object, what: Message, name: str) -> None:
         super().__init__(
-            f"No message can be made from {wsdl}: it wants {what}, and no setting gives it.",
-            f'Write {name} = "…" into [soap.parameters]; ask the authority what belongs there.',
+            _(
+                "No message can be made from {wsdl}: it wants {what}, and no setting gives it.",
+                wsdl=str(wsdl),
+                what=what,
+            ),
+            _('write {name} = "…" into [soap.parameters]; ask the authority what belongs there', name=name),
         )
         self.name = name
 
@@ -174,11 +179,11 @@ class _Writer:
         """Raises `ConfigurationError` for what no message can be made of."""
         shape, document = self._shape, self._shape.document
         try:
-            head, _, tail = self._written().partition(f"<{_GAP}/>".encode())
+            head, _sign, tail = self._written().partition(f"<{_GAP}/>".encode())
         except ValueError as error:  # lxml's word for a character that XML forbids, or a name that is none
             raise ConfigurationError(
-                f"No message can be made from {self._wsdl}: {error}.",
-                "Look for control characters in soap.ident and the secrets it names.",
+                _("No message can be made from {wsdl}: {error}.", wsdl=str(self._wsdl), error=str(error)),
+                _("look for control characters in soap.ident and the secrets it names"),
             ) from error
         root = self._root_tag(document.root) if document.root is not None else None
         return Envelope(head, tail, shape.call.version, shape.action, document.form, root, shape.result)
@@ -232,7 +237,9 @@ class _Writer:
             if (text := self._text_of(attribute)) is not None:
                 yield self._renaming.tag(attribute.tag), text
             elif attribute.required:
-                what = f"the attribute {attribute.name} of {element.name}"
+                what = _(
+                    "the attribute {attribute} of {element}", attribute=attribute.name, element=element.name
+                )
                 raise MissingParameter(self._wsdl, what, attribute.name)
 
     def _text_of(self, element: Field) -> str | None:
@@ -290,5 +297,5 @@ class _Writer:
         elif element.kind in (Kind.ELEMENTS, Kind.ANYTHING) and not element.holds_any:
             self._write_all(element.children, self._start(element, parent))
         else:
-            what = f"the element {element.name} ({element.kind})"
+            what = _("the element {element} ({kind})", element=element.name, kind=element.kind.told)
             raise MissingParameter(self._wsdl, what, element.name)

@@ -11,62 +11,70 @@ import re
 from http import HTTPStatus
 from typing import NamedTuple
 
+from ajpes_reporting.i18n import Message, _
+
 PAGE_BYTES = 64 * 1024
 
 
-class TurnedAway(NamedTuple):
-    """Why the message was not taken, as the rest of a sentence about the server, and what to do."""
+class Rejection(NamedTuple):
+    """Why a web server did not take the message, as a clause about it, and what to do."""
 
-    meaning: str
-    remedy: str
+    reason: Message
+    remedy: Message
 
 
-_TOO_LARGE = TurnedAway(
-    "does not take a report of this size", "Send it by SFTP; the instruction allows that (section 4.2)."
+_TOO_LARGE = Rejection(
+    _("it does not take a report of this size"),
+    _("send it by SFTP; the instruction allows that (section 4.2)"),
 )
-_NO_CERTIFICATE = TurnedAway(
-    "got no client certificate from us",
-    "Check soap.client_certificate, then ask the authority from which issuers it takes certificates.",
+_NO_CERTIFICATE = Rejection(
+    _("it got no client certificate from us"),
+    _("check soap.client_certificate, then ask the authority from which issuers it takes certificates"),
 )
-_WRONG_CERTIFICATE = TurnedAway(
-    "does not accept our client certificate",
-    "Ask the authority whether this certificate is registered, and whether it trusts its issuer.",
+_WRONG_CERTIFICATE = Rejection(
+    _("it does not accept our client certificate"),
+    _("ask the authority whether this certificate is registered, and whether it trusts its issuer"),
 )
-_LARGE_HEADER = TurnedAway(
-    "does not take the head of our request, as being too large",
-    "Check soap.soap_action and the password for HTTP Basic; then ask the authority.",
+_LARGE_HEADER = Rejection(
+    _("it does not take the head of our request, as being too large"),
+    _("check soap.soap_action and the password for HTTP Basic; then ask the authority"),
 )
-BAD_REQUEST = TurnedAway(
-    "does not understand the request", "Check the names in [soap] against the authority's WSDL."
+BAD_REQUEST = Rejection(
+    _("it does not understand the request"), _("check the names in [soap] against the authority's WSDL")
 )
 
 _BY_STATUS = {
-    401: TurnedAway(
-        "does not accept our user name and password", "Check soap.username, password and authentication."
+    401: Rejection(
+        _("it does not accept our user name and password"),
+        _("check soap.username, password and authentication"),
     ),
-    403: TurnedAway(
-        "does not let us in", "Ask the authority whether this certificate and user are registered."
+    403: Rejection(
+        _("it does not let us in"), _("ask the authority whether this certificate and user are registered")
     ),
-    404: TurnedAway(
-        "has no such service",
-        "Check soap.endpoint. If smaller reports get through, this one is too large for it, which IIS tells "
-        "in the same way (404.13): send it by SFTP.",
+    404: Rejection(
+        _("it has no such service"),
+        _(
+            "check soap.endpoint; if smaller reports get through, this one is too large for "
+            "it, which IIS tells in the same way (404.13): send it by SFTP"
+        ),
     ),
-    405: TurnedAway("takes no messages at this address", "Check soap.endpoint."),
-    411: TurnedAway(
-        "wants to know the length beforehand, which was lost on the way", "Check the proxy between us."
+    405: Rejection(_("it takes no messages at this address"), _("check soap.endpoint")),
+    411: Rejection(
+        _("it wants to know the length beforehand, which was lost on the way"),
+        _("check the proxy between us"),
     ),
     413: _TOO_LARGE,
-    415: TurnedAway(
-        "does not take SOAP 1.1 messages here", "Check soap.endpoint and ask for the authority's WSDL."
+    415: Rejection(
+        _("it does not take SOAP 1.1 messages here"),
+        _("check soap.endpoint and ask for the authority's WSDL"),
     ),
-    421: TurnedAway("does not serve this host name", "Check soap.endpoint."),
-    429: TurnedAway("takes no more messages from us for a while", "Try again later."),
+    421: Rejection(_("it does not serve this host name"), _("check soap.endpoint")),
+    429: Rejection(_("it takes no more messages from us for a while"), _("try again later")),
     431: _LARGE_HEADER,
 }
 
 # The sub-statuses of IIS, which count with their own status: elsewhere such a number is an amount.
-_BY_SUB_STATUS: dict[int, list[tuple[re.Pattern[bytes], TurnedAway]]] = {
+_BY_SUB_STATUS: dict[int, list[tuple[re.Pattern[bytes], Rejection]]] = {
     404: [(re.compile(rb"\b404\.13\b"), _TOO_LARGE)],
     403: [
         (re.compile(rb"\b403\.7\b"), _NO_CERTIFICATE),
@@ -74,7 +82,7 @@ _BY_SUB_STATUS: dict[int, list[tuple[re.Pattern[bytes], TurnedAway]]] = {
     ],
 }
 # What servers write on their pages, of IIS with ASP.NET and of nginx, where the status says less.
-_BY_PAGE: list[tuple[re.Pattern[bytes], TurnedAway]] = [
+_BY_PAGE: list[tuple[re.Pattern[bytes], Rejection]] = [
     (re.compile(rb"request content length|maximum request length exceeded", re.I), _TOO_LARGE),
     (re.compile(rb"no required SSL certificate was sent", re.I), _NO_CERTIFICATE),
     (re.compile(rb"SSL certificate error", re.I), _WRONG_CERTIFICATE),
@@ -84,7 +92,7 @@ _BY_PAGE: list[tuple[re.Pattern[bytes], TurnedAway]] = [
 _INSIDE = re.compile(rb"unable to process request", re.I)
 
 
-def turned_away(status: int, page: bytes) -> TurnedAway | None:
+def rejection(status: int, page: bytes) -> Rejection | None:
     """Why the message was not taken, if `status` and the first `PAGE_BYTES` of the reply prove it."""
     if status < HTTPStatus.BAD_REQUEST:
         return None

@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.i18n import Message, _
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +26,20 @@ class Kind(StrEnum):
     ANYTHING = "xs:anyType"
     ELEMENTS = "elements"
     ENCODED_ARRAY = "an array of SOAP encoding"
+
+    @property
+    def told(self) -> Message:
+        """The kind in words."""
+        match self:
+            case Kind.TEXT:
+                return _("text")
+            case Kind.VALUE:
+                return _("a number, date or other value")
+            case Kind.ELEMENTS:
+                return _("elements")
+            case Kind.ENCODED_ARRAY:
+                return _("an array of SOAP encoding")
+        return Message(self.value, {})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,7 +68,8 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operation as one port offers it. `trouble` says why it cannot be called, if so."""
+    """One operation as one port offers it. `trouble` is a clause that says why it cannot be
+    called, if so."""
 
     service: str
     port: str
@@ -61,7 +78,7 @@ class Call:
     operation: str
     style: str
     action: str
-    trouble: str
+    trouble: Message
     _read: Callable[[], tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]] = field(repr=False)
 
     @cached_property

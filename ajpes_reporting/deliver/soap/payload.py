@@ -18,6 +18,7 @@ from xml.sax.saxutils import quoteattr
 from ajpes_reporting.deliver.soap.shape import DocumentForm
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +72,9 @@ def make_payload(parcel: Parcel, form: DocumentForm, root: RootTag | None) -> Pa
     Raises `UsageError` if the file has changed, is not XML 1.0 in UTF-8, or cannot be rewritten.
     """
     if parcel.path.stat().st_size != parcel.size_bytes:
-        raise UsageError(f"{parcel.path} has changed since it was prepared. Nothing was sent.")
+        raise UsageError(
+            _("{path} has changed since it was prepared. Nothing was sent.", path=str(parcel.path))
+        )
     start = _prologue_bytes(parcel)
     if form is DocumentForm.BASE64:
         return Payload((parcel.size_bytes + 2) // 3 * 4, partial(_in_base64, parcel))
@@ -119,7 +122,10 @@ def _texts(parcel: Parcel, start: int, progress: Progress) -> Iterator[bytes]:
 
 def _checked_text(parcel: Parcel, text: str) -> str:
     if _NO_XML.search(text):
-        raise UsageError(f"{parcel.path} holds a character that XML forbids. Nothing was sent.", _BUILD_AGAIN)
+        raise UsageError(
+            _("{path} holds a character that XML forbids. Nothing was sent.", path=str(parcel.path)),
+            _BUILD_AGAIN,
+        )
     return text
 
 
@@ -188,7 +194,7 @@ class _Rewriting:
                 pending, offset = pending[parsed - offset :], parsed
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
-            raise self._cannot(f"it is not well-formed XML ({error})") from error
+            raise self._cannot(_("it is not well-formed XML ({error})", error=str(error))) from error
         yield self._edited(pending, offset)
 
     def _edited(self, part: bytes, offset: int) -> bytes:
@@ -209,7 +215,7 @@ class _Rewriting:
             self._scopes.append(self._enter_root(name, attributes, at))
             return
         round_it = self._scopes[-1]
-        prefix, _, local = name.rpartition(":")
+        prefix, _sign, local = name.rpartition(":")
         in_file = attributes.get(self._declaration, round_it.in_file)
         if prefix != self._prefix or in_file != self._namespace:
             in_message = attributes.get(self._declaration, round_it.in_message)
@@ -219,7 +225,9 @@ class _Rewriting:
         wanted = declared.namespace if declared else self._namespace
         self._scopes.append(_Scope(declared.children if declared else {}, in_file, wanted))
         if self._declaration in attributes and wanted != in_file:
-            raise self._cannot(f"its element {name} declares the namespace of the report once more")
+            raise self._cannot(
+                _("its element {name} declares the namespace of the report once more", name=name)
+            )
         if wanted != round_it.in_message and self._declaration not in attributes:
             self._declare(wanted, at + 1 + len(name.encode()))
 
@@ -229,7 +237,7 @@ class _Rewriting:
 
     def _require_declarable(self, namespace: str) -> None:
         if self._prefix and not namespace:
-            raise self._cannot("its elements have a prefix, and the WSDL wants them in no namespace")
+            raise self._cannot(_("its elements have a prefix, and the WSDL wants them in no namespace"))
 
     def _end(self, _name: str) -> None:
         self._scopes.pop()
@@ -270,9 +278,13 @@ class _Rewriting:
         new.pop("xmlns", None)
         return name
 
-    def _cannot(self, why: str) -> UsageError:
+    def _cannot(self, why: Message) -> UsageError:
         return UsageError(
-            f"{self._path} cannot be rewritten as the authority's WSDL wants it: {why}. Nothing was sent.",
+            _(
+                "{path} cannot be rewritten as the authority's WSDL wants it: {why}. Nothing was sent.",
+                path=str(self._path),
+                why=why,
+            ),
             _BUILD_AGAIN,
         )
 
@@ -285,7 +297,7 @@ def _is_hint(key: str, attributes: Mapping[str, str]) -> bool:
 
 _PREFIXES = ("call", *(f"call{number}" for number in range(1, 10_000)))
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
-_BUILD_AGAIN = "Build the report again; files from elsewhere go by SFTP."
+_BUILD_AGAIN = _("build the report again; files from elsewhere go by SFTP")
 
 
 def _attributes(values: Mapping[str, str]) -> str:
@@ -302,15 +314,18 @@ def _prologue_bytes(parcel: Parcel) -> int:
     if head[end : end + 1] != b"<" or (b"encoding" in declaration and not _UTF8_DECLARED.search(declaration)):
         raise _not_utf8(parcel)
     if declaration and not _VERSION_DECLARED.search(declaration):
-        raise UsageError(f"{parcel.path} is not XML 1.0. Nothing was sent.", _BUILD_AGAIN)
+        raise UsageError(_("{path} is not XML 1.0. Nothing was sent.", path=str(parcel.path)), _BUILD_AGAIN)
     if not _ROOT.match(head, end):
         raise UsageError(
-            f"{parcel.path} does not begin with its root element, but with something that SOAP forbids, "
-            "such as a document type (DOCTYPE). Nothing was sent.",
+            _(
+                "{path} does not begin with its root element, but with something that SOAP "
+                "forbids, such as a document type (DOCTYPE). Nothing was sent.",
+                path=str(parcel.path),
+            ),
             _BUILD_AGAIN,
         )
     return end
 
 
 def _not_utf8(parcel: Parcel) -> UsageError:
-    return UsageError(f"{parcel.path} is not XML in UTF-8. Nothing was sent.", _BUILD_AGAIN)
+    return UsageError(_("{path} is not XML in UTF-8. Nothing was sent.", path=str(parcel.path)), _BUILD_AGAIN)

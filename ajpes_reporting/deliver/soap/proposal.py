@@ -26,6 +26,7 @@ from ajpes_reporting.deliver.soap.shape import (
     texts_beside,
 )
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,11 +60,11 @@ _ONLY_THE_BANK = {
 }
 _DEFAULT_IDENT = '["{registration_number}", "{username}", "{password}"]'
 _FORMS = {
-    DocumentForm.NODURS: "as the element Nodurs",
-    DocumentForm.CONTENT: "with what Nodurs holds directly in it",
-    DocumentForm.TEXT: "as text, with < and & escaped",
-    DocumentForm.CDATA: "as text in CDATA",
-    DocumentForm.BASE64: "in Base64",
+    DocumentForm.NODURS: _("as the element Nodurs"),
+    DocumentForm.CONTENT: _("with what Nodurs holds directly in it"),
+    DocumentForm.TEXT: _("as text, with < and & escaped"),
+    DocumentForm.CDATA: _("as text in CDATA"),
+    DocumentForm.BASE64: _("in Base64"),
 }
 
 
@@ -72,8 +73,8 @@ class Proposal:
     """Settings for a WSDL. `open_points` are what it leaves open, or what looks doubtful, each a sentence."""
 
     settings: dict[str, Any]
-    found: tuple[str, ...]
-    open_points: tuple[str, ...]
+    found: tuple[Message, ...]
+    open_points: tuple[Message, ...]
     needed_parameters: tuple[str, ...]
 
     def block(self) -> str:
@@ -93,20 +94,28 @@ class Proposal:
         return "\n".join(lines)
 
 
-def describe_interface(interface: Interface) -> Iterator[str]:
+def describe_interface(interface: Interface) -> Iterator[Message]:
     """Describes the services, ports and operations of a WSDL in sentences."""
     ports: dict[tuple[str, str], list[Call]] = {}
     for call in interface.calls:
         ports.setdefault((call.service, call.port), []).append(call)
     for (service, port), calls in ports.items():
-        where = f" at {calls[0].address}" if calls[0].address else ""
-        operations = ", ".join(call.operation for call in calls)
-        yield (
-            f"Service {service or 'without a name'}, port {port or 'without a name'}: "
-            f"SOAP {calls[0].version}{where}, with {operations}."
-        )
+        said = {
+            "service": service or _("without a name"),
+            "port": port or _("without a name"),
+            "version": calls[0].version,
+            "operations": [call.operation for call in calls],
+        }
+        if address := calls[0].address:
+            yield _(
+                "Service {service}, port {port}: SOAP {version} at {address}, with {operations}.",
+                address=address,
+                **said,
+            )
+        else:
+            yield _("Service {service}, port {port}: SOAP {version}, with {operations}.", **said)
     if interface.others:
-        yield f"Ports that are not SOAP over HTTP are left aside: {', '.join(interface.others)}."
+        yield _("Ports that are not SOAP over HTTP are left aside: {ports}.", ports=list(interface.others))
 
 
 def propose(wsdl: Path, interface: Interface, setting: str, kept: Mapping[str, Any]) -> Proposal:
@@ -134,7 +143,7 @@ def propose(wsdl: Path, interface: Interface, setting: str, kept: Mapping[str, A
         *_other_addresses(interface, call, settings),
         *_open_points(shape, settings, needed),
         *(
-            f"The WSDL speaks of {each}, which is not sent; ask AJPES whether it must be."
+            _("The WSDL speaks of {demand}, which is not sent; ask AJPES whether it must be.", demand=each)
             for each in interface.demands
         ),
     ]
@@ -225,30 +234,43 @@ def _needed_parameters(shape: CallShape, names: SoapNames, ident: Sequence[str])
 # --- where it is ---
 
 
-def _endpoint(call: Call, kept: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+def _endpoint(call: Call, kept: Mapping[str, Any]) -> tuple[dict[str, str], list[Message]]:
     if set_already := kept.get("endpoint"):
         differs = call.address and call.address != set_already
-        told = f"The WSDL gives the address {call.address}; soap.endpoint stays as it is set."
+        told = _(
+            "The WSDL gives the address {address}; soap.endpoint stays as it is set.", address=call.address
+        )
         return {}, [told] if differs else []
     if not call.address:
-        return {}, ["The WSDL gives no address; ask AJPES for it and set soap.endpoint."]
+        return {}, [_("The WSDL gives no address; ask AJPES for it and set soap.endpoint.")]
     parts = urlsplit(call.address)
     doubts = []
     if parts.scheme != "https":
         doubts.append(
-            f"The address in the WSDL, {call.address}, is not https; the block has it with https. "
-            "Ask AJPES for the right one."
+            _(
+                "The address in the WSDL, {address}, is not https; the block has it with https. "
+                "Ask AJPES for the right one.",
+                address=call.address,
+            )
         )
     if _is_internal(parts.hostname or ""):
         doubts.append(
-            f"The address in the WSDL is an internal one ({parts.hostname}); ask AJPES for the right one."
+            _(
+                "The address in the WSDL is an internal one ({host}); ask AJPES for the right one.",
+                host=parts.hostname,
+            )
         )
     if not parts.hostname:
-        return {}, [f"The address in the WSDL, {call.address}, is none; ask AJPES and set soap.endpoint."]
+        return {}, [
+            _(
+                "The address in the WSDL, {address}, is none; ask AJPES and set soap.endpoint.",
+                address=call.address,
+            )
+        ]
     return {"endpoint": urlunsplit(parts._replace(scheme="https"))}, doubts
 
 
-def _other_addresses(interface: Interface, call: Call, settings: Mapping[str, Any]) -> Iterator[str]:
+def _other_addresses(interface: Interface, call: Call, settings: Mapping[str, Any]) -> Iterator[Message]:
     """A test service and the real one may stand in one WSDL."""
     hosts = dict.fromkeys(
         host
@@ -257,9 +279,12 @@ def _other_addresses(interface: Interface, call: Call, settings: Mapping[str, An
     )
     if len(hosts) > 1 and "endpoint" in settings:
         yield (
-            f"The WSDL names several hosts: {', '.join(hosts)}; "
-            f"soap.endpoint is at {urlsplit(settings['endpoint']).hostname}. "
-            "Ask AJPES which one is for tests, and which for real reports."
+            _(
+                "The WSDL names several hosts: {hosts}; soap.endpoint is at {host}. Ask AJPES "
+                "which one is for tests, and which for real reports.",
+                hosts=list(hosts),
+                host=urlsplit(settings["endpoint"]).hostname or "",
+            )
         )
 
 
@@ -273,59 +298,89 @@ def _is_internal(host: str) -> bool:
 # --- words ---
 
 
-def _described(shape: CallShape) -> Iterator[str]:
+def _described(shape: CallShape) -> Iterator[Message]:
     call = shape.call
-    action = f"SOAPAction {shape.action}" if shape.action else "an empty SOAPAction"
-    yield f"Operation: {call.operation}, {call.style}/literal, SOAP {call.version}, {action}."
-    yield f"Report: {_document_words(shape)}."
-    yield f"Ident: {_ident_words(shape)}."
-    yield f"Result: {_result_words(shape)}."
+    yield _(
+        "Operation: {operation}, {style}/literal, SOAP {version}, {action}.",
+        operation=call.operation,
+        style=call.style,
+        version=call.version,
+        action=_("SOAPAction {action}", action=shape.action) if shape.action else _("an empty SOAPAction"),
+    )
+    yield _("Report: {place}.", place=_document_words(shape))
+    yield _("Ident: {place}.", place=_ident_words(shape))
+    yield _("Result: {place}.", place=_result_words(shape))
     if call.operation.lower() != OPERATION.lower():
-        yield f"The operation is not called {OPERATION}; {call.operation} is the one that can take a report."
+        yield _(
+            "The operation is not called {usual}; {operation} is the one that can take a report.",
+            usual=OPERATION,
+            operation=call.operation,
+        )
 
 
-def _document_words(shape: CallShape) -> str:
+def _document_words(shape: CallShape) -> Message:
     document = shape.document
     element = document.element
-    namespace = f"in the namespace {element.namespace}" if element.namespace else "in no namespace"
-    words = f"in {element.name} ({namespace}), {_FORMS[document.form]}"
-    if document.root is not None and document.form is DocumentForm.NODURS:
-        words = f"as the element {element.name} ({namespace})"
-        if document.path:
-            words += f" in {document.path[-1].name}"
+    if element.namespace:
+        namespace = _("in the namespace {namespace}", namespace=element.namespace)
+    else:
+        namespace = _("in no namespace")
+    named = {"element": element.name, "namespace": namespace}
+    if document.root is None or document.form is not DocumentForm.NODURS:
+        place = _("in {element} ({namespace}), {form}", form=_FORMS[document.form], **named)
+    elif document.path:
+        place = _(
+            "as the element {element} ({namespace}) in {holder}", holder=document.path[-1].name, **named
+        )
+    else:
+        place = _("as the element {element} ({namespace})", **named)
     if document.is_typed:
-        return f"{words}; the WSDL declares all of it, and its elements get the namespaces that it says"
-    return words
+        return _(
+            "{place}; the WSDL declares all of it, and its elements get the namespaces that it says",
+            place=place,
+        )
+    return place
 
 
-def _ident_words(shape: CallShape) -> str:
+def _ident_words(shape: CallShape) -> Message:
     ident = shape.ident
     if ident.form is IdentForm.NONE:
-        return "the operation has no place that is meant for it"
-    where = " in the SOAP header" if ident.in_header else ""
+        return _("the operation has no place that is meant for it")
     if ident.holder is None:
-        return f"no element of that name, but fields beside the report: {_names(ident.slots)}"
-    name = ident.holder.name
+        return _(
+            "no element of that name, but fields beside the report: {fields}", fields=_names(ident.slots)
+        )
+    holder: str = ident.holder.name
+    if ident.in_header:
+        holder = _("{element} in the SOAP header", element=holder)
     if ident.form is IdentForm.ARRAY:
-        return f"{name}{where}, one element {ident.slots[0].name} for each entry"
+        return _("{holder}, one element {item} for each entry", holder=holder, item=ident.slots[0].name)
     if ident.form is IdentForm.REPEATED:
-        return f"{name}{where}, once for each entry"
+        return _("{holder}, once for each entry", holder=holder)
     if ident.form is IdentForm.TEXT:
-        return f"{name}{where}, one text for all entries"
-    return f"{name}{where}, with the fields {_names(ident.slots)}"
+        return _("{holder}, one text for all entries", holder=holder)
+    return _("{holder}, with the fields {fields}", holder=holder, fields=_names(ident.slots))
 
 
-def _result_words(shape: CallShape) -> str:
+def _result_words(shape: CallShape) -> Message:
     element = next((each for part in shape.call.reply for each in _named(part, shape.result)), None)
     if element is None:
-        return f"{shape.result}, of which the WSDL says no more"
+        return _("{element}, of which the WSDL says no more", element=shape.result)
     if element.kind is Kind.TEXT:
-        return f"{shape.result}, a text that holds the answer"
+        return _("{element}, a text that holds the answer", element=shape.result)
     if element.kind is Kind.ELEMENTS and element.children:
-        return f"{shape.result}, an answer with the elements {_names(element.children)}"
+        return _(
+            "{element}, an answer with the elements {children}",
+            element=shape.result,
+            children=_names(element.children),
+        )
     if element.kind in (Kind.ELEMENTS, Kind.ANYTHING):
-        return f"{shape.result}, with the answer as XML in it"
-    return f"{shape.result}, which holds {element.kind}: ask AJPES what an answer looks like"
+        return _("{element}, with the answer as XML in it", element=shape.result)
+    return _(
+        "{element}, which holds {kind}: ask AJPES what an answer looks like",
+        element=shape.result,
+        kind=element.kind.told,
+    )
 
 
 def _named(element: Field, name: str) -> Iterator[Field]:
@@ -341,52 +396,70 @@ def _ours_to_fill(needed: Sequence[str]) -> dict[str, str]:
     return {name: f"{{{role}}}" for name, role in known.items() if [*known.values()].count(role) == 1}
 
 
-def _without_ident(shape: CallShape, settings: Mapping[str, Any]) -> Iterator[str]:
+def _without_ident(shape: CallShape, settings: Mapping[str, Any]) -> Iterator[Message]:
     parameters = settings.get("parameters", {})
     if "{password}" in parameters.values():
-        names = ", ".join(name for name, text in parameters.items() if text.startswith("{"))
-        yield f"The block fills {names} by their names (soap.parameters); ask AJPES whether that is right."
+        names = [name for name, text in parameters.items() if text.startswith("{")]
+        yield _(
+            "The block fills {fields} by their names (soap.parameters); ask AJPES whether that is right.",
+            fields=names,
+        )
         return
     beside = [each.name for each in texts_beside(shape.call, shape.document) if each.name not in parameters]
     if beside and settings.get("authentication") != "basic":
         yield (
-            f"Beside the report the WSDL takes {', '.join(beside)}; ask AJPES whether user name and password "
-            "belong there, and set soap.ident_element then."
+            _(
+                "Beside the report the WSDL takes {fields}; ask AJPES whether user name and "
+                "password belong there, and set soap.ident_element then.",
+                fields=beside,
+            )
         )
     elif settings.get("authentication") != "basic":
         yield (
-            "Ask AJPES whether user name and password are wanted at all; if so, probably by HTTP Basic "
-            '(soap.authentication = "basic").'
+            _(
+                "Ask AJPES whether user name and password are wanted at all; if so, probably by "
+                'HTTP Basic (soap.authentication = "basic").'
+            )
         )
 
 
-def _open_points(shape: CallShape, settings: Mapping[str, Any], needed: tuple[str, ...]) -> Iterator[str]:
+def _open_points(shape: CallShape, settings: Mapping[str, Any], needed: tuple[str, ...]) -> Iterator[Message]:
     ident = shape.ident
     if ident.form is IdentForm.NONE:
         yield from _without_ident(shape, settings)
     if ident.form is IdentForm.TEXT and "ident_separator" not in settings:
-        yield 'Ask AJPES what stands between the entries of Ident (soap.ident_separator, now ";").'
+        yield _('Ask AJPES what stands between the entries of Ident (soap.ident_separator, now ";").')
     if ident.form is IdentForm.FIELDS and "ident" not in settings:
-        yield f"Ask AJPES what belongs into {_names(ident.slots)}, and list it in soap.ident in that order."
+        yield _(
+            "Ask AJPES what belongs into {fields}, and list it in soap.ident in that order.",
+            fields=_names(ident.slots),
+        )
     elif ident.form is not IdentForm.NONE and "ident" not in settings:
-        yield "Ask AJPES which entries Ident has, in which order (soap.ident)."
+        yield _("Ask AJPES which entries Ident has, in which order (soap.ident).")
     for name in needed:
-        yield f"The WSDL wants {name} in the message; ask AJPES what belongs there (soap.parameters)."
+        yield _(
+            "The WSDL wants {name} in the message; ask AJPES what belongs there (soap.parameters).", name=name
+        )
     for header in shape.call.headers:
         if header is not ident.holder:
             yield (
-                f"The SOAP header {header.name} is not sent; ask AJPES whether it is needed, and set "
-                "soap.ident_element if the entries of Ident belong there."
+                _(
+                    "The SOAP header {header} is not sent; ask AJPES whether it is needed, and set "
+                    "soap.ident_element if the entries of Ident belong there.",
+                    header=header.name,
+                )
             )
 
 
-def _dropped(names: tuple[str, ...], kept: Mapping[str, Any]) -> Iterator[str]:
+def _dropped(names: tuple[str, ...], kept: Mapping[str, Any]) -> Iterator[Message]:
     for name in names:
-        yield f"soap.{name} = {_toml(kept[name])} does not fit this WSDL, and is left out."
+        yield _(
+            "{setting} does not fit this WSDL, and is left out.", setting=f"soap.{name} = {_toml(kept[name])}"
+        )
 
 
-def _names(fields: tuple[Field, ...]) -> str:
-    return ", ".join(each.name for each in fields)
+def _names(fields: tuple[Field, ...]) -> list[str]:
+    return [each.name for each in fields]
 
 
 # --- TOML ---

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver.soap.interface import LONGEST_NAME, Call, Field, Interface, Kind
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -132,23 +133,33 @@ def choose_call(interface: Interface, names: SoapNames, wsdl: object) -> Call:
     ]
     if not calls:
         raise ConfigurationError(
-            _no_port(interface, names, wsdl), "Correct soap.port, soap.version or soap.wsdl."
+            _no_port(interface, names, wsdl), _("correct soap.port, soap.version or soap.wsdl")
         )
     operation = names.operation or _only_operation(calls, wsdl)
     meant = [call for call in calls if call.operation == operation]
     if not meant:
         raise ConfigurationError(
-            f"{wsdl} has no SOAP operation {operation}; it has {_listed(_operations(calls))}.",
-            "Correct soap.operation or soap.wsdl.",
+            _(
+                "{wsdl} has no SOAP operation {operation}; it has {operations}.",
+                wsdl=str(wsdl),
+                operation=operation,
+                operations=_operations(calls),
+            ),
+            _("correct soap.operation or soap.wsdl"),
         )
     call = min(
         meant, key=lambda each: (bool(each.trouble), each.version, not each.address.startswith("https:"))
     )
     if call.trouble:
         raise ConfigurationError(
-            f"No message can be made from {wsdl}: its operation {operation} {call.trouble}. "
-            "Nothing was sent.",
-            "Ask the authority for a SOAP interface of the kind document/literal.",
+            _(
+                "No message can be made from {wsdl} for its operation {operation}: {trouble}. "
+                "Nothing was sent.",
+                wsdl=str(wsdl),
+                operation=operation,
+                trouble=call.trouble,
+            ),
+            _("ask the authority for a SOAP interface of the kind document/literal"),
         )
     return call
 
@@ -160,14 +171,16 @@ def _of_version(interface: Interface, version: str) -> tuple[Call, ...]:
     return tuple(replace(call, version=version) for call in interface.calls)
 
 
-def _no_port(interface: Interface, names: SoapNames, wsdl: object) -> str:
+def _no_port(interface: Interface, names: SoapNames, wsdl: object) -> Message:
     if not interface.calls:
-        return f"{wsdl} offers no SOAP over HTTP."
-    asked = " ".join(
-        filter(None, (names.port and f"port {names.port}", names.version and f"SOAP {names.version}"))
-    )
-    offered = _listed(dict.fromkeys(f"{call.port} (SOAP {call.version})" for call in interface.calls))
-    return f"{wsdl} has no {asked}; it offers {offered}."
+        return _("{wsdl} offers no SOAP over HTTP.", wsdl=str(wsdl))
+    offered = list(dict.fromkeys(f"{call.port} (SOAP {call.version})" for call in interface.calls))
+    said = {"wsdl": str(wsdl), "port": names.port, "version": names.version, "offered": offered}
+    if not names.version:
+        return _("{wsdl} has no port {port}; it offers {offered}.", **said)
+    if not names.port:
+        return _("{wsdl} has no SOAP {version}; it offers {offered}.", **said)
+    return _("{wsdl} has no port {port} with SOAP {version}; it offers {offered}.", **said)
 
 
 def _only_operation(calls: Iterable[Call], wsdl: object) -> str:
@@ -179,13 +192,22 @@ def _only_operation(calls: Iterable[Call], wsdl: object) -> str:
         return able[0]
     if able:
         raise ConfigurationError(
-            f"{wsdl} has several operations that may be meant: {_listed(able)}.",
-            "Set soap.operation to the one that takes a NODURS report.",
+            _(
+                "{wsdl} has several operations that may be meant: {operations}.",
+                wsdl=str(wsdl),
+                operations=able,
+            ),
+            _("set soap.operation to the one that takes a NODURS report"),
         )
     raise ConfigurationError(
-        f"{wsdl} has no SOAP operation {OPERATION}, and none that takes a Blok or a Nodurs; "
-        f"it has {_listed(_operations(calls))}.",
-        "Set soap.operation to the one that takes a NODURS report, or correct soap.wsdl.",
+        _(
+            "{wsdl} has no SOAP operation {operation}, and none that takes a Blok or a "
+            "Nodurs; it has {operations}.",
+            wsdl=str(wsdl),
+            operation=OPERATION,
+            operations=_operations(calls),
+        ),
+        _("set soap.operation to the one that takes a NODURS report, or correct soap.wsdl"),
     )
 
 
@@ -224,8 +246,12 @@ def _check_action(action: str, wsdl: object) -> None:
     is_plain = action.isascii() and action.isprintable() and not {'"', "\\"} & {*action}
     if not is_plain or len(action) > LONGEST_NAME:
         raise ConfigurationError(
-            f"{wsdl} gives a SOAPAction that no header can carry: {action[:100]!r}.",
-            "Set soap.soap_action to the right one.",
+            _(
+                "{wsdl} gives a SOAPAction that no header can carry: {action}.",
+                wsdl=str(wsdl),
+                action=repr(action[:100]),
+            ),
+            _("set soap.soap_action to the right one"),
         )
 
 
@@ -236,25 +262,38 @@ def _document_place(call: Call, names: SoapNames, wsdl: object) -> DocumentPlace
     named = [path for path in _paths(call.body) if _is_called(path[-1], names.blok, DOCUMENT)]
     if names.blok and not named:
         raise ConfigurationError(
-            f"No message can be made from {wsdl}: its operation {call.operation} has no element "
-            f"{names.blok}; it takes {_signature(call)}.",
-            "Correct soap.document_element after it, or leave it out.",
+            _(
+                "No message can be made from {wsdl}: its operation {operation} has no element "
+                "{element}; it takes {parts}.",
+                wsdl=str(wsdl),
+                operation=call.operation,
+                element=names.blok,
+                parts=_signature(call),
+            ),
+            _("correct soap.document_element after it, or leave it out"),
         )
     places = _preferred(list(_places(named[0]))) if named else _guessed(call)
     if len(places) == 1:
         return places[0]
     if places:
-        several = _listed(each.element.name for each in places)
-        found = f"it takes more than one thing that might be the report: {several}"
+        several = [each.element.name for each in places]
+        found = _("it takes more than one thing that might be the report: {several}", several=several)
     elif named:
-        found = f"its element {named[0][-1].name} {_words(named[0][-1])}, and no report can be put there"
+        element = named[0][-1]
+        found = _(
+            "no report can be put into its element {element}, which {contents}",
+            element=element.name,
+            contents=_contents(element),
+        )
     else:
-        found = (
-            f"its operation {call.operation} takes {_signature(call)}, and none of these can hold a report"
+        found = _(
+            "its operation {operation} takes {parts}, and none of these can hold a report",
+            operation=call.operation,
+            parts=_signature(call),
         )
     raise ConfigurationError(
-        f"No message can be made from {wsdl}: {found}.",
-        "Set soap.document_element to the element that takes the report, or ask the authority.",
+        _("No message can be made from {wsdl}: {found}.", wsdl=str(wsdl), found=found),
+        _("set soap.document_element to the element that takes the report, or ask the authority"),
     )
 
 
@@ -341,9 +380,15 @@ def _ident_place(call: Call, names: SoapNames, document: DocumentPlace, wsdl: ob
     ]
     if names.ident and not found:
         raise ConfigurationError(
-            f"No message can be made from {wsdl}: its operation {call.operation} has no element "
-            f"{names.ident}; it takes {_signature(call)}.",
-            "Correct soap.ident_element after it, or leave it out.",
+            _(
+                "No message can be made from {wsdl}: its operation {operation} has no element "
+                "{element}; it takes {parts}.",
+                wsdl=str(wsdl),
+                operation=call.operation,
+                element=names.ident,
+                parts=_signature(call),
+            ),
+            _("correct soap.ident_element after it, or leave it out"),
         )
     if not found:
         loose = tuple(each for each in around if each.kind is Kind.TEXT and not each.repeats)
@@ -390,9 +435,14 @@ def _ident_in(holder: Field, names: SoapNames, *, in_header: bool, wsdl: object)
     if form in (IdentForm.REPEATED, IdentForm.TEXT) and not names.ident_item:
         return IdentPlace(form, holder, (holder,), in_header)
     raise ConfigurationError(
-        f"No message can be made from {wsdl}: {holder.name} {_words(holder)}, and the entries of soap.ident "
-        "cannot be put there as the settings say.",
-        "Correct soap.ident_item and soap.ident_form after it, or leave them out; else ask the authority.",
+        _(
+            "No message can be made from {wsdl}: the entries of soap.ident cannot be put into {element}, "
+            "which {contents}, as the settings say.",
+            wsdl=str(wsdl),
+            element=holder.name,
+            contents=_contents(holder),
+        ),
+        _("correct soap.ident_item and soap.ident_form after it, or leave them out; else ask the authority"),
     )
 
 
@@ -465,9 +515,15 @@ def assign_entries(
     )
     if len(entries) > len(order):
         raise ConfigurationError(
-            f"soap.ident has {len(entries)} entries, and {wsdl} has {len(order)} fields for them: "
-            f"{_listed(each.name for each in order)}.",
-            "Correct soap.ident, or name a field for each entry in soap.ident_fields.",
+            _(
+                "soap.ident has {entries:count} entries, and {wsdl} has {fields:count} fields for "
+                "them: {names}.",
+                entries=len(entries),
+                wsdl=str(wsdl),
+                fields=len(order),
+                names=[each.name for each in order],
+            ),
+            _("correct soap.ident, or name a field for each entry in soap.ident_fields"),
         )
     return dict(zip(order, entries, strict=False))
 
@@ -477,8 +533,13 @@ def _by_settings(slots: list[Field], names: SoapNames, wsdl: object) -> list[Fie
     for name in names.ident_fields:
         if name not in by_name:
             raise ConfigurationError(
-                f"soap.ident_fields names {name}, and {wsdl} has the fields {_listed(by_name)}.",
-                "Correct soap.ident_fields after it.",
+                _(
+                    "soap.ident_fields names {name}, and {wsdl} has the fields {fields}.",
+                    name=name,
+                    wsdl=str(wsdl),
+                    fields=list(by_name),
+                ),
+                _("correct soap.ident_fields after it"),
             )
     return [by_name[name] for name in names.ident_fields]
 
@@ -528,17 +589,19 @@ def _paths(fields: Iterable[Field]) -> Iterator[tuple[Field, ...]]:
         ]
 
 
-def _signature(call: Call) -> str:
-    parts = [*call.body, *call.headers]
-    return _listed(f"{each.name} ({_words(each)})" for each in parts) or "nothing"
+def _signature(call: Call) -> Message | list[Message]:
+    """What the operation takes."""
+    return [
+        _("{element} ({contents})", element=each.name, contents=_contents(each))
+        for each in (*call.body, *call.headers)
+    ] or _("nothing")
 
 
-def _words(element: Field) -> str:
+def _contents(element: Field) -> Message:
+    """What an element holds, as a clause about it."""
     if element.kind is not Kind.ELEMENTS:
-        return f"holds {element.kind}"
-    inside = [each.name for each in element.children] + ["any element"] * element.holds_any
-    return f"holds {_listed(inside)}" if inside else "holds nothing"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+        return _("holds {kind}", kind=element.kind.told)
+    inside = [each.name for each in element.children]
+    if element.holds_any:
+        return _("holds {elements}", elements=[*inside, _("any element")])
+    return _("holds {elements}", elements=inside) if inside else _("holds nothing")

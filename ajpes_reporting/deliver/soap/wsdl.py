@@ -17,6 +17,7 @@ from ajpes_reporting.deliver.soap.interface import Call, Field, Interface, Kind
 from ajpes_reporting.deliver.soap.wsdl_fields import FieldReader, checked_name
 from ajpes_reporting.deliver.soap.wsdl_files import WSDL, WsdlFiles
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
+from ajpes_reporting.i18n import NOTHING, Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,7 +65,9 @@ def _within_time(read: Callable[[], Interface]) -> Interface:
     if raised:
         raise raised[0]
     if not found:
-        raise TimeoutError(f"reading it takes longer than {_LONGEST_READING_SECONDS} seconds")
+        raise TimeoutError(
+            _("reading it takes longer than {seconds} seconds", seconds=_LONGEST_READING_SECONDS)
+        )
     return found[0]
 
 
@@ -76,13 +79,26 @@ def _told(wsdl: Path) -> Iterator[None]:
     except AjpesReportingError:
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if isinstance(error, (KeyError, AttributeError, RecursionError)):
-            reason = f"it contradicts itself ({type(error).__name__}: {reason})"
         raise ConfigurationError(
-            f"The WSDL {wsdl} cannot be used: {' '.join(reason.split())[:500].rstrip('.')}.",
-            "Check that file (soap.wsdl), or ask the authority for its WSDL once more.",
+            _(
+                "The WSDL {wsdl} cannot be used: {reason}.",
+                wsdl=str(wsdl),
+                reason=_reason(error),
+            ),
+            _("check that file (soap.wsdl), or ask the authority for its WSDL once more"),
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a WSDL cannot be read: in our own words, or in those of zeep and lxml, on one line."""
+    [said] = error.args[-1:] or [""]
+    if isinstance(said, Message):
+        return said
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = " ".join(text.split())[:500].rstrip(".")
+    if isinstance(error, (KeyError, AttributeError, RecursionError)):
+        return _("it contradicts itself ({error}: {text})", error=type(error).__name__, text=text)
+    return text
 
 
 def _read(wsdl: Path) -> Interface:
@@ -183,21 +199,21 @@ class _Plan:
                 if tag.namespace in _BINDINGS and tag.localname == name:
                     yield child
 
-    def _trouble(self) -> str:
+    def _trouble(self) -> Message:
         if self._input is None or self._operation.input is None:
-            return "takes no message (it has no wsdl:input)"
+            return _("it takes no message (it has no wsdl:input)")
         if self._input.find(f"{{{_MIME}}}multipartRelated") is not None:
-            return "takes its message as MIME parts (mime:multipartRelated), which is not sent here"
+            return _("it takes its message as MIME parts (mime:multipartRelated), which is not sent here")
         if self._soap_body is None:
-            return "says nothing of its body (it has no soap:body)"
+            return _("it says nothing of its body (it has no soap:body)")
         extensions = (self._soap_body, *self._extensions("header"))
         if any(node.get("use") == "encoded" for node in extensions):
-            return f"is {self.style}/encoded, an old form that is not sent here"
+            return _("it is {style}/encoded, an old form that is not sent here", style=self.style)
         if self.style == "document" and any(
-            part.element is None for _, part in self._parts(self._input_message())
+            part.element is None for _name, part in self._parts(self._input_message())
         ):
-            return "is document/literal, and names a type in the place of an element for its message"
-        return ""
+            return _("it is document/literal, and names a type in the place of an element for its message")
+        return NOTHING
 
     def _input_message(self) -> Any:
         return self._operation.abstract.input_message

@@ -25,6 +25,7 @@ from ajpes_reporting.deliver.soap.wsdl_files import (
     parse_safely,
 )
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -37,14 +38,20 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS, _SILENCE_SECONDS, _WHOLE_SECONDS = 20, 20, 120
 _MOST_REDIRECTS = 3
-_BY_HAND = "Save the WSDL in a browser, with the files it imports beside it, and name that file."
+_BY_HAND = _("save the WSDL in a browser, with the files it imports beside it, and name that file")
 _NOT_GIVEN = {
     401: (
-        "asks for a user name and password",
-        'Set soap.username, password and authentication = "basic", or ',
+        _("it asks for a user name and password"),
+        _('set soap.username, password and authentication = "basic"; or {by_hand}', by_hand=_BY_HAND),
     ),
-    403: ("does not let us have it", "Ask AJPES whether our certificate is registered; or "),
-    404: ("has nothing at this address", "Check the address; it often ends with ?wsdl. Or "),
+    403: (
+        _("it does not let us have it"),
+        _("ask AJPES whether our certificate is registered; or {by_hand}", by_hand=_BY_HAND),
+    ),
+    404: (
+        _("it has nothing at this address"),
+        _("check the address, which often ends with ?wsdl; or {by_hand}", by_hand=_BY_HAND),
+    ),
 }
 
 
@@ -62,7 +69,7 @@ def is_address(text: str) -> bool:
     return re.match(r"https?://", text, re.IGNORECASE) is not None
 
 
-def download(url: str, caller: Caller, folder: Path) -> tuple[Path, list[str]]:
+def download(url: str, caller: Caller, folder: Path) -> tuple[Path, list[Message]]:
     """Stores the WSDL at this address in the folder; returns its file, and what was done in sentences.
 
     Nothing that is there is overwritten. Raises `UsageError` if there is no WSDL at that address, and
@@ -78,8 +85,11 @@ def _check(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme.lower() != "https" or not parts.hostname or parts.username is not None:
         raise UsageError(
-            f"A WSDL is fetched only from an address with https:// and no user, and {url} is none.",
-            f"Name it by https://, or do it by hand. {_BY_HAND}",
+            _(
+                "A WSDL is fetched only from an address with https:// and no user, and {url} is none.",
+                url=url,
+            ),
+            _("name it by https://; or {by_hand}", by_hand=_BY_HAND),
         )
 
 
@@ -105,16 +115,18 @@ class _Download:
         """The content at an address, and where it was in the end."""
         self._left -= 1
         if self._left < 0:
-            raise UsageError(f"The WSDL imports more than {MOST_FILES} files.", _BY_HAND)
+            raise UsageError(_("The WSDL imports more than {count:count} files.", count=MOST_FILES), _BY_HAND)
         host = urlsplit(url).netloc
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _hop in range(_MOST_REDIRECTS + 1):
             status, target, content = self._ask(url)
             if not httpx.codes.is_redirect(status):
                 return url, self._given(status, url, content)
             url = urljoin(url, target)
             if urlsplit(url).scheme != "https" or urlsplit(url).netloc != host:
-                raise UsageError(f"The server sends us on to {url}; nothing was fetched there.", _BY_HAND)
-        raise UsageError("The server sends us on and on; nothing was fetched.", _BY_HAND)
+                raise UsageError(
+                    _("The server sends us on to {url}; nothing was fetched there.", url=url), _BY_HAND
+                )
+        raise UsageError(_("The server sends us on and on; nothing was fetched."), _BY_HAND)
 
     def _ask(self, url: str) -> tuple[int, str, bytes]:
         try:
@@ -123,11 +135,20 @@ class _Download:
                 for block in response.iter_bytes():
                     content += block
                     if len(content) > LARGEST_FILE_BYTES:
-                        raise UsageError(f"{url} is larger than {LARGEST_FILE_BYTES:,} bytes.", _BY_HAND)
+                        raise UsageError(
+                            _(
+                                "{url} is larger than {count:count} bytes.",
+                                url=url,
+                                count=LARGEST_FILE_BYTES,
+                            ),
+                            _BY_HAND,
+                        )
                 return response.status_code, response.headers.get("Location", ""), content
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             reason, remedy = connection_trouble(TimeoutError() if self._watchdog.expired else error)
-            raise NotDelivered(f"{urlsplit(url).netloc} was not reached: {reason}.", remedy) from error
+            raise NotDelivered(
+                _("{server} was not reached: {reason}.", server=urlsplit(url).netloc, reason=reason), remedy
+            ) from error
 
     def _trace(self, event: str, info: dict[str, object]) -> None:
         if event == "connection.connect_tcp.complete":
@@ -138,9 +159,20 @@ class _Download:
     def _given(status: int, url: str, content: bytes) -> bytes:
         if httpx.codes.is_success(status):
             return content
-        meaning, remedy = _NOT_GIVEN.get(status, ("does not give it", "Ask AJPES; or "))
+        if status not in _NOT_GIVEN:
+            raise UsageError(
+                _("The server does not give {url} (HTTP {status}).", url=url, status=status),
+                _("ask AJPES; or {by_hand}", by_hand=_BY_HAND),
+            )
+        reason, remedy = _NOT_GIVEN[status]
         raise UsageError(
-            f"The server {meaning} (HTTP {status}): {url}.", f"{remedy}do it by hand. {_BY_HAND}"
+            _(
+                "The server does not give {url} (HTTP {status}): {reason}.",
+                url=url,
+                status=status,
+                reason=reason,
+            ),
+            remedy,
         )
 
 
@@ -184,7 +216,8 @@ class _Fetched:
         here, there = urlsplit(url), urlsplit(target)
         if there.hostname != here.hostname or there.scheme not in {"http", "https"}:
             raise UsageError(
-                f"The WSDL imports {target}, which is on another host. Nothing was stored.", _BY_HAND
+                _("The WSDL imports {target}, which is on another host. Nothing was stored.", target=target),
+                _BY_HAND,
             )
         return urlunsplit(there._replace(scheme="https", netloc=here.netloc, fragment=""))
 
@@ -221,15 +254,24 @@ def _is_wsdl(content: bytes) -> bool:
 def _parsed(url: str, content: bytes) -> etree._Element:
     if re.search(rb"<html[\s>]", content[:5_000], re.IGNORECASE):
         raise UsageError(
-            f"{url} is a web page (HTML), not a WSDL.",
-            f"Check the address; it often ends with ?wsdl. {_BY_HAND}",
+            _("{url} is a web page (HTML), not a WSDL.", url=url),
+            _("check the address, which often ends with ?wsdl; or {by_hand}", by_hand=_BY_HAND),
         )
     try:
         root = parse_safely(content)
     except (ValueError, etree.XMLSyntaxError) as error:
-        raise UsageError(f"{url} is no XML that can be read here: {error}.", _BY_HAND) from error
+        raise UsageError(
+            _("{url} is no XML that can be read here: {error}.", url=url, error=str(error)), _BY_HAND
+        ) from error
     if root.tag not in {f"{{{WSDL}}}definitions", f"{{{XSD}}}schema"}:
-        raise UsageError(f"{url} is no WSDL, its root element is {etree.QName(root).localname}.", _BY_HAND)
+        raise UsageError(
+            _(
+                "{url} is no WSDL, its root element is {element}.",
+                url=url,
+                element=etree.QName(root).localname,
+            ),
+            _BY_HAND,
+        )
     return root
 
 
@@ -238,7 +280,7 @@ def _stem(url: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", name) or "ajpes"
 
 
-def _stored(fetched: _Fetched, folder: Path) -> tuple[Path, list[str]]:
+def _stored(fetched: _Fetched, folder: Path) -> tuple[Path, list[Message]]:
     """Writes the files under the first names that are free, or hold the very same."""
     for number in count(1):
         stem = fetched.stem if number == 1 else f"{fetched.stem}-{number}"
@@ -247,7 +289,9 @@ def _stored(fetched: _Fetched, folder: Path) -> tuple[Path, list[str]]:
             break
     told = [_write(folder / name, content) for name, content in files.items()]
     if number > 1:
-        told.append(f"There are other files of the name {fetched.stem}, which were left as they are.")
+        told.append(
+            _("There are other files of the name {name}, which were left as they are.", name=fetched.stem)
+        )
     return folder / next(iter(files)), told
 
 
@@ -255,14 +299,15 @@ def _is_free(path: Path, content: bytes) -> bool:
     return not path.exists() or (path.is_file() and path.read_bytes() == content)
 
 
-def _write(path: Path, content: bytes) -> str:
+def _write(path: Path, content: bytes) -> Message:
     if path.exists():
-        return f"{path} is there already, and is the same."
+        return _("{path} is there already, and is the same.", path=str(path))
     try:
         with path.open("xb") as file:
             file.write(content)
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written: {error.strerror}.", "Name another folder with -w DIR."
+            _("{path} cannot be written: {reason}.", path=str(path), reason=error.strerror),
+            _("name another folder with -w DIR"),
         ) from error
-    return f"Stored {path}."
+    return _("Stored {path}.", path=str(path))

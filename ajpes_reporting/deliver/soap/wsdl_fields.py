@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.deliver.soap.interface import LONGEST_NAME, Field, Kind
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,9 @@ class FieldReader:
     def _content(self, node: Any, *, optional: bool, repeats: bool) -> Iterator[Field | None]:
         """The elements below a sequence, choice, all or group; `None` for an xs:any."""
         if next(self._number) > _MOST_FIELDS:
-            raise ValueError(f"one of its messages has more than {_MOST_FIELDS:,} elements")
+            raise ValueError(
+                _("one of its messages has more than {count:count} elements", count=_MOST_FIELDS)
+            )
         from zeep.xsd.elements import Any as AnyElement
         from zeep.xsd.elements import Choice, Element
 
@@ -114,5 +117,5 @@ def _simple(kind: Any) -> Kind:
 def checked_name(tag: str) -> str:
     """The name itself. Raises `ValueError` if it is longer than any parser reads."""
     if len(tag) > LONGEST_NAME:
-        raise ValueError(f"it has a name of more than {LONGEST_NAME:,} characters")
+        raise ValueError(_("it has a name of more than {count:count} characters", count=LONGEST_NAME))
     return tag

@@ -9,6 +9,7 @@ from lxml import etree
 
 from ajpes_reporting import shipped
 from ajpes_reporting.domain.errors import ConfigurationError
+from ajpes_reporting.i18n import _
 
 WSDL = "http://schemas.xmlsoap.org/wsdl/"
 XSD = "http://www.w3.org/2001/XMLSchema"
@@ -67,19 +68,24 @@ class WsdlFiles:
 
     def load(self, url: str) -> bytes:
         """The content of a file, checked; zeep calls this for each."""
-        address, _, includer = str(url).partition(_INCLUDED_INTO)
+        address, _sign, includer = str(url).partition(_INCLUDED_INTO)
         if (known := on_board(address)) is not None:
             return known
         path = self._path(address)
         self._left -= 1
         if self._left < 0:
             raise ConfigurationError(
-                f"The WSDL imports more than {MOST_FILES} files, or the same ones over and over.",
-                "Ask the authority for its WSDL in one piece.",
+                _(
+                    "The WSDL imports more than {count:count} files, or the same ones over and over.",
+                    count=MOST_FILES,
+                ),
+                _("ask the authority for its WSDL in one piece"),
             )
         root = _adopted(parse_safely(read_bounded(path)), bytes.fromhex(includer).decode())
         if not self.roots and root.tag != f"{{{WSDL}}}definitions":
-            raise ValueError(f"it is no WSDL 1.1, its root element is {etree.QName(root).localname}")
+            raise ValueError(
+                _("it is no WSDL 1.1, its root element is {element}", element=etree.QName(root).localname)
+            )
         self.roots.append(root)
         return _prepared(root)
 
@@ -90,17 +96,20 @@ class WsdlFiles:
             path = self._folder / _file_name(url)
             if not path.is_file():
                 raise ConfigurationError(
-                    f"The WSDL imports {url}; nothing is fetched from the network for it.",
-                    f"Save that file beside the WSDL, as {path.name}; "
-                    "`ajpes-reporting doctor --wsdl URL` fetches a WSDL with all it imports.",
+                    _("The WSDL imports {url}; nothing is fetched from the network for it.", url=url),
+                    _(
+                        "save that file beside the WSDL, as {file}; `ajpes-reporting doctor --wsdl URL` "
+                        "fetches a WSDL with all it imports",
+                        file=path.name,
+                    ),
                 )
             return path
         # Tools on Windows write paths in their way.
         path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(url.replace("\\", "/"))
         if not path.resolve().is_relative_to(self._folder):
             raise ConfigurationError(
-                f"The WSDL imports {url}, which lies outside of its folder.",
-                "Put that file beside the WSDL and import it by its file name.",
+                _("The WSDL imports {url}, which lies outside of its folder.", url=url),
+                _("put that file beside the WSDL and import it by its file name"),
             )
         return path
 
@@ -117,11 +126,13 @@ def _file_name(url: str) -> str:
 def read_bounded(path: Path) -> bytes:
     """A file of a WSDL. Raises `OSError` or `ValueError` if it is no file, or too large."""
     if not path.is_file():
-        raise FileNotFoundError(None, f"there is no file {path}")
+        raise FileNotFoundError(None, _("there is no file {path}", path=str(path)))
     with path.open("rb") as file:
         content = file.read(LARGEST_FILE_BYTES + 1)
     if len(content) > LARGEST_FILE_BYTES:
-        raise ValueError(f"{path.name} is larger than {LARGEST_FILE_BYTES:,} bytes")
+        raise ValueError(
+            _("{file} is larger than {count:count} bytes", file=path.name, count=LARGEST_FILE_BYTES)
+        )
     return content
 
 
@@ -130,7 +141,7 @@ def parse_safely(content: bytes) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     root = etree.fromstring(content, parser)
     if root.getroottree().docinfo.doctype:
-        raise ValueError("it holds a document type (DOCTYPE), which is not read")
+        raise ValueError(_("it holds a document type (DOCTYPE), which is not read"))
     return root
 
 

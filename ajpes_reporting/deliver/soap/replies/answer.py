@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.xmlread import UnreadableXml, attributes, forget, local_name, stream
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Call:
         }
 
 
-def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path) -> tuple[str, ...]:
+def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path) -> tuple[Message, ...]:
     """Writes the file in UTF-8; returns what was not said in the reply and is taken from the call."""
     said = _said(gathered.head)
     by_call = call.head() if call else {}
@@ -64,9 +65,8 @@ def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path
         out.write(f"</{ROOT}>\n")
     if not taken:
         return ()
-    names = {"provider": "the provider", "day": "the day", "prepared": "the time"}
-    left_out = " and ".join(filter(None, (", ".join(map(names.__getitem__, taken[:-1])), names[taken[-1]])))
-    return (f"it leaves out {left_out}, known from the call",)
+    names = {"provider": _("the provider"), "day": _("the day"), "prepared": _("the time")}
+    return (_("it leaves out {parts:and}, known from the call", parts=[names[name] for name in taken]),)
 
 
 def refuses(answer: Path) -> bool:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from ajpes_reporting.deliver.soap.replies.section import BLANKS, BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ class Text:
     """
 
     content: Section
-    deviations: tuple[str, ...] = ()
+    deviations: tuple[Message, ...] = ()
     is_proven: bool = True
 
 
@@ -53,9 +54,15 @@ def in_utf8(raw: Section, charset: str, into: IO[bytes]) -> Text:
         begin = _beginning(raw, name)
         if _begins_well(begin, name) and (converted := _converted(begin, name, into)) is not None:
             is_as_told = name == names.candidates[0]
-            note = f"it came in {_spoken(name)}" + ("" if is_as_told else ", whatever it says")
+            spoken = _spoken(name)
+            if is_as_told:
+                note = _("it came in {encoding}", encoding=spoken)
+            else:
+                note = _("it came in {encoding}, whatever it says", encoding=spoken)
             return Text(converted, (*names.deviations, note))
-    raise UnusableReplyError(f"it says it is in {_spoken(names.candidates[0])}, and is not")
+    raise UnusableReplyError(
+        _("it says it is in {encoding}, and is not", encoding=_spoken(names.candidates[0]))
+    )
 
 
 def by_other_means(raw: Section, charset: str, into: IO[bytes]) -> Text | None:
@@ -71,7 +78,10 @@ def by_other_means(raw: Section, charset: str, into: IO[bytes]) -> Text | None:
         begin = _beginning(raw, name)
         errors = "replace" if name == _LAST_RESORT else "strict"
         if _begins_well(begin, name) and (converted := _converted(begin, name, into, errors)) is not None:
-            return Text(converted, (f"its bytes are not UTF-8, and were read as {_spoken(name)}",))
+            return Text(
+                converted,
+                (_("its bytes are not UTF-8, and were read as {encoding}", encoding=_spoken(name)),),
+            )
     return None
 
 
@@ -80,16 +90,16 @@ class _Names:
 
     def __init__(self, head: bytes, charset: str) -> None:
         said: list[str] = []
-        odd: list[str] = []
+        odd: list[Message] = []
         for name in _told(head, charset):
             canonical = _canonical(name, head)
             if canonical:
                 said.append(canonical)
             else:
-                odd.append(f"it names the encoding {name[:40]!r}, which is not known here")
+                odd.append(_("it names the encoding {name}, which is not known here", name=repr(name[:40])))
         different = list(dict.fromkeys(said))
         if len(different) > 1:
-            odd.append(f"it is said to be in {' and in '.join(map(_spoken, different))}")
+            odd.append(_("it is said to be in {encodings:and}", encodings=list(map(_spoken, different))))
         self.candidates = list(dict.fromkeys((*said, "utf-8")))
         self.deviations = tuple(odd)
 

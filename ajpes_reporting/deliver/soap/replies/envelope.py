@@ -18,6 +18,7 @@ from ajpes_reporting.deliver.soap.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError, broken_off
 from ajpes_reporting.deliver.soap.replies.vocabulary import ROWS, is_verdict, plain
 from ajpes_reporting.deliver.soap.replies.xml_fields import DEEPEST, REFERRED_TO
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,8 @@ _LONGEST_NAMES = 1 << 20  # of all of them
 _LONGEST_FAULT = 2_000
 _LONGEST_HREF = 1_000
 
-_FAULT_AND_MORE = "it contradicts itself: a fault, and something beside it"
-_WEB_PAGE = "it is a web page (HTML), not a SOAP envelope"
+_FAULT_AND_MORE = _("it contradicts itself: a fault, and something beside it")
+_WEB_PAGE = _("it is a web page (HTML), not a SOAP envelope")
 # SOAP 1.1 and SOAP 1.2.
 _FAULT_PARTS = {
     ("faultcode",): "code",
@@ -192,12 +193,22 @@ class Scan:
                 fed += len(block)
                 if fed - self._parser.CurrentByteIndex > _LARGEST_TOKEN_BYTES:
                     raise UnusableReplyError(
-                        f"it holds a single tag of more than {_LARGEST_TOKEN_BYTES:,} bytes"
+                        _(
+                            "it holds a single tag of more than {largest_token_bytes:count} bytes",
+                            largest_token_bytes=_LARGEST_TOKEN_BYTES,
+                        )
                     )
                 if len(self._parser.intern) > _MOST_NAMES:
-                    raise UnusableReplyError(f"it has more than {_MOST_NAMES:,} different names")
+                    raise UnusableReplyError(
+                        _("it has more than {most_names:count} different names", most_names=_MOST_NAMES)
+                    )
                 if sum(map(len, self._parser.intern)) > _LONGEST_NAMES:
-                    raise UnusableReplyError(f"its names have more than {_LONGEST_NAMES:,} characters")
+                    raise UnusableReplyError(
+                        _(
+                            "its names have more than {longest_names:count} characters",
+                            longest_names=_LONGEST_NAMES,
+                        )
+                    )
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise self._explained(error, fed) from error
@@ -206,13 +217,13 @@ class Scan:
         if error.code in _BROKEN_OFF:
             return broken_off(fed)
         if not self._open[1:] and self._answer is None:
-            return UnusableReplyError("it is not XML")
-        return UnusableReplyError(f"it is not well-formed XML ({error})")
+            return UnusableReplyError(_("it is not XML"))
+        return UnusableReplyError(_("it is not well-formed XML ({error})", error=str(error)))
 
     def _refuse_doctype(self, name: str, *_rest: object) -> None:
         if name.lower() == "html":
             raise UnusableReplyError(_WEB_PAGE)
-        raise UnusableReplyError("it holds a document type (DOCTYPE), which SOAP forbids")
+        raise UnusableReplyError(_("it holds a document type (DOCTYPE), which SOAP forbids"))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth_in_answer:
@@ -257,10 +268,10 @@ class Scan:
         self._mind(local, attributes)
         self._is_fresh, self._takes_text = True, False
         if len(self._path) > DEEPEST:
-            raise UnusableReplyError(f"its elements are nested more than {DEEPEST} deep")
+            raise UnusableReplyError(_("its elements are nested more than {deepest} deep", deepest=DEEPEST))
         if self._path[-2:] == ["Body", "Fault"]:
             if self._answer is not None:
-                raise UnusableReplyError("it contradicts itself: an answer, and a fault")
+                raise UnusableReplyError(_("it contradicts itself: an answer, and a fault"))
             if not self._is_alone:
                 raise UnusableReplyError(_FAULT_AND_MORE)
             self.fault = dict.fromkeys(("code", "subcode", "text", "detail"), "")
@@ -278,7 +289,11 @@ class Scan:
         if max(len(attributes), len(known)) > _MOST_ATTRIBUTES:
             local = self._path[-1]
             raise UnusableReplyError(
-                f"its element {local[:40]} has more than {_MOST_ATTRIBUTES:,} attributes"
+                _(
+                    "its element {local} has more than {most_attributes:count} attributes",
+                    local=local[:40],
+                    most_attributes=_MOST_ATTRIBUTES,
+                )
             )
 
     def _mind(self, local: str, attributes: dict[str, str]) -> None:
@@ -316,7 +331,7 @@ class Scan:
 
     def _enter_answer(self, name: str, start: int, known: dict[str, str], attributes: dict[str, str]) -> None:
         if self._answer is not None and not self.is_typed:
-            raise UnusableReplyError("it holds more than one BlokOdgovor")
+            raise UnusableReplyError(_("it holds more than one BlokOdgovor"))
         self._is_regular &= name.rpartition(":")[2] == ROOT
         self._mind(ROOT, attributes)
         self._answer = _Place(name, start, 0, _without(known, _declared(attributes)))
@@ -342,7 +357,7 @@ class Scan:
         elif self.has_text:
             self._answer = None
         else:
-            raise UnusableReplyError("its BlokOdgovor is empty")
+            raise UnusableReplyError(_("its BlokOdgovor is empty"))
 
     def _characters(self, data: str) -> None:
         if self.fault:
@@ -359,7 +374,7 @@ class Scan:
         if not (is_result or data.lstrip("\ufeff \t\r\n").startswith(_DOCUMENTS)):
             return False
         if self.has_text:
-            raise UnusableReplyError("it holds more than one document as text")
+            raise UnusableReplyError(_("it holds more than one document as text"))
         self.has_text = True
         return True
 

@@ -23,6 +23,7 @@ from ajpes_reporting.deliver.soap.replies.vocabulary import (
     severity_by_list,
     severity_of,
 )
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,12 @@ class Gathered:
         before = self.head.setdefault(meaning, value)
         if before != value and meaning not in _TEXTS:
             raise UnusableReplyError(
-                f"it contradicts itself: its {meaning} is {_short(before)} and {_short(value)}"
+                _(
+                    "it contradicts itself: its {field} is {first} and {second}",
+                    field=meaning,
+                    first=_short(before),
+                    second=_short(value),
+                )
             )
 
     def add(self, row: Row) -> None:

@@ -11,6 +11,7 @@ import ijson
 from ajpes_reporting.deliver.soap.replies.gathered import Gathered, Row
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError, broken_off
 from ajpes_reporting.deliver.soap.replies.vocabulary import ROWS, Value, plain
+from ajpes_reporting.i18n import _
 from ajpes_reporting.jsonread import Guarded, LongNumber
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def gather(document: Section, into: Gathered, text: IO[bytes]) -> bool:
     except ijson.IncompleteJSONError as error:
         if document.read(1) == b"" and "trailing" not in str(error) and "invalid" not in str(error):
             raise broken_off(document.size_bytes) from error
-        raise UnusableReplyError("it is not well-formed JSON") from error
+        raise UnusableReplyError(_("it is not well-formed JSON")) from error
     except LongNumber as error:
-        raise UnusableReplyError(str(error)) from error
+        raise UnusableReplyError(error.reason) from error
     except (ijson.JSONError, ValueError, ArithmeticError) as error:
-        raise UnusableReplyError("it is not well-formed JSON") from error
+        raise UnusableReplyError(_("it is not well-formed JSON")) from error
     return reader.has_text
 
 
@@ -58,7 +59,12 @@ class _Bounded:
         block = self._document.read(size)
         self.unused_bytes += len(block)
         if self.unused_bytes > _LARGEST_TOKEN_BYTES:
-            raise UnusableReplyError(f"it holds a single value of more than {_LARGEST_TOKEN_BYTES:,} bytes")
+            raise UnusableReplyError(
+                _(
+                    "it holds a single value of more than {largest_token_bytes:count} bytes",
+                    largest_token_bytes=_LARGEST_TOKEN_BYTES,
+                )
+            )
         return block
 
 
@@ -87,7 +93,7 @@ class _Reader:
     def _open(self, *, is_list: bool) -> None:
         name = self._name_here()
         if len(self._names) >= _DEEPEST:
-            raise UnusableReplyError(f"its values are nested more than {_DEEPEST} deep")
+            raise UnusableReplyError(_("its values are nested more than {deepest} deep", deepest=_DEEPEST))
         # A list round everything says nothing about what is in it; a list in a list is a row by its places.
         is_item = self._is_in_list and len(self._names) > 1
         is_row = is_item or (name in ROWS and not is_list)
@@ -137,7 +143,7 @@ class _Reader:
 
     def _put_aside(self, document: str) -> None:
         if self.has_text:
-            raise UnusableReplyError("it holds more than one document as text")
+            raise UnusableReplyError(_("it holds more than one document as text"))
         self.has_text = True
         self._text.write(document.encode("utf-8", "replace"))
 

@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from ajpes_reporting.deliver.soap.replies.section import BLANKS, BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError, broken_off
+from ajpes_reporting.i18n import _
 
 _MOST_PARTS = 100
 _LARGEST_HEAD_BYTES = 64 * 1024
@@ -71,8 +72,8 @@ def parts_of(body: Section, boundary: bytes) -> list[Part]:
     """The parts of a MIME message. Raises `UnusableReplyError` if it has none, or no end."""
     places = _delimiters(body, boundary)
     if len(places) < 2:
-        raise UnusableReplyError("it says that it is MIME, and has no parts")
-    return [_part(body.part(end, begin)) for (_, end), (begin, _) in pairwise(places)]
+        raise UnusableReplyError(_("it says that it is MIME, and has no parts"))
+    return [_part(body.part(end, begin)) for (_begin, end), (begin, _end) in pairwise(places)]
 
 
 def root_of(parts: list[Part], header: Message) -> Part:
@@ -104,7 +105,7 @@ def _delimiters(body: Section, boundary: bytes) -> list[tuple[int, int]]:
             if line[len(mark) :].startswith(b"--"):
                 return places
             if len(places) > _MOST_PARTS:
-                raise UnusableReplyError(f"it has more than {_MOST_PARTS} parts")
+                raise UnusableReplyError(_("it has more than {most_parts} parts", most_parts=_MOST_PARTS))
         offset += len(line)
         line_end = line[len(line.rstrip(b"\r\n")) :] if line.endswith(b"\n") else b""
     raise broken_off(offset)
@@ -137,7 +138,7 @@ def decode_base64(body: Section, into: IO[bytes]) -> None:
             kept = letters[whole:]
         into.write(binascii.a2b_base64(kept + b"=" * (-len(kept) % 4), strict_mode=True))
     except binascii.Error as error:
-        raise UnusableReplyError("it says that it is base64, and is not") from error
+        raise UnusableReplyError(_("it says that it is base64, and is not")) from error
 
 
 def _decode_quoted_printable(body: Section, into: IO[bytes]) -> None:
@@ -147,7 +148,7 @@ def _decode_quoted_printable(body: Section, into: IO[bytes]) -> None:
         lines, newline, kept = (kept + block).rpartition(b"\n")
         into.write(binascii.a2b_qp(lines + newline))
         if len(kept) > _LONGEST_LINE_BYTES:
-            raise UnusableReplyError("it says that it is quoted-printable, and is not")
+            raise UnusableReplyError(_("it says that it is quoted-printable, and is not"))
     into.write(binascii.a2b_qp(kept))
 
 

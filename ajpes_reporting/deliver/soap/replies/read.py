@@ -23,6 +23,7 @@ from ajpes_reporting.deliver.soap.replies.gathered import Gathered
 from ajpes_reporting.deliver.soap.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from ajpes_reporting.deliver.soap.replies.verdict import Refusal, judge, says_no
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class Reading:
 
     fault: Fault | None = None
     refusal: Refusal | None = None
-    deviations: tuple[str, ...] = ()
+    deviations: tuple[Message, ...] = ()
 
     @property
     def is_definite(self) -> bool:
@@ -79,9 +80,13 @@ def read_reply(reply: Path, answer: Path, question: Question) -> Reading:
     except UnusableReplyError:
         raise
     except OSError as error:
-        raise UnusableReplyError(f"it cannot be read on this machine ({error.strerror or error})") from error
+        raise UnusableReplyError(
+            _("it cannot be read on this machine ({reason})", reason=error.strerror or str(error))
+        ) from error
     except Exception as error:
-        raise UnusableReplyError(f"it makes no sense to this program ({type(error).__name__})") from error
+        raise UnusableReplyError(
+            _("it makes no sense to this program ({error})", error=type(error).__name__)
+        ) from error
 
 
 @dataclass(slots=True)
@@ -89,7 +94,7 @@ class _Reader:
     _answer: Path
     _question: Question
     _files: ExitStack
-    _deviations: list[str] = field(default_factory=list)
+    _deviations: list[Message] = field(default_factory=list)
     _parts: list[mime.Part] = field(default_factory=list)
     _depth: int = 0
 
@@ -97,7 +102,7 @@ class _Reader:
         header = mime.header_of(self._question.content_type)
         if boundary := mime.boundary_in(header, body):
             self._parts = mime.parts_of(body, boundary)
-            self._deviations.append("it came in MIME")
+            self._deviations.append(_("it came in MIME"))
             return self._part(mime.root_of(self._parts, header))
         return self._document(body, str(header.get_content_charset() or ""))
 
@@ -107,7 +112,7 @@ class _Reader:
     def _document(self, raw: Section, charset: str = "") -> Reading:
         self._go_deeper()
         if not raw.trimmed().size_bytes:
-            raise UnusableReplyError("it holds nothing but blanks" if raw.size_bytes else "it is empty")
+            raise UnusableReplyError(_("it holds nothing but blanks") if raw.size_bytes else _("it is empty"))
         text = encoding.in_utf8(raw, charset, into := self._file())
         try:
             return self._text(text)
@@ -120,7 +125,9 @@ class _Reader:
     def _go_deeper(self) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise UnusableReplyError(f"it holds more than {_DEEPEST} documents in one another")
+            raise UnusableReplyError(
+                _("it holds more than {deepest} documents in one another", deepest=_DEEPEST)
+            )
 
     def _text(self, text: encoding.Text) -> Reading:
         before = len(self._deviations)
@@ -137,8 +144,13 @@ class _Reader:
             if begins(begin):
                 return read
         if self._depth == 1:
-            raise UnusableReplyError("it is not XML or JSON")
-        raise UnusableReplyError(f"{_NO_ANSWER}, only {begin.decode('utf-8', 'ignore')!r}")
+            raise UnusableReplyError(_("it is not XML or JSON"))
+        raise UnusableReplyError(
+            _(
+                "it is a SOAP envelope, but holds no BlokOdgovor, only {beginning}",
+                beginning=repr(begin.decode("utf-8", "ignore")),
+            )
+        )
 
     def _readers(self) -> tuple[tuple[Callable[[bytes], bool], Callable[[Section], Reading]], ...]:
         """Returns the readers that fit a document by its first bytes."""
@@ -157,12 +169,12 @@ class _Reader:
         if scan.fault:
             return self._reading(fault=fault_of(scan.fault))
         if scan.is_bare:
-            self._deviations.append("it came without a SOAP envelope")
+            self._deviations.append(_("it came without a SOAP envelope"))
         if scan.has_answer and scan.has_text:
             return self._beside(text, partial(self._gathered_xml, document, scan))
         if scan.is_answer_regular:
             if scan.is_typed:
-                self._deviations.append("its answer is a typed result")
+                self._deviations.append(_("its answer is a typed result"))
             scan.copy_answer(self._answer)
             return self._reading()
         if not scan.has_answer and (scan.has_text or scan.href):
@@ -183,13 +195,13 @@ class _Reader:
         if reading.refusal is not None:
             return reading
         return replace(
-            reading, deviations=(*reading.deviations, "its answer was put into the form of a BlokOdgovor")
+            reading, deviations=(*reading.deviations, _("its answer was put into the form of a BlokOdgovor"))
         )
 
     def _json(self, document: Section) -> Reading:
         gathered = Gathered(self._file())
         holds_text = json_fields.gather(document, gathered, text := self._file())
-        self._deviations.append("it came as JSON")
+        self._deviations.append(_("it came as JSON"))
         if holds_text:
             return self._within(gathered, partial(self._inside, text))
         return self._judged(gathered)
@@ -206,7 +218,7 @@ class _Reader:
             del self._deviations[before:]
             return self._judged(round_it)
         if (is_refused or round_it.has_named_errors) and reading.accepts(self._answer):
-            raise UnusableReplyError("it contradicts itself: a refusal, and an acceptance within it")
+            raise UnusableReplyError(_("it contradicts itself: a refusal, and an acceptance within it"))
         return reading
 
     def _beside(self, text: IO[bytes], read: Callable[[], Reading]) -> Reading:
@@ -218,7 +230,7 @@ class _Reader:
         del self._deviations[before:]
         reading = read()
         if also_accepted is not None and reading.accepts(self._answer) != also_accepted:
-            raise UnusableReplyError("it contradicts itself: an acceptance, and a refusal")
+            raise UnusableReplyError(_("it contradicts itself: an acceptance, and a refusal"))
         return reading
 
     def _judged(self, gathered: Gathered) -> Reading:
@@ -233,12 +245,12 @@ class _Reader:
 
     def _base64(self, document: Section) -> Reading:
         mime.decode_base64(document, into := self._file())
-        self._deviations.append("it came in base64")
+        self._deviations.append(_("it came in base64"))
         return self._document(Section(into))
 
     def _inside(self, text: IO[bytes]) -> Reading:
-        if "it holds its answer as text" not in self._deviations:
-            self._deviations.append("it holds its answer as text")
+        if _AS_TEXT not in self._deviations:
+            self._deviations.append(_AS_TEXT)
         # It was decoded with the document round it, whatever its own declaration says.
         self._go_deeper()
         return self._text(encoding.Text(encoding.unmarked(Section(text))))
@@ -246,7 +258,7 @@ class _Reader:
     def _attached(self, href: str) -> Reading:
         part = mime.part_at(self._parts, href)
         if part is None:
-            raise UnusableReplyError("its answer is in a part that is not there")
+            raise UnusableReplyError(_("its answer is in a part that is not there"))
         return self._part(part)
 
     def _wrapped(self, document: Section, head: bytes, tail: bytes) -> Section:
@@ -264,8 +276,9 @@ class _Reader:
         return Reading(fault, refusal, tuple(self._deviations))
 
 
-_NO_ANSWER = "it is a SOAP envelope, but holds no BlokOdgovor"
-_NO_ENVELOPE = "it is neither a SOAP envelope nor an answer"
+_AS_TEXT = _("it holds its answer as text")
+_NO_ANSWER = _("it is a SOAP envelope, but holds no BlokOdgovor")
+_NO_ENVELOPE = _("it is neither a SOAP envelope nor an answer")
 
 
 def _undeclared(document: Section) -> Section:

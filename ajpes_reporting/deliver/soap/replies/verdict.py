@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from ajpes_reporting.deliver.soap.replies.vocabulary import Value, flag
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from ajpes_reporting.deliver.soap.replies.gathered import Gathered
@@ -29,12 +30,14 @@ class Refusal:
     reason: str
     is_definite: bool = True
 
-    def __str__(self) -> str:
-        return (
-            f"{self.number}: {self.reason}"
-            if self.number and self.reason
-            else (self.reason or (f"error {self.number}" if self.number else "no reason given"))
-        )
+    @property
+    def told(self) -> Message:
+        """Number and reason, or that there is none."""
+        if not self.number:
+            return Message(self.reason, {}) if self.reason else _("no reason given")
+        if not self.reason:
+            return _("error {number}", number=self.number)
+        return _("{number}: {reason}", number=self.number, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,12 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     head = gathered.head
     if refusal := _service_error(head):
         if head.get("success"):
-            raise UnusableReplyError(f"it contradicts itself: success, and {refusal}")
+            raise UnusableReplyError(_("it contradicts itself: success, and {refusal}", refusal=refusal.told))
         return refusal
     if "month" in head:
-        raise UnusableReplyError(f"it is about the month {head['month']}, not about this report")
+        raise UnusableReplyError(
+            _("it is about the month {month}, not about this report", month=str(head["month"]))
+        )
     error_rows, warning_rows = gathered.severities["ERR"], gathered.severities["WRN"]
     unsaid = gathered.severities[""]
     is_good = False if error_rows else _is_good(head)
@@ -69,9 +74,9 @@ def judge(gathered: Gathered) -> Refusal | Counts:
         errors = _declared_errors(head, error_rows + unsaid)
         return Counts(errors, _declared(head, "warnings", warning_rows), "ERR")
     if is_good is None:
-        raise UnusableReplyError(f"it says neither yes nor no{_words(head)}")
+        raise UnusableReplyError(_silent(head))
     if gathered.has_named_errors:
-        raise UnusableReplyError("it contradicts itself: success, and errors")
+        raise UnusableReplyError(_("it contradicts itself: success, and errors"))
     return Counts(0, _declared(head, "warnings", warning_rows + unsaid), "WRN")
 
 
@@ -97,7 +102,13 @@ def _is_good(head: dict[str, Value]) -> bool | None:
     are_counts = not isinstance(success, bool) and not isinstance(failure, bool)
     if success is not None and failure is not None and bool(success) == bool(failure):
         if not (are_counts and failure):  # so many were taken, and so many not
-            raise UnusableReplyError(f"it contradicts itself: success {success}, failure {failure}")
+            raise UnusableReplyError(
+                _(
+                    "it contradicts itself: success {success}, failure {failure}",
+                    success=str(success),
+                    failure=str(failure),
+                )
+            )
         return False
     said = [
         *([bool(success)] if success is not None else ()),
@@ -129,6 +140,8 @@ def _declared(head: dict[str, Value], what: str, rows: int) -> int:
     return _count(head[what]) if what in head else rows
 
 
-def _words(head: dict[str, Value]) -> str:
+def _silent(head: dict[str, Value]) -> Message:
     text = str(head.get("fault text") or head.get("text") or "")[:200]
-    return f", only {text!r}" if text else ""
+    if text:
+        return _("it says neither yes nor no, only {text}", text=repr(text))
+    return _("it says neither yes nor no")

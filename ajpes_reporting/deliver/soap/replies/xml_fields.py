@@ -14,6 +14,7 @@ from ajpes_reporting.deliver.soap.replies.gathered import LONGEST_TEXT, Gathered
 from ajpes_reporting.deliver.soap.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from ajpes_reporting.deliver.soap.replies.vocabulary import ROWS, plain
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ class _Reader:
         self._path.append(name)
         self._text, self._text_length, self._has_children = [], 0, False
         if len(self._path) > DEEPEST:
-            raise UnusableReplyError(f"its elements are nested more than {DEEPEST} deep")
+            raise UnusableReplyError(_("its elements are nested more than {deepest} deep", deepest=DEEPEST))
         if len(self._path) <= 2:  # a SOAP header is no part of what is said
             self._is_outside = self._path[0] == "envelope" and self._path[1:] != ["body"]
         if self._is_outside:
