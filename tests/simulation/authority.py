@@ -133,7 +133,7 @@ class _Service:
             line.__exit__(None, None, None)
         self._lines.clear()
         if self._sandbox is not None:
-            self._sandbox._clerk.stop()  # he looks into the folders, which are about to go
+            self._sandbox._processor.stop()  # it looks into the folders, which are about to go
             threading.Thread(target=self._sandbox.stop).start()
             self._sandbox = None
 
