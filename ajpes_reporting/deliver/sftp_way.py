@@ -68,6 +68,7 @@ class SftpWay(ProxiedSection, Way):
                 password=self._secret(setup, "password"),
                 private_key=self._path(setup, self.private_key),
                 private_key_password=self._secret(setup, "private_key_password"),
+                reports=tuple(report for report in setup.reports if self.carries(report)),
                 folder=self.folder,
                 folders=self.folders,
                 upload=self.upload,

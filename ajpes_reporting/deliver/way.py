@@ -28,7 +28,7 @@ class Setup:
 
     `provider` is the registration number of who reports. `path` makes a path of the settings absolute;
     `secret` reads what a setting, which it is told first, refers to. Both raise `ConfigurationError`.
-    `folder` is for what comes back.
+    `folder` is for what comes back. `reports` are the names of all kinds of reports, "nodurs".
     """
 
     provider: str
@@ -36,6 +36,7 @@ class Setup:
     secret: Callable[[str, str], str]
     clock: Clock
     folder: Path
+    reports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def way_setup(workspace: Workspace, clock: Clock = now, folder: Path | None = No
         secret=workspace.secret,
         clock=clock,
         folder=folder or workspace.archive / "work",
+        reports=tuple(kind.name for kind in reports.KINDS),
     )
 
 

@@ -407,7 +407,9 @@ def test_the_wsdl_of_another_make_gives_the_settings_for_its_own_server(
             assert run(["-w", str(bank), "--json", "doctor", "--wsdl", url]) == 0
             soap = SoapWay.model_validate(json.loads(capsys.readouterr().out)["soap"])
             soap = soap.model_copy(update={"endpoint": url.removesuffix("?wsdl")})
-            setup = Setup("5860571000", bank.joinpath, lambda _setting, text: text, now, tmp_path)
+            setup = Setup(
+                "5860571000", bank.joinpath, lambda _setting, text: text, now, tmp_path, ("nodurs",)
+            )
             carrier = soap.carrier(setup)
             report = sample("reports/NODURS_20261104_5860571.xml")
             parcel = Parcel(report, report.name, "nodurs", report.stat().st_size, "")

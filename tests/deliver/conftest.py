@@ -189,6 +189,7 @@ def carrier_for(
         connect_timeout_seconds=2,
         operation_timeout_seconds=5,
         call_timeout_seconds=20,
+        largest_reply_bytes=1 << 30,
     )
     return SoapCarrier(replace(endpoint, **settings), context, replies)
 
@@ -227,6 +228,8 @@ def sftp_settings(sshd: Sshd) -> SftpServer:
         connect_timeout_seconds=10,
         operation_timeout_seconds=5,
         call_timeout_seconds=30,
+        largest_answer_bytes=1 << 30,
+        reports=("nodurs", "spapp"),
     )
 
 
@@ -248,4 +251,6 @@ def odd_settings(odd: odd_sftp.OddSftp) -> SftpServer:
         connect_timeout_seconds=10,
         operation_timeout_seconds=5,
         call_timeout_seconds=60,
+        largest_answer_bytes=1 << 30,
+        reports=("nodurs", "spapp"),
     )

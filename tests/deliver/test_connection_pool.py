@@ -41,6 +41,10 @@ def settings(server: OddSftp) -> SftpServer:
         password=PASSWORD,
         host_key=server.host_key,
         connect_timeout_seconds=5,
+        operation_timeout_seconds=30,
+        call_timeout_seconds=60,
+        largest_answer_bytes=1 << 30,
+        reports=("nodurs", "spapp"),
     )
 
 

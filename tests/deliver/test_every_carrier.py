@@ -46,7 +46,14 @@ class Line:
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    return Setup("5860571000", Path, lambda _key, reference: reference, lambda: NOW, tmp_path / "back")
+    return Setup(
+        "5860571000",
+        Path,
+        lambda _key, reference: reference,
+        lambda: NOW,
+        tmp_path / "back",
+        ("nodurs", "spapp"),
+    )
 
 
 @pytest.fixture(params=["soap", "sftp", "rest"])

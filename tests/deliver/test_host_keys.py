@@ -34,7 +34,16 @@ def server(key: asyncssh.SSHKey, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def settings(server: OddSftp) -> SftpServer:
     return SftpServer(
-        host="127.0.0.1", port=server.port, username=USERNAME, password=PASSWORD, host_key=server.host_key
+        host="127.0.0.1",
+        port=server.port,
+        username=USERNAME,
+        password=PASSWORD,
+        host_key=server.host_key,
+        connect_timeout_seconds=30,
+        operation_timeout_seconds=30,
+        call_timeout_seconds=60,
+        largest_answer_bytes=1 << 30,
+        reports=("nodurs", "spapp"),
     )
 
 

@@ -60,6 +60,10 @@ def both(server: OddSftp, key_file: Path, door: Door) -> SftpServer:
         password=PASSWORD,
         host_key=server.host_key,
         connect_timeout_seconds=10,
+        operation_timeout_seconds=30,
+        call_timeout_seconds=60,
+        largest_answer_bytes=1 << 30,
+        reports=("nodurs", "spapp"),
     )
 
 

@@ -172,7 +172,7 @@ class SftpCarrier:
         found: list[Shortfall] = []
         try:
             with self._sessions.open() as sftp:
-                for report in ("nodurs", "spapp"):
+                for report in server.reports:
                     found += try_drop_folder(sftp, self._folder(report, "v_ajpes"), trial)
                     found += try_answer_folder(sftp, self._folder(report, "iz_ajpes"), trial)
                     found += try_accepted_folder(sftp, self._folder(report, "accepted"))

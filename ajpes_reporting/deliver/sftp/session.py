@@ -45,7 +45,7 @@ _OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 TROUBLE = (OSError, EOFError, UnicodeDecodeError, paramiko.SSHException, paramiko.SFTPError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftpServer:
     """The exchange server: its address, its proof, our credentials, and our time limits.
 
@@ -53,6 +53,7 @@ class SftpServer:
     ("SHA256:…"), or several of them. `private_key`, `password` or both are given. `folder` is the
     provider's folder on the server; nodurs/v_ajpes lies below it, or whatever `folders` says in their place.
     `upload` says whether a report is written under another name and renamed, or written under its own.
+    `reports` are those that may go by it, "nodurs": their folders are looked at.
     `probe` says whether a file that is no report may be written and removed, to see whether a run could.
     `connect_timeout_seconds` bounds everything up to the open session, `operation_timeout_seconds`
     each wait in it, `call_timeout_seconds` each use of it.
@@ -71,10 +72,11 @@ class SftpServer:
     folders: Folders = AS_INSTRUCTED
     upload: Literal["rename", "direct"] = "rename"
     probe: bool = True
-    connect_timeout_seconds: float = 30
-    operation_timeout_seconds: float = 120
-    call_timeout_seconds: float = 3600
-    largest_answer_bytes: int = 1 << 30
+    reports: tuple[str, ...]
+    connect_timeout_seconds: float
+    operation_timeout_seconds: float
+    call_timeout_seconds: float
+    largest_answer_bytes: int
     largest_write_bytes: int = _WRITE_BYTES
     listing_limits: ListingLimits = LISTING_LIMITS
     proxy: Proxy | None = None

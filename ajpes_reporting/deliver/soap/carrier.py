@@ -58,7 +58,7 @@ _SETTLE = _(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoapEndpoint:
     """The service: its address, our credentials, and our time limits.
 
@@ -75,10 +75,10 @@ class SoapEndpoint:
     username: str = ""
     password: str = field(default="", repr=False)
     names: SoapNames = field(default_factory=SoapNames)
-    connect_timeout_seconds: float = 20
-    operation_timeout_seconds: float = 600
-    call_timeout_seconds: float = 3600
-    largest_reply_bytes: int = 1 << 30
+    connect_timeout_seconds: float
+    operation_timeout_seconds: float
+    call_timeout_seconds: float
+    largest_reply_bytes: int
     proxy: Proxy | None = None
 
 
