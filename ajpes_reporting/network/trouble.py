@@ -207,7 +207,7 @@ def _read(shown: bytes) -> Certificate | None:
 
 
 def _plain(error: BaseException) -> str:
-    """What an error says: in our own words where it is ours, else in those of the system or a library."""
+    """Returns the words of an error: ours where it is ours, else those of the system or a library."""
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     return str(error) or type(error).__name__

@@ -350,7 +350,7 @@ class SftpSessions:
 
     @property
     def _place(self) -> dict[str, Any]:
-        """Where the server is, as the sentences here say it."""
+        """The server's address, as the sentences here say it."""
         return {"host": self._server.host, "port": self._server.port}
 
 

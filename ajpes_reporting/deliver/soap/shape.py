@@ -590,7 +590,7 @@ def _paths(fields: Iterable[Field]) -> Iterator[tuple[Field, ...]]:
 
 
 def _signature(call: Call) -> Message | list[Message]:
-    """What the operation takes."""
+    """Returns the arguments of the operation."""
     return [
         _("{element} ({contents})", element=each.name, contents=_contents(each))
         for each in (*call.body, *call.headers)
@@ -598,7 +598,7 @@ def _signature(call: Call) -> Message | list[Message]:
 
 
 def _contents(element: Field) -> Message:
-    """What an element holds, as a clause about it."""
+    """Describes the content of an element, as a clause."""
     if element.kind is not Kind.ELEMENTS:
         return _("holds {kind}", kind=element.kind.told)
     inside = [each.name for each in element.children]
