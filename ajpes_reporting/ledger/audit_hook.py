@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 T = TypeVar("T")
 
-Note = Callable[[Connection, T], None]
+AuditHook = Callable[[Connection, T], None]
 """Called with the running transaction and what was done in it, before that is stored."""
 
 
-def no_note(_connection: Connection, _done: object) -> None:
-    """Nobody writes it down."""
+def not_audited(_connection: Connection, _done: object) -> None:
+    """Writes nothing down."""

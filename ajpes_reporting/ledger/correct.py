@@ -19,7 +19,7 @@ from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.domain.remedies import REPLACEABLE
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.i18n import _
-from ajpes_reporting.ledger.audit_hook import no_note
+from ajpes_reporting.ledger.audit_hook import not_audited
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.intake import take_in
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ajpes_reporting.domain.findings import Finding
     from ajpes_reporting.domain.rules import RuleSettings
-    from ajpes_reporting.ledger.audit_hook import Note
+    from ajpes_reporting.ledger.audit_hook import AuditHook
 
 _REMEDY = _("give values that are right with --replace")
 _CANCELS, _REPLACES = "S", "R"
@@ -62,7 +62,7 @@ def cancel(
     now: datetime,
     replace: Mapping[str, str] | None = None,
     rules: RuleSettings,
-    note: Note[Correction] = no_note,
+    note: AuditHook[Correction] = not_audited,
 ) -> Correction:
     """Appends the cancellation of an event and, with `replace`, the event as it should have been.
 

@@ -14,7 +14,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.i18n import _
-from ajpes_reporting.ledger.audit_hook import no_note
+from ajpes_reporting.ledger.audit_hook import not_audited
 from ajpes_reporting.ledger.suggestions import unknown_obligation
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from ajpes_reporting.ledger.audit_hook import Note
+    from ajpes_reporting.ledger.audit_hook import AuditHook
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def exclude(
     reason: str,
     *,
     now: datetime,
-    note: Note[Decision] = no_note,
+    note: AuditHook[Decision] = not_audited,
 ) -> Decision:
     """Keeps an obligation out of reports until it is included again.
 
@@ -59,7 +59,7 @@ def include(
     reason: str,
     *,
     now: datetime,
-    note: Note[Decision] = no_note,
+    note: AuditHook[Decision] = not_audited,
 ) -> Decision:
     """Lets an obligation into reports again, with its whole history.
 
@@ -81,7 +81,7 @@ def decisions(connection: Connection, provider: str, obligation_id: str) -> Sequ
     return [Decision(*row) for row in rows]
 
 
-def _decide(engine: Engine, provider: str, decision: Decision, note: Note[Decision]) -> Decision:
+def _decide(engine: Engine, provider: str, decision: Decision, note: AuditHook[Decision]) -> Decision:
     with writing(engine) as connection:
         key = connection.scalar(
             select(obligations.c.id).where(

@@ -12,7 +12,7 @@ from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger import csvfile
-from ajpes_reporting.ledger.audit_hook import no_note
+from ajpes_reporting.ledger.audit_hook import not_audited
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
 from ajpes_reporting.ledger.kinds import EVENTS, KINDS
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
-    from ajpes_reporting.ledger.audit_hook import Note
+    from ajpes_reporting.ledger.audit_hook import AuditHook
     from ajpes_reporting.ledger.contradictions import Restated
     from ajpes_reporting.ledger.intake import Taken
     from ajpes_reporting.ledger.kinds import Kind
@@ -68,7 +68,7 @@ def import_files(
     paths: Sequence[Path],
     rules: RuleSettings,
     progress: Progress = no_progress,
-    note: Note[ImportSummary] = no_note,
+    note: AuditHook[ImportSummary] = not_audited,
     *,
     now: datetime,
     amounts: Amounts = "euros",
