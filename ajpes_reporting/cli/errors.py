@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from ajpes_reporting.cli.output import echo, echo_json
+from ajpes_reporting.cli.output import echo, echo_json, echo_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
-from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.extras import not_installed
 from ajpes_reporting.i18n import _
 
@@ -24,13 +23,13 @@ def tell_error(error: AjpesReportingError) -> None:
     """Writes the problem, record by record, and the remedy to stderr."""
     echo(error.summary, err=True)
     for detail in error.details:
-        echo(f"  {detail}", err=True)
+        echo(detail, err=True, indent=2)
     for finding in error.findings if isinstance(error, ChecksRefused) else ():
-        echo(f"  {finding}", err=True)
+        echo(finding.in_words(), err=True, indent=2)
         if finding.remedy:
-            echo(f"    Do: {as_order(finding.remedy)}.", err=True)
+            echo_order(finding.remedy, err=True, indent=4)
     if error.remedy:
-        echo(f"Do: {as_order(error.remedy)}.", err=True)
+        echo_order(error.remedy, err=True)
 
 
 def tell_usage(error: click.ClickException) -> None:

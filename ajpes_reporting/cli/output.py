@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ajpes_reporting.domain.escaping import shown, shown_json
-from ajpes_reporting.domain.remedies import as_order
 from ajpes_reporting.i18n import _, localized
 from ajpes_reporting.queries.document import document
 
@@ -36,8 +35,13 @@ def echo_order(remedy: str, *, err: bool = False, indent: int = 0) -> None:
 
 
 def order(remedy: str) -> str:
-    """Returns what is to be done as it stands after "Do:" or in a table, in the reader's language."""
-    return as_order(localized(remedy))
+    """Returns what is to be done as it stands after "Do:" or in a table, in the reader's language.
+
+    A remedy that is a sentence begins small there, and loses its full stop.
+    """
+    text = localized(remedy).rstrip(".")
+    is_capitalised_word = text[:1].isupper() and text[1:2].islower()
+    return text[:1].lower() + text[1:] if is_capitalised_word else text
 
 
 def echo_heading(line: str) -> None:

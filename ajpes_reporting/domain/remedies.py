@@ -64,10 +64,3 @@ def correct_obligation(finding: Finding, obligation_id: str) -> Finding:
             field=finding.field,
         )
     return replace(finding, remedy=remedy)
-
-
-def as_order(remedy: str) -> str:
-    """A remedy as it stands after "Do:": small at the beginning, without its last full stop."""
-    text = remedy.rstrip(".")
-    is_capitalised_word = text[:1].isupper() and text[1:2].islower()
-    return text[:1].lower() + text[1:] if is_capitalised_word else text

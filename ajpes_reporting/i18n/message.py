@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.i18n.catalogue import translations
-from ajpes_reporting.i18n.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,6 +108,7 @@ def unpack(stored: str) -> str:
 def _filled(template: str, values: Mapping[str, Any], language: str) -> str:
     if not values:
         return template
+    from ajpes_reporting.i18n.formats import FORMATS  # most commands start without a value to format
 
     def told(value: Any) -> str:
         return value.told_in(language) if isinstance(value, Message) else str(value)
