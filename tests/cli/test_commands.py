@@ -213,7 +213,7 @@ def test_the_instructions_own_sample_is_told_its_faults(
     assert "UTF-16" in told
     assert "euros with decimals" in told
     # 288434.16 + 1507.99 + 200734.76, added by hand.
-    assert "the records add up to 490676.91 EUR" in told
+    assert "the records add up to 490,676.91 EUR" in told
 
 
 def test_the_exact_bytes_come_back_out_of_the_archive(bank: Path, tmp_path: Path) -> None:

@@ -25,9 +25,12 @@ STREAMS = (
 
 @pytest.fixture
 def bank(tmp_path: Path) -> Path:
-    """A workspace of which nothing has been imported yet."""
+    """A workspace of which nothing has been imported yet; its day's report is due at any hour of the test."""
     folder = tmp_path / "bank"
     assert run(["init", str(folder)]) == 0
+    settings = folder / "ajpes.toml"
+    text = settings.read_text("utf-8").replace("[schedule]", "[schedule]\nnodurs_start = 00:00:00")
+    settings.write_text(text, "utf-8")
     return folder
 
 
@@ -77,12 +80,8 @@ def test_the_exit_code_is_that_of_the_work(bank: Path, command: str, expected: i
 
 def test_a_tick_without_output_does_its_work(bank: Path) -> None:
     """Cron with closed streams: the day is looked at, and stands in the table of due reports."""
-    (bank / "ajpes.toml").write_text(
-        (bank / "ajpes.toml").read_text("utf-8").replace("[schedule]", "[schedule]\nnodurs_start = 00:00:00"),
-        "utf-8",
-    )
     assert shell(f"{call(bank, 'tick')} <&- >&- 2>&-")[0] == 2  # it has no way to AJPES
-    assert "tried 1 times" in shell(call(bank, "status"))[1]
+    assert "tried 1 time," in shell(call(bank, "status"))[1]
 
 
 def test_a_closed_output_is_not_the_database(bank: Path) -> None:
