@@ -1,3 +1,3 @@
 """Regulatory reporting to AJPES: NODURS every day, SPAPP every month."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
