@@ -18,6 +18,15 @@ _GAP = re.compile(r"(?<!\{)\{(\w+)(?:![rs])?(?::\w+)?\}(?!\})")
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
+def test_a_catalogue_holds_exactly_what_is_said(domain: str) -> None:
+    """Protects a translator from texts that nobody says any more, and a reader from English ones."""
+    kept = catalogue.read(domain)
+    said = set(catalogue.templates(domain))
+    assert {message.id for message in kept if message.id} == said, "run `python -m tests.i18n.catalogue`"
+    assert catalogue.untranslated(kept) == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
 def test_the_compiled_catalogue_is_that_of_the_source(domain: str) -> None:
     """Protects a reader from yesterday's translations."""
     with catalogue.path_of(domain, suffix="mo").open("rb") as compiled:
