@@ -96,6 +96,9 @@ class Diagnosis:
     @property
     def title(self) -> str:
         """The subject in words; a way and a folder have names of their own."""
+        thing, _for, way = self.subject.partition(" for ")
+        if way and thing == "certificate":
+            return _("certificate for {way}", way=way)
         return _TITLES.get(self.subject, self.subject)
 
 
@@ -381,7 +384,8 @@ def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     if dates is None:
         return
     left = dates.days_left(time())
-    detail = f"{dates.subject}, {validity(dates.not_after.astimezone(LJUBLJANA).date(), left)}"
+    held = validity(dates.not_after.astimezone(LJUBLJANA).date(), left)
+    detail = _("{subject}, {validity}", subject=dates.subject, validity=held)
     remedy = _("ask its issuer for a new one; without it no notice of UJP arrives")
     if left < 0:
         yield Diagnosis("listener", Health.FAILED, detail, remedy, ConfigurationError.exit_code)

@@ -69,8 +69,12 @@ class ProxiedSection(Section):
         setting, username, password = f"{section}.proxy", self.proxy_username, self.proxy_password
         if (username is None) != (password is None) or ":" in (username or ""):
             raise ConfigurationError(
-                f"Of {setting}_username and {setting}_password only one is set, or the name holds a colon.",
-                "set both of them, or neither",
+                _(
+                    "Of {setting}_username and {setting}_password only one is set, "
+                    "or the name holds a colon.",
+                    setting=setting,
+                ),
+                _("set both of them, or neither"),
             )
         address = parse_proxy(self.proxy)
         ca = path(self.proxy_ca) if self.proxy_ca else None

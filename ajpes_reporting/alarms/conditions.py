@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.database.reported import excluded_since
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.findings import Severity as FindingSeverity
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE
@@ -290,7 +291,7 @@ def _set_aside(connection: Connection, provider: str, now: datetime) -> Iterator
             text = _(
                 "Answer {answer} from AJPES was kept and not applied: it is {status}.",
                 answer=row.id,
-                status=row.status,
+                status=status_label(row.status),
             )
             remedy = _(
                 "see `ajpes-reporting answers list` for the reason, then ask AJPES what it belongs to; "

@@ -46,8 +46,8 @@ class MailChannel:
     def __init__(self, server: MailServer) -> None:
         if server.security == "none" and server.password is not None:
             raise ConfigurationError(
-                'mail.security is "none", and mail.password would be sent in the clear.',
-                'set mail.security to "starttls" or "tls", or take out mail.password',
+                _('mail.security is "none", and mail.password would be sent in the clear.'),
+                _('set mail.security to "starttls" or "tls", or take out mail.password'),
             )
         if (server.username is None) != (server.password is None):
             raise ConfigurationError(

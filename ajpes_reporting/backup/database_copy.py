@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ajpes_reporting.i18n import Message
+
 # What must not stand on a command line, where every user of the machine can read it.
 _SECRET = ("password", "sslpassword")
 
@@ -53,11 +55,11 @@ def require_empty(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         path = engine.url.database
         if path is not None and any(os.path.exists(path + end) for end in ("", "-wal", "-journal")):  # noqa: PTH110
-            raise _not_empty(engine, "move it away; it may be what a restoration left that was cut off")
+            raise _not_empty(engine, _("move it away; it may be what a restoration left that was cut off"))
         return
     with engine.connect() as connection:
         if inspect(connection).get_table_names():
-            raise _not_empty(engine, "name an empty database in AJPES_REPORTING_DATABASE__URL")
+            raise _not_empty(engine, _("name an empty database in AJPES_REPORTING_DATABASE__URL"))
 
 
 def load(engine: Engine, source: Path) -> None:
@@ -140,10 +142,12 @@ def _parameters(url: URL) -> dict[str, Any]:
 def _why(done: subprocess.CompletedProcess[bytes]) -> str:
     """Returns the first line of an error: further lines may show rows, and rows hold names."""
     lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return f"{(lines or [f'it ended with {done.returncode}'])[0].rstrip('.')}."
+    if not lines:
+        return _("it ended with {code}.", code=done.returncode)
+    return f"{lines[0].rstrip('.')}."
 
 
-def _not_empty(engine: Engine, remedy: str) -> UsageError:
+def _not_empty(engine: Engine, remedy: Message) -> UsageError:
     return UsageError(
         _(
             "There is something in the database {address} already. Nothing was changed.",

@@ -274,5 +274,7 @@ def plain_finding(verdict: str) -> Finding:
 
 
 def _told(verdict: str) -> Message:
-    """Words of our own as they are; those of a library on one line, and cut."""
-    return verdict if isinstance(verdict, Message) else Message(_readable(verdict), {})
+    """Words of our own as they are; those of a library, which are English, quoted on one line, and cut."""
+    if isinstance(verdict, Message):
+        return verdict
+    return _("the validator says “{words}”", words=_readable(verdict))

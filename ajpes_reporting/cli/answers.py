@@ -9,10 +9,10 @@ import click
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_time, with_session
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import _
-from ajpes_reporting.queries.submissions import status_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _show_list(session: Session, found: Sequence[AnswerSetAside]) -> None:
             local_time(item.received_at),
             item.via,
             item.name,
-            status_in_words(item.status),
+            status_label(item.status),
             item.note,
             item.file,
         ]

@@ -12,6 +12,7 @@ import click
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
+from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import NOTHING, Message, _, _n
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ class Demo:
                 _(
                     "The demo expected {report} to be {expected}; it is {state}.",
                     report=result.kind.code,
-                    expected=expected,
-                    state=state,
+                    expected=State(expected).label,
+                    state=State(state).label if state in set(State) else state,
                 ),
                 _("look at {folder}; this is a fault of the program", folder=str(self._directory)),
             )

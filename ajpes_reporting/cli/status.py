@@ -9,8 +9,8 @@ import click
 from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo, order
 from ajpes_reporting.cli.session import Part, Right, Session, local_time, number, period, with_session
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.i18n import _
-from ajpes_reporting.queries.submissions import status_in_words
 from ajpes_reporting.queries.today import today
 from ajpes_reporting.queries.words import severity_in_words
 
@@ -51,8 +51,7 @@ def _show(session: Session, told: Today) -> None:
     show_moved(told.moved_months)
     if told.answers_set_aside:
         rows = [
-            [str(item.id), item.name, status_in_words(item.status), item.note]
-            for item in told.answers_set_aside
+            [str(item.id), item.name, status_label(item.status), item.note] for item in told.answers_set_aside
         ]
         columns = (Right(_("no.")), _("name"), _("status"), _("why"))
         session.table(_("Answers that were kept but not applied"), columns, rows)

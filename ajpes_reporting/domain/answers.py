@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,3 +47,18 @@ class AnswerRow(NamedTuple):
     event_id: str | None = None
     ref_id: str | None = None
     account: str | None = None
+
+
+_STATUSES = {
+    "stored": _("stored"),
+    "applied": _("applied"),
+    "unmatched": _("unmatched"),
+    "unreadable": _("unreadable"),
+    "duplicate": _("duplicate"),
+    "discarded": _("discarded"),
+}
+
+
+def status_label(status: str) -> str:
+    """Returns the status of an answer in words; what is no status of ours stays as it is."""
+    return _STATUSES.get(status, status)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.private import make_folder, open_private, sync
 
@@ -112,7 +112,7 @@ class Archive:
             yield from _decompress(self.root / path)
         except (OSError, ValueError, zstandard.ZstdError) as error:
             raise UsageError(
-                _("The archived file {path} cannot be read: {reason}.", path=str(path), reason=str(error)),
+                _("The archived file {path} cannot be read: {reason}.", path=str(path), reason=_why(error)),
                 _("restore the archive from a backup"),
             ) from None
 
@@ -209,13 +209,19 @@ def pack(blocks: Iterable[bytes], target: Path) -> None:
             packed.write(block)
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
+
+
 def _decompress(source: Path) -> Iterator[bytes]:
     """The plain bytes. Unlike zstandard's own reader it minds when the file is cut off."""
     unpacker = zstandard.ZstdDecompressor().decompressobj()
     with source.open("rb") as packed:
         while not unpacker.eof:
             if not (block := packed.read(_PACKED_BLOCK)):
-                raise ValueError("it is cut off")
+                raise ValueError(_("it is cut off"))
             yield unpacker.decompress(block)
         if unpacker.unused_data or packed.read(1):
-            raise ValueError("something follows its end")
+            raise ValueError(_("something follows its end"))

@@ -27,6 +27,8 @@ from ajpes_reporting.database.tables import (
     purged_files,
     submissions,
 )
+from ajpes_reporting.domain.answers import status_label
+from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n.message import Message, _, pack, unpack
 from ajpes_reporting.journal import chores
 
@@ -47,6 +49,8 @@ COUNTED = "audit entries"
 """The note of how many entries were a provider's own, up to which one of all."""
 SENT_AGAIN = "sent again"
 _PARTS = "messages"
+_UNREADABLE = ""
+"""The state of an entry that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +298,7 @@ class _Walk:
         if entry.kind == STATE_CHANGED and entry.submission is not None:
             if entry.submission not in self.states:
                 self.prepared[entry.submission] = body
-            self.states[entry.submission] = str(body.get("to", "something that cannot be read"))
+            self.states[entry.submission] = str(body.get("to", _UNREADABLE))
 
     def _purged(self, provider: str, body: dict[str, Any]) -> None:
         path = str(body.get("path"))
@@ -343,6 +347,12 @@ def _own(table: Table, walk: _Walk) -> Select[Any]:
     return rows if walk.provider is None else rows.where(table.c.provider == walk.provider)
 
 
+def _state_in_words(state: str) -> str:
+    if state == _UNREADABLE:
+        return _("something that cannot be read")
+    return State(state).label if state in set(State) else state
+
+
 def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
     known = set()
     for row in connection.execute(_own(submissions, walk).order_by(submissions.c.id)):
@@ -351,14 +361,16 @@ def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[st
         if (state := walk.states.get(row.id)) != row.state:
             if state is None:
                 ends = _(
-                    "{what} is {state}, but the record ends with nothing about it", what=name, state=row.state
+                    "{what} is {state}, but the record ends with nothing about it",
+                    what=name,
+                    state=_state_in_words(row.state),
                 )
             else:
                 ends = _(
                     "{what} is {state}, but the record ends with {other}",
                     what=name,
-                    state=row.state,
-                    other=state,
+                    state=_state_in_words(row.state),
+                    other=_state_in_words(state),
                 )
             yield ends
         if (told := walk.prepared.get(row.id)) is not None:
@@ -394,7 +406,7 @@ def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
             yield _(
                 "answer {number} is {status}, but the record does not say so",
                 number=row.id,
-                status=row.status,
+                status=status_label(row.status),
             )
         yield from _differing(_("answer {number}", number=row.id), row, told, _OF_AN_ANSWER)
     for missing in sorted(key for key in walk.stored if key is not None and key not in known):

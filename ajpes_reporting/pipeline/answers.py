@@ -406,7 +406,7 @@ def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[
         _keep(reader.rows(), waiting)
         missing = reader.why_no_verdict
     except Contradiction as contradiction:
-        missing = _("it contradicts itself: {reason}", reason=str(contradiction))
+        missing = _("it contradicts itself: {reason}", reason=contradiction.args[0])
     deviations = _deviations(faults, reader.notes)
     if missing:
         raise AnswerProblem(answers.UNREADABLE, joined((missing, deviations)))

@@ -55,7 +55,7 @@ def _is_last(month: MovedMonth, period: Period) -> bool:
 
 def _of_month(month: MovedMonth, *, is_this: bool, is_last: bool) -> Iterator[Finding]:
     for item in month.shown:
-        message = _("AJPES accepted other figures: {difference}", difference=str(item))
+        message = _("AJPES accepted other figures: {difference}", difference=item.in_words())
         if is_last:
             opening = _("the opening balance of this report differs from what was accepted")
             message = joined((message, opening))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.reported import reports_excluded
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, OutcomeUnknown, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.formats import LJUBLJANA
 from ajpes_reporting.journal import answers, chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
 from ajpes_reporting.journal.orphans import reason_for_orphan
@@ -145,7 +147,7 @@ def discard(context: Context, answer: int, reason: str) -> None:
                 _(
                     "Answer {answer} is {status}; only what was set aside can be discarded.",
                     answer=answer,
-                    status=row.status,
+                    status=status_label(row.status),
                 ),
                 _("see `ajpes-reporting answers list`"),
             )
@@ -358,9 +360,9 @@ def _refuse_purged(context: Context, submission: Submission, *, same: bool) -> N
     if same and purged_at is not None:
         raise UsageError(
             _(
-                "The file of submission {submission} was removed on {day}; its time was over.",
+                "The file of submission {submission} was removed on {day:day}; its time was over.",
                 submission=submission.id,
-                day=f"{purged_at:%Y-%m-%d}",
+                day=purged_at.astimezone(LJUBLJANA).date(),
             ),
             _("leave out --same; then the report is built again from the ledger"),
         )
@@ -435,7 +437,7 @@ def _refuse_unassignable(connection: Connection, context: Context, row: Row[Any]
             _(
                 "Answer {answer} is {status}; only what was set aside can be assigned.",
                 answer=row.id,
-                status=row.status,
+                status=status_label(row.status),
             ),
             _("see `ajpes-reporting answers list`"),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.i18n import NOTHING, Message, _, _n
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.queries.submissions import status_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _taken(item: Taken) -> AnswerTaken:
         message = _(
             "{name}: kept, not applied ({status}): {note}.",
             name=item.name,
-            status=status_in_words(item.status),
+            status=status_label(item.status),
             note=item.note,
         )
         return AnswerTaken(item.name, item.status, item.note, None, None, message)

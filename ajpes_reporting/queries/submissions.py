@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import NOTHING, Message, _
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 FIRST_ROWS = 20
 """So many rows of an answer are told where nobody has asked for all of them."""
 
-_STATUSES = {
-    answers.STORED: _("stored"),
-    answers.APPLIED: _("applied"),
-    answers.UNMATCHED: _("unmatched"),
-    answers.UNREADABLE: _("unreadable"),
-    answers.DUPLICATE: _("duplicate"),
-    answers.DISCARDED: _("discarded"),
-}
 _STEPS = {
     f"{chain.ANSWER}{answers.STORED}": _("answer stored"),
     f"{chain.ANSWER}{answers.APPLIED}": _("answer applied"),
@@ -234,11 +227,6 @@ def submission_details(
     )
 
 
-def status_in_words(status: str) -> str:
-    """Returns the status of an answer as a person is told it."""
-    return _STATUSES.get(status, status)
-
-
 def is_refused_by_us(findings: Iterable[Finding]) -> bool:
     """Returns whether our own checks have found an error."""
     return any(finding.is_error for finding in findings)
@@ -294,7 +282,7 @@ def _attempt(row: Row[Any]) -> Message:
 
 
 def _answer(row: Row[Any]) -> Message:
-    status = status_in_words(row.status)
+    status = status_label(row.status)
     said = {"at": row.received_at, "number": row.id, "way": row.via, "status": status}
     if row.note:
         return _("{at:moment} answer {number} by {way}, {status}: {note}", **said, note=row.note)
