@@ -85,6 +85,17 @@ CLOSE_FACTS = _("call `ajpes-reporting init` for this workspace, which closes th
 _EXAMPLE_NUMBER, _EXAMPLE_NAME = "5860571000", "Banka Vzorec d.d."
 
 
+def settings_text(registration_number: str, name: str) -> str:
+    """Returns the settings of a new workspace of this provider, as TOML with comments."""
+    return _TEMPLATE.format(
+        registration_number=_toml(registration_number),
+        name=_toml(name),
+        reports="".join(f"[{kind.name}]\n{kind.example}\n" for kind in reports.KINDS),
+        starts="".join(f"# {kind.name}_start = {kind.starts_at}\n" for kind in reports.KINDS),
+        ways="".join(f"{way.example}\n" for way in registry.WAYS),
+    )
+
+
 def make_workspace(
     folder: Path,
     registration_number: str | None = None,
@@ -99,14 +110,8 @@ def make_workspace(
             _("There is a workspace in {folder} already. Nothing was changed.", folder=str(folder)),
             _("name another folder"),
         )
-    values = {"registration_number": registration_number or _EXAMPLE_NUMBER, "name": name or _EXAMPLE_NAME}
     make_folder(folder)
-    text = _TEMPLATE.format(
-        **{key: _toml(value) for key, value in values.items()},
-        reports="".join(f"[{kind.name}]\n{kind.example}\n" for kind in reports.KINDS),
-        starts="".join(f"# {kind.name}_start = {kind.starts_at}\n" for kind in reports.KINDS),
-        ways="".join(f"{way.example}\n" for way in registry.WAYS),
-    )
+    text = settings_text(registration_number or _EXAMPLE_NUMBER, name or _EXAMPLE_NAME)
     read_settings(text, str(settings))
     with open_private(settings, "x", encoding="utf-8") as file:
         file.write(text)

@@ -266,10 +266,10 @@ def test_show_says_calmly_that_a_file_was_removed(bank: Bank, tmp_path: Path) ->
     key = reported(bank)
     years_pass(bank)
     purge(bank.context, KEEP)
-    assert "removed on 2028-11-26, when its time was over" in ajpes("-w", bank.folder, "show", str(key))
+    assert "removed on 26 November 2028, when its time was over" in ajpes("-w", bank.folder, "show", str(key))
     target = tmp_path / "report.xml"
     told = ajpes("-w", bank.folder, "show", str(key), "--file", target, code=2)
-    assert f"The file of submission {key} was removed on 2028-11-26" in told
+    assert f"The file of submission {key} was removed on 26 November 2028" in told
     assert "backup" not in told
     assert not target.exists()
 

@@ -314,7 +314,7 @@ def test_a_clerk_pulls_a_period_and_a_file(
     assert run(period) == 0
     out = capsys.readouterr().out
     assert "The statement from 2024-07-01 to 2024-07-31: 2 postings, 1 new, 1 known already" in out
-    assert re.search(rf"{MILL} +2024-07 +1 +12\.23 +0 +0\.00", out)
+    assert re.search(rf"{MILL} +2024-07 +1 +12\.23 EUR +0 +0\.00 EUR", out)
     assert run([*period, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["new"], document["known"], document["turnover"]) == (0, 2, [])

@@ -8,7 +8,7 @@ import io
 import json
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,6 @@ from ajpes_reporting.cli.main import run
 from ajpes_reporting.config import open_workspace
 from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
-from ajpes_reporting.deliver.registry import WAYS
 from ajpes_reporting.deliver.soap.envelope import SoapNames, make_envelope
 from ajpes_reporting.deliver.soap.replies.answer import Call
 from ajpes_reporting.deliver.soap.replies.read import Question, Reading, read_reply
@@ -42,7 +41,7 @@ from ajpes_reporting.pipeline.facts import import_files
 from ajpes_reporting.reports.registry import by_code
 from ajpes_reporting.shipped import sample
 from ajpes_reporting.wiring import open_context
-from ajpes_reporting.workspace import _TEMPLATE as SETTINGS
+from ajpes_reporting.workspace import settings_text
 from tests import poison, replies
 
 from .mutation import WORDS, XML_WORDS, Mutation
@@ -304,7 +303,7 @@ class _Taking:
         return NOW
 
     @staticmethod
-    def take(_notice: object) -> None:
+    def receive(_notice: object) -> None:
         """Nothing has changed."""
 
 
@@ -361,9 +360,7 @@ class Configuration:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        given: Mapping[str, str] = {"registration_number": PROVIDER, "name": "Banka Vzorec d.d."}
-        ways = "".join(f"{way.example}\n" for way in WAYS)
-        text = SETTINGS.format(**given, ways=ways)
+        text = settings_text(PROVIDER, "Banka Vzorec d.d.")
         commented = "\n".join(
             line.removeprefix("# ") if "=" in line or line.startswith("# [") else line
             for line in text.splitlines()

@@ -174,7 +174,10 @@ def test_old_bytes_do_not_carry_what_is_kept_out(bank: Bank) -> None:
         (("exclude", "O-9", "--reason", "r"), "no obligation O-9"),
         (("exclude", "O-1", "--reason", " "), "--reason is empty"),
         (("include", "O-1"), "O-1 is not kept out of reports"),
-        (("exclude", "O-2", "--reason", "again"), "O-2 is kept out of reports already, since 2026-11-17: r"),
+        (
+            ("exclude", "O-2", "--reason", "again"),
+            "O-2 is kept out of reports already, since 17 November 2026: r",
+        ),
     ],
 )
 def test_a_decision_that_says_nothing_new_is_refused(
