@@ -29,6 +29,7 @@ from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 from ajpes_reporting.textfile import read_text
@@ -500,5 +501,5 @@ def _complaint(item: Any) -> Message:
 
 def _why(error: Exception) -> str:
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return system_reason(error)
     return error.args[0] if isinstance(error.args[0], Message) else str(error)

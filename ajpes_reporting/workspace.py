@@ -17,6 +17,7 @@ from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.i18n import NOTHING, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.private import open_private
@@ -179,7 +180,7 @@ def make_folder(folder: Path) -> None:
             _(
                 "{folder} could not be made: {reason}.",
                 folder=str(folder),
-                reason=error.strerror or str(error),
+                reason=system_reason(error),
             ),
             _("name another folder"),
         ) from None

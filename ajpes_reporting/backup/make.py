@@ -36,6 +36,7 @@ from ajpes_reporting.database.upgrade import HEAD
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import purged
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import AuditReport, damage, verify_record
@@ -87,7 +88,7 @@ def back_up(workspace: Workspace, context: Context, folder: Path, progress: Prog
                 "The backup could not be written into {folder}: {reason}. It is not complete; one that "
                 "was there before is as it was.",
                 folder=folder,
-                reason=error.strerror,
+                reason=system_reason(error),
             ),
             _("make room on the disk, or mend the folder's rights, then back up again"),
         ) from error

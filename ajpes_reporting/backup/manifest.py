@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from ajpes_reporting.backup.files import sha256_of_bytes, write_durably
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ def read_manifest(backup: Path) -> Manifest:
         ) from None
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be read: {reason}.", path=path, reason=error.strerror),
+            _("{path} cannot be read: {reason}.", path=path, reason=system_reason(error)),
             _("check the file and its rights"),
         ) from None
     except (ValidationError, ValueError):

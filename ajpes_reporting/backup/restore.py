@@ -23,6 +23,7 @@ from ajpes_reporting.database.upgrade import HEAD, upgrade
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import orphans, restored
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import verify_kept, verify_record
@@ -62,7 +63,7 @@ def restore(backup: Path, folder: Path, clock: Clock, progress: Progress = no_pr
                 "{settings}, so that nobody works with it.",
                 backup=backup,
                 folder=folder,
-                reason=error.strerror,
+                reason=system_reason(error),
                 settings=SETTINGS_FILE,
             ),
             _("make room on the disk, or mend the rights, then restore into another folder"),

@@ -14,6 +14,7 @@ from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown_json
 from ajpes_reporting.i18n import _, _n, localized
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.private import open_private
 
 
@@ -84,7 +85,7 @@ def export(session: Session, output: Path) -> None:
         ) from None
     except OSError as error:
         raise AjpesReportingError(
-            _("{output} could not be written: {reason}.", output=output, reason=error.strerror),
+            _("{output} could not be written: {reason}.", output=output, reason=system_reason(error)),
             _("name another file"),
         ) from None
 

@@ -15,6 +15,7 @@ from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, NotDelivered, UsageError
 from ajpes_reporting.domain.money import format_decimal
 from ajpes_reporting.i18n import NOTHING, Message, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _json(file: Path) -> dict[str, Any]:
             return read_json_verbatim(source.read())
     except OSError as error:
         raise UsageError(
-            _("{file} cannot be read: {reason}.", file=str(file), reason=error.strerror or ""),
+            _("{file} cannot be read: {reason}.", file=str(file), reason=system_reason(error)),
             _("name a file with one order"),
         ) from None
     except ValueError as error:

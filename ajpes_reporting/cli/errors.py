@@ -10,6 +10,7 @@ from ajpes_reporting.cli.output import echo, echo_json, echo_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.extras import not_installed
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 
 
 def tell(error: AjpesReportingError, *, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def in_words(error: Exception) -> AjpesReportingError | None:
 
 def _of_the_machine(error: OSError) -> AjpesReportingError:
     """A full disk, a missing right: told in words, with the file where it is known."""
-    reason = error.strerror or str(error)
+    reason = system_reason(error)
     if error.filename:
         message = _("The system refused access to {file}: {reason}.", file=str(error.filename), reason=reason)
     else:

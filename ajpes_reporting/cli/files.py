@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.private import open_private
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def hand_out(source: Path, target: Path, option: str) -> None:
             _(
                 "{file} could not be written: {reason}.",
                 file=str(target),
-                reason=error.strerror or str(error),
+                reason=system_reason(error),
             ),
             _("name another file with {option}", option=option),
         ) from None

@@ -13,6 +13,7 @@ from ajpes_reporting.cli.telling import show_rows_left_out
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.queries.submissions import FIRST_ROWS, submission_details
 from ajpes_reporting.queries.words import severity_in_words
@@ -161,7 +162,7 @@ def _write(context: Context, path: str, target: Path) -> None:
             _(
                 "{file} could not be written: {reason}.",
                 file=str(target),
-                reason=error.strerror or str(error),
+                reason=system_reason(error),
             ),
             another,
         ) from None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,7 +46,7 @@ class Streams:
                 _(
                     "The output could not be written: {reason}. The work is done; the exit code says what "
                     "it came to.",
-                    reason=failure.strerror,
+                    reason=system_reason(failure),
                 ),
                 err=True,
             )

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.pem import (
     Certificate,
     NoCertificate,
@@ -274,7 +275,7 @@ def _bytes_of(path: Path, setting: str) -> bytes:
             _(
                 "{path} cannot be read: {reason} ({setting}).",
                 path=str(path),
-                reason=error.strerror,
+                reason=system_reason(error),
                 setting=setting,
             ),
             _("check the path in ajpes.toml and who may read it"),

@@ -28,6 +28,7 @@ from ajpes_reporting.eplacila.reading import (
     with_lowercase_names,
 )
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.jsonread import Guarded
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def payments_in(path: Path) -> Iterator[Payment]:
                 yield from payments_in_json(source)
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror or ""),
+            _("{path} cannot be read: {reason}.", path=str(path), reason=system_reason(error)),
             _("name a file that is there"),
         ) from None
     except AnswerUnusable as error:

@@ -20,6 +20,7 @@ import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.private import make_folder, open_private, sync
 
@@ -94,7 +95,7 @@ class Archive:
                     "{name} could not be archived in {folder}: {reason}. It was not sent or applied.",
                     name=name,
                     folder=str(folder),
-                    reason=error.strerror,
+                    reason=system_reason(error),
                 ),
                 _("make room on the disk, or correct the folder's rights, then run again"),
             ) from error
@@ -164,7 +165,7 @@ class Archive:
                 _(
                     "The archived file {path} could not be removed: {reason}.",
                     path=str(target),
-                    reason=error.strerror,
+                    reason=system_reason(error),
                 ),
                 _("correct the rights of its folder, then purge again"),
             ) from error

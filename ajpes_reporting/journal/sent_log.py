@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.private import make_folder, sync
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class SentLog:
             _(
                 "The log {path} of what is sent cannot be used: {reason}. Nothing was sent.",
                 path=str(self._path),
-                reason=error.strerror,
+                reason=system_reason(error),
             ),
             _("make room on the disk, or correct the rights of the archive, then run again"),
         )

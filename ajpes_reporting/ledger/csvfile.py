@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.ledger.kinds import recognise, require_columns
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _lines(path: Path) -> Generator[str, None, None]:
         if not _ends_with_a_line(path):
             raise _UnreadableError(_cut_off(path))
     except OSError as error:
-        message = _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror)
+        message = _("{path} cannot be read: {reason}.", path=str(path), reason=system_reason(error))
         raise UsageError(message, _("check the path")) from error
 
 

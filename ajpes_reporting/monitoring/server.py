@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.monitoring.metrics import registry_of
 from ajpes_reporting.network.address import parse_address
 from ajpes_reporting.network.places import Places
@@ -68,7 +69,7 @@ def _open(host: str, port: int, watched: Sequence[Watched], pulse: Heartbeat) ->
                 "monitoring.listen is {host}, port {port}, which this machine does not give: {reason}.",
                 host=host,
                 port=port,
-                reason=error.strerror,
+                reason=system_reason(error),
             ),
             _("see what listens there, or name another port; nothing was started"),
         ) from None

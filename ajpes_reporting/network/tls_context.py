@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.pem import NoCertificate, read_certificates
 from ajpes_reporting.network.trouble import Untrusted
 
@@ -57,7 +58,7 @@ def tls_context(server_ca: Path | None, setting: str) -> ssl.SSLContext:
             _(
                 "{path} cannot be read: {reason} ({setting}).",
                 path=str(server_ca),
-                reason=error.strerror,
+                reason=system_reason(error),
                 setting=setting,
             ),
             _("check the path in ajpes.toml and who may read it"),

@@ -26,6 +26,7 @@ from ajpes_reporting.database.engine import blames_values, writing
 from ajpes_reporting.domain.errors import Busy, UsageError
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import NOTHING, Message, _, _n, joined
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.answers import Verdict
 from ajpes_reporting.reports.answers import AnswerReader, Tally
@@ -269,7 +270,7 @@ def apply(
         return _set_aside(context, kept, problem, keeper)
     except OSError as error:
         _log.error("Answer %d was not applied: %s. It is read again.", kept.id, error.strerror or error)
-        reason = error.strerror or str(error)
+        reason = system_reason(error)
         return Taken(kept.name, answers.STORED, _("it could not be read now: {reason}", reason=reason))
 
 

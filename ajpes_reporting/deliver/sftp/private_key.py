@@ -29,6 +29,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from ajpes_reporting.domain.errors import ConfigurationError
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.pem import normalized
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            _("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror),
+            _("{path} cannot be read: {reason}.", path=str(path), reason=system_reason(error)),
             _("check sftp.private_key"),
         ) from error
 

@@ -22,6 +22,7 @@ from ajpes_reporting.deliver.sftp.transport import Transport
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.i18n import NOTHING, Message, _, sentences
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -288,7 +289,7 @@ class SftpSessions:
                 _(
                     "What {host}, port {port}, gives us cannot be kept: {reason}.",
                     **self._place,
-                    reason=error.strerror,
+                    reason=system_reason(error),
                 ),
                 _("make room on the disk of this machine, or have it mended, then run again"),
             )

@@ -26,6 +26,7 @@ from ajpes_reporting.deliver.soap.wsdl_files import (
 )
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
@@ -307,7 +308,7 @@ def _write(path: Path, content: bytes) -> Message:
             file.write(content)
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be written: {reason}.", path=str(path), reason=error.strerror),
+            _("{path} cannot be written: {reason}.", path=str(path), reason=system_reason(error)),
             _("name another folder with -w DIR"),
         ) from error
     return _("Stored {path}.", path=str(path))

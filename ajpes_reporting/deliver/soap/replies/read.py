@@ -24,6 +24,7 @@ from ajpes_reporting.deliver.soap.replies.section import BLOCK_BYTES, Section
 from ajpes_reporting.deliver.soap.replies.unusable import UnusableReplyError
 from ajpes_reporting.deliver.soap.replies.verdict import Refusal, judge, says_no
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def read_reply(reply: Path, answer: Path, question: Question) -> Reading:
         raise
     except OSError as error:
         raise UnusableReplyError(
-            _("it cannot be read on this machine ({reason})", reason=error.strerror or str(error))
+            _("it cannot be read on this machine ({reason})", reason=system_reason(error))
         ) from error
     except Exception as error:
         raise UnusableReplyError(
