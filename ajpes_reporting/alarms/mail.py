@@ -12,7 +12,7 @@ from email.utils import format_datetime, make_msgid, parseaddr
 from typing import TYPE_CHECKING, Literal
 
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import Message, _, _n
 from ajpes_reporting.network.trouble import connection_trouble
 from ajpes_reporting.network.watchdog import Watchdog
 
@@ -135,7 +135,7 @@ def _written(server: MailServer, notification: Notification) -> EmailMessage:
     return mail
 
 
-def _trouble(error: Exception) -> tuple[str, str]:
+def _trouble(error: Exception) -> tuple[str, Message]:
     """Why it did not work, as a clause, and what to do."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # Its words may repeat what we sent.

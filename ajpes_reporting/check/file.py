@@ -10,7 +10,7 @@ from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.errors import ChecksRefused
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.xmlread import (
     Element,
     Root,
@@ -70,7 +70,9 @@ def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
         root = read_root(path)
     except UnreadableXml as error:
         raise ChecksRefused(
-            _("{file} is not XML: {reason}.", file=path.name, reason=error.message), "", [_unreadable(error)]
+            _("{file} is not XML: {reason}.", file=path.name, reason=error.message),
+            NOTHING,
+            [_unreadable(error)],
         ) from None
     for kind in kinds:
         if kind.root == root.local_name:

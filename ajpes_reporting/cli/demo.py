@@ -47,7 +47,7 @@ def command(session: Session, directory: Path) -> None:
         with Sandbox(directory / "authority") as authority:
             Demo(session, directory, authority).play()
     except SandboxError as error:
-        raise UsageError(str(error), error.remedy) from None
+        raise UsageError(Message(str(error), {}), Message(error.remedy, {})) from None
 
 
 class Demo:

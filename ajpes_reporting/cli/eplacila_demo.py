@@ -52,7 +52,7 @@ def command(session: Session, directory: Path, by_hand: bool) -> None:
         with Simulator(directory / "till") as simulator:
             Demo(session, directory, simulator).play(by_hand=by_hand)
     except SandboxError as error:
-        raise UsageError(str(error), error.remedy) from None
+        raise UsageError(Message(str(error), {}), Message(error.remedy, {})) from None
 
 
 class Demo:

@@ -11,7 +11,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from ajpes_reporting.sandbox.eplacila import Simulator
@@ -50,7 +50,7 @@ def command(session: Session, directory: Path, port: int, like: str) -> None:
             session.emit(_document(simulator), lambda: _show(simulator))
             wait_for_the_end(_("The simulator has stopped."))
     except SandboxError as error:
-        raise UsageError(str(error), error.remedy) from None
+        raise UsageError(Message(str(error), {}), Message(error.remedy, {})) from None
 
 
 def _document(simulator: Simulator) -> dict[str, object]:

@@ -17,7 +17,7 @@ from ajpes_reporting.cli.help import click_in_language
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.streams import Streams
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import LANGUAGES, _, speak
+from ajpes_reporting.i18n import LANGUAGES, Message, _, speak
 from ajpes_reporting.i18n.language import language_of_locale
 from ajpes_reporting.private import UMASK
 
@@ -133,7 +133,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with click_in_language():
             tell_usage(error)
             if as_json:
-                tell_json(UsageError(usage_message(error)))
+                tell_json(UsageError(Message(usage_message(error), {})))
         return UsageError.exit_code
     except click.Abort:
         echo(_("Stopped."), err=True)

@@ -71,7 +71,7 @@ def command(
             session.emit(document, lambda: _show(authority, folders))
             wait_for_the_end(_("The authority has stopped."))
     except SandboxError as error:
-        raise UsageError(str(error), error.remedy) from None
+        raise UsageError(Message(str(error), {}), Message(error.remedy, {})) from None
 
 
 def wait_for_the_end(farewell: Message) -> None:

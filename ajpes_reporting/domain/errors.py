@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ajpes_reporting.i18n import joined, sentences
+from ajpes_reporting.i18n import NOTHING, Message, joined, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class AjpesReportingError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, remedy: str = "", details: Sequence[str] = ()) -> None:
+    def __init__(self, message: Message, remedy: Message = NOTHING, details: Sequence[str] = ()) -> None:
         self.summary = message
         self.details = tuple(details)
         self.message = joined((message, *details), "\n  ")
@@ -66,7 +66,7 @@ class ChecksRefused(AjpesReportingError):
 
     exit_code = 3
 
-    def __init__(self, message: str, remedy: str = "", findings: Sequence[Finding] = ()) -> None:
+    def __init__(self, message: Message, remedy: Message = NOTHING, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message, remedy)
         self.findings = tuple(findings)
 

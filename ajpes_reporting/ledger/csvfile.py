@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n import Message, _, _n, sentences
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.ledger.kinds import recognise, require_columns
 
@@ -55,7 +55,7 @@ def kind_of(path: Path) -> Kind:
         except _UnreadableError as unreadable:
             finding = unreadable.finding
             message = _("{file} was not read: 1 error.", file=path.name)
-            raise LedgerRefused(message, finding.remedy, [finding]) from None
+            raise LedgerRefused(message, sentences([finding.remedy]), [finding]) from None
 
 
 def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:

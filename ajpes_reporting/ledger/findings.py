@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import _, _n, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,4 +76,4 @@ class Found:
                 len(self.errors),
                 source=self.source.name,
             )
-        raise LedgerRefused(message, self.source.remedy, self.errors)
+        raise LedgerRefused(message, sentences([self.source.remedy]), self.errors)
