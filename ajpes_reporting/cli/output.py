@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ajpes_reporting.domain.escaping import shown, shown_json
 from ajpes_reporting.i18n import _, localized
-from ajpes_reporting.queries.document import document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +51,8 @@ def echo_heading(line: str) -> None:
 
 def echo_json(value: Any) -> None:
     """Prints a value as a JSON document on stdout; in ASCII where the other end may not take Unicode."""
+    from ajpes_reporting.queries.document import document  # a command that shows no JSON starts without it
+
     _write(shown_json(json.dumps(document(value), ensure_ascii=not _takes_unicode(), indent=2)))
 
 
@@ -68,6 +69,8 @@ def write_json(value: Any, out: TextIO) -> None:
 
     Its items are written one by one, each on a line, so that a list of a million takes no memory.
     """
+    from ajpes_reporting.queries.document import document
+
     made = document(value)
     if isinstance(made, dict):
         opening = "{"
