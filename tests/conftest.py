@@ -17,6 +17,7 @@ import pytest
 
 from ajpes_reporting.database.engine import open_engine
 from ajpes_reporting.database.upgrade import upgrade
+from ajpes_reporting.i18n import speak
 from tests.servers.postgres import Cluster, find_programs
 
 if TYPE_CHECKING:
@@ -114,3 +115,11 @@ def _migrate(url: str) -> None:
     engine = open_engine(url)
     upgrade(engine)
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Every test begins and ends in English, whatever language one of them has asked for."""
+    speak("en")
+    yield
+    speak("en")
