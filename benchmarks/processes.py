@@ -117,7 +117,11 @@ class _Peak(threading.Thread):
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended meanwhile
+        return
+    for thread in threads:
         for child in _read(thread).split():
             yield from _family(int(child))
 
