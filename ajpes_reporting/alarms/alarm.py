@@ -15,27 +15,8 @@ if TYPE_CHECKING:
 MACHINE_KINDS = frozenset({"certificate", "password", "host-key", "disk", "clock"})
 """Alarms about the machine and what was agreed with the authority."""
 
-JOURNAL_KINDS = frozenset(
-    {
-        "deadline",
-        "refused",
-        "unknown",
-        "checks",
-        "held",
-        "tries",
-        "detour",
-        "answer",
-        "aside",
-        "ahead",
-        "excluded",
-        "moved",
-        "audit",
-        "channel",
-        "orphan",
-        "former",
-    }
-)
-"""Alarms about the reports and their record; the database alone tells them."""
+TRIAL_KIND = "test"
+"""What a channel is tried with."""
 
 
 class Severity(StrEnum):
@@ -101,8 +82,11 @@ _TITLES: Mapping[str, Callable[[Mapping[str, str]], Message]] = {
     "host-key": lambda of: _("host-key {about}", **of),
     "disk": lambda _of: _("disk"),
     "clock": lambda _of: _("clock"),
-    "test": lambda _of: _("test"),
+    TRIAL_KIND: lambda _of: _("test"),
 }
+
+JOURNAL_KINDS = _TITLES.keys() - MACHINE_KINDS - {TRIAL_KIND}
+"""Alarms about the reports and their record; the database alone tells them."""
 
 
 @dataclass(frozen=True, slots=True)

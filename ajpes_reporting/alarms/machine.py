@@ -158,7 +158,7 @@ def _record_from_the_future(connection: Connection, now: datetime, provider: str
     newest = connection.execute(newest_first).scalar()
     if newest is None or _moment(newest, now) <= now + _CLOCK_TOLERANCE:
         return NOTHING
-    return _("the audit record has an entry of {at}, which is later than this clock says", at=newest)
+    return _("the audit record has an entry of {at:written}, which is later than this clock says", at=newest)
 
 
 def _moment(text: str, otherwise: datetime) -> datetime:

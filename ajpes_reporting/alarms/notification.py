@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ajpes_reporting.alarms.alarm import Alarm, Severity
+from ajpes_reporting.alarms.alarm import TRIAL_KIND, Alarm, Severity
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.i18n import _, _n, localized
 
@@ -88,7 +88,7 @@ class Channel(Protocol):
 
 def trial(provider: str, at: datetime) -> Notification:
     """A notification to try a channel with."""
-    alarm = Alarm("test", Severity.WARNING, _("This is a test. Nothing is wrong."), _("nothing"))
+    alarm = Alarm(TRIAL_KIND, Severity.WARNING, _("This is a test. Nothing is wrong."), _("nothing"))
     return Notification(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
 
 

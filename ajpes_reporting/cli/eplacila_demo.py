@@ -235,7 +235,7 @@ class Demo:
         after = self._credit(month)
         self._say(
             _(
-                "8. build spapp: credit turnover of {account} in {month}: {before:count} EUR, "
+                "8. build spapp: credit turnover of {account} in {month:period}: {before:count} EUR, "
                 "now {after:count} EUR",
                 account=_ACCOUNT,
                 month=month.key,

@@ -242,7 +242,7 @@ def _event_row(item: HistoryEvent) -> list[str]:
         event.cancels_event_id or "",
         day(event.change_date),
         amount(event.amount_cents),
-        event.recorded_as,
+        _("{recorded:written}", recorded=event.recorded_as),
         told,
     ]
 

@@ -169,7 +169,7 @@ def check_times(obligation_id: str, event: Event, now: datetime) -> Iterator[Fin
     record = record_name(obligation_id, event.event_id)
     if event.recorded_at > latest:
         message = _(
-            "time of recording {recorded} lies ahead; it is {now:moment} now",
+            "time of recording {recorded:written} lies ahead; it is {now:moment} now",
             recorded=event.recorded_as,
             now=now,
         )

@@ -58,6 +58,10 @@ class Formats:
         """A day or a month as the journal writes it: 2026-11-17, 2026-10."""
         return key
 
+    def written(self, text: str) -> str:
+        """A moment as it was written in the ledger or in the record: 2026-11-17T08:05:00."""
+        return text
+
     def tenths(self, number: int) -> str:
         """123 as "12.3"."""
         return f"{number // 10}.{number % 10}"
@@ -114,6 +118,8 @@ class Formats:
                 return self.day(value)
             case "period":
                 return self.period(value)
+            case "written":
+                return self.written(value)
             case "tenths":
                 return self.tenths(value)
             case "second":
@@ -155,6 +161,14 @@ class SloveneFormats(Formats):
         except ValueError:
             return key
         return self.date(first) if len(key) > 7 else self.month(first)
+
+    def written(self, text: str) -> str:
+        """17. 11. 2026 ob 8.05.00, on the clock it was written by; what is no moment stays as it is."""
+        try:
+            at = dt.datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        return f"{self.date(at)} ob {at.hour}.{at.minute:02d}.{at.second:02d}"
 
     def tenths(self, number: int) -> str:
         """123 as "12,3"."""

@@ -44,9 +44,8 @@ class Message(str):
         try:
             return _filled(template, self.values, language)
         except (KeyError, ValueError, TypeError, AttributeError):
-            return str(
-                self
-            )  # an older template, kept with a record, may have other gaps than today's translation
+            # A template that was kept with a record may have other gaps than its translation of today.
+            return str(self)
 
     def __copy__(self) -> Message:
         return self

@@ -14,6 +14,7 @@ from ajpes_reporting.ledger.exclusions import decisions
 from ajpes_reporting.ledger.history import history, withdrawn
 from ajpes_reporting.ledger.names import names_before
 from ajpes_reporting.ledger.suggestions import unknown_obligation
+from ajpes_reporting.queries.submissions import AnswerRow
 from ajpes_reporting.queries.words import severity_in_words
 
 if TYPE_CHECKING:
@@ -46,18 +47,9 @@ class HistoryEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObligationAnswer:
+class ObligationAnswer(AnswerRow):
     """A row of an answer that is about the obligation, and when that came for which submission."""
 
-    id: int
-    answer: int
-    severity: str
-    code: str
-    text: str
-    obligation_id: str | None
-    event_id: str | None
-    ref_id: str | None
-    account: str | None
     submission: int | None
     received_at: datetime
 
