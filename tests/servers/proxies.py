@@ -100,7 +100,7 @@ class SmallProxy:
         for line in (self._listener, *self._lines):
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
-            line.close()
+        self._listener.close()  # the others are closed by the threads that wait for them
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
