@@ -122,7 +122,7 @@ def fetch(context: Context, kinds: tuple[ReportKind, ...], folder: Path) -> list
 
 def wait_for_answer(context: Context, submission: Submission, folder: Path) -> None:
     """Looks for the answer to a submission for a short while; it may also come much later."""
-    kinds = tuple(kind for kind in context.kinds if kind.code == submission.report)
+    kinds = (context.kind(submission.report),)
     give_up = time.monotonic() + context.answer_wait_seconds
     may_break = True  # once: the session that delivered may end, and a new one be as good as ever
     while True:

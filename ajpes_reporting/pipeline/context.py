@@ -63,6 +63,10 @@ class Context:
     resend_after_unknown: bool = False
     patience_seconds: float = 600
 
+    def kind(self, code: str) -> ReportKind:
+        """Returns the registered kind of report with this code, "NODURS"."""
+        return next(kind for kind in self.kinds if kind.code == code)
+
     @contextmanager
     def working_folder(self) -> Iterator[Path]:
         """A folder for files in the making, gone afterwards; on the same disk as the archive."""

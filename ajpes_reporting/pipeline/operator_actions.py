@@ -64,8 +64,8 @@ def resubmit(
     settled first.
     """
     submission = _find(context, key)
-    kind = kind_of(context, submission)
-    period = period_of(kind, submission)
+    kind = context.kind(submission.report)
+    period = kind.parse_period(submission.period)
     if is_moved := _is_moved(context, kind, submission, period):
         _refuse_same(submission, same=same)
     else:
@@ -175,16 +175,6 @@ def release(context: Context, key: int, reason: str) -> Submission:
         return submissions.release(
             connection, submission, _("a person's word: {reason}", reason=reason), at=context.clock()
         )
-
-
-def kind_of(context: Context, submission: Submission) -> ReportKind:
-    """The kind of report a submission is."""
-    return next(kind for kind in context.kinds if kind.code == submission.report)
-
-
-def period_of(kind: ReportKind, submission: Submission) -> Period:
-    """The period a submission is about."""
-    return kind.parse_period(submission.period)
 
 
 def _told_by_the_folders(context: Context, key: int) -> Submission | None:

@@ -85,11 +85,10 @@ def _record_sighting(
 
 def parcel_of(context: Context, submission: Submission) -> Parcel:
     """The parcel as far as looking for it goes: its name, its size and its hash."""
-    kind = next(kind for kind in context.kinds if kind.code == submission.report)
     return Parcel(
         context.archive.root / submission.archive_path,
         submission.file_name,
-        kind.name,
+        context.kind(submission.report).name,
         submission.size_bytes,
         submission.sha256,
     )

@@ -63,7 +63,7 @@ def tick(
 
 def do(duty: ProviderSchedule, job: Job) -> Done:
     """Runs one job, and notes when to try again if it did not succeed."""
-    kind = next(kind for kind in duty.context.kinds if kind.code == job.report)
+    kind = duty.context.kind(job.report)
     try:
         result: Done = run(duty.context, kind, kind.parse_period(job.period))
     except Exception as error:

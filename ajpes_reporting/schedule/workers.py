@@ -188,7 +188,7 @@ def _enqueue(report: Task[..., None, Any], duty: ProviderSchedule, job: Job) -> 
 
 def _priority(duty: ProviderSchedule, job: Job) -> int:
     """The earlier the deadline, the higher; below the tick, whose priority is 0."""
-    kind = next(kind for kind in duty.context.kinds if kind.code == job.report)
+    kind = duty.context.kind(job.report)
     deadline = kind.deadline(kind.parse_period(job.period), duty.context.extra_days_off)
     return -int(deadline.timestamp() // 60)
 
