@@ -29,6 +29,7 @@ from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n.libraries import toml_reason
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
@@ -445,7 +446,8 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
-            _("{file} is not valid TOML: {reason}.", file=name, reason=str(error)), _("correct that line")
+            _("{file} is not valid TOML: {reason}.", file=name, reason=toml_reason(str(error))),
+            _("correct that line"),
         ) from None
     _refuse_private(values, name)
     try:

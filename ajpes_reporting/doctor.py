@@ -98,7 +98,7 @@ class Diagnosis:
         """The subject in words; a way and a folder have names of their own."""
         thing, _for, way = self.subject.partition(" for ")
         if way and thing == "certificate":
-            return _("certificate for {way}", way=way)
+            return _("certificate for {way:way}", way=way)
         return _TITLES.get(self.subject, self.subject)
 
 

@@ -17,7 +17,7 @@ class LongNumber(ValueError):
     """A document holds more digits in a row than any number of ours has."""
 
     def __init__(self) -> None:
-        self.reason = _("it holds a number of {digits} digits or more", digits=_MOST_DIGITS)
+        self.reason = _("the JSON holds a number of {digits} digits or more", digits=_MOST_DIGITS)
         super().__init__(self.reason)
 
 

@@ -25,13 +25,15 @@ def decode(content: bytes) -> str:
     a secret.
     """
     if content.startswith(_UTF_16) or b"\0" in content:
-        raise ValueError(_("it is UTF-16 and not UTF-8 text, as an editor of Windows saves it (“Unicode”)"))
+        raise ValueError(
+            _("the file is UTF-16 and not UTF-8 text, as an editor of Windows saves it (“Unicode”)")
+        )
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            _("it is not UTF-8 text, in line {line} (“ANSI” in an editor of Windows?)", line=line)
+            _("the file is not UTF-8 text, in line {line} (“ANSI” in an editor of Windows?)", line=line)
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from lxml import etree
 
 from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.libraries import xml_reason
+from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -289,9 +291,8 @@ class _Pieces:
         if self._unused_bytes > _LONGEST_PIECE_BYTES:
             raise UnreadableXml(
                 _(
-                    "it has more than {count:count} bytes without a tag, or within one, which these "
-                    "files never "
-                    "have",
+                    "the document has more than {count:count} bytes without a tag, or within one, "
+                    "which these files never have",
                     count=_LONGEST_PIECE_BYTES,
                 )
             )
@@ -380,7 +381,7 @@ def _first_element(file: BinaryIO) -> Element:
     if broken is not None:
         raise broken
     parser.close()  # says what is missing
-    raise UnreadableXml(_("it has no root element"))
+    raise UnreadableXml(_("the document has no root element"))
 
 
 def _guarded(
@@ -408,7 +409,9 @@ def _guarded(
             _refuse_faults(parser.error_log, children)
         depth += 1 if event == "start" else -1
         if depth > _DEEPEST:
-            raise UnreadableXml(_("its elements lie more than {depth} deep in one another", depth=_DEEPEST))
+            raise UnreadableXml(
+                _("the document's elements lie more than {depth} deep in one another", depth=_DEEPEST)
+            )
         if event in events:
             yield event, element
         if depth == 1 and event == "end":
@@ -481,7 +484,9 @@ class _LooseRecords:
         local = _lower(name)
         self._path.append(local)
         if len(self._path) > _DEEPEST:
-            raise UnreadableXml(_("its elements lie more than {depth} deep in one another", depth=_DEEPEST))
+            raise UnreadableXml(
+                _("the document's elements lie more than {depth} deep in one another", depth=_DEEPEST)
+            )
         if local in self._wanted:
             self._end_value()
             self._open.append(LooseRecord(local, []))
@@ -547,8 +552,8 @@ def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXm
     if isinstance(error, etree.XMLSyntaxError):
         return UnreadableXml(_reason(error), error.lineno or 0)
     if isinstance(error, OSError):
-        return UnreadableXml(error.strerror or str(error))
-    return UnreadableXml(_("its bytes are not what its encoding says"))
+        return UnreadableXml(system_reason(error))
+    return UnreadableXml(_("the document's bytes are not what its encoding says"))
 
 
 def _reason(error: etree.XMLSyntaxError) -> str:
@@ -558,15 +563,15 @@ def _reason(error: etree.XMLSyntaxError) -> str:
         parsing = error.error_log.filter_domains(etree.ErrorDomains.PARSER)
         told = parsing[-1].message.strip() if parsing else told
     if not told:
-        return _("it is empty")
+        return _("there is nothing in it")
     message = _PLACE.sub("", told)
     as_bytes = _AS_BYTES.fullmatch(message)
-    return as_bytes[2] if as_bytes else message
+    return xml_reason(as_bytes[2] if as_bytes else message)
 
 
 def _refuse_doctype(root: Element) -> None:
     if root.getroottree().docinfo.internalDTD is not None:
-        raise UnreadableXml(_("it has a DOCTYPE, which these files never have"))
+        raise UnreadableXml(_("the document has a DOCTYPE, which these files never have"))
 
 
 def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
@@ -576,14 +581,14 @@ def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
         return
     # Not among them a namespace that is no address: it is only a name.
     if undeclared := log.filter_types(_BROKEN_NAMES):
-        raise UnreadableXml(undeclared[0].message.strip(), undeclared[0].line)
+        raise UnreadableXml(xml_reason(undeclared[0].message.strip()), undeclared[0].line)
     if broken := log.filter_domains(etree.ErrorDomains.SCHEMASV):
         raise SchemaBroken(broken[0].message, sound)
     if len(log) > _MOST_FAULTS:
         raise UnreadableXml(
             _(
-                "it has more than {count} things that a parser warns of: {first}",
+                "the document has more than {count} things that a parser warns of: {first}",
                 count=_MOST_FAULTS,
-                first=log[0].message,
+                first=xml_reason(log[0].message),
             )
         )

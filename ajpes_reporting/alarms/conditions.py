@@ -245,16 +245,17 @@ def _detours(connection: Connection, provider: str, now: datetime) -> Iterator[A
             about = {**_about(item), "first": closed.via, "second": last.via, "reason": closed.detail}
             if last.outcome == "unreachable":
                 text = _(
-                    "{report} for {period:period} went neither by {first} nor by {second}: "
-                    "{first}: {reason} {second}: {other_reason}",
+                    "{report} for {period:period} went neither by {first:way} nor by {second:way}."
+                    " {first:way}: {reason} {second:way}: {other_reason}",
                     **about,
                     other_reason=last.detail,
                 )
             else:
                 text = _(
-                    "{report} for {period:period} had to go by {second}; {first} is closed: {reason}", **about
+                    "{report} for {period:period} had to go by {second:way}; {first:way} is closed: {reason}",
+                    **about,
                 )
-            remedy = _("open the way by {first} again; see `ajpes-reporting doctor`", first=closed.via)
+            remedy = _("open the way by {first:way} again; see `ajpes-reporting doctor`", first=closed.via)
             yield Alarm(f"detour {item.report}", Severity.WARNING, text, remedy)
 
 

@@ -77,7 +77,7 @@ def certificate(machine: Machine, way: str, now: datetime) -> Iterator[Look]:
         text = _("Our client certificate is {validity}.", validity=validity(last_day, left))
     else:
         text = _(
-            "Our client certificate for {way} is {validity}.", way=way, validity=validity(last_day, left)
+            "Our client certificate for {way:way} is {validity}.", way=way, validity=validity(last_day, left)
         )
     detail = _("{subject}, {validity}", subject=dates.subject, validity=validity(last_day, left))
     yield Look(key, detail, _expiring(machine, key, text, left, remedy))

@@ -139,18 +139,20 @@ def _trouble(error: Exception) -> tuple[str, Message]:
     """Why it did not work, as a clause, and what to do."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # Its words may repeat what we sent.
-        reason: str = _("it refused the login ({code})", code=error.smtp_code)
+        reason: str = _("the server refused the login ({code})", code=error.smtp_code)
         return reason, _("check mail.username and mail.password")
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        reason = _("it does not offer what is needed: STARTTLS, or a login")
+        reason = _("the server does not offer what is needed: STARTTLS, or a login")
         return reason, _("check mail.security and mail.port")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return _("it refused every recipient"), _("check mail.recipients and mail.sender")
+        return _("the server refused every recipient"), _("check mail.recipients and mail.sender")
     if isinstance(error, smtplib.SMTPResponseException):
-        reason = _("it answered {code} {reply}", code=error.smtp_code, reply=_plain(error.smtp_error))
+        reason = _("the server answered {code} {reply}", code=error.smtp_code, reply=_plain(error.smtp_error))
         return reason, _("ask who runs the mail server")
     if isinstance(error, smtplib.SMTPException):
-        return _("it ended the conversation"), _("check mail.security and mail.port, then ask who runs it")
+        return _("the server ended the conversation"), _(
+            "check mail.security and mail.port, then ask who runs it"
+        )
     reason = connection_trouble(error)[0]
     if isinstance(error, ssl.SSLCertVerificationError):
         return reason, _("check mail.server and mail.server_ca")

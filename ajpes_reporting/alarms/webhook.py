@@ -110,7 +110,7 @@ class WebhookChannel:
         if not isinstance(cause, Explained):
             remedy = _("check webhook.url and webhook.server_ca, then try again later")
             if is_late or isinstance(error, httpx.TimeoutException):
-                reason = _("it did not answer in time")
+                reason = _("the receiver did not answer in time")
         message = _(
             "The webhook at {host} did not take the alarms: {reason}.", host=self._url.host, reason=reason
         )

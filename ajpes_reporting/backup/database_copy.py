@@ -143,7 +143,7 @@ def _why(done: subprocess.CompletedProcess[bytes]) -> str:
     """Returns the first line of an error: further lines may show rows, and rows hold names."""
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     if not lines:
-        return _("it ended with {code}.", code=done.returncode)
+        return _("the program ended with {code}.", code=done.returncode)
     return f"{lines[0].rstrip('.')}."
 
 

@@ -188,7 +188,7 @@ def _verify(workspace: Workspace, engine: Engine, manifest: Manifest, clock: Clo
     with snapshot(engine) as connection:
         record = verify_record(connection, manifest.provider)
     if (record.head, record.entries) != (manifest.seal, manifest.entries):
-        raise _not_usable(workspace, _("its audit record does not end with the seal of the backup"))
+        raise _not_usable(workspace, _("the audit record does not end with the seal of the backup"))
     if manifest.revision < HEAD:
         upgrade(engine)
     _begin_log(engine, manifest.provider, Archive(workspace.archive), clock)

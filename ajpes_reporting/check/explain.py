@@ -21,6 +21,7 @@ from lxml import etree
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.libraries import schema_reason
 from ajpes_reporting.xmlread import Element, attributes, forget, load_schema, local_name, stream
 
 if TYPE_CHECKING:
@@ -274,7 +275,5 @@ def plain_finding(verdict: str) -> Finding:
 
 
 def _told(verdict: str) -> Message:
-    """Words of our own as they are; those of a library, which are English, quoted on one line, and cut."""
-    if isinstance(verdict, Message):
-        return verdict
-    return _("the validator says “{words}”", words=_readable(verdict))
+    """Words of our own as they are; those of a library, which are English, in our own or quoted, and cut."""
+    return verdict if isinstance(verdict, Message) else schema_reason(_readable(verdict))

@@ -70,7 +70,7 @@ def recognise(path: Path, kinds: Sequence[FileKind]) -> tuple[Root, FileKind]:
         root = read_root(path)
     except UnreadableXml as error:
         raise ChecksRefused(
-            _("{file} is not XML: {reason}.", file=path.name, reason=error.message),
+            _("{file} is not XML.", file=path.name),
             NOTHING,
             [_unreadable(error)],
         ) from None
@@ -154,7 +154,7 @@ def _unreadable(error: UnreadableXml) -> Finding:
         WHOLE_FILE,
         "",
         "xml",
-        _("it cannot be read as XML: {reason}", reason=error.message),
+        _("the file cannot be read as XML: {reason}", reason=error.message),
         _("have the file made or fetched again; half a file ends like this"),
         line=error.line or None,
     )
@@ -166,7 +166,7 @@ def _unforeseen(error: Exception) -> Finding:
         WHOLE_FILE,
         "",
         "unforeseen",
-        _("it cannot be checked to its end ({error})", error=type(error).__name__),
+        _("the file cannot be checked to its end ({error})", error=type(error).__name__),
         _("have the file made again; if it is right, show it to the makers of this program"),
     )
 
@@ -175,10 +175,10 @@ def _wrong_namespace(root: Root, kind: FileKind) -> Finding:
     namespace = root.namespace or _("missing")
     if kind.namespace:
         message = _(
-            "its namespace is {namespace}, it must be {wanted}", namespace=namespace, wanted=kind.namespace
+            "the namespace is {namespace}, it must be {wanted}", namespace=namespace, wanted=kind.namespace
         )
     else:
-        message = _("its namespace is {namespace}, it must have none", namespace=namespace)
+        message = _("the namespace is {namespace}, there must be none", namespace=namespace)
     return Finding(
         Severity.ERROR,
         WHOLE_FILE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.cli.session import Right, amount
+from ajpes_reporting.cli.session import Right, amount, period
 from ajpes_reporting.i18n import _
 from ajpes_reporting.ledger.account_history import Holder
 
@@ -22,14 +22,18 @@ def show_account(session: Session, found: AccountHistory) -> None:
     """Prints account, holder and months, then what stood there before it was restated."""
     echo(_("Account {account}: {holder}", account=found.account, holder=_holder(found.holder)))
     if found.months:
-        rows = [[item.month, *_cells(item.figures), _ORIGINS[item.origin]] for item in found.months]
+        rows = [[period(item.month), *_cells(item.figures), _ORIGINS[item.origin]] for item in found.months]
         columns = (_("month"), Right(_("balance")), Right(_("credit")), Right(_("debit")), _("from"))
         session.table(_("Months"), columns, rows)
     for item in found.former:
         facts = {"at": item.restated_at, "reason": item.reason, "before": _before(item)}
         if item.month:
             echo(
-                _("{at:moment} restated ({reason}); before, {month} was {before}", **facts, month=item.month)
+                _(
+                    "{at:moment} restated ({reason}); before, {month:period} was {before}",
+                    **facts,
+                    month=item.month,
+                )
             )
         else:
             echo(_("{at:moment} restated ({reason}); before, the account was {before}", **facts))

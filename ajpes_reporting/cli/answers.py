@@ -12,7 +12,7 @@ from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_ti
 from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def _show_list(session: Session, found: Sequence[AnswerSetAside]) -> None:
         [
             str(item.id),
             local_time(item.received_at),
-            item.via,
+            Message("{via:way}", {"via": item.via}),
             item.name,
             status_label(item.status),
             item.note,

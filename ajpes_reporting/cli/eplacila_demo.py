@@ -235,16 +235,16 @@ class Demo:
         after = self._credit(month)
         self._say(
             _(
-                "8. build spapp: credit turnover of {account} in {month:period}: {before:count} EUR, "
-                "now {after:count} EUR",
+                "8. build spapp: credit turnover of {account} in {month:period}: {before:eur}, "
+                "now {after:eur}",
                 account=_ACCOUNT,
                 month=month.key,
-                before=before,
-                after=after,
+                before=before * 100,
+                after=after * 100,
             )
         )
         if after - before != round(_CENTS / 100):
-            raise _failed(_("the credit turnover rose by {amount:count} EUR", amount=after - before))
+            raise _failed(_("the credit turnover rose by {amount:eur}", amount=(after - before) * 100))
         return before, after
 
     def _credit(self, month: Month) -> int:

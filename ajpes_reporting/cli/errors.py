@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ajpes_reporting.cli.help import usage_message
 from ajpes_reporting.cli.output import echo, echo_json, echo_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.extras import not_installed
@@ -43,11 +44,6 @@ def tell_usage(error: click.ClickException) -> None:
             echo(line, err=True)
         echo(_("Try `{command} --help` for help.", command=error.ctx.command_path), err=True)
     echo(_("Error: {message}", message=usage_message(error)), err=True)
-
-
-def usage_message(error: click.ClickException) -> str:
-    """Describes the fault of a command line, on one line."""
-    return " ".join(error.format_message().split())
 
 
 def tell_json(error: AjpesReportingError) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.i18n import Message, language, localized
+from ajpes_reporting.i18n import Message, _, language, localized
 from ajpes_reporting.i18n.catalogue import FOLDER
 
 if TYPE_CHECKING:
@@ -25,11 +25,25 @@ CLICK_DOMAIN = "click"
 _NO_LIMIT = 1_000
 _VARIABLE = "LANGUAGE"
 _AS_STARTED = os.environ.get(_VARIABLE)
+_METAVAR = re.compile("INTEGER RANGE|[A-Z]{2,}")
+_METAVARS = {
+    str(name): name
+    for name in (
+        _("OPTIONS"), _("COMMAND"), _("ARGS"), _("TEXT"), _("INTEGER RANGE"), _("DATE"), _("NUMBER"),
+        _("NAME"), _("USER"), _("FIELD"), _("VALUE"), _("FILE"), _("FILES"), _("DIRECTORY"), _("BACKUP"),
+        _("SUBMISSION"), _("ANSWER"), _("OBLIGATION"), _("EVENT"), _("TRANSACTION"),
+    )
+}  # fmt: skip
+_TYPES = (_("integer range"),)
+_QUOTED = re.compile("'([^']*)'")
 _HELP_AND_EXTRAS = re.compile(r"(?P<help>.*?)(?P<extras>  \[.*\])?", re.DOTALL)
 
 
 class HelpFormatter(click.HelpFormatter):
-    """Writes help in the language in use; the syntax of options and arguments is the same in each."""
+    """Writes help in the language in use; options and commands are called the same in each."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, metavars_told(args), prefix)
 
     def write_heading(self, heading: str) -> None:
         super().write_heading(_told(heading))
@@ -38,7 +52,8 @@ class HelpFormatter(click.HelpFormatter):
         super().write_text(_told(text))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        super().write_dl([(term, _told_help(text)) for term, text in rows], col_max, col_spacing)
+        told = [(metavars_told(term), _told_help(text)) for term, text in rows]
+        super().write_dl(told, col_max, col_spacing)
 
 
 class Context(click.Context):
@@ -58,6 +73,27 @@ class Group(click.Group):
         found = [(name, self.get_command(context, name)) for name in self.list_commands(context)]
         with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl([(name, short_help(command)) for name, command in found if command])
+
+
+def metavars_told(syntax: str) -> str:
+    """Returns the syntax of a command with the names of its values in the reader's language."""
+    return _METAVAR.sub(lambda found: localized(_METAVARS.get(found[0], found[0])), syntax)
+
+
+def usage_message(error: click.ClickException) -> str:
+    """Describes the fault of a command line as one sentence, on one line.
+
+    Click quotes in its own way and knows some of its words in English alone.
+    """
+    text = " ".join(error.format_message().split())
+    for name in _TYPES:
+        text = text.replace(name, localized(name))
+    told = _QUOTED.sub(lambda found: localized(_quoted(metavars_told(found[1]))), text)
+    return told if told.endswith((".", "?", ")")) else f"{told}."
+
+
+def _quoted(text: str) -> Message:
+    return Message("{text:quoted}", {"text": text})
 
 
 def short_help(command: click.Command) -> str:
@@ -98,4 +134,7 @@ def _told(text: str) -> str:
 def _told_help(text: str) -> str:
     """The help of an option, in front of what click adds to it: its default, or that it must be given."""
     found = _HELP_AND_EXTRAS.fullmatch(text)
-    return f"{_told(found['help'])}{found['extras'] or ''}" if found else text
+    if not found:
+        return text
+    extras = (found["extras"] or "").replace("required", localized(_("required")))
+    return f"{_told(found['help'])}{extras}"

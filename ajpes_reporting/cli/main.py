@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli.errors import in_words, tell, tell_json, tell_usage, usage_message
-from ajpes_reporting.cli.help import click_in_language
+from ajpes_reporting.cli.errors import in_words, tell, tell_json, tell_usage
+from ajpes_reporting.cli.help import click_in_language, usage_message
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.streams import Streams
 from ajpes_reporting.domain.errors import UsageError

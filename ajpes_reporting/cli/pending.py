@@ -22,7 +22,7 @@ from ajpes_reporting.domain.periods import parse_day
 from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.private import open_private
 from ajpes_reporting.queries.document import document
-from ajpes_reporting.queries.words import due_in_words
+from ajpes_reporting.queries.words import due_in_words, totals_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -349,20 +349,21 @@ def _show_in_brief(context: Context, kind: ReportKind, report: NextReport, _sess
         echo(_("{report} for {period} holds {records}.", **facts))
     else:
         echo(_("{report} for {period} holds {records} so far.", **facts))
-    _show_totals(report.totals)
+    _show_totals(context, kind, report.totals)
     echo(due_in_words(report.deadline, context.clock()), indent=2)
 
 
-def _show_totals(totals: Mapping[str, str]) -> None:
-    if totals:
-        told = ", ".join(f"{field} {total}" for field, total in totals.items())
-        echo(_("as written: {totals}", totals=told), indent=2)
+def _show_totals(context: Context, kind: ReportKind, totals: Mapping[str, str]) -> None:
+    for total in totals_in_words(kind, totals, context.report_settings[kind.code].amounts):
+        echo(total, indent=2)
 
 
 def _show_spapp(context: Context, spapp: NextSpapp) -> None:
+    from ajpes_reporting.reports.spapp import SPAPP
+
     echo(_spapp_in_words(spapp))
     if spapp.accounts:
-        _show_totals(spapp.totals)
+        _show_totals(context, SPAPP, spapp.totals)
     echo(due_in_words(spapp.deadline, context.clock()), indent=2)
     if spapp.moved:
         show_moved(spapp.moved)

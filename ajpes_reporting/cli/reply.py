@@ -71,19 +71,20 @@ def _in_words(reply: Reply, size: int) -> Message:
     if reply.answer and reply.submission:
         return _(
             "What came back, answer {answer} of submission {number}:"
-            " {at:moment} by {way}, {size:count} bytes",
+            " {at:moment} by {way:way}, {size:count} bytes",
             **facts,
             answer=reply.answer,
             number=reply.submission,
         )
     if reply.answer:
         return _(
-            "What came back, answer {answer}: {at:moment} by {way}, {size:count} bytes",
+            "What came back, answer {answer}: {at:moment} by {way:way}, {size:count} bytes",
             **facts,
             answer=reply.answer,
         )
     return _(
-        "What came back, attempt {attempt} of submission {number}: {at:moment} by {way}, {size:count} bytes",
+        "What came back, attempt {attempt} of submission {number}: {at:moment} by {way:way}, "
+        "{size:count} bytes",
         **facts,
         attempt=reply.attempt,
         number=reply.submission,

@@ -7,6 +7,7 @@ import click
 from ajpes_reporting.cli.output import echo, echo_order
 from ajpes_reporting.cli.session import MOST_ROWS_EVER, Session, with_session
 from ajpes_reporting.domain.errors import UsageError
+from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import _
 
 
@@ -25,11 +26,17 @@ def command(session: Session, submission: int, outcome: str, reason: str) -> Non
     document = {"submission": settled.id, "state": settled.state.value}
 
     def show() -> None:
-        facts = {"number": settled.id, "state": settled.state.label}
-        echo(_("Submission {number} is now {state}.", **facts))
+        if settled.state is State.UNREACHABLE:
+            echo(_("Submission {number} counts as not delivered now.", number=settled.id))
+        elif settled.state is State.DELIVERED:
+            echo(_("Submission {number} counts as delivered now.", number=settled.id))
+        else:
+            echo(_("Submission {number} is now {state}.", number=settled.id, state=settled.state.label))
         if outcome == NEVER_ARRIVED:
             echo(_("The schedule sends it at its next tick, if it runs."))
-            echo_order(_("or send it now with `ajpes-reporting resubmit {number}`", number=settled.id))
+            echo_order(
+                _("if it is urgent, send it now with `ajpes-reporting resubmit {number}`", number=settled.id)
+            )
         else:
             echo(
                 _("Its events count as reported when an answer accepts them; until then they go along again.")

@@ -101,7 +101,7 @@ def _provider(text: str) -> Provider:
     name, _colon, username = rest.partition(":")
     if not (number.isascii() and number.isdigit() and len(number) in (7, 10)):
         raise UsageError(
-            _("{number} is no registration number.", number=repr(number)),
+            _("{number:quoted} is no registration number.", number=number),
             _('write --provider NUMBER[:NAME[:USER]] with 7 or 10 digits, such as 5860571000:"Banka d.d."'),
         )
     return Provider(number, name or f"Banka {number}", username or f"banka{number}")

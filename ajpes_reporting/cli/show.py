@@ -16,7 +16,7 @@ from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import submissions
 from ajpes_reporting.queries.submissions import FIRST_ROWS, submission_details
-from ajpes_reporting.queries.words import severity_in_words
+from ajpes_reporting.queries.words import field_in_words, severity_in_words
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.context import Context
@@ -97,7 +97,8 @@ def _show(session: Session, details: SubmissionDetails) -> None:
         ),
         indent=2,
     )
-    echo(", ".join(f"{name} {value}" for name, value in details.totals.items()), indent=2)
+    for total in details.totals_in_words:
+        echo(total, indent=2)
     echo(_("file {name}, SHA-256 {sha256}", name=details.file_name, sha256=details.sha256), indent=2)
     echo(details.kept, indent=2)
     _show_attempts(details)
@@ -109,7 +110,13 @@ def _show(session: Session, details: SubmissionDetails) -> None:
     if details.findings:
         columns = (_("severity"), _("record"), _("field"), _("what"), _("do"))
         rows = [
-            [severity_in_words(item.severity), item.record, item.field, item.message, order(item.remedy)]
+            [
+                severity_in_words(item.severity),
+                item.record,
+                field_in_words(item.field),
+                item.message,
+                order(item.remedy),
+            ]
             for item in details.findings
         ]
         session.table(_("Our own findings"), columns, rows)

@@ -105,7 +105,7 @@ def require_open(carriers: Sequence[Carrier]) -> None:
     if len(closed) == 1:
         raise closed[0].because
     raise ConfigurationError(
-        sentences(_("By {way}: {reason}", way=way.name, reason=way.because.message) for way in closed),
+        sentences(_("By {way:way}: {reason}", way=way.name, reason=way.because.message) for way in closed),
         joined((way.because.remedy for way in closed), "; "),
     )
 
@@ -115,7 +115,7 @@ def _all_unreachable(failed: Sequence[tuple[Carrier, Unreachable]]) -> Unreachab
         return failed[0][1]
     return Unreachable(
         reason=sentences(
-            _("By {way}: {reason}", way=way.name, reason=outcome.reason) for way, outcome in failed
+            _("By {way:way}: {reason}", way=way.name, reason=outcome.reason) for way, outcome in failed
         ),
         remedy=joined((outcome.remedy for _way, outcome in failed), "; "),
         evidence=next((outcome.evidence for _way, outcome in failed if outcome.evidence), None),

@@ -140,7 +140,7 @@ def parse_day(text: str) -> Day:
         return Day(date(year, month, day))
     except ValueError:
         raise UsageError(
-            _("{text} is not a day.", text=repr(text)),
+            _("{text:quoted} is not a day.", text=text),
             _("write the day as YYYY-MM-DD, such as 2026-11-17"),
         ) from None
 
@@ -152,7 +152,7 @@ def parse_month(text: str) -> Month:
         return Month(year, date(year, month, 1).month)
     except ValueError:
         raise UsageError(
-            _("{text} is not a month.", text=repr(text)), _("write the month as YYYYMM, such as 202610")
+            _("{text:quoted} is not a month.", text=text), _("write the month as YYYYMM, such as 202610")
         ) from None
 
 

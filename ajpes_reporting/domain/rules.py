@@ -472,12 +472,12 @@ def _cancellation_violations(
     amount of that event, is not cancelled itself, and nothing is cancelled twice, is our reading."""
     cancelled = _shown(cancellation.cancels_event_id or "")
     if cancellation.cancels_event_id == cancellation.event_id:
-        yield _refid_error("itself", _("it cancels itself"))
+        yield _refid_error("itself", _("this event cancels itself"))
     elif target is None:
-        message = _("it cancels event {event}, which this obligation does not have", event=cancelled)
+        message = _("this event cancels event {event}, which this obligation does not have", event=cancelled)
         yield _refid_error("nowhere", message)
     elif target.is_cancellation:
-        message = _("it cancels event {event}, which is a cancellation itself", event=cancelled)
+        message = _("this event cancels event {event}, which is a cancellation itself", event=cancelled)
         yield _refid_error("cancellation", message)
     elif cancelled_by is not None:
         message = _(
@@ -501,7 +501,7 @@ def _undoing_violations(
         remedy = _("write the same amount, {amount:eur}", amount=target.amount_cents)
         yield _error("amount_cents", "not-of-cancelled", message, remedy)
     if not order_ok or cancellation.recorded_at < target.recorded_at:
-        message = _("it is recorded before event {event}, which it cancels", event=cancelled)
+        message = _("this event is recorded before event {event}, which it cancels", event=cancelled)
         yield _error("recorded_at", "before-cancelled", message, _("record it after that event"))
 
 

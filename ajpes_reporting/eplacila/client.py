@@ -130,7 +130,7 @@ class Client:
             )
             started = self._told(StartedPayment, _json(body))
             if started.order_id != order.id:
-                raise AnswerUnusable(_("it is about another order"))
+                raise AnswerUnusable(_("the answer is about another order"))
         except (Lost, ServiceFailed, AnswerUnusable) as error:
             return self._settled(order, error)
         return started
@@ -139,14 +139,14 @@ class Client:
         """Return the status of a payment, by UJP's identifier (section 6.5.3.1)."""
         found = self._told(PaymentStatus, self._document(("transaction", "status", transaction_id)))
         if found.transaction_id != transaction_id:
-            raise AnswerUnusable(_("it is about another payment"))
+            raise AnswerUnusable(_("the answer is about another payment"))
         return found
 
     def status_of_order(self, order_id: str) -> PaymentStatus:
         """Return the status of a payment, by our identifier of the order (section 6.5.3.2)."""
         found = self._told(PaymentStatus, self._document(("transaction", "statusbynarocilo", order_id)))
         if found.order_id != order_id:
-            raise AnswerUnusable(_("it is about another order"))
+            raise AnswerUnusable(_("the answer is about another order"))
         return found
 
     def receipt(self, transaction_id: str, kind: ReceiptKind = "pdf") -> Receipt:
@@ -300,7 +300,7 @@ class Client:
         found = read_answer(kind, document)
         signature = self._verify(document, found.transaction_id)
         if found.ids != self._credentials.ids:
-            raise AnswerUnusable(_("it is about another e-service"))
+            raise AnswerUnusable(_("the answer is about another e-service"))
         return found.model_copy(update={"told_at": signature.moment if signature else None})
 
     def _verify(self, document: Mapping[str, Any], transaction_id: str = "") -> Signature | None:
@@ -334,7 +334,7 @@ def _not_answered(error: NothingSent | Lost) -> NotAnswered:
 
 def _why(error: Lost | ServiceFailed | AnswerUnusable) -> str:
     if isinstance(error, ServiceFailed):
-        return _("it answered with HTTP {status}", status=error.status)
+        return _("UJP answered with HTTP {status}", status=error.status)
     return error.reason
 
 

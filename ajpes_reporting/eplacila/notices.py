@@ -45,16 +45,16 @@ def read_notice(content: bytes, verifier: Verifier, window: TimeWindow, now: dat
     try:
         document = read_json(content)
     except ValueError:
-        raise NotAuthentic(_("it is no JSON document")) from None
+        raise NotAuthentic(_("the content is no JSON document")) from None
     transaction = document.get("transactionid")
     if not isinstance(transaction, str) or not 0 < len(transaction) <= _LONGEST_TRANSACTION:
-        raise NotAuthentic(_("it names no transaction"))
+        raise NotAuthentic(_("the notice names no transaction"))
     if not (transaction.isascii() and transaction.isprintable()):
-        raise NotAuthentic(_("it names no transaction"))
+        raise NotAuthentic(_("the notice names no transaction"))
     signature = read_signature(document)
     verifier.verify(signature, transaction)
     if not now - window.age <= signature.moment <= now + window.tolerance:
-        raise NotAuthentic(_("it is too old, or from the future"))
+        raise NotAuthentic(_("the time is too old, or from the future"))
     return Notice(transaction, signature, _claimed(document.get("status")))
 
 

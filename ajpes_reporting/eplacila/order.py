@@ -50,7 +50,7 @@ _MOST_DIGITS, _MOST_HYPHENS = 20, 2
 _COUNTRY = re.compile("[A-Z]{2}")
 _LARGEST = Decimal(10) ** 9
 _EMPTY = _("it is empty")
-_TOO_MANY_DIGITS = _("it has more digits than a number in JSON keeps")
+_TOO_MANY_DIGITS = _("the value has more digits than a number in JSON keeps")
 _MOST_LINES_NAMED = 5
 _EXACT = Context(prec=60)  # a quantity of 26 digits times a price, and as many items as fit into a request
 
@@ -167,7 +167,9 @@ def read_order(document: dict[str, Any], ids: int) -> Order:
     except ValidationError as error:
         raise _refused([_unreadable(item) for item in error.errors(include_input=False)], "") from None
     if str(stated) != str(ids):
-        raise _refused([_finding(order, "ids", Code.NO_SERVICE, _("it is not eplacila.ids"))], order.id)
+        raise _refused(
+            [_finding(order, "ids", Code.NO_SERVICE, _("the value is not eplacila.ids"))], order.id
+        )
     return order
 
 
@@ -204,7 +206,7 @@ def check_order(order: Order) -> Iterator[Finding]:
         yield from _rounding_findings(order)
     if order.buyer and order.buyer.country and not _COUNTRY.fullmatch(order.buyer.country):
         yield _finding(
-            order, "kupec.drzava", Code.WRONG_LENGTH, _("it is not two capital letters, such as SI")
+            order, "kupec.drzava", Code.WRONG_LENGTH, _("the value is not two capital letters, such as SI")
         )
 
 
@@ -215,7 +217,7 @@ def _identifier_findings(order: Order) -> Iterator[Finding]:
         yield _finding(order, "id", Code.TOO_LONG, _too_long(_LONGEST_ID))
     elif not order.id.isprintable() or set(order.id) == {"."} or set("/\\") & set(order.id):
         # It becomes a part of the address when the status is asked by it.
-        yield _finding(order, "id", Code.OTHER, _("it cannot stand in an address"))
+        yield _finding(order, "id", Code.OTHER, _("the value cannot stand in an address"))
     if not order.recipient:
         yield _finding(order, "maticna", Code.EMPTY, _EMPTY)
     elif not _REGISTRATION_NUMBER.fullmatch(order.recipient):
@@ -231,7 +233,9 @@ def _link_findings(order: Order, name: str) -> Iterator[Finding]:
     elif len(link) > _LONGEST_LINK:
         yield _finding(order, field, Code.TOO_LONG, _too_long(_LONGEST_LINK))
     elif not _is_valid_url(link):
-        yield _finding(order, field, Code.BAD_LINK, _("it is not an address that begins with https://"))
+        yield _finding(
+            order, field, Code.BAD_LINK, _("the value is not an address that begins with https://")
+        )
 
 
 def _choice_findings(order: Order) -> Iterator[Finding]:
@@ -250,10 +254,12 @@ def _choice_findings(order: Order) -> Iterator[Finding]:
 def _account_findings(order: Order) -> Iterator[Finding]:
     account = order.credit_account
     if account and not (account.startswith("SI") and " " not in account and iban.is_valid(account)):
-        yield _finding(order, "racunDobro", Code.OTHER, _("it is no whole Slovenian IBAN without spaces"))
+        yield _finding(
+            order, "racunDobro", Code.OTHER, _("the value is no whole Slovenian IBAN without spaces")
+        )
     found = _REFERENCE.fullmatch(order.credit_reference)
     if order.credit_reference and not (found and _content_fits(found[1])):
-        wrong = _("it is not SInn and at most 20 digits with at most two hyphens")
+        wrong = _("the value is not SInn and at most 20 digits with at most two hyphens")
         yield _finding(order, "sklicDobro", Code.OTHER, wrong)
 
 
@@ -267,16 +273,16 @@ def _item_findings(order: Order, number: int, item: Item) -> Iterator[Finding]:
     place = f"postavka {number}"
     for field, value in (("kolicina", item.quantity), ("cena", Decimal(item.price_cents))):
         if value >= _LARGEST:
-            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _("it is too large"))
+            yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _("the value is too large"))
         elif value < 0:
-            yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, _("it is negative"))
+            yield _finding(order, f"{place} {field}", Code.NEGATIVE_ITEM, _("the value is negative"))
         elif not _is_exact(value):
             yield _finding(order, f"{place} {field}", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
     vat = item.vat_percent
     if vat is not None and vat >= _LARGEST:
-        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _("it is too large"))
+        yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _("the value is too large"))
     elif vat is not None and vat < 0:
-        yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, _("it is negative"))
+        yield _finding(order, f"{place} odstotekDdv", Code.NEGATIVE_VAT, _("the value is negative"))
     elif vat is not None and not _is_exact(vat):
         yield _finding(order, f"{place} odstotekDdv", Code.BAD_NUMBER, _TOO_MANY_DIGITS)
 
@@ -374,11 +380,11 @@ def _finding(order: Order, field: str, code: Code, wrong: Message) -> Finding:
 
 
 def _too_long(limit: int) -> Message:
-    return _("it is longer than {limit} characters", limit=limit)
+    return _("the value is longer than {limit} characters", limit=limit)
 
 
 def _none_of(allowed: Sequence[str]) -> Message:
-    return _("it is none of {allowed}", allowed=allowed)
+    return _("the value is none of {allowed}", allowed=allowed)
 
 
 def _name(order: Order) -> Message:
@@ -396,9 +402,9 @@ def _unreadable(item: Any) -> Finding:
             wrong = _("there is no such field")
             remedy = _("take {field} out, or correct its name; see section 6.5.2", field=field)
         case "missing":
-            wrong = _("it is missing")
+            wrong = _("the value is missing")
         case _:
-            wrong = _("it does not have the form that the document gives it")
+            wrong = _("the value does not have the form that the document gives it")
     code = Code.COMMISSION if field.endswith("imaProvizijo") else Code.OTHER
     return Finding(
         Severity.ERROR,

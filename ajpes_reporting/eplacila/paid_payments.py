@@ -82,7 +82,7 @@ def _of_another(payment: Payment, recipient: str) -> Finding | None:
     return payment_finding(
         payment,
         "ponudnik",
-        _("it was paid to somebody else than eplacila.recipient"),
+        _("the payment went to somebody else than eplacila.recipient"),
         _("if this is the right statement, name the account it was credited to, with --account"),
     )
 
@@ -106,7 +106,7 @@ def _paid_payment(payment: Payment, account: str) -> PaidPayment | Finding:
     if payment.paid_at is None:
         return _unreadable(payment, "datumPlacila", _("the statement does not say when it was paid"))
     if payment.amount_cents < 0:
-        return _unreadable(payment, "znesek", _("its amount is negative"))
+        return _unreadable(payment, "znesek", _("the amount is negative"))
     if not 0 <= payment.reversed_cents <= payment.amount_cents:
         return _unreadable(
             payment, "znesekStornacij", _("less than nothing, or more than was paid, was reversed")

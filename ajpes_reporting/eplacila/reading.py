@@ -142,14 +142,16 @@ def _read(content: bytes | str, names: Callable[[list[tuple[str, Any]]], dict[st
     try:
         found = json.loads(content, parse_float=_number, parse_constant=_no_number, object_pairs_hook=names)
     except json.JSONDecodeError as error:
-        place = _("it is not JSON (line {line}, column {column})", line=error.lineno, column=error.colno)
+        place = _(
+            "the content is not JSON (line {line}, column {column})", line=error.lineno, column=error.colno
+        )
         raise ValueError(place) from None
     except RecursionError:
-        raise ValueError(_("it is nested too deeply")) from None
+        raise ValueError(_("the content is nested too deeply")) from None
     except UnicodeDecodeError:
-        raise ValueError(_("it is not UTF-8")) from None
+        raise ValueError(_("the content is not UTF-8")) from None
     if not isinstance(found, dict):
-        raise ValueError(_("it is no JSON object"))
+        raise ValueError(_("the content is no JSON object"))
     return found
 
 

@@ -120,7 +120,7 @@ def _asked(payments: Payments, payment: Payment, entry: StoredPayment | None) ->
 def _disagreement(payment: Payment, status: PaymentStatus) -> Message:
     """Return what a statement and a status do not agree on; an empty message if they do."""
     if payment.eplacila_id not in (status.transaction_id, status.eplacila_number):
-        return _("its order has another payment by the status that UJP tells")
+        return _("the order has another payment by the status that UJP tells")
     if status.state is not State.PAID:
         return _(
             "the statement says that it is paid, its status that it is {state}", state=status.state.label

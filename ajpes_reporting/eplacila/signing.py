@@ -73,7 +73,7 @@ def read_signature(document: Mapping[str, Any]) -> Signature:
     """Return the signature of a document with names in lower case. Raises `NotAuthentic` if it has none."""
     auth = document.get("auth")
     if not isinstance(auth, dict):
-        raise NotAuthentic(_("it is not signed"))
+        raise NotAuthentic(_("the message is not signed"))
     nonce, timestamp = str(auth.get("nonce")), str(auth.get("timestamp"))
     try:
         if not _NONCE.fullmatch(nonce) or not _TIMESTAMP.fullmatch(timestamp):
@@ -81,7 +81,7 @@ def read_signature(document: Mapping[str, Any]) -> Signature:
         signature = Signature(nonce, timestamp, base64.b64decode(str(auth.get("signature")), validate=True))
         read_moment(timestamp)
     except ValueError:
-        raise NotAuthentic(_("its signature is not written as one")) from None
+        raise NotAuthentic(_("the signature is not written as one")) from None
     return signature
 
 
@@ -98,7 +98,7 @@ class Verifier:
         try:
             self._public_key.verify(signature.value, signed, padding.PKCS1v15(), SHA256())
         except InvalidSignature:
-            raise NotAuthentic(_("its signature is not that of UJP")) from None
+            raise NotAuthentic(_("the signature is not that of UJP")) from None
 
 
 def read_public_key(content: bytes) -> RSAPublicKey:

@@ -153,7 +153,7 @@ def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
             number += 1
             yield _payment(document, number)
     except _NOT_READ as error:
-        raise AnswerUnusable(_("it is not whole JSON (after payment {number})", number=number)) from error
+        raise AnswerUnusable(_("the JSON is not whole (after payment {number})", number=number)) from error
 
 
 def payments_in_xml(path: Path) -> Iterator[Payment]:
@@ -161,7 +161,7 @@ def payments_in_xml(path: Path) -> Iterator[Payment]:
     number = 0
     try:
         if xmlread.read_root(path).local_name.casefold() != "izpisek":
-            raise AnswerUnusable(_("its root is not izpisek"))
+            raise AnswerUnusable(_("the root is not izpisek"))
         for _event, element in xmlread.stream(path, ("end",)):
             if xmlread.local_name(element).casefold() == "placilo":
                 number += 1
@@ -169,7 +169,7 @@ def payments_in_xml(path: Path) -> Iterator[Payment]:
                 xmlread.forget(element)
     except xmlread.UnreadableXml as error:
         raise AnswerUnusable(
-            _("it is not whole XML (after payment {number}): {reason}", number=number, reason=error.message)
+            _("the XML is not whole (after payment {number}): {reason}", number=number, reason=error.message)
         ) from None
 
 
@@ -179,7 +179,7 @@ def signature_of_statement(source: BinaryIO) -> dict[str, Any]:
         found = list(ijson.items(Guarded(source), "auth"))
         return {"auth": with_lowercase_names(found[0])} if len(found) == 1 else {}
     except _NOT_READ:
-        raise AnswerUnusable(_("it is not whole JSON")) from None
+        raise AnswerUnusable(_("the JSON is not whole")) from None
 
 
 def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
     try:
         return read_json(head[: begins.end()] + rest)
     except ValueError as error:
-        raise AnswerUnusable(_("it is not whole JSON: {reason}", reason=error.args[0])) from None
+        raise AnswerUnusable(_("the JSON is not whole: {reason}", reason=error.args[0])) from None
 
 
 def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:

@@ -163,7 +163,7 @@ def _exchange(transport: httpx.HTTPTransport, request: httpx.Request, body: Bina
         for block in response.iter_raw(_BLOCK_BYTES):
             received += len(block)
             if received > limit:
-                raise AnswerUnusable(_("it is longer than {limit:count} bytes", limit=limit))
+                raise AnswerUnusable(_("the answer is longer than {limit:count} bytes", limit=limit))
             body.write(block)
     finally:
         response.close()
@@ -175,7 +175,7 @@ def _reason(error: Exception, watchdog: Watchdog) -> str:
     if watchdog.expired or isinstance(error, httpx.TimeoutException):
         return _("it did not answer in time")
     if isinstance(error, httpx.ProtocolError):
-        return _("it hung up before its answer was whole")
+        return _("UJP hung up before its answer was whole")
     return connection_trouble(root_cause(error))[0]
 
 

@@ -62,6 +62,14 @@ class Formats:
         """A moment as it was written in the ledger or in the record: 2026-11-17T08:05:00."""
         return text
 
+    def way(self, name: str) -> str:
+        """A way to the authority in prose: soap as "SOAP"."""
+        return name.upper()
+
+    def quoted(self, text: str) -> str:
+        """A text that somebody typed or sent, as 'it stands'."""
+        return repr(text)
+
     def tenths(self, number: int) -> str:
         """123 as "12.3"."""
         return f"{number // 10}.{number % 10}"
@@ -120,6 +128,10 @@ class Formats:
                 return self.period(value)
             case "written":
                 return self.written(value)
+            case "way":
+                return self.way(value)
+            case "quoted":
+                return self.quoted(value)
             case "tenths":
                 return self.tenths(value)
             case "second":
@@ -169,6 +181,10 @@ class SloveneFormats(Formats):
         except ValueError:
             return text
         return f"{self.date(at)} ob {at.hour}.{at.minute:02d}.{at.second:02d}"
+
+    def quoted(self, text: str) -> str:
+        """A text that somebody typed or sent, as »it stands«."""
+        return f"»{repr(text)[1:-1]}«"
 
     def tenths(self, number: int) -> str:
         """123 as "12,3"."""

@@ -186,7 +186,7 @@ def match(
         if is_only_one:
             return latest, NOTHING
         return None, _(
-            "it does not say when it was made, and {count} reports were sent for {period}",
+            "the answer does not say when it was made, and {count} reports were sent for {period}",
             count=len(sent), period=period,
         )  # fmt: skip
     sent_at = connection.execute(
@@ -195,9 +195,9 @@ def match(
     if sent_at is None or not _is_older(head.prepared_at, sent_at, latest):
         return latest, NOTHING
     if is_only_one and _is_written_in_utc(connection, head, answer, sent_at):
-        return latest, _("its time was read as UTC, since it came after the report was sent")
+        return latest, _("the answer's time was read as UTC, since it came after the report was sent")
     return None, _(
-        "it was made at {at:moment}, before submission {submission} was sent",
+        "the answer was made at {at:moment}, before submission {submission} was sent",
         at=head.prepared_at, submission=latest.id,
     )  # fmt: skip
 

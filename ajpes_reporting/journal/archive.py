@@ -222,7 +222,7 @@ def _decompress(source: Path) -> Iterator[bytes]:
     with source.open("rb") as packed:
         while not unpacker.eof:
             if not (block := packed.read(_PACKED_BLOCK)):
-                raise ValueError(_("it is cut off"))
+                raise ValueError(_("the file is cut off"))
             yield unpacker.decompress(block)
         if unpacker.unused_data or packed.read(1):
             raise ValueError(_("something follows its end"))

@@ -283,7 +283,13 @@ def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: d
     if submission.state not in _SENT_AGAIN or submission.superseded_by is not None:
         return  # it is on its way, or resolved: nothing will be sent because of what is missing
     if submission.state is not State.SENDING:
-        move(connection, submission, State.SENDING, _("by {via}, as the archive tells", via=line.via), at=at)
+        move(
+            connection,
+            submission,
+            State.SENDING,
+            _("by {via}, as the archive tells", via=line.via.upper()),
+            at=at,
+        )
         values = {"submission": submission.id, "via": line.via, "started_at": line.at}
         connection.execute(insert(attempts).values(values))
     newest = select(func.max(attempts.c.id)).where(attempts.c.submission == submission.id).scalar_subquery()
@@ -291,7 +297,7 @@ def _take_down(connection: Connection, provider: str, line: HandedOver, *, at: d
 
 
 def _orphan(line: HandedOver) -> Orphan:
-    place = _("handed over by {via}", via=line.via)
+    place = _("handed over by {via}", via=line.via.upper())
     return Orphan(line.report, line.period, line.file_name, place, line.sha256, line.at)
 
 

@@ -210,7 +210,7 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
             ),
             look,
         )
-    move(connection, submission, State.SENDING, _("by {via}", via=via), at=at)
+    move(connection, submission, State.SENDING, _("by {via}", via=via.upper()), at=at)
     statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
     key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()
     return key

@@ -328,7 +328,9 @@ def _months_compared(provider: str, last: int) -> Comparison:
         ),
         pairs={name: (staged[name], account_months.c[name]) for name in FIGURES},
         is_new=or_(account_months.c.id > last, repeated(staged_account_months)),
-        record=lambda row: _("account {account} in {month}", account=row["account"], month=row["month"]),
+        record=lambda row: _(
+            "account {account} in {month:period}", account=row["account"], month=row["month"]
+        ),
         remedy=lambda _row, _field: _RESTATE,
     )
 

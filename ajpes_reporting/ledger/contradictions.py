@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, or_, select
 
 from ajpes_reporting.domain.columns import FIELDS
-from ajpes_reporting.domain.fields import Violation
+from ajpes_reporting.domain.fields import Type, Violation
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.ledger.findings import MOST
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.fields import Field
     from ajpes_reporting.domain.findings import Finding
 
+    Value = str | int | date | datetime | None
 
 Pair = tuple[ColumnElement[Any], ColumnElement[Any]]
 
@@ -61,15 +62,15 @@ class Restated:
             "{record}: {field} is {now} now, it was {before}",
             record=self.record,
             field=FIELDS[self.field].label,
-            now=_shown(self.now),
-            before=_shown(self.before),
+            now=_shown(FIELDS[self.field], self.now),
+            before=_shown(FIELDS[self.field], self.before),
         )
 
 
 def contradictions(connection: Connection, comparison: Comparison) -> Iterator[Finding]:
     """A finding for every field that differs; row by row, the first ones only."""
     for row, field, here, there in _differing(connection, comparison):
-        yield _finding(comparison, row, FIELDS[field], _shown(here), _shown(there))
+        yield _finding(comparison, row, FIELDS[field], here, there)
 
 
 def restated(connection: Connection, comparison: Comparison) -> Iterator[Restated]:
@@ -107,24 +108,32 @@ def _query(comparison: Comparison) -> Any:
     )
 
 
-def _finding(comparison: Comparison, row: RowMapping, field: Field, here: str, there: str) -> Finding:
+def _finding(comparison: Comparison, row: RowMapping, field: Field, here: Value, there: Value) -> Finding:
+    facts = {"field": field.label, "here": _shown(field, here), "there": _shown(field, there)}
     if row["is new"]:
-        message = _(
-            "{field} is {here} here, but {there} in an earlier row", field=field.label, here=here, there=there
-        )
+        message = _("{field} is {here} here, but {there} in an earlier row", **facts)
         remedy = _KEEP_ONE
     else:
-        message = _(
-            "{field} is {here} here, but {there} in the ledger", field=field.label, here=here, there=there
-        )
+        message = _("{field} is {here} here, but {there} in the ledger", **facts)
         remedy = comparison.remedy(row, field.name)
     violation = Violation(Severity.ERROR, field.name, "contradiction", message, remedy)
     return replace(violation.of(comparison.record(row)), line=row["line"])
 
 
-def _plain(value: str | int | date | datetime | None) -> str | int | None:
+def _plain(value: Value) -> str | int | None:
     return value if value is None or isinstance(value, str | int) else value.isoformat()
 
 
-def _shown(value: str | int | date | datetime | None) -> str:
-    return _("empty") if value is None else str(value)
+def _shown(field: Field, value: Value) -> Message:
+    """Returns a value as people write one of this field: an amount in euros, a day, a moment."""
+    if value is None:
+        return _("empty")
+    if field.type is Type.CENTS:
+        return Message("{cents:eur}", {"cents": value})
+    if field.type is Type.DAY:
+        return Message("{day:period}", {"day": str(_plain(value))})
+    if field.type is Type.MONTH:
+        return Message("{month:period}", {"month": value})
+    if field.type is Type.MOMENT:
+        return Message("{at:second}", {"at": value})
+    return Message("{value}", {"value": value})

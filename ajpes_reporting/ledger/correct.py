@@ -98,14 +98,14 @@ def _require_replaceable(replace: Mapping[str, str], replaceable: Sequence[str])
         if field in replaceable:
             continue
         if field not in EVENTS.columns:
-            raise UsageError(_("An event has no field {field}.", field=repr(field)), _REPLACE)
+            raise UsageError(_("An event has no field {field:quoted}.", field=field), _REPLACE)
         reason = _WHY_NOT.get(field, _OF_OBLIGATION)
         raise UsageError(_("{field} cannot be replaced: {reason}.", field=field, reason=reason), _REPLACE)
 
 
 _REPLACE = _("replace one of {fields}", fields=REPLACEABLE)
 _OF_OBLIGATION = _(
-    "it belongs to the obligation, not to one event; cancel the obligation's events"
+    "this field belongs to the obligation, not to one event; cancel the obligation's events"
     " and import it under a new id"
 )
 _WHY_NOT = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.i18n import Message, _, _n, sentences
+from ajpes_reporting.i18n.libraries import csv_reason
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.ledger.kinds import recognise, require_columns
 
@@ -192,7 +193,7 @@ def _not_csv(error: csv.Error, reader: Reader) -> Finding:
             "a value has more than {most:count} characters, or a quotation mark is not closed", most=limit
         )
     else:
-        message = _("it is not CSV: {reason}", reason=str(error))
+        message = _("the file is not CSV: {reason}", reason=csv_reason(str(error)))
     remedy = _("close every quotation mark, and double those within a value")
     return _finding(reader.line_num, message, remedy)
 

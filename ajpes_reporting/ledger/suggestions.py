@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 from ajpes_reporting.database.tables import obligations
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.rules import record_name
-from ajpes_reporting.i18n import NOTHING, Message, _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +38,15 @@ def unknown_event(obligation_id: str, event_id: str, known: Sequence[str]) -> Us
             obligation=record_name(obligation_id),
             event=record_name(event_id),
         ),
-        _suggest(event_id, known)
-        or _n(
-            "name its only event, {shown}",
-            "name one of its {count} events, such as {shown}",
-            len(known),
-            shown=known[-_MOST_SHOWN:],
-        ),
+        _suggest(event_id, known) or _name_one(known),
+    )
+
+
+def _name_one(known: Sequence[str]) -> Message:
+    if len(known) == 1:  # of which Slovene has no form of its own: its first form is that of 101, too
+        return _("name the only event, {shown}", shown=known[0])
+    return _(
+        "name one of its {count:count} events, such as {shown}", count=len(known), shown=known[-_MOST_SHOWN:]
     )
 
 

@@ -140,10 +140,10 @@ def _bad(text: str, wanted: Message, example: str) -> TextError:
     if not text.strip():
         remedy = _("write {wanted} such as {example}", wanted=wanted, example=example)
         return TextError("missing", lambda field: _("{field} is missing", field=field), remedy)
-    shown = repr(text if len(text) <= 40 else f"{text[:40]}…")
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
     return TextError(
         "format",
-        lambda field: _("{field} is {text}, not {wanted}", field=field, text=shown, wanted=wanted),
+        lambda field: _("{field} is {text:quoted}, not {wanted}", field=field, text=shown, wanted=wanted),
         _("write it like {example}", example=example),
     )
 

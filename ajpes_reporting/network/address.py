@@ -74,6 +74,6 @@ def parse_address(text: str, setting: str) -> tuple[str, int]:
 
 def _no_address(text: str, setting: str) -> ConfigurationError:
     return ConfigurationError(
-        _("{setting} is {text}, which is not HOST:PORT.", setting=setting, text=repr(text)),
+        _("{setting} is {text:quoted}, which is not HOST:PORT.", setting=setting, text=text),
         _("write it like 127.0.0.1:9187 or [::1]:9187"),
     )

@@ -90,7 +90,7 @@ def _ask(line: socket.socket, target: str, proxy: Proxy) -> None:
     head = _read_head(line, proxy)
     status = _STATUS.match(head)
     if status is None:
-        raise _no_proxy(proxy, _("it does not answer as a proxy does"))
+        raise _no_proxy(proxy, _("the proxy does not answer as a proxy does"))
     if not status[1].startswith(b"2"):
         raise _refused(int(status[1]), head, target, proxy)
 
@@ -108,12 +108,12 @@ def _read_head(line: socket.socket, proxy: Proxy) -> bytes:
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
         byte = line.recv(1)
         if not byte:
-            raise _no_proxy(proxy, _("it hung up before it had answered"))
+            raise _no_proxy(proxy, _("the proxy hung up before it had answered"))
         head += byte
         if not head.startswith(_HTTP[: len(head)]):
-            raise _no_proxy(proxy, _("it does not answer as a proxy does"))
+            raise _no_proxy(proxy, _("the proxy does not answer as a proxy does"))
         if len(head) > _LONGEST_HEAD_BYTES:
-            raise _no_proxy(proxy, _("it does not come to an end of its answer"))
+            raise _no_proxy(proxy, _("the proxy does not come to an end of its answer"))
     return head
 
 
@@ -131,7 +131,7 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
             _("ask who runs the proxy to allow this machine to connect to {target}", target=target),
         )
     if status in _NO_PROXY:
-        return _no_proxy(proxy, _("it makes no connections for us (HTTP {status})", status=status))
+        return _no_proxy(proxy, _("the proxy makes no connections for us (HTTP {status})", status=status))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Explained(
             _(
@@ -142,7 +142,9 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
             ),
             _("check address and port; if they are right, ask who runs the proxy, and try again later"),
         )
-    return _no_proxy(proxy, _("it answered our request for a connection with HTTP {status}", status=status))
+    return _no_proxy(
+        proxy, _("the proxy answered our request for a connection with HTTP {status}", status=status)
+    )
 
 
 def _not_admitted(status: int, head: bytes, proxy: Proxy) -> Explained:
@@ -213,5 +215,5 @@ def _name(host: str) -> str:
         return ascii_host(host)
     except ValueError:
         raise Explained(
-            _("{host} is no name of a host", host=repr(host)), _("check the host name in the settings")
+            _("{host:quoted} is no name of a host", host=host), _("check the host name in the settings")
         ) from None

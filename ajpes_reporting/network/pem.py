@@ -35,7 +35,7 @@ _BEGIN = b"-----BEGIN "
 _MARKS = b"\xef\xbb\xbf\xff\xfe"  # the bytes of every byte order mark; none of them is ASCII
 _CERTIFICATE = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _PKCS_7 = (
-    _("it holds a chain in PKCS#7 form"),
+    _("the file holds a chain in PKCS#7 form"),
     _("make PEM of it: `openssl pkcs7 -in FILE -print_certs -out NEW`, with `-inform DER` if it is binary"),
 )
 # What lies there instead, and how it becomes what is wanted.
@@ -43,16 +43,16 @@ _INSTEAD = {
     b"PKCS7": _PKCS_7,
     b"CMS": _PKCS_7,
     b"TRUSTED CERTIFICATE": (
-        _("it holds a certificate with OpenSSL's own marks of trust (TRUSTED CERTIFICATE)"),
+        _("the file holds a certificate with OpenSSL's own marks of trust (TRUSTED CERTIFICATE)"),
         _("make a plain one of it: `openssl x509 -in FILE -out NEW`"),
     ),
     b"CERTIFICATE REQUEST": (
-        _("it holds a request for a certificate"),
+        _("the file holds a request for a certificate"),
         _("give the certificate that its issuer has sent in return"),
     ),
 }
 _NO_CERTIFICATE = (
-    _("it holds no certificate in PEM form"),
+    _("the file holds no certificate in PEM form"),
     _("give the file that begins with -----BEGIN CERTIFICATE-----"),
 )
 
@@ -61,10 +61,10 @@ _DER_HEAD = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)", re.DOT
 _DER_INSTEAD = {
     b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02": _PKCS_7,
     b"\x02\x01\x03": (
-        _("it holds certificate and key in PKCS#12 form"),
+        _("the file holds certificate and key in PKCS#12 form"),
         _("name it in soap.client_pkcs12, or make PEM of it: `openssl pkcs12 -in FILE -out NEW`"),
     ),
-    b"\x02\x01": (_("it holds a private key alone"), _NO_CERTIFICATE[1]),
+    b"\x02\x01": (_("the file holds a private key alone"), _NO_CERTIFICATE[1]),
 }
 
 
@@ -86,7 +86,7 @@ class Certificate(NamedTuple):
     def broken(self) -> NoCertificate:
         """Returns the error about a file that turns out to be no certificate or key."""
         return NoCertificate(
-            _("it holds a certificate that is broken: {place}", place=self.place),
+            _("the file holds a certificate that is broken: {place}", place=self.place),
             _("take it from its issuer again, as a whole"),
         )
 
@@ -101,7 +101,7 @@ def read_certificates(content: bytes) -> list[Certificate]:
         return [_in_der(content, head.end())]
     found = list(_certificates(content))
     if len(_BLOCK.findall(content)) < content.count(_BEGIN):
-        raise NoCertificate(_("it holds a block that has no end"), _("copy the file again, as a whole"))
+        raise NoCertificate(_("the file holds a block that has no end"), _("copy the file again, as a whole"))
     if not found:
         raise _instead(content)
     return found
@@ -180,7 +180,9 @@ def _in_der(content: bytes, head_bytes: int) -> Certificate:
 
 def _instead(content: bytes) -> NoCertificate:
     if b"PRIVATE KEY-----" in content:
-        return NoCertificate(_("it holds no certificate in PEM form, but a private key"), _NO_CERTIFICATE[1])
+        return NoCertificate(
+            _("the file holds no certificate in PEM form, but a private key"), _NO_CERTIFICATE[1]
+        )
     return _no_certificate(_NO_CERTIFICATE)
 
 

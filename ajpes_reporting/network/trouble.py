@@ -20,16 +20,16 @@ _ALERT = re.compile(r"alert[ _]([a-z_ ]+?)\s*(?:\]|\(|$)")
 # TLS alerts about our certificate (RFC 8446, section 6.2). The handshake has failed on the other
 # side, whatever had been written by then: no request was taken.
 _OUR_CERTIFICATE = {
-    "bad certificate": _("it cannot use our client certificate"),
-    "unsupported certificate": _("it does not take client certificates of this kind"),
+    "bad certificate": _("the server cannot use our client certificate"),
+    "unsupported certificate": _("the server does not take client certificates of this kind"),
     "certificate revoked": _("our client certificate has been revoked"),
     "certificate expired": _("our client certificate has expired"),
-    "certificate unknown": _("it does not accept our client certificate"),
-    "unknown ca": _("it does not trust the issuer of our client certificate"),
+    "certificate unknown": _("the server does not accept our client certificate"),
+    "unknown ca": _("the server does not trust the issuer of our client certificate"),
     "access denied": _("our client certificate is valid, but not admitted"),
-    "certificate required": _("it demands a client certificate and got none"),
-    "no certificate": _("it demands a client certificate and got none"),
-    "decrypt error": _("it could not verify our client certificate"),
+    "certificate required": _("the server demands a client certificate and got none"),
+    "no certificate": _("the server demands a client certificate and got none"),
+    "decrypt error": _("the server could not verify our client certificate"),
 }
 
 # OpenSSL's X509_V_ERR_... numbers.
@@ -78,11 +78,17 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[Message
             "check address and port"
         )
     if isinstance(cause, socket.gaierror):
-        return _("its name cannot be resolved"), _("check the host name, and the name server of this machine")
+        return _("the server's name cannot be resolved"), _(
+            "check the host name, and the name server of this machine"
+        )
     if isinstance(cause, ConnectionRefusedError):
-        return _("it refuses connections"), _("check address and port; if they are right, try again later")
+        return _("the server refuses connections"), _(
+            "check address and port; if they are right, try again later"
+        )
     if isinstance(cause, TimeoutError):
-        return _("it did not answer in time"), _("check address, port and firewall; then try again later")
+        return _("the server did not answer in time"), _(
+            "check address, port and firewall; then try again later"
+        )
     return _("the connection failed ({error})", error=_plain(cause)), _(
         "check the network, then try again later"
     )
@@ -111,7 +117,9 @@ def hear_objection(connection: ssl.SSLSocket) -> None:
         early = connection.recv(1)
     except ssl.SSLWantReadError:
         return  # those were the tickets
-    raise ConnectionError(_("it spoke before it was asked") if early else _("it hung up after the handshake"))
+    raise ConnectionError(
+        _("the server spoke before it was asked") if early else _("the server hung up after the handshake")
+    )
 
 
 def _readable(connection: ssl.SSLSocket, seconds: float) -> bool:
@@ -148,31 +156,31 @@ def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> M
     if code in _UNTRUSTED:
         return _untrusted(shown, is_self_signed=code == _SELF_SIGNED)
     if code == _OTHER_NAME:
-        return joined((_("its certificate is for another host name"), _names(shown)), ": ")
+        return joined((_("the server's certificate is for another host name"), _names(shown)), ": ")
     if code == _OTHER_ADDRESS:
-        return joined((_("its certificate is for another address"), _names(shown)), ": ")
+        return joined((_("the server's certificate is for another address"), _names(shown)), ": ")
     if code == _EXPIRED and shown and shown.not_valid_after_utc > datetime.now(UTC):
-        return _("its certificate holds, and one of those that vouch for it has expired")
+        return _("the server's certificate holds, and one of those that vouch for it has expired")
     if code == _EXPIRED:
         if shown is None:
-            return _("its certificate has expired")
+            return _("the server's certificate has expired")
         until = shown.not_valid_after_utc.date()
-        return _("its certificate has expired; it held until {day:date}", day=until)
+        return _("the server's certificate has expired; it held until {day:date}", day=until)
     if code == _NOT_YET:
         if shown is None:
-            return _("its certificate is not valid yet")
+            return _("the server's certificate is not valid yet")
         since = shown.not_valid_before_utc.date()
-        return _("its certificate is not valid yet; it holds from {day:date}", day=since)
+        return _("the server's certificate is not valid yet; it holds from {day:date}", day=since)
     if code == _REVOKED:
-        return _("its certificate has been revoked")
-    return _("its certificate does not hold: {reason}", reason=error.verify_message)
+        return _("the server's certificate has been revoked")
+    return _("the server's certificate does not hold: {reason}", reason=error.verify_message)
 
 
 def _untrusted(shown: Certificate | None, *, is_self_signed: bool) -> Message:
     issuer = shown.issuer.rfc4514_string()[:_LONGEST_NAME] if shown else ""
     if is_self_signed:
-        return joined((_("its certificate is self-signed"), issuer), ": ")
-    return joined((_("its certificate was issued by somebody we do not trust"), issuer), ": ")
+        return joined((_("the server's certificate is self-signed"), issuer), ": ")
+    return joined((_("the server's certificate was issued by somebody we do not trust"), issuer), ": ")
 
 
 def _names(shown: Certificate | None) -> Message:
@@ -185,7 +193,7 @@ def _names(shown: Certificate | None) -> Message:
         alternative = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return _(
-            "it has no subject alternative name, only the subject {subject}",
+            "the certificate has no subject alternative name, only the subject {subject}",
             subject=shown.subject.rfc4514_string()[:_LONGEST_NAME],
         )
     except ValueError:

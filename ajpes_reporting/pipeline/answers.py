@@ -271,7 +271,9 @@ def apply(
     except OSError as error:
         _log.error("Answer %d was not applied: %s. It is read again.", kept.id, error.strerror or error)
         reason = system_reason(error)
-        return Taken(kept.name, answers.STORED, _("it could not be read now: {reason}", reason=reason))
+        return Taken(
+            kept.name, answers.STORED, _("the answer could not be read now: {reason}", reason=reason)
+        )
 
 
 def take_in(context: Context, kept: KeptAnswer, folder: Path, claim: Claim, keeper: Keeper) -> Taken:
@@ -305,7 +307,7 @@ def _match(
     context: Context, kept: KeptAnswer, connection: Connection, reading: Reading
 ) -> tuple[Submission, Message]:
     if not reading.head.period_key:
-        raise AnswerProblem(answers.UNMATCHED, _("it does not say which period it is about"), reading)
+        raise AnswerProblem(answers.UNMATCHED, _("the answer does not say which period it is about"), reading)
     submission, note = answers.match(connection, context.provider, reading.kind.code, reading.head, kept.id)
     if submission is None:
         raise AnswerProblem(answers.UNMATCHED, note, reading)
@@ -369,11 +371,11 @@ def _read(context: Context, kept: KeptAnswer, waiting: Path) -> Reading:
     try:
         root = read_root(kept.path)
     except UnreadableXml as error:
-        note = _("it is not XML: {reason}", reason=error.message)
+        note = _("the answer is not XML: {reason}", reason=error.message)
         raise AnswerProblem(answers.UNREADABLE, note) from None
     kind = next((kind for kind in context.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
-        note = _("it is a {root} document, not an answer", root=root.local_name[:40])
+        note = _("the file is a {root} document, not an answer", root=root.local_name[:40])
         raise AnswerProblem(answers.UNREADABLE, note)
     path = trimmed(kept.path, waiting.with_suffix(".trimmed"))
     reading = _read_as(context, kind, path, waiting, plain=root.namespace is not None)
@@ -396,7 +398,7 @@ def _read_as(context: Context, kind: ReportKind, path: Path, waiting: Path, *, p
             faults = explained(path, schema, broken.message, plain=plain, sound=broken.sound)
             return _read_loosely(kind, path, waiting, faults)
     except UnreadableXml as error:
-        note = joined((_("it is not whole XML: {reason}", reason=error.message), _so_far(path, kind)))
+        note = joined((_("the answer is not whole XML: {reason}", reason=error.message), _so_far(path, kind)))
         raise AnswerProblem(answers.UNREADABLE, note) from None
 
 
@@ -407,7 +409,7 @@ def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[
         _keep(reader.rows(), waiting)
         missing = reader.why_no_verdict
     except Contradiction as contradiction:
-        missing = _("it contradicts itself: {reason}", reason=contradiction.args[0])
+        missing = _("the answer contradicts itself: {reason}", reason=contradiction.args[0])
     deviations = _deviations(faults, reader.notes)
     if missing:
         raise AnswerProblem(answers.UNREADABLE, joined((missing, deviations)))
@@ -422,7 +424,7 @@ def _deviations(faults: Sequence[Finding], notes: Sequence[str]) -> Message:
         others.append(_n("and at least {count} more", "and at least {count} more", more))
     elif more:
         others.append(_n("and {count} more", "and {count} more", more))
-    return joined((_("it does not follow its schema: {violation}", violation=first), *others, *notes))
+    return joined((_("the answer does not follow its schema: {violation}", violation=first), *others, *notes))
 
 
 def _violation_in_words(finding: Finding) -> str:
@@ -445,9 +447,9 @@ def _refuse_strangers(context: Context, reading: Reading, *, is_claimed: bool) -
     if provider == context.provider or (is_claimed and not provider):
         return
     if provider:  # what else it says is about nothing of ours
-        note = _("it is about provider {provider}", provider=provider[:40])
+        note = _("the answer is about provider {provider}", provider=provider[:40])
         raise AnswerProblem(answers.UNMATCHED, note)
-    raise AnswerProblem(answers.UNMATCHED, _("it does not say which provider it is about"), reading)
+    raise AnswerProblem(answers.UNMATCHED, _("the answer does not say which provider it is about"), reading)
 
 
 def _keep(rows: Iterable[AnswerRow], path: Path) -> None:

@@ -158,4 +158,4 @@ def _why_no_answer(context: Context, path: Path) -> Message:
         return _("{reason}", reason=error.message)
     if any(kind.is_answered_by(name) for kind in context.kinds):
         return NOTHING
-    return _("it is a {root} document", root=name[:40])
+    return _("the file is a {root} document", root=name[:40])

@@ -59,14 +59,16 @@ def _of_month(month: MovedMonth, *, is_this: bool, is_last: bool) -> Iterator[Fi
         if is_last:
             opening = _("the opening balance of this report differs from what was accepted")
             message = joined((message, opening))
-        record = _("account {account} in {month}", account=item.account, month=item.month)
+        record = _("account {account} in {month:period}", account=item.account, month=item.month)
         yield _finding(month, record, message)
     if (more := month.count - len(month.shown)) > 0:
         record = _n(
-            "{count:count} more account in {month}", "{count:count} more accounts in {month}", more,
+            "{count:count} more account in {month:period}",
+            "{count:count} more accounts in {month:period}",
+            more,
             month=month.month,
         )  # fmt: skip
-        message = _("so do their figures of {month}", month=month.month)
+        message = _("so do their figures of {month:period}", month=month.month)
         yield _finding(month, record, _("so do their figures of it") if is_this else message)
 
 

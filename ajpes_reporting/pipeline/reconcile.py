@@ -72,11 +72,11 @@ def _record_sighting(
 ) -> None:
     to, why = None, NOTHING
     if sighting.place and not has_twin:  # of the twin nobody could tell it apart
-        to, why = State.DELIVERED, _("it lies in {place}", place=sighting.place)
+        to, why = State.DELIVERED, _("the file lies in {place}", place=sighting.place)
     elif sighting.was_waiting:
         if in_doubt:
             return  # the attempt before it may have arrived all the same
-        to, why = State.UNREACHABLE, _("it still waited for its final name, and was taken back")
+        to, why = State.UNREACHABLE, _("the file still waited for its final name, and was taken back")
     if to is None or to is submission.state:
         return
     with writing(context.engine) as connection:

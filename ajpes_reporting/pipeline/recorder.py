@@ -75,7 +75,7 @@ class Recorder:
                 number, label = self.submission.id, self.submission.state.label
                 raise UsageError(
                     _(
-                        "Submission {number} is {state} by now; it does not go by {way} as well.",
+                        "Submission {number} is {state} by now; it does not go by {way:way} as well.",
                         number=number,
                         state=label,
                         way=carrier.name,
@@ -141,7 +141,7 @@ class Recorder:
         except (AjpesReportingError, SQLAlchemyError, OSError) as error:
             raise OutcomeUnknown(
                 _(
-                    "Submission {number} was handed over by {way}, and what became of it could not "
+                    "Submission {number} was handed over by {way:way}, and what became of it could not "
                     "be recorded: "
                     "{reason}",
                     number=self.submission.id,
@@ -217,7 +217,7 @@ class Recorder:
         if (kind, period) != (self._kind, self.submission.period):
             raise AnswerProblem(
                 answers.UNMATCHED,
-                _("it is about {report} {period}", report=kind.code, period=period),
+                _("the answer is about {report} {period}", report=kind.code, period=period),
                 reading,
             )
         submission = submissions.end_attempt(

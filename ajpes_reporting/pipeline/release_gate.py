@@ -122,7 +122,7 @@ def _volume(connection: Connection, task: Task, record_count: int) -> Message | 
     if not (is_too_many or is_too_few):
         return None
     return _(
-        "it has {records:count} records; "
+        "the report has {records:count} records; "
         "half of the last {compared} accepted reports had at most {usual:count}",
         records=record_count,
         compared=len(counts),

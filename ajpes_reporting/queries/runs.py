@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUnknown, RefusedByAuthority
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import NOTHING, Message, _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.journal.restored import is_doubt
 from ajpes_reporting.ledger.reported import moved_months
@@ -209,7 +209,7 @@ def _held(submission: Submission, name: Mapping[str, Any]) -> _Told:
         because=submission.held_because,
         number=number,
     )
-    remarks = (_("It waits for a person's release. Nothing left this machine."),)
+    remarks = (_("The report waits for a person's release. Nothing left this machine."),)
     release = _(
         "look at it with `ajpes-reporting show {number}`; if it is right, let it go with"
         " `ajpes-reporting release {number} --reason …`",
@@ -226,11 +226,13 @@ def _held(submission: Submission, name: Mapping[str, Any]) -> _Told:
 
 
 def _already_reported(result: Result, submission: Submission, name: Mapping[str, Any]) -> Message:
-    facts = {**name, "state": submission.state.label, "number": submission.id}
+    facts = {**name, "number": submission.id}
     if result.kind.reports_months:
-        return _("{report} for {period} is {state} already (submission {number}). Nothing was sent.", **facts)
+        return _(
+            "{report} for {period} is accepted already (submission {number}). Nothing was sent.", **facts
+        )
     return _(
-        "{report} for {period} is {state} already (submission {number}). Nothing was sent;"
+        "{report} for {period} is accepted already (submission {number}). Nothing was sent;"
         " what was recorded since then goes with the next day's report.",
         **facts,
     )
@@ -294,7 +296,7 @@ def _attempted(
         number=number,
     )
     to_do = (see, ask) if answers.has_come_back(connection, number) else (ask,)
-    return message, (_("It is not sent again before this is settled."),), to_do
+    return message, (_("The report is not sent again before this is settled."),), to_do
 
 
 def _way_out(
@@ -342,44 +344,44 @@ def _how_it_would_end(seen: Foreseen, kind: ReportKind, period: Period, today: d
     """Says what a run would do that the file does not show."""
     number = seen.submission.id if seen.submission else 0
     if today < period.first_day:
-        return (_("A run would refuse it for now: the period has not begun yet."),)
+        return (_("A run would refuse the report for now: the period has not begun yet."),)
     if kind.reports_months and today <= period.last_day:
-        return (_("A run would refuse it for now: the period has not ended yet."),)
+        return (_("A run would refuse the report for now: the period has not ended yet."),)
     anyway = () if seen.built else (_("With --anyway the file is written for a look."),)
     match seen.ending:
         case Ending.ALREADY_REPORTED:
-            state = seen.submission.state.label if seen.submission else NOTHING
             already = _(
-                "It is {state} already (submission {number}); a run would send nothing.",
-                state=state,
+                "The report is accepted already (submission {number}); a run would send nothing.",
                 number=number,
             )
             return already, *anyway
         case Ending.AWAITS_ANSWER:
             awaits = _(
-                "It was delivered (submission {number}) and awaits its answer; a run would look for that"
-                " and send nothing.",
+                "The report was delivered (submission {number}) and awaits its answer; "
+                "a run would look for that and send nothing.",
                 number=number,
             )
             return awaits, *anyway
         case Ending.MUST_BE_SETTLED:
             unknown = _(
-                "It is not known whether it arrived (submission {number}); a run would look for it, and"
-                " send nothing before that is settled.",
+                "It is not known whether the report arrived (submission {number}); "
+                "a run would look for it, and send nothing before that is settled.",
                 number=number,
             )
             return unknown, *anyway
         case Ending.NEEDS_CORRECTION:
             refused = _(
-                "It was refused before (submission {number}), and nothing has changed since; a run would send"
-                " nothing. Do: see `ajpes-reporting show {number}`, and correct the ledger.",
+                "The report was refused before (submission {number}), and nothing has changed since; "
+                "a run would send nothing. Do: see `ajpes-reporting show {number}`, and correct the ledger.",
                 number=number,
             )
             return (refused,)
         case Ending.HELD:
-            return (_("A run would hold it for a person's release: {because}.", because=seen.because),)
+            return (
+                _("A run would hold the report for a person's release: {because}.", because=seen.because),
+            )
         case Ending.CHECKS_REFUSED:
-            return (_("A run would not send it: our own checks refuse it."),)
+            return (_("A run would not send the report: our own checks refuse it."),)
     return ()
 
 

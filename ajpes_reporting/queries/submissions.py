@@ -12,7 +12,7 @@ from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import NOTHING, Message, _
 from ajpes_reporting.i18n.formats import LJUBLJANA
 from ajpes_reporting.journal import answers, chain, purged, submissions
-from ajpes_reporting.queries.words import record_in_words, severity_in_words
+from ajpes_reporting.queries.words import record_in_words, severity_in_words, totals_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -157,6 +157,7 @@ class SubmissionDetails:
     size_bytes: int
     records: int
     totals: Mapping[str, str]
+    totals_in_words: tuple[Message, ...]
     prepared_at: datetime
     superseded_by: int | None
     attempts: tuple[Attempt, ...]
@@ -211,6 +212,7 @@ def submission_details(
         size_bytes=submission.size_bytes,
         records=submission.record_count,
         totals=dict(submission.totals),
+        totals_in_words=_totals(context, submission),
         prepared_at=submission.prepared_at,
         superseded_by=submission.superseded_by,
         attempts=tuple(
@@ -227,6 +229,12 @@ def submission_details(
     )
 
 
+def _totals(context: Context, submission: Submission) -> tuple[Message, ...]:
+    kind = next((kind for kind in context.kinds if kind.code == submission.report), None)
+    settings = context.report_settings.get(submission.report)
+    return totals_in_words(kind, submission.totals, settings.amounts if settings else "cents")
+
+
 def is_refused_by_us(findings: Iterable[Finding]) -> bool:
     """Returns whether our own checks have found an error."""
     return any(finding.is_error for finding in findings)
@@ -241,7 +249,9 @@ def to_do(submission: Submission, *, is_refused_by_us: bool = False, has_moved: 
     if submission.superseded_by:
         return _("superseded by {newer}", newer=submission.superseded_by)
     if has_moved:
-        return _("its figures have moved, see below: resubmit {number}, or leave it so", number=number)
+        return _(
+            "the report's figures have moved, see below: resubmit {number}, or leave it so", number=number
+        )
     match submission.state:
         case State.PREPARED if submission.is_held:
             return _(
@@ -252,7 +262,7 @@ def to_do(submission: Submission, *, is_refused_by_us: bool = False, has_moved: 
         case State.PREPARED if is_refused_by_us:
             return _("our own checks refused it: see show {number}, correct, run again", number=number)
         case State.PREPARED:
-            return _("it was cut off before it was sent: run again")
+            return _("the report was cut off before it was sent: run again")
         case State.SENDING:
             return _("a run is at work, or was cut off")
         case State.DELIVERED:
@@ -274,19 +284,23 @@ def _where(root: Path, path: str, gone: Mapping[str, datetime]) -> Message:
 
 
 def _attempt(row: Row[Any]) -> Message:
-    outcome = State(row.outcome).label if row.outcome else _("cut off")
-    said = {"at": row.started_at, "way": row.via, "outcome": outcome}
+    said = {"at": row.started_at, "way": row.via}
+    if row.outcome == State.DELIVERED:  # of a try, whether or not the answer has come since then
+        if row.detail:
+            return _("{at:moment} by {way:way}: delivered; {detail}", **said, detail=row.detail)
+        return _("{at:moment} by {way:way}: delivered", **said)
+    said["outcome"] = State(row.outcome).label if row.outcome else _("cut off")
     if row.detail:
-        return _("{at:moment} by {way}: {outcome}, {detail}", **said, detail=row.detail)
-    return _("{at:moment} by {way}: {outcome}", **said)
+        return _("{at:moment} by {way:way}: {outcome}; {detail}", **said, detail=row.detail)
+    return _("{at:moment} by {way:way}: {outcome}", **said)
 
 
 def _answer(row: Row[Any]) -> Message:
     status = status_label(row.status)
     said = {"at": row.received_at, "number": row.id, "way": row.via, "status": status}
     if row.note:
-        return _("{at:moment} answer {number} by {way}, {status}: {note}", **said, note=row.note)
-    return _("{at:moment} answer {number} by {way}, {status}", **said)
+        return _("{at:moment} answer {number} by {way:way}, {status}: {note}", **said, note=row.note)
+    return _("{at:moment} answer {number} by {way:way}, {status}", **said)
 
 
 def _row_count(reply: Row[Any]) -> int:

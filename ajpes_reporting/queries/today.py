@@ -14,7 +14,7 @@ from ajpes_reporting.journal.chain import NOTHING_TO_REPORT
 from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.queries.document import untold
 from ajpes_reporting.queries.submissions import to_do
-from ajpes_reporting.queries.words import due_in_words
+from ajpes_reporting.queries.words import deadline_in_words
 from ajpes_reporting.reports.spapp import SPAPP
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _due_report(
         was_due = Message("{at:moment}", {"at": deadline})
         return DueReport(report, period, deadline, standing, was_due)
     standing = _open(connection, context, report, period, deadline, known)
-    return DueReport(report, period, deadline, standing, due_in_words(deadline, context.clock()))
+    return DueReport(report, period, deadline, standing, deadline_in_words(deadline, context.clock()))
 
 
 def _open(

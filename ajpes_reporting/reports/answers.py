@@ -97,8 +97,8 @@ class AnswerRules(FileRules):
             yield _other_count(
                 "iErr",
                 _n(
-                    "it declares {count:count} error, the answer has {found:count}",
-                    "it declares {count:count} errors, the answer has {found:count}",
+                    "the answer declares {count:count} error, the answer has {found:count}",
+                    "the answer declares {count:count} errors, the answer has {found:count}",
                     declared,
                     found=found,
                 ),
@@ -108,8 +108,8 @@ class AnswerRules(FileRules):
             yield _other_count(
                 "iWrn",
                 _n(
-                    "it declares {count:count} warning, the answer has {found:count}",
-                    "it declares {count:count} warnings, the answer has {found:count}",
+                    "the answer declares {count:count} warning, the answer has {found:count}",
+                    "the answer declares {count:count} warnings, the answer has {found:count}",
                     declared,
                     found=found,
                 ),

@@ -144,6 +144,15 @@ class FileRuleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """One of the totals in the head of a report, an attribute of `Ident`, and how it is called in speech."""
+
+    name: str
+    label: Message
+    is_amount: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ReportKind:
     """A kind of report, such as NODURS: everything that differs from the other kinds.
 
@@ -151,6 +160,7 @@ class ReportKind:
     `title` says in one line what it is. `starts_at` is when the schedule starts it, in Ljubljana, unless
     `ajpes.toml` says otherwise. `example` are the lines of its section in a new `ajpes.toml`.
     `counted_records` says in words how many records there are: "3 events".
+    `totals` are those in the head of the file.
     `record_mark` is how each record begins in the file. `needed_views` are those of a bank's own views
     without which silence would pass for a quiet day. `nothing_is_an_omission` says what to do
     about a report without rows; empty where a period without rows is quiet and nothing is sent.
@@ -178,6 +188,7 @@ class ReportKind:
     period: Callable[[date], Period]
     deadline: Callable[[Period, frozenset[date]], datetime]
     settings: type[ReportSettings] = ReportSettings
+    totals: tuple[Total, ...] = ()
     example: str = ""
     needed_views: tuple[str, ...] = ()
     nothing_is_an_omission: Message = NOTHING

@@ -74,9 +74,9 @@ class LooseReader:
         if self.tally.errors:
             return NOTHING
         if self.head.declared_errors is None:
-            return _("it does not say how many errors there are")
+            return _("the answer does not say how many errors there are")
         if self.head.declared_warnings is None and not self.tally.warnings:
-            return _("it does not say how many warnings there are")
+            return _("the answer does not say how many warnings there are")
         return NOTHING
 
     def rows(self) -> Iterator[AnswerRow]:
@@ -120,7 +120,7 @@ class LooseReader:
         if value and self._head.setdefault(name, value) != value:
             first = self._head[name]
             raise Contradiction(
-                _("it says {name} {first} and {second}", name=name, first=first, second=value)
+                _("the answer says {name} {first} and {second}", name=name, first=first, second=value)
             )
 
     def _head_value(self, name: str, value: str) -> str:

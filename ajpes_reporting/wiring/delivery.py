@@ -38,7 +38,7 @@ def make_carriers(
     open_to = registry.names(report)
     if via is not None and via not in open_to:
         raise UsageError(
-            _("{report} does not go by {via}.", report=report.upper(), via=via),
+            _("{report} does not go by {via:way}.", report=report.upper(), via=via),
             _("use {ways:or}, or leave out --via", ways=open_to),
         )
     setup = way_setup(workspace, clock, folder)

@@ -149,7 +149,7 @@ def eplacila_account(workspace: Workspace, named: str | None) -> str:
         return read_account(named)
     except ValueError as error:
         raise UsageError(
-            _("--account is {account}, but {reason}.", account=repr(named), reason=error.args[0]),
+            _("--account is {account:quoted}, but {reason}.", account=named, reason=error.args[0]),
             _("name one account of the ledger"),
         ) from None
 

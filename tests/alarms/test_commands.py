@@ -88,7 +88,7 @@ def test_a_tick_says_which_channel_failed(
     """The log of cron names it, and the other channel was told."""
     mail.refuses = "451 later"
     assert run(["-w", str(folder), "tick"]) == 1
-    assert "did not take the mail: it answered 451 later" in capsys.readouterr().err
+    assert "did not take the mail: the server answered 451 later" in capsys.readouterr().err
     assert len(webhook.requests) == 1
     mail.refuses = ""
     assert run(["-w", str(folder), "tick"]) == 0

@@ -152,7 +152,7 @@ def test_a_report_that_is_held_is_told_until_it_is_released(early: Bank) -> None
     """A volume far outside the usual waits for a person, who must know of it."""
     early.run()
     hold(early, held_because="it has 9,000 records", released_at=None)
-    assert "it has 9,000 records" in alarms(early)["held"].text
+    assert "the report has 9,000 records" in alarms(early)["held"].text
     hold(early, released_at=early.time())
     assert alarms(early) == {}
 
@@ -281,7 +281,7 @@ def test_each_of_two_certificates_is_told_by_its_way(engine: Engine, tmp_path: P
     found = {item.key: item.text for item in look(asked, engine, NOW) if item.kind == "certificate"}
     assert list(found) == ["certificate for rest", "certificate for soap"]
     assert "gone.pem" in found["certificate for rest"]
-    assert found["certificate for soap"].startswith("Our client certificate for soap is valid until")
+    assert found["certificate for soap"].startswith("Our client certificate for SOAP is valid until")
 
 
 def test_the_subject_of_a_certificate_is_nobody_s_business_but_the_doctor_s(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_server_that_cannot_prove_who_it_is_gets_nothing(
     """Another issuer, or a certificate for another host: neither the password nor the mail goes there."""
     ca = keys.foreign_ca if certificate == "server" else keys.ca
     server = MailServer(str(getattr(keys, certificate)), security=security)
-    with server, pytest.raises(AlarmNotTold, match="its certificate") as caught:
+    with server, pytest.raises(AlarmNotTold, match="the server's certificate") as caught:
         MailChannel(settings(server.port, ca, security)).tell(trial(PROVIDER, NOW))
     assert caught.value.remedy
     assert (server.passwords, server.mails) == ([], [])

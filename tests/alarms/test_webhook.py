@@ -69,7 +69,7 @@ def test_half_a_character_is_told_too(keys: Keys) -> None:
 def test_a_receiver_that_cannot_prove_who_it_is_gets_nothing(keys: Keys, ca: str, certificate: str) -> None:
     """Alarms go to nobody else, and the key in the address is not shown."""
     server = serving(keys, answering(http(b"")), certificate)
-    with server, pytest.raises(AlarmNotTold, match="its certificate") as caught:
+    with server, pytest.raises(AlarmNotTold, match="the server's certificate") as caught:
         channel(server.port, getattr(keys, ca)).tell(trial(PROVIDER, NOW))
     assert server.requests == []
     assert KEY_IN_PATH not in caught.value.message

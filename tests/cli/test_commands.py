@@ -69,8 +69,8 @@ def test_the_demo_plays_the_whole_story(tmp_path: Path) -> None:
         ("NODURS", "accepted"), ("SPAPP", "accepted"), ("NODURS", "refused"), ("NODURS", "accepted"),
     ]  # fmt: skip
     assert "O-330 / event 2: " in told.stdout
-    assert "by soap" in told.stdout
-    assert "by sftp" in told.stdout
+    assert "by SOAP" in told.stdout
+    assert "by SFTP" in told.stdout
     for place in ("ajpes.toml", "archive", "authority"):
         assert f"{folder}/{place}" in told.stdout
     assert run(["-w", str(folder), "audit", "verify"]) == 0

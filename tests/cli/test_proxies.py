@@ -80,7 +80,7 @@ def test_a_proxy_that_lets_nothing_out_closes_one_way_and_not_the_other(
         assert f"the proxy 127.0.0.1:{proxy.port} does not let us through to" in told
         assert "Nothing arrived at AJPES" in told
         assert run(["-w", str(bank), "run", "nodurs"]) == 0
-        assert "by sftp: delivered" in capsys.readouterr().out
+        assert "by SFTP: delivered" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_half_a_login_or_a_missing_file_closes_its_own_way(
     assert code == 2
     assert "soap.proxy_" in ways["SOAP"]
     assert run(["-w", str(bank), "run", "nodurs"]) == 0
-    assert "by sftp: delivered" in capsys.readouterr().out
+    assert "by SFTP: delivered" in capsys.readouterr().out

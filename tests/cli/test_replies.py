@@ -113,8 +113,8 @@ def test_json_without_a_date_accepts_the_report_that_was_sent(told: Callable[...
     accepted = told("run", "nodurs", reply=replies.as_json({"success": True, "failure": False, "rows": []}))
     assert accepted.code == 0
     assert "was accepted" in accepted.text
-    assert "it came as JSON; it leaves out the provider, the day and the time" in accepted.text
-    assert "it came as JSON" in told("show", "1").text
+    assert "the reply came as JSON; the reply leaves out the provider, the day and the time" in accepted.text
+    assert "the reply came as JSON" in told("show", "1").text
 
 
 def test_a_service_error_is_a_refusal_with_its_number(told: Callable[..., Told]) -> None:
@@ -130,7 +130,7 @@ def test_without_a_verdict_a_person_is_told_where_the_reply_is(told: Callable[..
     """Whoever asks AJPES has before him what they sent."""
     unknown = told("run", "nodurs", reply=replies.UNKNOWN["JSON: yes and no"][0])
     assert unknown.code == 6
-    assert "it contradicts itself: success True, failure True" in unknown.text
+    assert "the reply contradicts itself: success True, failure True" in unknown.text
     assert "ajpes-reporting show 1 --reply" in unknown.text
     attempt = json.loads(told("show", "1", "--json").text)["attempts"][0]
     assert attempt["outcome"] == "unknown"

@@ -17,7 +17,7 @@ from ajpes_reporting.workspace import complete_workspace
 _HEADINGS = """
 prepared records bytes file SHA-256 the raw reply see it with ajpes-reporting show --reply --attempt
 What happened when state why Our own findings severity record field what do AJPES says code text event /
-superseded by submission
+superseded by submission obligation id
 """
 
 

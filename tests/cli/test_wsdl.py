@@ -316,8 +316,8 @@ IMPORTING = '<wsdl:import namespace="urn:x" location="{}"/><wsdl:types>'
 @pytest.mark.parametrize(
     ("page", "code", "words"),
     [
-        (None, 2, "(HTTP 404): it has nothing at this address"),
-        (http(b"", "401 Unauthorized"), 2, "(HTTP 401): it asks for a user name and password"),
+        (None, 2, "(HTTP 404): the server has nothing at this address"),
+        (http(b"", "401 Unauthorized"), 2, "(HTTP 401): the server asks for a user name and password"),
         (http(b"", "500 Internal Server Error"), 2, "wsdl (HTTP 500)"),
         (http(b"<HTML lang='sl'>prijava</HTML>", content_type="text/html"), 2, "is a web page (HTML)"),
         (http(b"<a/>"), 2, "is no WSDL, its root element is a"),

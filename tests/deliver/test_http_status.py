@@ -199,7 +199,7 @@ def test_a_real_nginx_turns_a_large_report_away_in_the_middle(
     port = make_nginx("client_max_body_size 1m; location / { proxy_pass http://127.0.0.1:1; }")
     outcome = make_carrier(port).deliver(make_parcel(LARGE))
     assert isinstance(outcome, Unreachable)
-    assert "(HTTP 413): it does not take a report of this size" in outcome.reason
+    assert "(HTTP 413): the server does not take a report of this size" in outcome.reason
 
 
 def test_a_real_nginx_that_does_not_know_our_issuer_is_told_as_that(
@@ -208,14 +208,14 @@ def test_a_real_nginx_that_does_not_know_our_issuer_is_told_as_that(
     """It completes the handshake, and answers 400 to whatever we ask."""
     outcome = make_carrier(make_nginx("return 200 'taken';", keys.foreign_ca)).deliver(parcel)
     assert isinstance(outcome, Unreachable)
-    assert "(HTTP 400): it does not accept our client certificate" in outcome.reason
+    assert "(HTTP 400): the server does not accept our client certificate" in outcome.reason
 
 
 @pytest.mark.parametrize(
     ("rules", "kind", "told"),
     [
-        ("return 404;", Unreachable, "(HTTP 404): it has no such service"),
-        ("deny all;", Unreachable, "(HTTP 403): it does not let us in"),
+        ("return 404;", Unreachable, "(HTTP 404): the server has no such service"),
+        ("deny all;", Unreachable, "(HTTP 403): the server does not let us in"),
         ("return 503;", Unknown, "HTTP 503"),
         ("location / { proxy_pass http://127.0.0.1:1; }", Unknown, "HTTP 502"),
     ],

@@ -246,9 +246,10 @@ TROUBLE: dict[str, tuple[Talk, str]] = {
     "speaks TLS": (saying(b"\x15\x03\x01\x00\x02", hangs_up=False), "does not answer as a proxy does"),
     "talks without end": (saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000), "come to an end"),
     "a status that is none": (saying(b"HTTP/1.1 2OO OK\r\n\r\n"), "does not answer as a proxy does"),
-    "silent": (saying(b"", hangs_up=False), "it did not answer in time"),
-    "silent in the middle": (saying(b"HTTP/1.1 200 OK\r\n", hangs_up=False), "it did not answer in time"),
-    "drips": (dripping(b"x"), "it did not answer in time"),
+    "silent": (saying(b"", hangs_up=False), "the server did not answer in time"),
+    "silent in the middle": (
+        saying(b"HTTP/1.1 200 OK\r\n", hangs_up=False), "the server did not answer in time"),
+    "drips": (dripping(b"x"), "the server did not answer in time"),
 }  # fmt: skip
 
 
@@ -277,7 +278,10 @@ def test_whatever_a_proxy_does_instead_nothing_has_arrived(
 @pytest.mark.parametrize("way", ["soap", "sftp"])
 @pytest.mark.parametrize(
     ("host", "told"),
-    [("127.0.0.1", "it refuses connections"), ("proxy.invalid", "its name cannot be resolved")],
+    [
+        ("127.0.0.1", "the server refuses connections"),
+        ("proxy.invalid", "the server's name cannot be resolved"),
+    ],
 )
 def test_a_proxy_that_is_not_there_is_told_as_that(
     carriers: MakeCarriers, parcel: Parcel, way: str, host: str, told: str
@@ -306,7 +310,8 @@ def test_an_encrypted_proxy_that_cannot_prove_itself_gets_no_password(
     )
     outcome = make_carrier(make_server().port, proxy=proxied).deliver(parcel)
     assert isinstance(outcome, Unreachable)
-    assert f"the proxy localhost:{proxy.port} was not reached: its certificate {told}" in outcome.reason
+    assert f"the proxy localhost:{proxy.port} was not reached: " in outcome.reason
+    assert f"the server's certificate {told}" in outcome.reason
     assert "soap.proxy_ca" in outcome.remedy
     assert proxy.asked == []
 
@@ -318,7 +323,7 @@ def test_a_plain_proxy_that_was_set_as_an_encrypted_one_is_told(
     proxied = to(make_tinyproxy().port, context=tls_context(keys.ca, "x"))
     outcome = make_carrier(9, proxy=proxied, connect_timeout_seconds=0.5).deliver(parcel)
     assert isinstance(outcome, Unreachable)
-    assert "was not reached: it did not answer in time" in outcome.reason
+    assert "was not reached: the server did not answer in time" in outcome.reason
     assert "soap.proxy (http:// or https://)" in outcome.remedy
 
 

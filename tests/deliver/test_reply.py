@@ -65,17 +65,20 @@ def test_a_verdict_is_read_whatever_is_round_it(
     [
         ("as the instruction has it", ()),
         ("NULs after the end", ()),
-        ("typed result", ("its answer is a typed result",)),
-        ("escaped twice", ("it holds its answer as text",)),
-        ("MIME", ("it came in MIME",)),
-        ("bare", ("it came without a SOAP envelope",)),
-        ("windows-1250, by its header alone", ("it came in windows-1250",)),
+        ("typed result", ("the answer in it is a typed result",)),
+        ("escaped twice", ("the reply holds its answer as text",)),
+        ("MIME", ("the reply came in MIME",)),
+        ("bare", ("the reply came without a SOAP envelope",)),
+        ("windows-1250, by its header alone", ("the reply came in windows-1250",)),
         (
             "windows-1250, and its declaration lies",
-            ("it is said to be in windows-1250 and utf-8", "it came in windows-1250"),
+            ("the reply is said to be in windows-1250 and utf-8", "the reply came in windows-1250"),
         ),
-        ("an encoding that nobody knows", ("it names the encoding 'klingon', which is not known here",)),
-        ("elements for attributes", ("its answer was put into the form of a BlokOdgovor",)),
+        (
+            "an encoding that nobody knows",
+            ("the reply names the encoding 'klingon', which is not known here",),
+        ),
+        ("elements for attributes", ("the answer was put into the form of a BlokOdgovor",)),
     ],
 )
 def test_what_was_odd_about_a_reply_is_told(tmp_path: Path, wrapping: str, told: tuple[str, ...]) -> None:
@@ -90,7 +93,8 @@ def test_what_a_reply_leaves_out_of_an_answer_is_known_from_the_call(tmp_path: P
     assert verdict(tmp_path) == ["0"]
     assert etree.parse(tmp_path / "answer.xml").getroot()[0].get("datumPriprave") == "2026-11-17T17:02:00Z"
     assert reading.deviations == (
-        "it came as JSON", "it leaves out the provider, the day and the time, known from the call",
+        "the reply came as JSON",
+        "the reply leaves out the provider, the day and the time, known from the call",
     )  # fmt: skip
 
 
@@ -222,7 +226,7 @@ def test_a_large_reply_needs_no_memory_however_it_is_wrapped(tmp_path: Path, wra
 def test_long_names_fill_no_memory_either(tmp_path: Path) -> None:
     """The parser keeps each name four times over, as long as it is."""
     names = "".join(f"<{'a' * 500_000}{number}/>" for number in range(10))
-    with pytest.raises(UnusableReplyError, match="its names have more than"):
+    with pytest.raises(UnusableReplyError, match="the reply's names have more than"):
         read(tmp_path, reply(names + replies.block(replies.YES)))
 
 

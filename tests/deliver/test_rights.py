@@ -288,7 +288,7 @@ def test_missing_folders_are_named(sshd: Sshd, sftp_settings: SftpServer) -> Non
     assert [(one.place, one.stops_runs) for one in found] == [
         ("spapp/v_ajpes", True), ("spapp/iz_ajpes", True), ("spapp/accepted", False),
     ]  # fmt: skip
-    assert found[0].detail.startswith("it is not there")
+    assert found[0].detail.startswith("the folder is not there")
 
 
 def test_all_is_well_on_a_generous_server(sshd: Sshd, sftp_settings: SftpServer) -> None:

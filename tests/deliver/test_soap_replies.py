@@ -101,9 +101,9 @@ def test_without_a_verdict_the_outcome_is_unknown(send: Send, style: str) -> Non
 def test_a_deviation_stands_in_what_is_put_on_record(send: Send) -> None:
     """An auditor sees that the program had to unwrap what came, and the raw reply beside it."""
     accepted = send(replies.WRAPPINGS["MIME with a typed result"](replies.YES))
-    assert told(accepted) == "it came in MIME; its answer is a typed result"
+    assert told(accepted) == "the reply came in MIME; the answer in it is a typed result"
     refused = send(replies.SERVICE_ERRORS["in MIME"])
-    assert told(refused) == "12: Ni pravic. (it came in MIME)"
+    assert told(refused) == "12: Ni pravic. (the reply came in MIME)"
 
 
 @pytest.mark.parametrize("style", ["in the detail", "in a service error", "in a word", "in JSON"])

@@ -138,7 +138,7 @@ def alarms(bank: Bank) -> list[str]:
 def test_a_report_goes_by_it_and_is_accepted(rest: RestAuthority, bank: Bank, call: Call) -> None:
     """The clerk calls the same command, and reads the same words."""
     code, said = call("run", "nodurs", "--date", "2026-11-17")
-    assert (code, "was accepted" in said, "by rest" in said) == (0, True, True)
+    assert (code, "was accepted" in said, "by REST" in said) == (0, True, True)
     ((name, report),) = rest.reports
     assert name == "NODURS_20261117_5860571.xml"
     with bank.context.engine.connect() as connection:
@@ -148,7 +148,7 @@ def test_a_report_goes_by_it_and_is_accepted(rest: RestAuthority, bank: Bank, ca
     assert (sent.state, answer.via, answer.status) == (State.ACCEPTED, "rest", "applied")
     assert set(rest.tokens) == {"Bearer zeton-5b2e"}
     _code, shown = call("show", "1")
-    assert "by rest: delivered" in shown
+    assert "by REST: delivered" in shown
     assert "accepted" in call("status")[1]
     assert bank.problems() == ()
 
@@ -205,7 +205,7 @@ def test_where_it_is_provably_closed_the_next_way_is_taken(
     assert call("run", "nodurs", "--date", "2026-11-17")[0] == 0
     assert attempts(bank) == [("rest", "unreachable"), ("soap", "delivered")]
     assert (state(bank), rest.reports) == (State.ACCEPTED, [])
-    assert any("had to go by soap; rest is closed" in text for text in alarms(bank))
+    assert any("had to go by SOAP; REST is closed" in text for text in alarms(bank))
 
 
 def test_with_all_ways_closed_each_is_told(rest: RestAuthority, bank: Bank, call: Call) -> None:
@@ -215,7 +215,7 @@ def test_with_all_ways_closed_each_is_told(rest: RestAuthority, bank: Bank, call
     bank.authority.faults.add("sftp", "refuse", times=1)
     code, said = call("run", "nodurs", "--date", "2026-11-17")
     assert code == 5
-    assert all(f"by {name}: unreachable" in said for name in ("rest", "soap", "sftp"))
+    assert all(f"by {name}: unreachable" in said for name in ("REST", "SOAP", "SFTP"))
 
 
 def test_nothing_that_may_have_arrived_goes_again(rest: RestAuthority, bank: Bank, call: Call) -> None:
@@ -303,15 +303,15 @@ def test_the_doctor_looks_at_it(rest: RestAuthority, bank: Bank, call: Call) -> 
     change(bank, r"\[rest\]\n", f"[rest]\ntoken_expires = {datetime.now(LJUBLJANA).date()}\n")
     _code, said = call("doctor")
     assert "/api answers (HTTP 200)" in said
-    assert "certificate for rest" in said
-    assert "certificate for soap" in said
+    assert "certificate for REST" in said
+    assert "certificate for SOAP" in said
     assert "rest.token" in said
     assert rest.reports == []
     rest.allows = "GET"
     code, said = call("doctor")
     assert (code, "REST nodurs failed reports may not be put there" in said) == (5, True)
     close(bank)
-    assert "https://localhost:1/api was not reached: it refuses connections" in call("doctor")[1]
+    assert "https://localhost:1/api was not reached: the server refuses connections" in call("doctor")[1]
 
 
 @pytest.mark.usefixtures("registered")

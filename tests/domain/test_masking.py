@@ -75,7 +75,7 @@ def test_several_numbers_in_one_text_are_all_masked(account: str, tax_number: st
         "refused SPAPP 2026-10, submission 12, 9 events, 2,703 bytes",
         "sha256 38c6105ccd80d9b0646934b9b81f96631b264b0a1e6f6d9cbdc7c2ca9e409e11",
         "O-314 / event 7: creditor-account.length",
-        "1234567890 / event 2: it cancels itself",
+        "1234567890 / event 2: this event cancels itself",
         "O-20261117-00012 / event 1-S",
         "5e2c1f0a-1234-4b6f-8d2e-12345678abcd / event 3",
         "obligation 1234567890: debtor-name.length",

@@ -398,7 +398,7 @@ def test_a_wrong_order_is_not_sent(ujp: Ujp) -> None:
 def test_a_server_that_cannot_prove_who_it_is_gets_nothing(ujp: Ujp, keys: Any) -> None:
     """The API key is in the address: it would be told to a stranger."""
     ujp.ca = keys.foreign_ca
-    with pytest.raises(NotAnswered, match="its certificate"):
+    with pytest.raises(NotAnswered, match="the server's certificate"):
         ujp.client(pauses=()).health()
     assert ujp.requests == []
 

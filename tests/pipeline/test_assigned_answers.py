@@ -65,7 +65,7 @@ def test_an_assigned_refusal_leaves_with_its_code(bank: Bank, told: Callable[...
     by_hand(bank, '<BlokOdgovor><Napaka blokId="O-1" dogId="1" vrsta="ERR"/></BlokOdgovor>')
     (row,) = json.loads(told("answers", "list", "--json"))
     assert (row["note"].split(";")[0], row["candidates"]) == (
-        "it does not say which provider it is about", [key],
+        "the answer does not say which provider it is about", [key],
     )  # fmt: skip
     command = ["-w", str(bank.folder), "answers", "assign", "1", str(key), "--reason", "x", "--json"]
     assert command_line(command) == 4
@@ -95,8 +95,8 @@ def test_a_person_cannot_say_the_contrary_of_what_an_answer_says(
     assert {row["id"]: row["candidates"] for row in listed} == {1: [first], 2: [], 3: [], 4: []}
     refused = {
         (1, second): "is about NODURS for 2026-11-17; submission 2 is NODURS for 2026-11-18",
-        (2, first): "it does not say how many errors there are",
-        (3, first): "it is about provider 1234567000",
+        (2, first): "the answer does not say how many errors there are",
+        (3, first): "the answer is about provider 1234567000",
         (4, first): "is about NODURS for 9999-99-9",
         (5, first): "Answer 5 is discarded",
         (6, first): "There is no answer 6",
@@ -165,7 +165,7 @@ def test_a_time_in_utc_is_understood_where_the_folder_agrees(bank: Bank, put_out
     bank.time.pass_by(minutes=32)
     (taken,) = bank.collect()
     assert taken.status == status
-    assert taken.submission is None or "its time was read as UTC" in taken.note
+    assert taken.submission is None or "the answer's time was read as UTC" in taken.note
     assert state(bank, key) is (State.ACCEPTED if status == APPLIED else State.DELIVERED)
 
 
@@ -192,7 +192,7 @@ def test_an_answer_to_what_was_never_sent_no_longer_holds_its_period_when_it_is_
     """A person looked at it: it counts for nothing, or AJPES has the report, and it is closed."""
     bank = impatient(bank)
     bank.record(event("O-1", 1))
-    assert "attribute not allowed" in by_hand(bank, poison.answer(poison.IDENT + ' x="1"')).note
+    assert "attribute x has no place here" in by_hand(bank, poison.answer(poison.IDENT + ' x="1"')).note
     bank.time.pass_by(minutes=40)
     held = bank.run(via="sftp")
     assert held.submission is not None

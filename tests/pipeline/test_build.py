@@ -58,7 +58,7 @@ def test_a_day_that_is_accepted_gets_no_file(bank: Bank, build: Build) -> None:
 
 @pytest.mark.parametrize(
     ("channel", "fault", "said"),
-    [("sftp", "no_answer", "awaits its answer"), ("soap", "drop_answer", "not known whether it arrived")],
+    [("sftp", "no_answer", "awaits its answer"), ("soap", "drop_answer", "not known whether the report")],
 )
 def test_a_day_that_ajpes_may_have_gets_no_file(
     bank: Bank, build: Build, channel: str, fault: str, said: str
@@ -77,7 +77,7 @@ def test_a_report_that_would_be_held_says_so(bank: Bank, build: Build) -> None:
     bank.record(event("O-1", 1, amount_cents=100_000_000_000))
     code, told = build()
     assert code == 0  # the file is made; a run would leave with 3
-    assert "A run would hold it for a person's release" in told
+    assert "A run would hold the report for a person's release" in told
     assert Path(NAME).exists()
     assert bank.run().ending.value == "held for release"
     assert json.loads(build("--json")[1])["run_exit_code"] == 3
@@ -92,14 +92,14 @@ def test_a_refused_day_without_a_correction_says_so(bank: Bank, build: Build) ->
     assert refused.state is State.REFUSED
     code, told = build()
     assert code == 0
-    assert "It was refused before (submission 1), and nothing has changed since" in told
+    assert "The report was refused before (submission 1), and nothing has changed since" in told
 
 
 def test_a_day_to_come_has_not_begun(bank: Bank, build: Build) -> None:
     """Said as a run says it, which would refuse the day."""
     bank.record(event("O-1", 1))
     _, said = build("--date", "2026-11-18")
-    assert "A run would refuse it for now: the period has not begun yet." in said
+    assert "A run would refuse the report for now: the period has not begun yet." in said
 
 
 def test_a_file_that_somebody_keeps_is_left_alone(bank: Bank, build: Build) -> None:

@@ -202,7 +202,7 @@ def test_when_our_own_certificate_closes_soap_the_report_goes_by_sftp(bank: Bank
     assert reason in closed[2]
     assert [one.via for one in bank.authority.store.submissions()] == ["sftp"]
     (told,) = detours(bank)
-    assert "sftp" in told
+    assert "SFTP" in told
     assert closed[2] in told
     assert bank.problems() == ()
 
@@ -216,7 +216,7 @@ def test_when_the_other_way_fails_too_nobody_is_told_that_the_report_went_by_it(
     assert submission is not None
     assert submission.state is State.UNREACHABLE
     (told,) = detours(bank)
-    assert told.startswith("NODURS for 2026-11-17 went neither by soap nor by sftp: soap: ")
+    assert told.startswith("NODURS for 2026-11-17 went neither by SOAP nor by SFTP. SOAP: ")
     assert all(detail in told for _via, _outcome, detail in attempts(bank, submission.id))
 
 
@@ -253,7 +253,7 @@ def test_with_every_way_closed_each_reason_is_told_and_nothing_is_recorded(bank:
     NO_SOAP["missing"][0](bank)
     NO_SFTP["no host key"][0](bank)
     bank.record(event("O-1", 1))
-    with pytest.raises(ConfigurationError, match=r"By soap: .*gone\.pem.* By sftp: .*host_key"):
+    with pytest.raises(ConfigurationError, match=r"By SOAP: .*gone\.pem.* By SFTP: .*host_key"):
         bank.run()
     assert attempts(bank, 1) == []
 

@@ -98,7 +98,7 @@ def test_what_breaks_the_schema_counts_whichever_way_it_comes(
         (answer,) = answers.of_submission(connection, key)
         told = chain.told_by(chain.of_submission(connection, key)[-1])
     assert state(bank, key).value == fate
-    assert "it does not follow its schema: " in answer.note or "were passed over" in answer.note
+    assert "the answer does not follow its schema: " in answer.note or "were passed over" in answer.note
     assert answer.note in told["why"]
     assert bank.problems() == ()
 

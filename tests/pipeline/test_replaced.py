@@ -276,7 +276,7 @@ def test_nor_does_it_go_by_the_other_way_then(bank: Bank, monkeypatch: pytest.Mo
             )
 
     monkeypatch.setattr(recorder_module.Recorder, "ended", found_to_have_arrived)
-    with pytest.raises(UsageError, match="does not go by sftp as well"):
+    with pytest.raises(UsageError, match="does not go by SFTP as well"):
         bank.run()
     assert (latest(bank).state, arrived(bank)) == (State.UNKNOWN, 0)
 

@@ -79,7 +79,7 @@ def test_the_raw_reply_is_seen_with_one_command(bank: Bank, tmp_path: Path, told
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert shown.startswith(
-        f"What came back, attempt 1 of submission {key}: 2026-11-17 17:00 by soap, {len(raw):,}"
+        f"What came back, attempt 1 of submission {key}: 2026-11-17 17:00 by SOAP, {len(raw):,}"
     )
     document = json.loads(told("show", str(key), "--reply", "--json"))
     assert base64.b64decode(document["base64"]) == raw

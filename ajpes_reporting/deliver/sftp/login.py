@@ -120,9 +120,10 @@ class SignIn:
         """Some servers hang up in the place of a refusal, and say so: it counts as one."""
         return TurnedAway(
             _(
-                "{host}, port {port}, broke off the login of {username} at {spoken}. It says: {farewell}",
+                "{host}, port {port}, broke off the login of {username:quoted} at {spoken}. "
+                "It says: {farewell}",
                 **self._place,
-                username=repr(self._username),
+                username=self._username,
                 spoken=_spoken(method),
                 farewell=shown(self._transport.farewell),
             ),
@@ -179,13 +180,15 @@ class SignIn:
         return _PASSWORD in self._refused or _QUESTIONS in self._refused
 
     def _turned_away(self, asked: Sequence[str]) -> TurnedAway:
-        who = {**self._place, "username": repr(self._username)}
+        who = {**self._place, "username": self._username}
         takes = _("It takes: {methods}.", methods=list(asked)) if asked else NOTHING
         taken = [_spoken(method) for method in self._taken if method != "none"]
         if self._refusals:
             refused = [_spoken(method) for method in self._refusals]
             said = _(
-                "{host}, port {port}, does not admit {username} with {refused:or}.", **who, refused=refused
+                "{host}, port {port}, does not admit {username:quoted} with {refused:or}.",
+                **who,
+                refused=refused,
             )
             remedy = _CHECK
         elif taken:
@@ -199,7 +202,7 @@ class SignIn:
             takes, remedy = NOTHING, self._what_to_set(asked)
         else:
             said = _(
-                "{host}, port {port}, does not let {username} sign in with {configured:and}.",
+                "{host}, port {port}, does not let {username:quoted} sign in with {configured:and}.",
                 **who,
                 configured=self._configured,
             )
@@ -243,7 +246,7 @@ def wants_new_password(said: str) -> bool:
 def new_password_wanted(place: Mapping[str, Any], username: str, said: str = "") -> TurnedAway:
     """Returns the error for a password that has expired; `said` is what the server says of it."""
     message = _(
-        "{host}, port {port}, demands a new password for {username}.", **place, username=repr(username)
+        "{host}, port {port}, demands a new password for {username:quoted}.", **place, username=username
     )
     says = _("It says: {text}", text=shown(said)) if said else NOTHING
     return TurnedAway(sentences((message, says)), _EXPIRED)

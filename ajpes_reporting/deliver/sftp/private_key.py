@@ -145,7 +145,7 @@ def _decrypted(
             _("{path} cannot be used: {error}.", path=str(path), error=str(error)), _OTHER_WAY
         ) from error
     except ValueError as error:
-        what = _("it is damaged, or has another password") if password else _("it is damaged")
+        what = _("the file is damaged, or has another password") if password else _("the file is damaged")
         raise ConfigurationError(
             _("{path} cannot be read: {reason}.", path=str(path), reason=what),
             _("check sftp.private_key and sftp.private_key_password"),

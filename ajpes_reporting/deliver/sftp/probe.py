@@ -82,7 +82,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
     except Refused as error:
         yield Shortfall(
             folder,
-            _("it cannot be listed: {error}. Answers are not found", error=error.reason),
+            _("the folder cannot be listed: {error}. Answers are not found", error=error.reason),
             _right(_("list files"), folder),
             stops_runs=True,
         )
@@ -117,7 +117,7 @@ def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
         return
     if isinstance(cannot_look, NoSuchFile):
         detail = _(
-            "it is not there: {error}. Runs work without; the authority may make it later",
+            "the folder is not there: {error}. Runs work without; the authority may make it later",
             error=cannot_look.reason,
         )
     elif cannot_look is not None:
@@ -151,7 +151,11 @@ def _missing(sftp: Client, folder: str, so: Message) -> Shortfall | None:
     if isinstance(error := _answer_to(lambda: sftp.stat(folder)), NoSuchFile):
         return Shortfall(
             folder,
-            _("it is not there: {error}. Without it {consequence}", error=error.reason, consequence=so),
+            _(
+                "the folder is not there: {error}. Without it {consequence}",
+                error=error.reason,
+                consequence=so,
+            ),
             _("check sftp.folder and sftp.folders, or ask the authority to make it"),
             stops_runs=True,
         )

@@ -185,8 +185,9 @@ class SftpSessions:
                         **self._place,
                     ),
                     _(
-                        "try again later; if it stays so, ask the authority whether {username} may use SFTP",
-                        username=repr(self._server.username),
+                        "try again later; if it stays so, ask the authority "
+                        "whether {username:quoted} may use SFTP",
+                        username=self._server.username,
                     ),
                 ) from error
             raise TurnedAway(
@@ -195,7 +196,7 @@ class SftpSessions:
                     **self._place,
                     plain=_plain(error),
                 ),
-                _("ask the authority whether {username} may use SFTP", username=repr(self._server.username)),
+                _("ask the authority whether {username:quoted} may use SFTP", username=self._server.username),
             ) from error
         if sftp is None or channel is None:
             raise paramiko.SSHException("no channel was opened")
@@ -270,7 +271,7 @@ class SftpSessions:
     def _hung_up(self, error: BaseException, transport: Transport) -> NotDelivered:
         reason, remedy = connection_trouble(error)
         if isinstance(error, EOFError | paramiko.AuthenticationException):
-            reason = _("it ended the connection before the session was open")
+            reason = _("the server ended the connection before the session was open")
         return NotDelivered(_with_farewell(self._unreached(reason), transport), remedy)
 
     def _not_delivered(self, error: BaseException, watchdog: Watchdog, transport: Transport) -> NotDelivered:

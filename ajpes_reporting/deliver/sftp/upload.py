@@ -237,7 +237,7 @@ def _look_after_rename(sftp: Client, journey: Journey, why: Message) -> Outcome:
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
     if place := _found_elsewhere(sftp, journey):
-        return Delivered(detail=_("it lies in {place} nevertheless: {why}", place=place, why=why))
+        return Delivered(detail=_("the file lies in {place} nevertheless: {why}", place=place, why=why))
     if part is Removal.LEFT_BEHIND:
         return unknown(
             journey, why, _("{part} still lies there and cannot be taken back.", part=journey.part)
@@ -337,7 +337,7 @@ def _look_after_direct(sftp: Client, journey: Journey, why: Message, remedy: Mes
     if _is_accepted(sftp, journey):
         return _delivered_already(journey)
     if place := _found_elsewhere(sftp, journey):
-        return Delivered(detail=_("it lies in {place} nevertheless: {why}", place=place, why=why))
+        return Delivered(detail=_("the file lies in {place} nevertheless: {why}", place=place, why=why))
     if removal is Removal.TAKEN_AWAY:
         return Unreachable(
             _(

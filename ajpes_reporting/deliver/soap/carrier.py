@@ -8,6 +8,7 @@ redirect with the whole report, and let a truncated reply pass.
 from __future__ import annotations
 
 import secrets
+import ssl
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,6 @@ from ajpes_reporting.network.trouble import (
 from ajpes_reporting.network.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -262,7 +262,7 @@ class SoapCarrier:
         return Refused(text, evidence, deviations)
 
     def _failed(self, text: Message, status: int, evidence: Path) -> Unknown:
-        why = _("it reports a failure of its own ({text})", text=text)
+        why = _("the service reports a failure of its own ({text})", text=text)
         return Unknown(_no_verdict(status, why), _SETTLE, evidence)
 
     def _masked(self, text: Message) -> Message:
@@ -312,11 +312,11 @@ class SoapCarrier:
             self._context.wrap_socket(plain, server_hostname=host) as connection,
         ):
             hear_objection(connection)
-            until = (connection.getpeercert() or {}).get("notAfter", "")
+            until = (connection.getpeercert() or {})["notAfter"]  # every certificate has it (RFC 5280)
             return _(
-                "{version}; the authority's certificate is valid until {until}",
+                "{version}; the authority's certificate is valid until {until:moment}",
                 version=connection.version() or "TLS",
-                until=until or _("an unknown date"),
+                until=datetime.fromtimestamp(ssl.cert_time_to_seconds(str(until)), UTC),
             )
 
 
@@ -390,7 +390,7 @@ def _checked_url(text: str) -> httpx.URL:
             require_place(url.host, url.port)
     except (httpx.InvalidURL, ValueError) as error:
         raise ConfigurationError(
-            _("soap.endpoint is not an address: {text}.", text=repr(text)), _HTTPS
+            _("soap.endpoint is not an address: {text:quoted}.", text=text), _HTTPS
         ) from error
     if url.scheme != "https" or not url.host or url.userinfo:
         raise ConfigurationError(

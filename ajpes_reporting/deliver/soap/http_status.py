@@ -24,52 +24,54 @@ class Rejection(NamedTuple):
 
 
 _TOO_LARGE = Rejection(
-    _("it does not take a report of this size"),
+    _("the server does not take a report of this size"),
     _("send it by SFTP; the instruction allows that (section 4.2)"),
 )
 _NO_CERTIFICATE = Rejection(
-    _("it got no client certificate from us"),
+    _("the server got no client certificate from us"),
     _("check soap.client_certificate, then ask the authority from which issuers it takes certificates"),
 )
 _WRONG_CERTIFICATE = Rejection(
-    _("it does not accept our client certificate"),
+    _("the server does not accept our client certificate"),
     _("ask the authority whether this certificate is registered, and whether it trusts its issuer"),
 )
 _LARGE_HEADER = Rejection(
-    _("it does not take the head of our request, as being too large"),
+    _("the server does not take the head of our request, as being too large"),
     _("check soap.soap_action and the password for HTTP Basic; then ask the authority"),
 )
 BAD_REQUEST = Rejection(
-    _("it does not understand the request"), _("check the names in [soap] against the authority's WSDL")
+    _("the server does not understand the request"),
+    _("check the names in [soap] against the authority's WSDL"),
 )
 
 _BY_STATUS = {
     401: Rejection(
-        _("it does not accept our user name and password"),
+        _("the server does not accept our user name and password"),
         _("check soap.username, password and authentication"),
     ),
     403: Rejection(
-        _("it does not let us in"), _("ask the authority whether this certificate and user are registered")
+        _("the server does not let us in"),
+        _("ask the authority whether this certificate and user are registered"),
     ),
     404: Rejection(
-        _("it has no such service"),
+        _("the server has no such service"),
         _(
             "check soap.endpoint; if smaller reports get through, this one is too large for "
             "it, which IIS tells in the same way (404.13): send it by SFTP"
         ),
     ),
-    405: Rejection(_("it takes no messages at this address"), _("check soap.endpoint")),
+    405: Rejection(_("the server takes no messages at this address"), _("check soap.endpoint")),
     411: Rejection(
-        _("it wants to know the length beforehand, which was lost on the way"),
+        _("the server wants to know the length beforehand, which was lost on the way"),
         _("check the proxy between us"),
     ),
     413: _TOO_LARGE,
     415: Rejection(
-        _("it does not take SOAP 1.1 messages here"),
+        _("the server does not take SOAP 1.1 messages here"),
         _("check soap.endpoint and ask for the authority's WSDL"),
     ),
-    421: Rejection(_("it does not serve this host name"), _("check soap.endpoint")),
-    429: Rejection(_("it takes no more messages from us for a while"), _("try again later")),
+    421: Rejection(_("the server does not serve this host name"), _("check soap.endpoint")),
+    429: Rejection(_("the server takes no more messages from us for a while"), _("try again later")),
     431: _LARGE_HEADER,
 }
 

@@ -247,9 +247,9 @@ def _check_action(action: str, wsdl: object) -> None:
     if not is_plain or len(action) > LONGEST_NAME:
         raise ConfigurationError(
             _(
-                "{wsdl} gives a SOAPAction that no header can carry: {action}.",
+                "{wsdl} gives a SOAPAction that no header can carry: {action:quoted}.",
                 wsdl=str(wsdl),
-                action=repr(action[:100]),
+                action=action[:100],
             ),
             _("set soap.soap_action to the right one"),
         )
@@ -277,7 +277,9 @@ def _document_place(call: Call, names: SoapNames, wsdl: object) -> DocumentPlace
         return places[0]
     if places:
         several = [each.element.name for each in places]
-        found = _("it takes more than one thing that might be the report: {several}", several=several)
+        found = _(
+            "the operation takes more than one thing that might be the report: {several}", several=several
+        )
     elif named:
         element = named[0][-1]
         found = _(
@@ -287,7 +289,7 @@ def _document_place(call: Call, names: SoapNames, wsdl: object) -> DocumentPlace
         )
     else:
         found = _(
-            "its operation {operation} takes {parts}, and none of these can hold a report",
+            "the operation {operation} takes {parts}, and none of these can hold a report",
             operation=call.operation,
             parts=_signature(call),
         )

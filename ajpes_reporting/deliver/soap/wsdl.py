@@ -97,7 +97,7 @@ def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     text = " ".join(text.split())[:500].rstrip(".")
     if isinstance(error, (KeyError, AttributeError, RecursionError)):
-        return _("it contradicts itself ({error}: {text})", error=type(error).__name__, text=text)
+        return _("the WSDL contradicts itself ({error}: {text})", error=type(error).__name__, text=text)
     return text
 
 
@@ -201,18 +201,24 @@ class _Plan:
 
     def _trouble(self) -> Message:
         if self._input is None or self._operation.input is None:
-            return _("it takes no message (it has no wsdl:input)")
+            return _("the operation takes no message (it has no wsdl:input)")
         if self._input.find(f"{{{_MIME}}}multipartRelated") is not None:
-            return _("it takes its message as MIME parts (mime:multipartRelated), which is not sent here")
+            return _(
+                "the operation takes its message as MIME parts (mime:multipartRelated), "
+                "which is not sent here"
+            )
         if self._soap_body is None:
-            return _("it says nothing of its body (it has no soap:body)")
+            return _("the operation says nothing of its body (it has no soap:body)")
         extensions = (self._soap_body, *self._extensions("header"))
         if any(node.get("use") == "encoded" for node in extensions):
-            return _("it is {style}/encoded, an old form that is not sent here", style=self.style)
+            return _("the operation is {style}/encoded, an old form that is not sent here", style=self.style)
         if self.style == "document" and any(
             part.element is None for _name, part in self._parts(self._input_message())
         ):
-            return _("it is document/literal, and names a type in the place of an element for its message")
+            return _(
+                "the operation is document/literal, and names a type "
+                "in the place of an element for its message"
+            )
         return NOTHING
 
     def _input_message(self) -> Any:

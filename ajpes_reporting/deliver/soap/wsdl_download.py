@@ -42,15 +42,15 @@ _MOST_REDIRECTS = 3
 _BY_HAND = _("save the WSDL in a browser, with the files it imports beside it, and name that file")
 _NOT_GIVEN = {
     401: (
-        _("it asks for a user name and password"),
+        _("the server asks for a user name and password"),
         _('set soap.username, password and authentication = "basic"; or {by_hand}', by_hand=_BY_HAND),
     ),
     403: (
-        _("it does not let us have it"),
+        _("the server does not let us have it"),
         _("ask AJPES whether our certificate is registered; or {by_hand}", by_hand=_BY_HAND),
     ),
     404: (
-        _("it has nothing at this address"),
+        _("the server has nothing at this address"),
         _("check the address, which often ends with ?wsdl; or {by_hand}", by_hand=_BY_HAND),
     ),
 }

@@ -117,5 +117,5 @@ def _simple(kind: Any) -> Kind:
 def checked_name(tag: str) -> str:
     """The name itself. Raises `ValueError` if it is longer than any parser reads."""
     if len(tag) > LONGEST_NAME:
-        raise ValueError(_("it has a name of more than {count:count} characters", count=LONGEST_NAME))
+        raise ValueError(_("the WSDL has a name of more than {count:count} characters", count=LONGEST_NAME))
     return tag

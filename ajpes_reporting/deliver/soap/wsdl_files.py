@@ -84,7 +84,10 @@ class WsdlFiles:
         root = _adopted(parse_safely(read_bounded(path)), bytes.fromhex(includer).decode())
         if not self.roots and root.tag != f"{{{WSDL}}}definitions":
             raise ValueError(
-                _("it is no WSDL 1.1, its root element is {element}", element=etree.QName(root).localname)
+                _(
+                    "the file is no WSDL 1.1, its root element is {element}",
+                    element=etree.QName(root).localname,
+                )
             )
         self.roots.append(root)
         return _prepared(root)
@@ -141,7 +144,7 @@ def parse_safely(content: bytes) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     root = etree.fromstring(content, parser)
     if root.getroottree().docinfo.doctype:
-        raise ValueError(_("it holds a document type (DOCTYPE), which is not read"))
+        raise ValueError(_("the WSDL holds a document type (DOCTYPE), which is not read"))
     return root
 
 

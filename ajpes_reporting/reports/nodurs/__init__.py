@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.i18n import _, _n
-from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.reports.kind import ReportKind, Total
 from ajpes_reporting.reports.nodurs import answer, left_out, rules, select, write
 from ajpes_reporting.reports.nodurs.settings import NodursSettings
 
@@ -45,6 +45,10 @@ NODURS = ReportKind(
     period=Day,
     deadline=_deadline,
     settings=NodursSettings,
+    totals=(
+        Total("steviloZapisov", _("number of records"), is_amount=False),
+        Total("sestevekZneskov", _("sum of the amounts")),
+    ),
     example=_EXAMPLE,
     needed_views=("events",),
     reported_events=select.reported_events,

@@ -137,8 +137,8 @@ def _part(connection: Connection, report: Report, row: Any, total: int) -> Findi
     """One obligation's part of the sum, and the largest of its amounts."""
     largest = connection.execute(_largest_first(report).where(obligations.c.id == row.key).limit(1)).one()
     message = _(
-        "its amounts, {total:eur} in all, make up {share} % of that sum; the largest is {amount:eur} in event"
-        " {event}",
+        "the amounts of this record, {total:eur} in all, make up {share} % of that sum; "
+        "the largest is {amount:eur} in event {event}",
         total=int(row.total),
         share=f"{100 * int(row.total) / total:.0f}",
         amount=largest.amount_cents,

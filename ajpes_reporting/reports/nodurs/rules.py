@@ -239,7 +239,7 @@ def _unreadable_times(element: Element, record: str) -> Iterator[Finding]:
                 record,
                 field,
                 f"{field.replace('_', '-')}.format",
-                _("{text} is not a time that can be meant", text=repr(text[:40])),
+                _("{text:quoted} is not a time that can be meant", text=text[:40]),
                 _("write it like 2026-11-17, or 2026-11-17T08:05:00 with the time"),
                 f"No/{attribute}",
             )

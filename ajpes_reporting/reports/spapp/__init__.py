@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Month, Period
 from ajpes_reporting.i18n import _, _n
-from ajpes_reporting.reports.kind import ReportKind
+from ajpes_reporting.reports.kind import ReportKind, Total
 from ajpes_reporting.reports.spapp import answer, rules, select, write
 from ajpes_reporting.reports.spapp.settings import SpappSettings
 
@@ -48,6 +48,11 @@ SPAPP = ReportKind(
     period=_month,
     deadline=_deadline,
     settings=SpappSettings,
+    totals=(
+        Total("skupajZnesekBreme", _("total debit turnover")),
+        Total("skupajZnesekDobro", _("total credit turnover")),
+        Total("skupajZnesekStanj", _("total of the closing balances")),
+    ),
     example=_EXAMPLE,
     needed_views=("accounts",),
     reports_months=True,

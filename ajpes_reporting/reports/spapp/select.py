@@ -150,13 +150,15 @@ def _silence(silent: int, count: int, request: Request) -> tuple[Finding, ...]:
     return (
         Finding(
             Severity.ERROR if silent == count else Severity.WARNING,
-            _("{silent} of {count} open accounts", silent=silent, count=count),
+            _("open accounts"),
             "account_months",
             "spapp.no-figures",
             _(
-                "the ledger has no figures of {month:month} for them; "
-                "they stand without turnover and with their last known balance",
+                "the ledger has no figures of {month:month} for {silent:count} of {count:count} "
+                "open accounts; these stand without turnover and with their last known balance",
                 month=request.period.first_day,
+                silent=silent,
+                count=count,
             ),
             _("import their month, or their postings"),
             "Pi",

@@ -66,7 +66,9 @@ def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path
     if not taken:
         return ()
     names = {"provider": _("the provider"), "day": _("the day"), "prepared": _("the time")}
-    return (_("it leaves out {parts:and}, known from the call", parts=[names[name] for name in taken]),)
+    return (
+        _("the reply leaves out {parts:and}, known from the call", parts=[names[name] for name in taken]),
+    )
 
 
 def refuses(answer: Path) -> bool:

@@ -56,12 +56,12 @@ def in_utf8(raw: Section, charset: str, into: IO[bytes]) -> Text:
             is_as_told = name == names.candidates[0]
             spoken = _spoken(name)
             if is_as_told:
-                note = _("it came in {encoding}", encoding=spoken)
+                note = _("the reply came in {encoding}", encoding=spoken)
             else:
-                note = _("it came in {encoding}, whatever it says", encoding=spoken)
+                note = _("the reply came in {encoding}, whatever it says", encoding=spoken)
             return Text(converted, (*names.deviations, note))
     raise UnusableReplyError(
-        _("it says it is in {encoding}, and is not", encoding=_spoken(names.candidates[0]))
+        _("the reply says it is in {encoding}, and is not", encoding=_spoken(names.candidates[0]))
     )
 
 
@@ -80,7 +80,7 @@ def by_other_means(raw: Section, charset: str, into: IO[bytes]) -> Text | None:
         if _begins_well(begin, name) and (converted := _converted(begin, name, into, errors)) is not None:
             return Text(
                 converted,
-                (_("its bytes are not UTF-8, and were read as {encoding}", encoding=_spoken(name)),),
+                (_("the reply's bytes are not UTF-8, and were read as {encoding}", encoding=_spoken(name)),),
             )
     return None
 
@@ -96,10 +96,14 @@ class _Names:
             if canonical:
                 said.append(canonical)
             else:
-                odd.append(_("it names the encoding {name}, which is not known here", name=repr(name[:40])))
+                odd.append(
+                    _("the reply names the encoding {name:quoted}, which is not known here", name=name[:40])
+                )
         different = list(dict.fromkeys(said))
         if len(different) > 1:
-            odd.append(_("it is said to be in {encodings:and}", encodings=list(map(_spoken, different))))
+            odd.append(
+                _("the reply is said to be in {encodings:and}", encodings=list(map(_spoken, different)))
+            )
         self.candidates = list(dict.fromkeys((*said, "utf-8")))
         self.deviations = tuple(odd)
 

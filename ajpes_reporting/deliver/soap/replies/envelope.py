@@ -30,8 +30,8 @@ _LONGEST_NAMES = 1 << 20  # of all of them
 _LONGEST_FAULT = 2_000
 _LONGEST_HREF = 1_000
 
-_FAULT_AND_MORE = _("it contradicts itself: a fault, and something beside it")
-_WEB_PAGE = _("it is a web page (HTML), not a SOAP envelope")
+_FAULT_AND_MORE = _("the reply contradicts itself: a fault, and something beside it")
+_WEB_PAGE = _("the reply is a web page (HTML), not a SOAP envelope")
 # SOAP 1.1 and SOAP 1.2.
 _FAULT_PARTS = {
     ("faultcode",): "code",
@@ -194,18 +194,21 @@ class Scan:
                 if fed - self._parser.CurrentByteIndex > _LARGEST_TOKEN_BYTES:
                     raise UnusableReplyError(
                         _(
-                            "it holds a single tag of more than {largest_token_bytes:count} bytes",
+                            "the reply holds a single tag of more than {largest_token_bytes:count} bytes",
                             largest_token_bytes=_LARGEST_TOKEN_BYTES,
                         )
                     )
                 if len(self._parser.intern) > _MOST_NAMES:
                     raise UnusableReplyError(
-                        _("it has more than {most_names:count} different names", most_names=_MOST_NAMES)
+                        _(
+                            "the reply has more than {most_names:count} different names",
+                            most_names=_MOST_NAMES,
+                        )
                     )
                 if sum(map(len, self._parser.intern)) > _LONGEST_NAMES:
                     raise UnusableReplyError(
                         _(
-                            "its names have more than {longest_names:count} characters",
+                            "the reply's names have more than {longest_names:count} characters",
                             longest_names=_LONGEST_NAMES,
                         )
                     )
@@ -217,13 +220,13 @@ class Scan:
         if error.code in _BROKEN_OFF:
             return broken_off(fed)
         if not self._open[1:] and self._answer is None:
-            return UnusableReplyError(_("it is not XML"))
+            return UnusableReplyError(_("the reply is not XML"))
         return UnusableReplyError(_("it is not well-formed XML ({error})", error=str(error)))
 
     def _refuse_doctype(self, name: str, *_rest: object) -> None:
         if name.lower() == "html":
             raise UnusableReplyError(_WEB_PAGE)
-        raise UnusableReplyError(_("it holds a document type (DOCTYPE), which SOAP forbids"))
+        raise UnusableReplyError(_("the reply holds a document type (DOCTYPE), which SOAP forbids"))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth_in_answer:
@@ -268,10 +271,12 @@ class Scan:
         self._mind(local, attributes)
         self._is_fresh, self._takes_text = True, False
         if len(self._path) > DEEPEST:
-            raise UnusableReplyError(_("its elements are nested more than {deepest} deep", deepest=DEEPEST))
+            raise UnusableReplyError(
+                _("the reply's elements are nested more than {deepest} deep", deepest=DEEPEST)
+            )
         if self._path[-2:] == ["Body", "Fault"]:
             if self._answer is not None:
-                raise UnusableReplyError(_("it contradicts itself: an answer, and a fault"))
+                raise UnusableReplyError(_("the reply contradicts itself: an answer, and a fault"))
             if not self._is_alone:
                 raise UnusableReplyError(_FAULT_AND_MORE)
             self.fault = dict.fromkeys(("code", "subcode", "text", "detail"), "")
@@ -290,7 +295,7 @@ class Scan:
             local = self._path[-1]
             raise UnusableReplyError(
                 _(
-                    "its element {local} has more than {most_attributes:count} attributes",
+                    "the reply's element {local} has more than {most_attributes:count} attributes",
                     local=local[:40],
                     most_attributes=_MOST_ATTRIBUTES,
                 )
@@ -331,7 +336,7 @@ class Scan:
 
     def _enter_answer(self, name: str, start: int, known: dict[str, str], attributes: dict[str, str]) -> None:
         if self._answer is not None and not self.is_typed:
-            raise UnusableReplyError(_("it holds more than one BlokOdgovor"))
+            raise UnusableReplyError(_("the reply holds more than one BlokOdgovor"))
         self._is_regular &= name.rpartition(":")[2] == ROOT
         self._mind(ROOT, attributes)
         self._answer = _Place(name, start, 0, _without(known, _declared(attributes)))
@@ -357,7 +362,7 @@ class Scan:
         elif self.has_text:
             self._answer = None
         else:
-            raise UnusableReplyError(_("its BlokOdgovor is empty"))
+            raise UnusableReplyError(_("the reply's BlokOdgovor is empty"))
 
     def _characters(self, data: str) -> None:
         if self.fault:
@@ -374,7 +379,7 @@ class Scan:
         if not (is_result or data.lstrip("\ufeff \t\r\n").startswith(_DOCUMENTS)):
             return False
         if self.has_text:
-            raise UnusableReplyError(_("it holds more than one document as text"))
+            raise UnusableReplyError(_("the reply holds more than one document as text"))
         self.has_text = True
         return True
 

@@ -98,7 +98,7 @@ class Gathered:
         if before != value and meaning not in _TEXTS:
             raise UnusableReplyError(
                 _(
-                    "it contradicts itself: its {field} is {first} and {second}",
+                    "the reply contradicts itself: its {field} is {first:quoted} and {second:quoted}",
                     field=meaning,
                     first=_short(before),
                     second=_short(value),
@@ -162,4 +162,4 @@ def _text(value: Value) -> str:
 
 
 def _short(value: Value) -> str:
-    return repr(str(value)[:40])
+    return str(value)[:40]

@@ -40,11 +40,11 @@ def gather(document: Section, into: Gathered, text: IO[bytes]) -> bool:
     except ijson.IncompleteJSONError as error:
         if document.read(1) == b"" and "trailing" not in str(error) and "invalid" not in str(error):
             raise broken_off(document.size_bytes) from error
-        raise UnusableReplyError(_("it is not well-formed JSON")) from error
+        raise UnusableReplyError(_("the reply is not well-formed JSON")) from error
     except LongNumber as error:
         raise UnusableReplyError(error.reason) from error
     except (ijson.JSONError, ValueError, ArithmeticError) as error:
-        raise UnusableReplyError(_("it is not well-formed JSON")) from error
+        raise UnusableReplyError(_("the reply is not well-formed JSON")) from error
     return reader.has_text
 
 
@@ -61,7 +61,7 @@ class _Bounded:
         if self.unused_bytes > _LARGEST_TOKEN_BYTES:
             raise UnusableReplyError(
                 _(
-                    "it holds a single value of more than {largest_token_bytes:count} bytes",
+                    "the reply holds a single value of more than {largest_token_bytes:count} bytes",
                     largest_token_bytes=_LARGEST_TOKEN_BYTES,
                 )
             )
@@ -93,7 +93,9 @@ class _Reader:
     def _open(self, *, is_list: bool) -> None:
         name = self._name_here()
         if len(self._names) >= _DEEPEST:
-            raise UnusableReplyError(_("its values are nested more than {deepest} deep", deepest=_DEEPEST))
+            raise UnusableReplyError(
+                _("the reply's values are nested more than {deepest} deep", deepest=_DEEPEST)
+            )
         # A list round everything says nothing about what is in it; a list in a list is a row by its places.
         is_item = self._is_in_list and len(self._names) > 1
         is_row = is_item or (name in ROWS and not is_list)

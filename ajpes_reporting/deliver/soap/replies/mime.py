@@ -72,7 +72,7 @@ def parts_of(body: Section, boundary: bytes) -> list[Part]:
     """The parts of a MIME message. Raises `UnusableReplyError` if it has none, or no end."""
     places = _delimiters(body, boundary)
     if len(places) < 2:
-        raise UnusableReplyError(_("it says that it is MIME, and has no parts"))
+        raise UnusableReplyError(_("the reply says that it is MIME, and has no parts"))
     return [_part(body.part(end, begin)) for (_begin, end), (begin, _end) in pairwise(places)]
 
 
@@ -105,7 +105,9 @@ def _delimiters(body: Section, boundary: bytes) -> list[tuple[int, int]]:
             if line[len(mark) :].startswith(b"--"):
                 return places
             if len(places) > _MOST_PARTS:
-                raise UnusableReplyError(_("it has more than {most_parts} parts", most_parts=_MOST_PARTS))
+                raise UnusableReplyError(
+                    _("the reply has more than {most_parts} parts", most_parts=_MOST_PARTS)
+                )
         offset += len(line)
         line_end = line[len(line.rstrip(b"\r\n")) :] if line.endswith(b"\n") else b""
     raise broken_off(offset)
@@ -138,7 +140,7 @@ def decode_base64(body: Section, into: IO[bytes]) -> None:
             kept = letters[whole:]
         into.write(binascii.a2b_base64(kept + b"=" * (-len(kept) % 4), strict_mode=True))
     except binascii.Error as error:
-        raise UnusableReplyError(_("it says that it is base64, and is not")) from error
+        raise UnusableReplyError(_("the reply says that it is base64, and is not")) from error
 
 
 def _decode_quoted_printable(body: Section, into: IO[bytes]) -> None:
@@ -148,7 +150,7 @@ def _decode_quoted_printable(body: Section, into: IO[bytes]) -> None:
         lines, newline, kept = (kept + block).rpartition(b"\n")
         into.write(binascii.a2b_qp(lines + newline))
         if len(kept) > _LONGEST_LINE_BYTES:
-            raise UnusableReplyError(_("it says that it is quoted-printable, and is not"))
+            raise UnusableReplyError(_("the reply says that it is quoted-printable, and is not"))
     into.write(binascii.a2b_qp(kept))
 
 

@@ -52,7 +52,8 @@ class Question:
 class Reading:
     """The result of reading a reply: an answer in its file, a fault, or a refusal without an answer.
 
-    `deviations` tells what of it was not as the instruction describes it, each a clause: "it came in MIME".
+    `deviations` tells what of it was not as the instruction describes it, each a clause: "the reply
+    came in MIME".
     """
 
     fault: Fault | None = None
@@ -82,11 +83,11 @@ def read_reply(reply: Path, answer: Path, question: Question) -> Reading:
         raise
     except OSError as error:
         raise UnusableReplyError(
-            _("it cannot be read on this machine ({reason})", reason=system_reason(error))
+            _("the reply cannot be read on this machine ({reason})", reason=system_reason(error))
         ) from error
     except Exception as error:
         raise UnusableReplyError(
-            _("it makes no sense to this program ({error})", error=type(error).__name__)
+            _("the reply makes no sense to this program ({error})", error=type(error).__name__)
         ) from error
 
 
@@ -103,7 +104,7 @@ class _Reader:
         header = mime.header_of(self._question.content_type)
         if boundary := mime.boundary_in(header, body):
             self._parts = mime.parts_of(body, boundary)
-            self._deviations.append(_("it came in MIME"))
+            self._deviations.append(_("the reply came in MIME"))
             return self._part(mime.root_of(self._parts, header))
         return self._document(body, str(header.get_content_charset() or ""))
 
@@ -113,7 +114,9 @@ class _Reader:
     def _document(self, raw: Section, charset: str = "") -> Reading:
         self._go_deeper()
         if not raw.trimmed().size_bytes:
-            raise UnusableReplyError(_("it holds nothing but blanks") if raw.size_bytes else _("it is empty"))
+            raise UnusableReplyError(
+                _("the reply holds nothing but blanks") if raw.size_bytes else _("the reply is empty")
+            )
         text = encoding.in_utf8(raw, charset, into := self._file())
         try:
             return self._text(text)
@@ -127,7 +130,7 @@ class _Reader:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise UnusableReplyError(
-                _("it holds more than {deepest} documents in one another", deepest=_DEEPEST)
+                _("the reply holds more than {deepest} documents in one another", deepest=_DEEPEST)
             )
 
     def _text(self, text: encoding.Text) -> Reading:
@@ -145,11 +148,11 @@ class _Reader:
             if begins(begin):
                 return read
         if self._depth == 1:
-            raise UnusableReplyError(_("it is not XML or JSON"))
+            raise UnusableReplyError(_("the reply is not XML or JSON"))
         raise UnusableReplyError(
             _(
-                "it is a SOAP envelope, but holds no BlokOdgovor, only {beginning}",
-                beginning=repr(begin.decode("utf-8", "ignore")),
+                "the reply is a SOAP envelope, but holds no BlokOdgovor, only {beginning:quoted}",
+                beginning=begin.decode("utf-8", "ignore"),
             )
         )
 
@@ -170,12 +173,12 @@ class _Reader:
         if scan.fault:
             return self._reading(fault=fault_of(scan.fault))
         if scan.is_bare:
-            self._deviations.append(_("it came without a SOAP envelope"))
+            self._deviations.append(_("the reply came without a SOAP envelope"))
         if scan.has_answer and scan.has_text:
             return self._beside(text, partial(self._gathered_xml, document, scan))
         if scan.is_answer_regular:
             if scan.is_typed:
-                self._deviations.append(_("its answer is a typed result"))
+                self._deviations.append(_("the answer in it is a typed result"))
             scan.copy_answer(self._answer)
             return self._reading()
         if not scan.has_answer and (scan.has_text or scan.href):
@@ -196,13 +199,13 @@ class _Reader:
         if reading.refusal is not None:
             return reading
         return replace(
-            reading, deviations=(*reading.deviations, _("its answer was put into the form of a BlokOdgovor"))
+            reading, deviations=(*reading.deviations, _("the answer was put into the form of a BlokOdgovor"))
         )
 
     def _json(self, document: Section) -> Reading:
         gathered = Gathered(self._file())
         holds_text = json_fields.gather(document, gathered, text := self._file())
-        self._deviations.append(_("it came as JSON"))
+        self._deviations.append(_("the reply came as JSON"))
         if holds_text:
             return self._within(gathered, partial(self._inside, text))
         return self._judged(gathered)
@@ -219,7 +222,9 @@ class _Reader:
             del self._deviations[before:]
             return self._judged(round_it)
         if (is_refused or round_it.has_named_errors) and reading.accepts(self._answer):
-            raise UnusableReplyError(_("it contradicts itself: a refusal, and an acceptance within it"))
+            raise UnusableReplyError(
+                _("the reply contradicts itself: a refusal, and an acceptance within it")
+            )
         return reading
 
     def _beside(self, text: IO[bytes], read: Callable[[], Reading]) -> Reading:
@@ -231,7 +236,7 @@ class _Reader:
         del self._deviations[before:]
         reading = read()
         if also_accepted is not None and reading.accepts(self._answer) != also_accepted:
-            raise UnusableReplyError(_("it contradicts itself: an acceptance, and a refusal"))
+            raise UnusableReplyError(_("the reply contradicts itself: an acceptance, and a refusal"))
         return reading
 
     def _judged(self, gathered: Gathered) -> Reading:
@@ -246,7 +251,7 @@ class _Reader:
 
     def _base64(self, document: Section) -> Reading:
         mime.decode_base64(document, into := self._file())
-        self._deviations.append(_("it came in base64"))
+        self._deviations.append(_("the reply came in base64"))
         return self._document(Section(into))
 
     def _inside(self, text: IO[bytes]) -> Reading:
@@ -259,7 +264,7 @@ class _Reader:
     def _attached(self, href: str) -> Reading:
         part = mime.part_at(self._parts, href)
         if part is None:
-            raise UnusableReplyError(_("its answer is in a part that is not there"))
+            raise UnusableReplyError(_("the answer is said to be in a part that is not there"))
         return self._part(part)
 
     def _wrapped(self, document: Section, head: bytes, tail: bytes) -> Section:
@@ -277,9 +282,9 @@ class _Reader:
         return Reading(fault, refusal, tuple(self._deviations))
 
 
-_AS_TEXT = _("it holds its answer as text")
-_NO_ANSWER = _("it is a SOAP envelope, but holds no BlokOdgovor")
-_NO_ENVELOPE = _("it is neither a SOAP envelope nor an answer")
+_AS_TEXT = _("the reply holds its answer as text")
+_NO_ANSWER = _("the reply is a SOAP envelope, but holds no BlokOdgovor")
+_NO_ENVELOPE = _("the reply is neither a SOAP envelope nor an answer")
 
 
 def _undeclared(document: Section) -> Section:

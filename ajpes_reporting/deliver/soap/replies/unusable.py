@@ -15,4 +15,6 @@ class UnusableReplyError(Exception):
 
 def broken_off(after_bytes: int) -> UnusableReplyError:
     """Returns the error about a reply that ends too early."""
-    return UnusableReplyError(_("it breaks off after {after_bytes:count} bytes", after_bytes=after_bytes))
+    return UnusableReplyError(
+        _("the reply breaks off after {after_bytes:count} bytes", after_bytes=after_bytes)
+    )

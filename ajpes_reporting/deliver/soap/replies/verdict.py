@@ -55,11 +55,13 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     head = gathered.head
     if refusal := _service_error(head):
         if head.get("success"):
-            raise UnusableReplyError(_("it contradicts itself: success, and {refusal}", refusal=refusal.told))
+            raise UnusableReplyError(
+                _("the reply contradicts itself: success, and {refusal}", refusal=refusal.told)
+            )
         return refusal
     if "month" in head:
         raise UnusableReplyError(
-            _("it is about the month {month}, not about this report", month=str(head["month"]))
+            _("the reply is about the month {month:period}, not about this report", month=str(head["month"]))
         )
     error_rows, warning_rows = gathered.severities["ERR"], gathered.severities["WRN"]
     unsaid = gathered.severities[""]
@@ -76,7 +78,7 @@ def judge(gathered: Gathered) -> Refusal | Counts:
     if is_good is None:
         raise UnusableReplyError(_silent(head))
     if gathered.has_named_errors:
-        raise UnusableReplyError(_("it contradicts itself: success, and errors"))
+        raise UnusableReplyError(_("the reply contradicts itself: success, and errors"))
     return Counts(0, _declared(head, "warnings", warning_rows + unsaid), "WRN")
 
 
@@ -104,7 +106,7 @@ def _is_good(head: dict[str, Value]) -> bool | None:
         if not (are_counts and failure):  # so many were taken, and so many not
             raise UnusableReplyError(
                 _(
-                    "it contradicts itself: success {success}, failure {failure}",
+                    "the reply contradicts itself: success {success}, failure {failure}",
                     success=str(success),
                     failure=str(failure),
                 )
@@ -143,5 +145,5 @@ def _declared(head: dict[str, Value], what: str, rows: int) -> int:
 def _silent(head: dict[str, Value]) -> Message:
     text = str(head.get("fault text") or head.get("text") or "")[:200]
     if text:
-        return _("it says neither yes nor no, only {text}", text=repr(text))
-    return _("it says neither yes nor no")
+        return _("the reply says neither yes nor no, only {text:quoted}", text=text)
+    return _("the reply says neither yes nor no")
