@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def xml_reason(said: str) -> Message:
-    """Returns in our words what libxml2 says of a file that is not XML."""
-    return _told(_XML, said)
+    """Returns in our words what libxml2 says of a file that is not XML, with the place if it names one."""
+    return _with_place(_XML, _XML_PLACE, said)
 
 
 def schema_reason(said: str) -> Message:
@@ -33,11 +33,15 @@ def csv_reason(said: str) -> Message:
 
 def toml_reason(said: str) -> Message:
     """Returns in our words what tomllib says of settings that are not TOML, with the line."""
-    place = _PLACE.fullmatch(said)
-    if place is None:
-        return _told(_TOML, said)
-    what = _told(_TOML, place[1])
-    return _("{what} (line {line}, column {column})", what=what, line=int(place[2]), column=int(place[3]))
+    return _with_place(_TOML, _TOML_PLACE, said)
+
+
+def _with_place(table: Table, place: re.Pattern[str], said: str) -> Message:
+    found = place.fullmatch(said)
+    if found is None:
+        return _told(table, said)
+    what = _told(table, found[1])
+    return _("{what} (line {line}, column {column})", what=what, line=int(found[2]), column=int(found[3]))
 
 
 def _told(table: Table, said: str) -> Message:
@@ -47,7 +51,8 @@ def _told(table: Table, said: str) -> Message:
     return Message("{said:quoted}", {"said": said})
 
 
-_PLACE = re.compile(r"(.*) \(at line ([0-9]+), column ([0-9]+)\)", re.DOTALL)
+_XML_PLACE = re.compile(r"(.*), line ([0-9]{1,9}), column ([0-9]{1,9})(?: \(.*\))?", re.DOTALL)
+_TOML_PLACE = re.compile(r"(.*) \(at line ([0-9]{1,9}), column ([0-9]{1,9})\)", re.DOTALL)
 
 _XML: Table = (
     (r"Document is empty", lambda _found: _("there is nothing in it")),
@@ -76,7 +81,7 @@ _XML: Table = (
         lambda _found: _("an ampersand stands alone; it is written as &amp;"),
     ),
     (r"Entity '(.*)' not defined", lambda found: _("nobody says what &{name}; means", name=found[1])),
-    (r"AttValue: \" or ' expected", lambda _found: _("the value of an attribute has no quotation marks")),
+    (r"AttValue: .* expected", lambda _found: _("the value of an attribute has no quotation marks")),
     (r"Unescaped '<' not allowed in attributes values", lambda _found: _("a < stands in an attribute")),
     (r"attributes construct error", lambda _found: _("the attributes of a tag are not well written")),
     (r"Attribute (\S+) redefined", lambda found: _("attribute {name} stands in a tag twice", name=found[1])),

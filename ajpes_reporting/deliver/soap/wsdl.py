@@ -18,6 +18,8 @@ from ajpes_reporting.deliver.soap.wsdl_fields import FieldReader, checked_name
 from ajpes_reporting.deliver.soap.wsdl_files import WSDL, WsdlFiles
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError
 from ajpes_reporting.i18n import NOTHING, Message, _
+from ajpes_reporting.i18n.libraries import xml_reason
+from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -90,15 +92,16 @@ def _told(wsdl: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a WSDL cannot be read: in our own words, or in those of zeep and lxml, on one line."""
+    """Why a WSDL cannot be read: in our own words, or in those of zeep and lxml, quoted on one line."""
     [said] = error.args[-1:] or [""]
     if isinstance(said, Message):
         return said
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    text = " ".join(text.split())[:500].rstrip(".")
+    if isinstance(error, OSError):
+        return system_reason(error)
+    text = " ".join((str(error) or type(error).__name__).split())[:500].rstrip(".")
     if isinstance(error, (KeyError, AttributeError, RecursionError)):
         return _("the WSDL contradicts itself ({error}: {text})", error=type(error).__name__, text=text)
-    return text
+    return xml_reason(text)
 
 
 def _read(wsdl: Path) -> Interface:

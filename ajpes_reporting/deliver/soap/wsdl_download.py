@@ -26,6 +26,7 @@ from ajpes_reporting.deliver.soap.wsdl_files import (
 )
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.libraries import xml_reason
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble
@@ -262,7 +263,8 @@ def _parsed(url: str, content: bytes) -> etree._Element:
         root = parse_safely(content)
     except (ValueError, etree.XMLSyntaxError) as error:
         raise UsageError(
-            _("{url} is no XML that can be read here: {error}.", url=url, error=str(error)), _BY_HAND
+            _("{url} is no XML that can be read here: {error}.", url=url, error=xml_reason(str(error))),
+            _BY_HAND,
         ) from error
     if root.tag not in {f"{{{WSDL}}}definitions", f"{{{XSD}}}schema"}:
         raise UsageError(
