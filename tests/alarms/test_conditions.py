@@ -152,7 +152,7 @@ def test_a_report_that_is_held_is_told_until_it_is_released(early: Bank) -> None
     """A volume far outside the usual waits for a person, who must know of it."""
     early.run()
     hold(early, held_because="it has 9,000 records", released_at=None)
-    assert "the report has 9,000 records" in alarms(early)["held"].text
+    assert "it has 9,000 records" in alarms(early)["held"].text
     hold(early, released_at=early.time())
     assert alarms(early) == {}
 
