@@ -1,4 +1,4 @@
-"""`ledger import | pull | cancel | exclude | include | show`."""
+"""`ledger import | pull | cancel | exclude | include | show | holds | prove`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli import ledger_pull
+from ajpes_reporting.cli import ledger_proof, ledger_pull
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
@@ -259,3 +259,5 @@ def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
 
 
 command.add_command(ledger_pull.command)
+command.add_command(ledger_proof.holds)
+command.add_command(ledger_proof.prove)

@@ -6,17 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ajpes_reporting.cli.csv_output import write_csv
-from ajpes_reporting.cli.files import hand_out, refuse_no_plain_file
 from ajpes_reporting.cli.imports import show_moved
 from ajpes_reporting.cli.output import echo, echo_file, order, write_json
 from ajpes_reporting.cli.report_commands import ReportName, report_names
 from ajpes_reporting.cli.session import Right, Session, amount, day, listed, local_time, with_session
+from ajpes_reporting.cli.table_files import table_options
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.periods import parse_day
 from ajpes_reporting.i18n import _, _n
@@ -26,7 +24,9 @@ from ajpes_reporting.queries.words import due_in_words, totals_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
+    from ajpes_reporting.cli.table_files import TableFile
     from ajpes_reporting.i18n import Message
     from ajpes_reporting.ledger.reported import Difference
     from ajpes_reporting.pipeline.context import Context
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _OBLIGATIONS_SHOWN = 20
 _EVENTS_SHOWN = 5
-_STANDARD_OUTPUT = Path("-")
 
 _FIGURES = ("credit_turnover_cents", "debit_turnover_cents", "closing_balance_cents")
 _COLUMNS = {
@@ -57,18 +56,9 @@ _COLUMNS_IN_BRIEF = ("period", "deadline", "records")
 @click.command("pending", short_help="What the next reports hold, and why; what is left out.")
 @click.argument("report", required=False, type=ReportName())
 @click.option("--date", "day", help="The day of the NODURS report, YYYY-MM-DD; default: the next one.")
-@click.option(
-    "--csv",
-    "table",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write it as a table to a file; -: to standard output.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace the file of --csv if it is there.")
 @with_session
-def command(
-    session: Session, report: str | None, day: str | None, table: Path | None, overwrite: bool
-) -> None:
+@table_options
+def command(session: Session, report: str | None, day: str | None, table: TableFile | None) -> None:
     """Says what the next report holds and why each obligation is in it, and what is left out.
 
     For SPAPP, in brief; and every account that AJPES has accepted with other figures than the ledger has
@@ -77,18 +67,16 @@ def command(
     wanted = (report,) if report else tuple(report_names())
     if day and "nodurs" not in wanted:
         raise UsageError(_("--date names the day of a NODURS report."), _("leave it out for SPAPP"))
-    if table is not None:
-        _refuse(table, overwrite=overwrite, as_json=session.as_json)
     chosen = _Chosen(wanted, day)
     context = session.context()
     with context.working_folder() as folder:
-        made = _Spool(folder / "pending.json") if session.as_json else None
-        rows = _Spool(folder / "pending.csv") if table is not None else None
-        shown = _look(context, chosen, made, rows, for_a_person=not session.as_json and table is None)
-        if rows is not None and table is not None:
-            _hand_out_table(session, rows, table)
+        made = folder / "pending.json" if session.as_json else None
+        write_table = partial(_write_table, folder, table) if table is not None else None
+        shown = _look(context, chosen, made, write_table, for_a_person=not session.as_json and table is None)
+        if table is not None:
+            table.hand_out(session)
         if made is not None:
-            echo_file(made.path)
+            echo_file(made)
     for show in shown:
         show(session)
 
@@ -99,14 +87,6 @@ class _Chosen:
 
     reports: tuple[str, ...]
     day: str | None
-
-
-@dataclass(slots=True)
-class _Spool:
-    """A file in the making: the ledger is not kept waiting for whoever reads it."""
-
-    path: Path
-    count: int = 0
 
 
 @dataclass(slots=True)
@@ -121,7 +101,12 @@ class _Overview:
 
 
 def _look(
-    context: Context, chosen: _Chosen, made: _Spool | None, rows: _Spool | None, *, for_a_person: bool
+    context: Context,
+    chosen: _Chosen,
+    made: Path | None,
+    write_table: Callable[[Pending, _Chosen], None] | None,
+    *,
+    for_a_person: bool,
 ) -> list[Callable[[Session], None]]:
     """Asks within one transaction and writes the document or the table; returns what shows it to a person."""
     from ajpes_reporting.queries.pending import pending
@@ -130,8 +115,8 @@ def _look(
     with pending(context) as asked:
         if made is not None:
             _write_document(asked, chosen, made)
-        if rows is not None:
-            _write_table(asked, chosen, rows)
+        if write_table is not None:
+            write_table(asked, chosen)
         if for_a_person and "nodurs" in chosen.reports:
             nodurs = _nodurs(asked, chosen)
             overview = _overview(nodurs.obligations())
@@ -156,7 +141,7 @@ def _nodurs(asked: Pending, chosen: _Chosen) -> NextNodurs:
     return asked.nodurs(parse_day(chosen.day) if chosen.day else None)
 
 
-def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
+def _write_document(asked: Pending, chosen: _Chosen, made: Path) -> None:
     lists: dict[str, Iterator[Any]] = {}
     if "nodurs" in chosen.reports:
         lists["nodurs"] = _nodurs(asked, chosen).obligations()
@@ -164,18 +149,17 @@ def _write_document(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
         lists["spapp"] = asked.spapp().differences()
     for kind, report in _others(asked, chosen):
         lists[kind.name] = iter([{**_in_brief(report), "totals": report.totals}])
-    with open_private(spool.path, "w", encoding="utf-8") as out:
+    with open_private(made, "w", encoding="utf-8") as out:
         write_json(lists if len(lists) > 1 else next(iter(lists.values())), out)
 
 
-def _write_table(asked: Pending, chosen: _Chosen, spool: _Spool) -> None:
+def _write_table(folder: Path, table: TableFile, asked: Pending, chosen: _Chosen) -> None:
     """Writes one table for all reports; with several, a first column says which."""
     each = (_COLUMNS.get(name, _COLUMNS_IN_BRIEF) for name in chosen.reports)
     columns = tuple(dict.fromkeys(column for names in each for column in names))
     if len(chosen.reports) > 1:
         columns = ("report", *columns)
-    with open_private(spool.path, "w", encoding="utf-8", newline="") as out:
-        spool.count = write_csv(columns, _table_rows(asked, chosen), out)
+    table.write(folder, columns, _table_rows(asked, chosen))
 
 
 def _table_rows(asked: Pending, chosen: _Chosen) -> Iterator[dict[str, Any]]:
@@ -209,38 +193,6 @@ def _difference_row(difference: Difference) -> dict[str, Any]:
     made: dict[str, Any] = document(difference)
     sides = {side: made[side] or {} for side in ("accepted", "now")}
     return made | {f"{side}_{name}": sides[side].get(name) for side in sides for name in _FIGURES}
-
-
-def _refuse(table: Path, *, overwrite: bool, as_json: bool) -> None:
-    """Raises `UsageError` before anything is asked, if the table has no place to go."""
-    if table == _STANDARD_OUTPUT:
-        if as_json:
-            raise UsageError(
-                _("Standard output takes one document: the table or JSON."), _("name a file with --csv")
-            )
-        return
-    refuse_no_plain_file(table, "--csv")
-    if table.exists() and not overwrite:
-        raise UsageError(
-            _("{file} is there already; it was left as it is.", file=str(table)),
-            _("name another file with --csv, or replace it with --overwrite"),
-        )
-
-
-def _hand_out_table(session: Session, rows: _Spool, table: Path) -> None:
-    if table == _STANDARD_OUTPUT:
-        echo_file(rows.path)
-        return
-    hand_out(rows.path, table, "--csv")
-    if not session.as_json:
-        echo(
-            _n(
-                "{file}: {count:count} row. Nothing was sent.",
-                "{file}: {count:count} rows. Nothing was sent.",
-                rows.count,
-                file=str(table),
-            )
-        )
 
 
 def _overview(items: Iterable[PendingObligation]) -> _Overview:

@@ -149,6 +149,22 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def scratch(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one moment and may make temporary tables; nothing is stored in the end.
+
+    Unlike in `rehearsing`, nobody waits for it, and it must not write into any table that is kept.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        transaction = connection.begin()
+        try:
+            yield connection
+        finally:
+            transaction.rollback()
+
+
+@contextmanager
 def fenced(is_still_ours: Callable[[], bool], longest_seconds: float) -> Iterator[None]:
     """Inside, every transaction asks this before it writes, and sleeps no longer; see `writing`."""
     before = _fence.set(_Fence(is_still_ours, longest_seconds))
