@@ -77,7 +77,7 @@ _TITLES: Mapping[str, Callable[[Mapping[str, str]], Message]] = {
     "channel": lambda of: _("channel {about}", **of),
     "orphan": lambda of: _("orphan {report} {period:period}", **of),
     "former": lambda of: _("former {report} {period:period} no. {last}", **of),
-    "certificate": lambda of: _("certificate for {last}", **of) if of["last"] else _("certificate"),
+    "certificate": lambda of: _("certificate for {last:way}", **of) if of["last"] else _("certificate"),
     "password": lambda of: _("password {about}", **of),
     "host-key": lambda of: _("host-key {about}", **of),
     "disk": lambda _of: _("disk"),

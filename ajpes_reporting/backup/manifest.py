@@ -34,7 +34,7 @@ def is_archive_path(path: str) -> bool:
 
 def _archive_path(path: str) -> str:
     if not is_archive_path(path):
-        raise ValueError(_("it is not a name in the archive"))
+        raise ValueError(_("this is not a name in the archive"))
     return path
 
 

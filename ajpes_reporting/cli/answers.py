@@ -68,8 +68,13 @@ def _show_list(session: Session, found: Sequence[AnswerSetAside]) -> None:
             numbers = item.candidates
             echo(_("If answer {answer} belongs to submission {numbers:or}:", answer=item.id, numbers=numbers))
             echo(f"ajpes-reporting answers assign {item.id} {numbers[0]} --reason …", indent=2)
-    echo(_("See what an answer says with `ajpes-reporting answers show NUMBER`. If it counts for nothing:"))
-    echo("ajpes-reporting answers discard NUMBER --reason …", indent=2)
+    echo(_("See what an answer says with `ajpes-reporting answers show NUMBER`."))
+    echo(
+        _(
+            "If an answer counts for nothing, put it away with "
+            "`ajpes-reporting answers discard NUMBER --reason …`."
+        )
+    )
 
 
 @command.command("show")

@@ -128,8 +128,20 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
 
 @command.command("receipt", short_help="Fetch the invoice of a payment.")
 @click.argument("transaction")
-@click.option("--kind", type=click.Choice(["pdf", "xml"]), default="pdf", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["pdf", "xml"]),
+    default="pdf",
+    show_default=True,
+    help="The form of the invoice.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write.",
+)
 @with_session
 def receipt(session: Session, transaction: str, kind: Any, output: Path) -> None:
     """Fetch the invoice of TRANSACTION, which must have been paid."""

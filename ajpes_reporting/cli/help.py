@@ -34,9 +34,9 @@ _METAVARS = {
         _("SUBMISSION"), _("ANSWER"), _("OBLIGATION"), _("EVENT"), _("TRANSACTION"),
     )
 }  # fmt: skip
-_TYPES = (_("integer range"),)
+_TYPES = {"integer range": _("whole number")}
 _QUOTED = re.compile("'([^']*)'")
-_HELP_AND_EXTRAS = re.compile(r"(?P<help>.*?)(?P<extras>  \[.*\])?", re.DOTALL)
+_HELP_AND_EXTRAS = re.compile(r"(?P<help>.*?)(?P<extras>(?:^|  )\[.*\])?", re.DOTALL)
 
 
 class HelpFormatter(click.HelpFormatter):
@@ -86,10 +86,10 @@ def usage_message(error: click.ClickException) -> str:
     Click quotes in its own way and knows some of its words in English alone.
     """
     text = " ".join(error.format_message().split())
-    for name in _TYPES:
-        text = text.replace(name, localized(name))
-    told = _QUOTED.sub(lambda found: localized(_quoted(metavars_told(found[1]))), text)
-    return told if told.endswith((".", "?", ")")) else f"{told}."
+    for name, told in _TYPES.items():
+        text = text.replace(name, localized(told))
+    text = _QUOTED.sub(lambda found: localized(_quoted(metavars_told(found[1]))), text)
+    return text if text.endswith((".", "?", ")")) else f"{text}."
 
 
 def _quoted(text: str) -> Message:

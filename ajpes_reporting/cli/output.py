@@ -30,7 +30,11 @@ def echo(line: str = "", *, err: bool = False, indent: int = 0) -> None:
 
 def echo_order(remedy: str, *, err: bool = False, indent: int = 0) -> None:
     """Prints what is to be done, on a line of its own."""
-    echo(_("Do: {remedy}.", remedy=order(remedy)), err=err, indent=indent)
+    told = order(remedy)
+    if told.endswith("?"):  # a suggestion
+        echo(_("Do: {remedy}", remedy=told), err=err, indent=indent)
+    else:
+        echo(_("Do: {remedy}.", remedy=told), err=err, indent=indent)
 
 
 def order(remedy: str) -> str:

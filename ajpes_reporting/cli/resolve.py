@@ -13,7 +13,13 @@ from ajpes_reporting.i18n import _
 
 @click.command("resolve")
 @click.argument("submission", type=click.IntRange(1, MOST_ROWS_EVER))
-@click.option("--as", "outcome", type=click.Choice(["delivered", "never-arrived"]), required=True)
+@click.option(
+    "--as",
+    "outcome",
+    type=click.Choice(["delivered", "never-arrived"]),
+    required=True,
+    help="What AJPES says: the report is there, or it never arrived.",
+)
 @click.option("--reason", required=True, help="Who said so, and when; it stays in the audit record.")
 @with_session
 def command(session: Session, submission: int, outcome: str, reason: str) -> None:

@@ -49,7 +49,7 @@ _REFERENCE = re.compile("SI[0-9]{2}([0-9-]*)")
 _MOST_DIGITS, _MOST_HYPHENS = 20, 2
 _COUNTRY = re.compile("[A-Z]{2}")
 _LARGEST = Decimal(10) ** 9
-_EMPTY = _("it is empty")
+_EMPTY = _("the value is empty")
 _TOO_MANY_DIGITS = _("the value has more digits than a number in JSON keeps")
 _MOST_LINES_NAMED = 5
 _EXACT = Context(prec=60)  # a quantity of 26 digits times a price, and as many items as fit into a request

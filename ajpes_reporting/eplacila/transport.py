@@ -173,7 +173,7 @@ def _exchange(transport: httpx.HTTPTransport, request: httpx.Request, body: Bina
 def _reason(error: Exception, watchdog: Watchdog) -> str:
     """Return the reason as a clause; never in the words of httpx, in which the address may stand."""
     if watchdog.expired or isinstance(error, httpx.TimeoutException):
-        return _("it did not answer in time")
+        return _("UJP did not answer in time")
     if isinstance(error, httpx.ProtocolError):
         return _("UJP hung up before its answer was whole")
     return connection_trouble(root_cause(error))[0]

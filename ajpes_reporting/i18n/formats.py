@@ -32,6 +32,7 @@ class Formats:
     """The English forms of values; a subclass has those of another language."""
 
     conjunctions: Mapping[str, str] = {"and": "and", "or": "or"}
+    by_hand = "hand"
 
     def count(self, number: int) -> str:
         """12345 as "12,345"."""
@@ -63,8 +64,8 @@ class Formats:
         return text
 
     def way(self, name: str) -> str:
-        """A way to the authority in prose: soap as "SOAP"."""
-        return name.upper()
+        """A way in prose: soap as "SOAP"; an answer may have come by hand."""
+        return self.by_hand if name == "hand" else name.upper()
 
     def quoted(self, text: str) -> str:
         """A text that somebody typed or sent, as 'it stands'."""
@@ -148,6 +149,7 @@ class SloveneFormats(Formats):
     blanks, so that a terminal's text can be searched."""
 
     conjunctions: Mapping[str, str] = {"and": "in", "or": "ali"}
+    by_hand = "ročno"
 
     def count(self, number: int) -> str:
         """12345 as "12.345"."""

@@ -33,6 +33,9 @@ def csv_reason(said: str) -> Message:
 
 def toml_reason(said: str) -> Message:
     """Returns in our words what tomllib says of settings that are not TOML, with the line."""
+    what, at_end, _rest = said.partition(" (at end of document)")
+    if at_end:
+        return _("{what} (at the end of the file)", what=_told(_TOML, what))
     return _with_place(_TOML, _TOML_PLACE, said)
 
 
@@ -96,7 +99,7 @@ _XML: Table = (
         lambda _found: _("it holds a character that XML forbids"),
     ),
     (
-        r"Input is not proper UTF-8, indicate encoding !.*|.*invalid byte sequence.*",
+        r"Input is not proper UTF-8, indicate encoding !.*|Invalid bytes in character encoding",
         lambda _found: _("its bytes are not UTF-8, and it names no other encoding"),
     ),
     (

@@ -20,7 +20,7 @@ def ascii_host(host: str) -> str:
     """The name or address of a host as the system takes it: č and its like in Punycode. Raises ValueError."""
     name = host.encode("idna").decode()  # UnicodeError, such as for an empty label, is a ValueError
     if not _HOST.fullmatch(name):
-        raise ValueError(_("it is no name of a host"))
+        raise ValueError(_("this is no name of a host"))
     return name
 
 

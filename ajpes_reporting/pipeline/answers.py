@@ -343,7 +343,7 @@ def _unforeseen(kept: KeptAnswer, error: Exception) -> AnswerProblem:
         extra={"answer": kept.id},
     )  # fmt: skip
     _log.debug("How it came to that:", exc_info=error)
-    note = _("it makes no sense to this program ({error})", error=type(error).__name__)
+    note = _("the answer makes no sense to this program ({error})", error=type(error).__name__)
     return AnswerProblem(answers.UNREADABLE, note)
 
 

@@ -185,7 +185,7 @@ def _told_by_the_folders(context: Context, key: int) -> Submission | None:
     try:
         reconcile(context, submission)
     except (NotDelivered, ConfigurationError) as error:
-        _log.warning("The authority's folders were not seen: %s", error.message)
+        _log.info("The authority's folders were not seen: %s", error.message)
     submission = _find(context, key)
     return None if submission.state is State.UNKNOWN else submission
 

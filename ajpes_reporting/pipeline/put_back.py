@@ -57,7 +57,7 @@ def look_for_orphans(current: Run, submission: Submission, *, decided_until: int
             found += _lying_with_the_authority(context, box, kind, period)
             were_seen = True
         except (NotDelivered, ConfigurationError) as error:
-            _log.warning("The authority's folders were not seen: %s", error.message)
+            _log.info("The authority's folders were not seen: %s", error.message)
             if goes_there:
                 carriers = [ClosedWay(way.name, error) if way is first else way for way in current.carriers]
     if were_seen:
@@ -65,7 +65,7 @@ def look_for_orphans(current: Run, submission: Submission, *, decided_until: int
             # The report may have been taken away, and its answer alone be left.
             fetch(context, (kind,), current.folder)
         except (NotDelivered, ConfigurationError) as error:
-            _log.warning("Answers were not fetched: %s", error.message)
+            _log.info("Answers were not fetched: %s", error.message)
     with context.engine.connect() as connection:
         found += _answered(connection, context.provider, kind, period)
     if found:

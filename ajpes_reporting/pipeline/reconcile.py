@@ -62,7 +62,7 @@ def _look_into(boxes: Sequence[AnswerBox], parcel: Parcel, via: str, waits_as: s
     if not seen:
         raise troubles[0]
     for trouble in troubles:
-        _log.warning("Not all of the authority's folders were seen: %s", trouble.message)
+        _log.info("Not all of the authority's folders were seen: %s", trouble.message)
     place = next((one.place for one in seen if one.place), "")
     return Sighting(place, any(one.was_waiting for one in seen))
 

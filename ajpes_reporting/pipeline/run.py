@@ -177,7 +177,7 @@ def _look_whether_closed(current: Run) -> Ending | None:
             fetch(current.context, (current.kind,), current.folder)
         except (NotDelivered, ConfigurationError) as error:
             # They cannot be reached now; the submission stays as it is and is shown so.
-            _log.warning("The authority's folders were not seen: %s", error.message)
+            _log.info("The authority's folders were not seen: %s", error.message)
         latest = _latest(current)
     closed = ending_of(latest)
     if closed is Ending.ALREADY_REPORTED and current.as_it_stands:

@@ -291,7 +291,7 @@ def _attempt(row: Row[Any]) -> Message:
         return _("{at:moment} by {way:way}: delivered", **said)
     said["outcome"] = State(row.outcome).label if row.outcome else _("cut off")
     if row.detail:
-        return _("{at:moment} by {way:way}: {outcome}; {detail}", **said, detail=row.detail)
+        return _("{at:moment} by {way:way}: {outcome}. {detail}", **said, detail=row.detail)
     return _("{at:moment} by {way:way}: {outcome}", **said)
 
 

@@ -199,6 +199,8 @@ def _open(
     now = context.clock()
     latest = submissions.latest(connection, context.provider, report, period)
     stands = latest.state.label if latest else _("not sent yet")
+    if latest is not None and latest.is_held:
+        stands = _("held")
     if known is None and now > deadline:
         return stands if latest else _("due before we came; run it if nobody has reported it")
     if now > deadline:

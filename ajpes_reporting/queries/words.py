@@ -74,10 +74,10 @@ def _total(total: Total | None, name: str, text: str, amounts: Amounts) -> Messa
     try:
         if total and total.is_amount:
             cents = parse_amount(text, amounts)
-            return _("{name} {cents:eur} (written {text})", **facts, cents=cents)
+            return _("{name}: {cents:eur} (written {text})", **facts, cents=cents)
     except ValueError:
         pass  # it was written when another form of amounts was set
-    return Message("{name} {text}", facts)
+    return Message("{name}: {text}", facts)
 
 
 def record_in_words(obligation: str | None, event: str | None, account: str | None) -> Message:

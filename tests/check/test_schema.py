@@ -132,3 +132,20 @@ def test_broken_and_cut_off_is_said_as_cut_off(check: Check) -> None:
     """Half a file with a fault in it is fetched again first."""
     content = changed(NODURS_SAMPLE, 'izdajatelj="2"', 'izdajatelj="x"')[:-30]
     assert [error.rule for error in check(content).errors] == ["xml"]
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong", "told"),
+    [
+        ('znesek="', 'znesek="x', "znesek is 'x"),
+        ('steviloZapisov="2"', "", "steviloZapisov is missing"),
+        ("</Ident>", "</Ident><Idet/>", "element Idet has no place here"),
+        ("<Ident ", '<Ident foo="1" ', "attribute foo has no place here"),
+    ],
+)
+def test_the_commonest_breaches_have_words_of_our_own(
+    check: Check, written: str, wrong: str, told: str
+) -> None:
+    """Protects a clerk from the English of the validators."""
+    findings = check(changed(NODURS_SAMPLE, written, wrong)).findings
+    assert any(finding.message.startswith(told) for finding in findings), findings

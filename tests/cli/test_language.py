@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from ajpes_reporting.i18n import language
+from ajpes_reporting.cli.help import Context, click_in_language
+from ajpes_reporting.cli.main import cli
+from ajpes_reporting.i18n import language, speaking
 
 
 def ajpes(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +47,34 @@ def test_a_command_line_that_does_not_fit_is_told_in_the_readers_language() -> N
     assert wrong.returncode == 2
     assert "Napaka:" in wrong.stderr
     assert "--quick" in wrong.stderr
+
+
+def test_a_fault_of_a_command_line_is_a_sentence_with_the_quotation_marks_of_its_language() -> None:
+    """Protects a clerk from half a sentence, and from names that the line of usage does not have."""
+    assert "Napaka: Manjka argument »ODDAJA«.\n" in ajpes("--lang", "sl", "show").stderr
+    assert "Error: Missing argument 'SUBMISSION'.\n" in ajpes("--lang", "en", "show").stderr
+    assert "»x« ni veljavna vrednost (celo število)." in ajpes("--lang", "sl", "show", "x").stderr
+    assert "'x' is not a valid whole number." in ajpes("--lang", "en", "show", "x").stderr
+
+
+def test_no_screen_of_help_is_half_in_english() -> None:
+    """Protects a Slovene reader of any command: names of values and remarks in brackets are Slovene, too."""
+
+    def screens(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+        context = Context(command, info_name=name)
+        yield name, command.get_help(context)
+        if isinstance(command, click.Group):
+            for below in command.list_commands(context):
+                found = command.get_command(context, below)
+                assert found is not None
+                yield from screens(found, f"{name} {below}")
+
+    english = re.compile(
+        r"\[required\]|\b(OPTIONS|COMMAND|ARGS|TEXT|INTEGER|FILE|DIRECTORY|PATH|NAME|DATE)\b"
+    )
+    with speaking("sl"), click_in_language():
+        halves = [name for name, text in screens(cli, "ajpes-reporting") if english.search(text)]
+    assert halves == []
 
 
 def test_a_language_that_we_do_not_have_is_refused() -> None:

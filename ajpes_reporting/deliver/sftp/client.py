@@ -114,7 +114,7 @@ class Client(paramiko.SFTPClient):
         """The attributes of a file, of which the server may leave out any. Raises `Refused`."""
         kind, reply = self._request(CMD_STAT, path)
         if kind != CMD_ATTRS:
-            raise Refused(0, _("it says yes, and tells nothing"))
+            raise Refused(0, _("the server says yes, and tells nothing"))
         attributes: Any = Attributes
         found: paramiko.SFTPAttributes = attributes._from_msg(reply)
         return found

@@ -128,7 +128,7 @@ def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
         )
     else:
         detail = _(
-            "it cannot be listed: {error}. Runs work without; a report is found by its own name only",
+            "the folder cannot be listed: {error}. Runs work without; a report is found by its own name only",
             error=cannot_list.reason,
         )
     yield Shortfall(folder, detail, _right(_("list and read files"), folder), stops_runs=False)
@@ -184,7 +184,8 @@ def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
         yield Shortfall(
             folder,
             _(
-                "it cannot be listed: {error}. Runs work without; what a killed run has left stays there",
+                "the folder cannot be listed: {error}. Runs work without; "
+                "what a killed run has left stays there",
                 error=error.reason,
             ),
             _right(_("list files"), folder),

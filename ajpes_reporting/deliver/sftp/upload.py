@@ -102,7 +102,7 @@ def look_first(sftp: Client, journey: Journey) -> Outcome | None:
         return Delivered(detail=_("{final} was already there, the same bytes", final=journey.final))
     if found is Content.UNREADABLE:
         return _taken(journey, _("nobody may read it"))
-    return _taken(journey, _("it is another file")) if found is Content.OTHER else None
+    return _taken(journey, _("that is another file")) if found is Content.OTHER else None
 
 
 def survey(sftp: Client, journey: Journey) -> None:
@@ -247,7 +247,7 @@ def _look_after_rename(sftp: Client, journey: Journey, why: Message) -> Outcome:
     if final in (Content.ABSENT, Content.UNSEEN):
         return _taken_back(journey, why)
     if journey.rename_refused is not None:
-        return _taken(journey, _("it is another file"))
+        return _taken(journey, _("that is another file"))
     return unknown(journey, why, _("What lies there under this name is not what was sent."))
 
 

@@ -226,7 +226,7 @@ class _Rewriting:
         self._scopes.append(_Scope(declared.children if declared else {}, in_file, wanted))
         if self._declaration in attributes and wanted != in_file:
             raise self._cannot(
-                _("its element {name} declares the namespace of the report once more", name=name)
+                _("the report's element {name} declares the namespace of the report once more", name=name)
             )
         if wanted != round_it.in_message and self._declaration not in attributes:
             self._declare(wanted, at + 1 + len(name.encode()))
@@ -237,7 +237,9 @@ class _Rewriting:
 
     def _require_declarable(self, namespace: str) -> None:
         if self._prefix and not namespace:
-            raise self._cannot(_("its elements have a prefix, and the WSDL wants them in no namespace"))
+            raise self._cannot(
+                _("the report's elements have a prefix, and the WSDL wants them in no namespace")
+            )
 
     def _end(self, _name: str) -> None:
         self._scopes.pop()

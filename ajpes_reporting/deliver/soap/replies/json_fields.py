@@ -145,7 +145,7 @@ class _Reader:
 
     def _put_aside(self, document: str) -> None:
         if self.has_text:
-            raise UnusableReplyError(_("it holds more than one document as text"))
+            raise UnusableReplyError(_("the reply holds more than one document as text"))
         self.has_text = True
         self._text.write(document.encode("utf-8", "replace"))
 

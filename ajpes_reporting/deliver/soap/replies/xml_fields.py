@@ -58,7 +58,9 @@ class _Reader:
         self._path.append(name)
         self._text, self._text_length, self._has_children = [], 0, False
         if len(self._path) > DEEPEST:
-            raise UnusableReplyError(_("its elements are nested more than {deepest} deep", deepest=DEEPEST))
+            raise UnusableReplyError(
+                _("the reply's elements are nested more than {deepest} deep", deepest=DEEPEST)
+            )
         if len(self._path) <= 2:  # a SOAP header is no part of what is said
             self._is_outside = self._path[0] == "envelope" and self._path[1:] != ["body"]
         if self._is_outside:
