@@ -154,7 +154,7 @@ def _unreadable(error: UnreadableXml) -> Finding:
         WHOLE_FILE,
         "",
         "xml",
-        _("the file cannot be read as XML: {reason}", reason=error.message),
+        _("the file cannot be read as XML ({reason})", reason=error.message),
         _("have the file made or fetched again; half a file ends like this"),
         line=error.line or None,
     )

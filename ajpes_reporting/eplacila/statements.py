@@ -153,7 +153,7 @@ def payments_in_json(source: BinaryIO) -> Iterator[Payment]:
             number += 1
             yield _payment(document, number)
     except _NOT_READ as error:
-        raise AnswerUnusable(_("the JSON is not whole (after payment {number})", number=number)) from error
+        raise AnswerUnusable(_("the JSON is not whole after payment {number}", number=number)) from error
 
 
 def payments_in_xml(path: Path) -> Iterator[Payment]:
@@ -169,7 +169,7 @@ def payments_in_xml(path: Path) -> Iterator[Payment]:
                 xmlread.forget(element)
     except xmlread.UnreadableXml as error:
         raise AnswerUnusable(
-            _("the XML is not whole (after payment {number}): {reason}", number=number, reason=error.message)
+            _("the XML is not whole after payment {number} ({reason})", number=number, reason=error.message)
         ) from None
 
 
@@ -195,7 +195,7 @@ def unpack_file(source: BinaryIO, target: BinaryIO) -> dict[str, Any]:
     try:
         return read_json(head[: begins.end()] + rest)
     except ValueError as error:
-        raise AnswerUnusable(_("the JSON is not whole: {reason}", reason=error.args[0])) from None
+        raise AnswerUnusable(_("the JSON is not whole ({reason})", reason=error.args[0])) from None
 
 
 def _decode(block: bytes, source: BinaryIO, target: BinaryIO) -> bytes:
@@ -267,7 +267,7 @@ def _payment(document: object, number: int) -> Payment:
         ) from None
     except ValueError as error:
         raise AnswerUnusable(
-            _("payment {number} cannot be read: {reason}", number=number, reason=error.args[0])
+            _("payment {number} cannot be read ({reason})", number=number, reason=error.args[0])
         ) from None
 
 

@@ -193,7 +193,7 @@ def _not_csv(error: csv.Error, reader: Reader) -> Finding:
             "a value has more than {most:count} characters, or a quotation mark is not closed", most=limit
         )
     else:
-        message = _("the file is not CSV: {reason}", reason=csv_reason(str(error)))
+        message = _("the file is not CSV ({reason})", reason=csv_reason(str(error)))
     remedy = _("close every quotation mark, and double those within a value")
     return _finding(reader.line_num, message, remedy)
 

@@ -131,7 +131,7 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
             _("ask who runs the proxy to allow this machine to connect to {target}", target=target),
         )
     if status in _NO_PROXY:
-        return _no_proxy(proxy, _("the proxy makes no connections for us (HTTP {status})", status=status))
+        return _no_proxy(proxy, _("the proxy answered with HTTP {status}, and makes no connections for us", status=status))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Explained(
             _(
@@ -184,7 +184,7 @@ def _not_admitted(status: int, head: bytes, proxy: Proxy) -> Explained:
 
 def _no_proxy(proxy: Proxy, reason: Message) -> Explained:
     return Explained(
-        _("the proxy {proxy} cannot be used: {reason}", proxy=str(proxy), reason=reason),
+        _("the proxy {proxy} cannot be used ({reason})", proxy=str(proxy), reason=reason),
         _("check {setting}: address, port, and http:// or https://", setting=proxy.setting),
     )
 
@@ -201,7 +201,7 @@ def _not_reached(proxy: Proxy, error: OSError) -> Explained:
             "check {setting} (http:// or https://), then ask who runs the proxy", setting=proxy.setting
         )
     return Explained(
-        _("the proxy {proxy} was not reached: {reason}", proxy=str(proxy), reason=reason), remedy
+        _("the proxy {proxy} was not reached ({reason})", proxy=str(proxy), reason=reason), remedy
     )
 
 

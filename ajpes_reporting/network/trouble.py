@@ -173,7 +173,7 @@ def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> M
         return _("the server's certificate is not valid yet; it holds from {day:date}", day=since)
     if code == _REVOKED:
         return _("the server's certificate has been revoked")
-    return _("the server's certificate does not hold: {reason}", reason=error.verify_message)
+    return _("the server's certificate does not hold ({reason})", reason=error.verify_message)
 
 
 def _untrusted(shown: Certificate | None, *, is_self_signed: bool) -> Message:

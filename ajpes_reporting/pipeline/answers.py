@@ -371,7 +371,7 @@ def _read(context: Context, kept: KeptAnswer, waiting: Path) -> Reading:
     try:
         root = read_root(kept.path)
     except UnreadableXml as error:
-        note = _("the answer is not XML: {reason}", reason=error.message)
+        note = _("the answer is not XML ({reason})", reason=error.message)
         raise AnswerProblem(answers.UNREADABLE, note) from None
     kind = next((kind for kind in context.kinds if kind.is_answered_by(root.local_name)), None)
     if kind is None:
@@ -398,7 +398,9 @@ def _read_as(context: Context, kind: ReportKind, path: Path, waiting: Path, *, p
             faults = explained(path, schema, broken.message, plain=plain, sound=broken.sound)
             return _read_loosely(kind, path, waiting, faults)
     except UnreadableXml as error:
-        note = joined((_("the answer is not whole XML: {reason}", reason=error.message), _so_far(path, kind)))
+        note = joined(
+            (_("the answer is not whole XML ({reason})", reason=error.message), _so_far(path, kind))
+        )
         raise AnswerProblem(answers.UNREADABLE, note) from None
 
 
@@ -409,7 +411,7 @@ def _read_loosely(kind: ReportKind, path: Path, waiting: Path, faults: Sequence[
         _keep(reader.rows(), waiting)
         missing = reader.why_no_verdict
     except Contradiction as contradiction:
-        missing = _("the answer contradicts itself: {reason}", reason=contradiction.args[0])
+        missing = _("the answer contradicts itself ({reason})", reason=contradiction.args[0])
     deviations = _deviations(faults, reader.notes)
     if missing:
         raise AnswerProblem(answers.UNREADABLE, joined((missing, deviations)))

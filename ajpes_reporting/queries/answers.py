@@ -106,7 +106,7 @@ def _taken(item: Taken) -> AnswerTaken:
     one = item.submission
     if one is None:
         message = _(
-            "{name}: kept, not applied ({status}): {note}.",
+            "{name} is kept, not applied ({status}): {note}.",
             name=item.name,
             status=status_label(item.status),
             note=item.note,
