@@ -131,7 +131,8 @@ def _refused(status: int, head: bytes, target: str, proxy: Proxy) -> Explained:
             _("ask who runs the proxy to allow this machine to connect to {target}", target=target),
         )
     if status in _NO_PROXY:
-        return _no_proxy(proxy, _("the proxy answered with HTTP {status}, and makes no connections for us", status=status))
+        said = _("the proxy answered with HTTP {status}, and makes no connections for us", status=status)
+        return _no_proxy(proxy, said)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Explained(
             _(
