@@ -367,9 +367,13 @@ def _first_element(file: BinaryIO) -> Element:
     """Returns the first element with its attributes; its content may still be broken."""
     pieces = _Pieces(file)
     parser = etree.XMLPullParser(
-        events=("start",), load_dtd=False, no_network=True, resolve_entities=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
+        events=("start",),
+        load_dtd=False,
+        no_network=True,
+        resolve_entities=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     broken: etree.XMLSyntaxError | None = None
     while broken is None and (block := pieces.read()):
         try:

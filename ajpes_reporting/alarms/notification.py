@@ -118,8 +118,12 @@ def _heading(message: Message) -> str:
 def _document(message: Message) -> dict[str, Any]:
     alarm, until = message.alarm, message.until
     return {
-        "id": message.id, "occasion": message.occasion.value, "key": alarm.key,
+        "id": message.id,
+        "occasion": message.occasion.value,
+        "key": alarm.key,
         "severity": alarm.severity.value,
-        "text": localized(alarm.text), "remedy": localized(alarm.remedy),
-        "since": message.since.isoformat(), "until": until.isoformat() if until else None,
-    }  # fmt: skip
+        "text": localized(alarm.text),
+        "remedy": localized(alarm.remedy),
+        "since": message.since.isoformat(),
+        "until": until.isoformat() if until else None,
+    }

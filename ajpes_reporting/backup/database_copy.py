@@ -116,8 +116,12 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
     public = make_conninfo("", **{key: value for key, value in parameters.items() if key not in _SECRET})
     done = subprocess.run(  # noqa: S603 - a fixed program, and no shell
         [*command, "--no-password", f"--dbname={public}", *files],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, umask=0o077, check=False,
-    )  # fmt: skip
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        umask=0o077,
+        check=False,
+    )
     if done.returncode:
         raise AjpesReportingError(
             _(

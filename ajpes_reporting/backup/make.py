@@ -106,15 +106,23 @@ def _back_up(workspace: Workspace, context: Context, folder: Path, progress: Pro
         dump(connection, folder / database)
     archive, copied, damaged = _copy_archive(context.archive, Archive(folder / "archive"), facts, progress)
     manifest = Manifest(
-        format=1, program=__version__, revision=HEAD, provider=context.provider, made_at=made_at,
-        seal=facts.record.head, entries=facts.record.entries, counts=facts.counts,
+        format=1,
+        program=__version__,
+        revision=HEAD,
+        provider=context.provider,
+        made_at=made_at,
+        seal=facts.record.head,
+        entries=facts.record.entries,
+        counts=facts.counts,
         database=Database(
             kind="postgresql" if context.engine.dialect.name == "postgresql" else "sqlite",
-            name=database, sha256=sha256_of(folder / database),
+            name=database,
+            sha256=sha256_of(folder / database),
         ),
         settings=SettingsFile(name=settings, sha256=copy_durably(workspace.settings_file, folder / settings)),
-        archive=archive, problems=(*facts.record.problems, *damaged),
-    )  # fmt: skip
+        archive=archive,
+        problems=(*facts.record.problems, *damaged),
+    )
     write_manifest(folder, manifest)
     _clear_away(folder, manifest, facts.gone)
     return Backup(folder, manifest, copied)

@@ -90,16 +90,27 @@ def store(
     if known is not None:
         return known
     values = {
-        "provider": provider, "submission": submission, "received_at": at, "via": via,
+        "provider": provider,
+        "submission": submission,
+        "received_at": at,
+        "via": via,
         "remote_name": _name(remote) if remote else "",
         "remote_size": remote.size_bytes if remote else stored.size_bytes,
         "remote_modified_at": remote.modified_at if remote else 0,
-        "archive_path": stored.path, "size_bytes": stored.size_bytes, "sha256": stored.sha256,
+        "archive_path": stored.path,
+        "size_bytes": stored.size_bytes,
+        "sha256": stored.sha256,
         "status": STORED,
-    }  # fmt: skip
+    }
     key: int = connection.execute(insert(answers).values(values).returning(answers.c.id)).scalar_one()
-    body = {"answer": key, "via": via, "name": values["remote_name"], "path": stored.path,
-            "sha256": stored.sha256, "size": stored.size_bytes}  # fmt: skip
+    body = {
+        "answer": key,
+        "via": via,
+        "name": values["remote_name"],
+        "path": stored.path,
+        "sha256": stored.sha256,
+        "size": stored.size_bytes,
+    }
     kind = chain.ANSWER + STORED
     chain.append(connection, at=at, provider=provider, kind=kind, body=body, submission=submission)
     return key
@@ -179,16 +190,19 @@ def match(
             return None, _never_sent(report, period)
         return None, _(
             "submission {submission} for {period} is {state} and awaits no answer",
-            submission=latest.id, period=period, state=latest.state.label,
-        )  # fmt: skip
+            submission=latest.id,
+            period=period,
+            state=latest.state.label,
+        )
     is_only_one = len(sent) <= 1
     if head.prepared_at is None:
         if is_only_one:
             return latest, NOTHING
         return None, _(
             "the answer does not say when it was made, and {count} reports were sent for {period}",
-            count=len(sent), period=period,
-        )  # fmt: skip
+            count=len(sent),
+            period=period,
+        )
     sent_at = connection.execute(
         select(func.max(attempts.c.started_at)).where(attempts.c.submission == latest.id)
     ).scalar()
@@ -198,8 +212,9 @@ def match(
         return latest, _("the answer's time was read as UTC, since it came after the report was sent")
     return None, _(
         "the answer was made at {at:moment}, before submission {submission} was sent",
-        at=head.prepared_at, submission=latest.id,
-    )  # fmt: skip
+        at=head.prepared_at,
+        submission=latest.id,
+    )
 
 
 def to_what_was_never_sent(
@@ -266,11 +281,15 @@ def apply(
         update(answers)
         .where(answers.c.id == answer)
         .values(
-            submission=submission.id, status=APPLIED, note=note,
-            declared_errors=verdict.declared_errors, declared_warnings=verdict.declared_warnings,
-            error_rows=verdict.error_rows, warning_rows=verdict.warning_rows,
+            submission=submission.id,
+            status=APPLIED,
+            note=note,
+            declared_errors=verdict.declared_errors,
+            declared_warnings=verdict.declared_warnings,
+            error_rows=verdict.error_rows,
+            warning_rows=verdict.warning_rows,
         )
-    )  # fmt: skip
+    )
     counts = {
         "answer": answer,
         "errors": _n("{count} error", "{count} errors", verdict.errors),
@@ -283,9 +302,16 @@ def apply(
 
 
 def set_aside(
-    connection: Connection, provider: str, answer: int, status: str, note: str, submission: int | None = None,
-    about: tuple[str, str] | None = None, *, at: datetime,
-) -> None:  # fmt: skip
+    connection: Connection,
+    provider: str,
+    answer: int,
+    status: str,
+    note: str,
+    submission: int | None = None,
+    about: tuple[str, str] | None = None,
+    *,
+    at: datetime,
+) -> None:
     """Keeps an answer that is not applied, with the reason; one that is dealt with stays as it is.
 
     `about` are the report and the period that it says it is about, the latter empty if it does not say.

@@ -116,10 +116,16 @@ def append(
     entry = Entry(seq, at.isoformat(timespec="milliseconds"), provider, kind, submission, text, previous, "")
     connection.execute(
         audit_records.insert().values(
-            seq=seq, at=entry.at, provider=provider, kind=kind, submission=submission, body=text,
-            previous_hash=previous, hash=entry.expected_hash(),
+            seq=seq,
+            at=entry.at,
+            provider=provider,
+            kind=kind,
+            submission=submission,
+            body=text,
+            previous_hash=previous,
+            hash=entry.expected_hash(),
         )
-    )  # fmt: skip
+    )
 
 
 def _parts_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -316,12 +322,22 @@ def _number(body: Mapping[str, Any], key: str) -> int | None:
 # What an entry holds of the row that it tells of, and the row's own column. Entries from before a key was
 # added do not have it.
 _OF_A_SUBMISSION = {
-    "report": "report", "period": "period", "file_name": "file_name", "path": "archive_path",
-    "sha256": "sha256", "content_sha256": "content_sha256", "size": "size_bytes", "records": "record_count",
-}  # fmt: skip
+    "report": "report",
+    "period": "period",
+    "file_name": "file_name",
+    "path": "archive_path",
+    "sha256": "sha256",
+    "content_sha256": "content_sha256",
+    "size": "size_bytes",
+    "records": "record_count",
+}
 _OF_AN_ANSWER = {
-    "via": "via", "name": "remote_name", "path": "archive_path", "sha256": "sha256", "size": "size_bytes",
-}  # fmt: skip
+    "via": "via",
+    "name": "remote_name",
+    "path": "archive_path",
+    "sha256": "sha256",
+    "size": "size_bytes",
+}
 _OF_AN_ATTEMPT = {"evidence": "evidence_sha256", "path": "evidence_path"}
 
 

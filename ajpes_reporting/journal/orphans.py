@@ -179,9 +179,12 @@ def take_down(connection: Connection, provider: str, orphan: Orphan, newest: int
     if connection.execute(same).first() is not None:
         return
     values = {
-        "report": orphan.report, "period": orphan.period, "file_name": orphan.file_name,
-        "place": orphan.place, "mark": orphan.mark,
-    }  # fmt: skip
+        "report": orphan.report,
+        "period": orphan.period,
+        "file_name": orphan.file_name,
+        "place": orphan.place,
+        "mark": orphan.mark,
+    }
     row = {
         **values,
         "provider": provider,

@@ -99,13 +99,20 @@ def prepare(
 ) -> Submission:
     """Records a new submission in state `prepared`, which supersedes all open ones of its period."""
     values = {
-        "provider": draft.provider, "report": draft.report, "period": draft.period,
-        "state": State.PREPARED.value, "prepared_at": draft.prepared_at, "file_name": draft.file_name,
-        "archive_path": draft.stored.path, "size_bytes": draft.stored.size_bytes,
-        "sha256": draft.stored.sha256, "content_sha256": draft.content_sha256,
-        "record_count": draft.record_count, "totals": json.dumps(dict(draft.totals)),
+        "provider": draft.provider,
+        "report": draft.report,
+        "period": draft.period,
+        "state": State.PREPARED.value,
+        "prepared_at": draft.prepared_at,
+        "file_name": draft.file_name,
+        "archive_path": draft.stored.path,
+        "size_bytes": draft.stored.size_bytes,
+        "sha256": draft.stored.sha256,
+        "content_sha256": draft.content_sha256,
+        "record_count": draft.record_count,
+        "totals": json.dumps(dict(draft.totals)),
         "held_because": draft.held_because,
-    }  # fmt: skip
+    }
     key: int = connection.execute(insert(submissions).values(values).returning(submissions.c.id)).scalar_one()
     if reported_events is not None:
         keys = reported_events.add_columns(literal(key))
@@ -115,11 +122,17 @@ def prepare(
     _supersede_earlier(connection, draft, key)
     due.reopen_quiet(connection, draft.provider, draft.report, draft.period)
     body = {
-        "to": State.PREPARED.value, "report": draft.report, "period": draft.period,
-        "file_name": draft.file_name, "path": draft.stored.path, "sha256": draft.stored.sha256,
-        "size": draft.stored.size_bytes, "content_sha256": draft.content_sha256,
-        "records": draft.record_count, "totals": dict(draft.totals),
-    }  # fmt: skip
+        "to": State.PREPARED.value,
+        "report": draft.report,
+        "period": draft.period,
+        "file_name": draft.file_name,
+        "path": draft.stored.path,
+        "sha256": draft.stored.sha256,
+        "size": draft.stored.size_bytes,
+        "content_sha256": draft.content_sha256,
+        "records": draft.record_count,
+        "totals": dict(draft.totals),
+    }
     if draft.held_because:
         body["held_because"] = draft.held_because
     chain.append(
@@ -298,9 +311,13 @@ def release(connection: Connection, submission: Submission, why: str, *, at: dat
     """Lets a submission go that was held for a person."""
     connection.execute(update(submissions).where(submissions.c.id == submission.id).values(released_at=at))
     chain.append(
-        connection, at=at, provider=submission.provider, kind=chain.RELEASED, body={"why": why},
+        connection,
+        at=at,
+        provider=submission.provider,
+        kind=chain.RELEASED,
+        body={"why": why},
         submission=submission.id,
-    )  # fmt: skip
+    )
     return get(connection, submission.id)
 
 

@@ -339,9 +339,11 @@ def _is_its_own_fault(error: Exception) -> bool:
 
 def _unforeseen(kept: KeptAnswer, error: Exception) -> AnswerProblem:
     _log.error(
-        "Answer %d was set aside, nobody foresaw why: %s.", kept.id, type(error).__name__,
+        "Answer %d was set aside, nobody foresaw why: %s.",
+        kept.id,
+        type(error).__name__,
         extra={"answer": kept.id},
-    )  # fmt: skip
+    )
     _log.debug("How it came to that:", exc_info=error)
     note = _("the answer makes no sense to this program ({error})", error=type(error).__name__)
     return AnswerProblem(answers.UNREADABLE, note)
@@ -464,6 +466,10 @@ def _keep(rows: Iterable[AnswerRow], path: Path) -> None:
 
 def _verdict(tally: Tally, head: AnswerHead) -> Verdict:
     return Verdict(
-        tally.errors, tally.warnings, head.declared_errors, head.declared_warnings,
-        tally.error_rows, tally.warning_rows,
-    )  # fmt: skip
+        errors=tally.errors,
+        warnings=tally.warnings,
+        declared_errors=head.declared_errors,
+        declared_warnings=head.declared_warnings,
+        error_rows=tally.error_rows,
+        warning_rows=tally.warning_rows,
+    )

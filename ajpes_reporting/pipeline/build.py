@@ -93,9 +93,18 @@ def build(connection: Connection, task: Task) -> Built | Nothing:
     )
     log.note(moved_findings(connection, context, kind, period))
     return Built(
-        path, packed, request, selection.record_count, dict(selection.totals),
-        size_bytes, sha256, content_sha256, log, selection.left_out, selection.to_be_released,
-    )  # fmt: skip
+        path=path,
+        packed=packed,
+        request=request,
+        record_count=selection.record_count,
+        totals=dict(selection.totals),
+        size_bytes=size_bytes,
+        sha256=sha256,
+        content_sha256=content_sha256,
+        log=log,
+        left_out=selection.left_out,
+        to_be_released=selection.to_be_released,
+    )
 
 
 def cutoff(period: Period, now: datetime) -> datetime:

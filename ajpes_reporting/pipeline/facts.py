@@ -85,9 +85,15 @@ def cancel_event(
         due.try_now(connection, context.provider)
 
     return correct.cancel(
-        context.engine, context.provider, obligation_id, event_id,
-        now=context.clock(), replace=replace, rules=context.rules, note=note,
-    )  # fmt: skip
+        context.engine,
+        context.provider,
+        obligation_id,
+        event_id,
+        now=context.clock(),
+        replace=replace,
+        rules=context.rules,
+        note=note,
+    )
 
 
 def exclude_obligation(context: Context, obligation_id: str, reason: str) -> Decision:

@@ -67,15 +67,21 @@ def _of_month(month: MovedMonth, *, is_this: bool, is_last: bool) -> Iterator[Fi
             "{count:count} more accounts in {month:period}",
             more,
             month=month.month,
-        )  # fmt: skip
+        )
         message = _("so do their figures of {month:period}", month=month.month)
         yield _finding(month, record, _("so do their figures of it") if is_this else message)
 
 
 def _finding(month: MovedMonth, record: Message, message: Message) -> Finding:
     return Finding(
-        Severity.WARNING, record, "closing_balance_cents", "spapp.accepted-otherwise", message,
-        _("if that month is to be sent again, `ajpes-reporting resubmit {submission}`",
-          submission=month.submission),
-        "Pi",
-    )  # fmt: skip
+        Severity.WARNING,
+        record,
+        "closing_balance_cents",
+        "spapp.accepted-otherwise",
+        message,
+        remedy=_(
+            "if that month is to be sent again, `ajpes-reporting resubmit {submission}`",
+            submission=month.submission,
+        ),
+        location="Pi",
+    )

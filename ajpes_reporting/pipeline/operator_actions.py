@@ -257,11 +257,16 @@ def _send_same(
 def _again(context: Context, refused: Submission) -> Submission:
     """A new submission of the same bytes; the refused one stays as it is."""
     draft = Draft(
-        provider=refused.provider, report=refused.report, period=refused.period,
-        prepared_at=refused.prepared_at, file_name=refused.file_name,
+        provider=refused.provider,
+        report=refused.report,
+        period=refused.period,
+        prepared_at=refused.prepared_at,
+        file_name=refused.file_name,
         stored=Stored(refused.archive_path, refused.size_bytes, refused.sha256),
-        content_sha256=refused.content_sha256, record_count=refused.record_count, totals=refused.totals,
-    )  # fmt: skip
+        content_sha256=refused.content_sha256,
+        record_count=refused.record_count,
+        totals=refused.totals,
+    )
     with writing(context.engine) as connection:
         events = submissions.events_of(refused.id)
         return submissions.prepare(connection, draft, (), events, at=context.clock())
@@ -322,9 +327,13 @@ def _note_again(context: Context, submission: Submission) -> None:
     body = {"why": _("the figures have moved since it was accepted"), "period": submission.period}
     with writing(context.engine) as connection:
         chain.append(
-            connection, at=context.clock(), provider=context.provider, kind=chain.SENT_AGAIN, body=body,
+            connection,
+            at=context.clock(),
+            provider=context.provider,
+            kind=chain.SENT_AGAIN,
+            body=body,
             submission=submission.id,
-        )  # fmt: skip
+        )
 
 
 def _refuse_reported_later(context: Context, submission: Submission) -> None:

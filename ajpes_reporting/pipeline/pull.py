@@ -171,17 +171,25 @@ def _put_aside(rows: Iterable[Sequence[str]]) -> Iterator[Iterator[list[str]]]:
 def _texts(payment: PaidPayment) -> tuple[str, ...]:
     reversed_on = payment.reversed_on.isoformat() if payment.reversed_on else ""
     return (
-        payment.payment_id, payment.account, payment.paid_on.isoformat(), str(payment.amount_cents),
-        str(payment.reversed_cents), reversed_on,
-    )  # fmt: skip
+        payment.payment_id,
+        payment.account,
+        payment.paid_on.isoformat(),
+        str(payment.amount_cents),
+        str(payment.reversed_cents),
+        reversed_on,
+    )
 
 
 def _paid_payment(texts: list[str]) -> PaidPayment:
     payment_id, account, paid_on, amount, reversed_amount, reversed_on = texts
     return PaidPayment(
-        payment_id, account, date.fromisoformat(paid_on), int(amount), int(reversed_amount),
-        date.fromisoformat(reversed_on) if reversed_on else None,
-    )  # fmt: skip
+        payment_id,
+        account,
+        paid_on=date.fromisoformat(paid_on),
+        amount_cents=int(amount),
+        reversed_cents=int(reversed_amount),
+        reversed_on=date.fromisoformat(reversed_on) if reversed_on else None,
+    )
 
 
 def _rows(connection: Connection, provider: str, paid: Iterable[PaidPayment]) -> Iterator[tuple[str, ...]]:

@@ -94,8 +94,12 @@ def _lying_with_the_authority(
         ours = submissions.handed_over(connection, context.provider, kind.code, period.key, box.name)
     return [
         Orphan(
-            kind.code, period.key, name, _("in {path}", path=remote.path), f"{remote.size_bytes} bytes",
-            datetime.fromtimestamp(remote.modified_at, UTC),
+            report=kind.code,
+            period=period.key,
+            file_name=name,
+            place=_("in {path}", path=remote.path),
+            mark=f"{remote.size_bytes} bytes",
+            left_at=datetime.fromtimestamp(remote.modified_at, UTC),
         )
         for remote in box.strange_reports(kind.name, name, [parcel_of(context, one) for one in ours])
-    ]  # fmt: skip
+    ]

@@ -176,8 +176,9 @@ class Recorder:
                     raise
                 _log.warning(
                     "What became of submission %d cannot be recorded now, and is tried again: %s",
-                    self.submission.id, reason(error),
-                )  # fmt: skip
+                    self.submission.id,
+                    reason(error),
+                )
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
@@ -232,10 +233,15 @@ class Recorder:
     def _end_attempt(self, outcome: Outcome, evidence: Stored | None, *, has_arrived: bool = False) -> None:
         self.submission = self.commit(
             lambda connection: submissions.end_attempt(
-                connection, self.submission, self._attempt, outcome, evidence,
-                has_arrived=has_arrived, at=self._context.clock(),
+                connection,
+                self.submission,
+                self._attempt,
+                outcome,
+                evidence,
+                has_arrived=has_arrived,
+                at=self._context.clock(),
             )
-        )  # fmt: skip
+        )
 
     def _keep_evidence(self, outcome: Outcome) -> Stored | None:
         if outcome.evidence is None or not outcome.evidence.exists():

@@ -132,9 +132,16 @@ def begun(
         carriers = context.carriers(kind.name, via, folder)  # now, so that wrong settings show first
         deadline = kind.deadline(period, context.extra_days_off)
         current = Run(
-            context, kind, period, folder, progress, as_it_stands,
-            deadline=deadline, lease=lease, carriers=carriers,
-        )  # fmt: skip
+            context,
+            kind,
+            period,
+            folder,
+            progress,
+            as_it_stands,
+            deadline=deadline,
+            lease=lease,
+            carriers=carriers,
+        )
         recover_interrupted(context)
         with writing(context.engine) as connection:
             due.expect(connection, *current.key, current.deadline)

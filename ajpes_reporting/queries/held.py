@@ -210,9 +210,13 @@ class Held:
         """Yields the accounts of all months, or of one, by month and number."""
         columns = held_accounts.c
         query = select(
-            columns.account, columns.month, columns.submission, columns.credit_turnover_cents,
-            columns.debit_turnover_cents, columns.closing_balance_cents,
-        ).order_by(columns.month, columns.account)  # fmt: skip
+            columns.account,
+            columns.month,
+            columns.submission,
+            columns.credit_turnover_cents,
+            columns.debit_turnover_cents,
+            columns.closing_balance_cents,
+        ).order_by(columns.month, columns.account)
         if month is not None:
             query = query.where(columns.month == month)
         return (HeldAccount(*row) for row in self._stream(query))

@@ -75,9 +75,12 @@ def connect(engine: Engine) -> PsycopgConnector:
     """Procrastinate's connections to the queue in the engine's database."""
     address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return PsycopgConnector(
-        conninfo=address, configure=_look_into_the_queue,
-        min_size=1, max_size=4, timeout=_LONGEST_WAIT_SECONDS,
-    )  # fmt: skip
+        conninfo=address,
+        configure=_look_into_the_queue,
+        min_size=1,
+        max_size=4,
+        timeout=_LONGEST_WAIT_SECONDS,
+    )
 
 
 async def _look_into_the_queue(connection: AsyncConnection) -> None:

@@ -101,11 +101,14 @@ class WorkersEngine:
 
     async def _start(self, app: App) -> None:
         await app.run_worker_async(
-            queues=list(self._duties), concurrency=min(len(self._duties) + 1, _AT_WORK_AT_ONCE),
-            install_signal_handlers=False, delete_jobs="always",
+            queues=list(self._duties),
+            concurrency=min(len(self._duties) + 1, _AT_WORK_AT_ONCE),
+            install_signal_handlers=False,
+            delete_jobs="always",
             fetch_job_polling_interval=min(self._every_seconds, 5),
-            update_heartbeat_interval=self._silent_seconds / 6, stalled_worker_timeout=self._silent_seconds,
-        )  # fmt: skip
+            update_heartbeat_interval=self._silent_seconds / 6,
+            stalled_worker_timeout=self._silent_seconds,
+        )
 
     async def _beat(self, app: App) -> None:
         """Clears away what dead workers held, and asks for a tick; one worker will do it."""
@@ -134,9 +137,11 @@ class WorkersEngine:
         """One tick for each stretch of time, however many workers ask for it."""
         stretch = int(time.time() / self._every_seconds)
         asked = app.tasks["tick"].configure(
-            queue=provider, lock=f"tick/{provider}", queueing_lock=f"tick/{provider}",
+            queue=provider,
+            lock=f"tick/{provider}",
+            queueing_lock=f"tick/{provider}",
             task_kwargs={"provider": provider, "timestamp": stretch},
-        )  # fmt: skip
+        )
         with suppress(AlreadyEnqueued):
             await app.job_manager.defer_periodic_job(asked.job, provider, stretch)
 
@@ -181,9 +186,11 @@ def _enqueue(report: Task[..., None, Any], duty: ProviderSchedule, job: Job) -> 
     """Each period waits once; for one provider one report is at work, the oldest deadline first."""
     with suppress(AlreadyEnqueued):
         report.configure(
-            queue=job.provider, lock=job.provider,
-            queueing_lock=f"{job.provider}/{job.report}/{job.period}", priority=_priority(duty, job),
-        ).defer(provider=job.provider, report=job.report, period=job.period)  # fmt: skip
+            queue=job.provider,
+            lock=job.provider,
+            queueing_lock=f"{job.provider}/{job.report}/{job.period}",
+            priority=_priority(duty, job),
+        ).defer(provider=job.provider, report=job.report, period=job.period)
 
 
 def _priority(duty: ProviderSchedule, job: Job) -> int:

@@ -166,9 +166,16 @@ def _calls_of(
     for operation in binding.all().values():
         plan = _Plan(node, operation)
         yield Call(
-            service, port, address, version, operation.name, plan.style, plan.action, plan.trouble,
+            service,
+            port,
+            address,
+            version,
+            operation.name,
+            plan.style,
+            plan.action,
+            plan.trouble,
             lambda plan=plan: _fields_of(wsdl, plan),  # type: ignore[misc]
-        )  # fmt: skip
+        )
 
 
 def _fields_of(wsdl: Path, plan: _Plan) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:

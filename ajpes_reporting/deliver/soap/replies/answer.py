@@ -49,17 +49,23 @@ def write_answer(gathered: Gathered, counts: Counts, call: Call | None, to: Path
     taken = [name for name in ("provider", "day", "prepared") if not said.get(name) and by_call.get(name)]
     head = {**by_call, **said}
     ident = {
-        "iErr": str(counts.errors), "maticnaPonudnika": head.get("provider"),
-        "datumPriprave": head.get("prepared"), "iWrn": str(counts.warnings), "datumPodatkov": head.get("day"),
-    }  # fmt: skip
+        "iErr": str(counts.errors),
+        "maticnaPonudnika": head.get("provider"),
+        "datumPriprave": head.get("prepared"),
+        "iWrn": str(counts.warnings),
+        "datumPodatkov": head.get("day"),
+    }
     with to.open("w", encoding="utf-8") as out:
         out.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<{ROOT}><Ident{_attributes(ident)}/>\n')
         for severity, number, text, ref, obligation, event in gathered.rows():
             is_number = _DIGITS.fullmatch(number)
             row = {
-                "refId": ref, "blokId": obligation, "dogId": event, "Id": number if is_number else "",
+                "refId": ref,
+                "blokId": obligation,
+                "dogId": event,
+                "Id": number if is_number else "",
                 "vrsta": severity or counts.unsaid,
-            }  # fmt: skip
+            }
             told = text if is_number or not number else f"{number}: {text}".removesuffix(": ")
             out.write(f"<Napaka{_attributes(row)}><Opis>{escape(_writable(told))}</Opis></Napaka>\n")
         out.write(f"</{ROOT}>\n")

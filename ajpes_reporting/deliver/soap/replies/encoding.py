@@ -26,8 +26,10 @@ _NOT_TAKEN = frozenset(
     {"utf-7", "idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape"}
 )
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-)  # fmt: skip
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)""")
 _BEGINNINGS = '<{["'
 _LAST_RESORT = "cp1250"

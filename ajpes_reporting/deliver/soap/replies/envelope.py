@@ -395,11 +395,8 @@ def fault_of(parts: dict[str, str]) -> Fault:
     """The fault, with the reason that often stands only in its detail."""
     told = {name: " ".join(text.split()) for name, text in parts.items()}
     text = told["text"]
-    more = [
-        each
-        for each in (told["subcode"].rpartition(":")[2], told["detail"])
-        if each and each not in text
-    ]  # fmt: skip
+    further = (told["subcode"].rpartition(":")[2], told["detail"])
+    more = [each for each in further if each and each not in text]
     if more and text:
         text = f"{text} ({'; '.join(more)})"
     return Fault(told["code"], text or "; ".join(more))

@@ -116,7 +116,7 @@ def _is_good(head: dict[str, Value]) -> bool | None:
         *([bool(success)] if success is not None else ()),
         *([not failure] if failure is not None else ()),
         *([not errors] if errors is not None else ()),
-    ]  # fmt: skip
+    ]
     return all(said) if said else None
 
 
