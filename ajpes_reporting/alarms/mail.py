@@ -147,7 +147,9 @@ def _trouble(error: Exception) -> tuple[str, Message]:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _("the server refused every recipient"), _("check mail.recipients and mail.sender")
     if isinstance(error, smtplib.SMTPResponseException):
-        reason = _("the server answered {code} {reply}", code=error.smtp_code, reply=_plain(error.smtp_error))
+        reason = _(
+            "the server answered {code} {reply:foreign}", code=error.smtp_code, reply=_plain(error.smtp_error)
+        )
         return reason, _("ask who runs the mail server")
     if isinstance(error, smtplib.SMTPException):
         return _("the server ended the conversation"), _(

@@ -85,7 +85,7 @@ def _dump_sqlite(connection: Connection, part: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
     except sqlite3.Error as error:
         raise AjpesReportingError(
-            _("The database could not be copied: {error}.", error=error),
+            _("The database could not be copied: {error:foreign}.", error=error),
             _("make room on the disk, then back up again"),
         ) from error
 

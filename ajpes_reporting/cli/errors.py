@@ -93,6 +93,6 @@ def _of_the_database(error: Exception) -> AjpesReportingError:
     from ajpes_reporting.database.engine import reason
 
     return AjpesReportingError(
-        _("The database did not do what was asked: {reason}.", reason=reason(error)),
+        _("The database did not do what was asked: {reason:foreign}.", reason=reason(error)),
         _("see `ajpes-reporting doctor`; what was committed before is whole, and `status` shows it"),
     )

@@ -62,5 +62,5 @@ def _json(context: Context, done: Done) -> Any:
 
 def _told(error: Exception) -> AjpesReportingError:
     return in_words(error) or AjpesReportingError(
-        _("A job failed of something unforeseen: {error}.", error=repr(error))
+        _("A job failed of something unforeseen: {error:foreign}.", error=repr(error))
     )

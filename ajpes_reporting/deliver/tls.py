@@ -101,7 +101,11 @@ def client_context(settings: TlsSettings, now: datetime) -> ssl.SSLContext:
     except ssl.SSLError as error:
         why = (error.reason or str(error)).replace("_", " ").lower()  # such as "ee key too small"
         raise ConfigurationError(
-            _("OpenSSL does not take our certificate {path}: {why}.", path=str(own.dates.path), why=why),
+            _(
+                "OpenSSL does not take our certificate {path}: {why:foreign}.",
+                path=str(own.dates.path),
+                why=why,
+            ),
             _NEW_ONE,
         ) from error
     return context

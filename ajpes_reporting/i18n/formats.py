@@ -71,6 +71,10 @@ class Formats:
         """A text that somebody typed or sent, as 'it stands'."""
         return repr(text)
 
+    def foreign(self, text: str) -> str:
+        """The English words of a library or of a server, in the middle of a sentence of ours."""
+        return text
+
     def tenths(self, number: int) -> str:
         """123 as "12.3"."""
         return f"{number // 10}.{number % 10}"
@@ -133,6 +137,8 @@ class Formats:
                 return self.way(value)
             case "quoted":
                 return self.quoted(value)
+            case "foreign":  # a message is ours, whoever gave the reason for it
+                return self.foreign(value) if type(value) is str else told(value)
             case "tenths":
                 return self.tenths(value)
             case "second":
@@ -187,6 +193,10 @@ class SloveneFormats(Formats):
     def quoted(self, text: str) -> str:
         """A text that somebody typed or sent, as »it stands«."""
         return f"»{repr(text)[1:-1]}«"
+
+    def foreign(self, text: str) -> str:
+        """English words in a Slovene sentence: »in quotation marks«."""
+        return f"»{text}«"
 
     def tenths(self, number: int) -> str:
         """123 as "12,3"."""

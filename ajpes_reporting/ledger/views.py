@@ -54,7 +54,7 @@ def open_views(url: str) -> Engine:
         )
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
-            _("The bank's database cannot be used: {reason}.", reason=_reason(error)),
+            _("The bank's database cannot be used: {reason:foreign}.", reason=_reason(error)),
             _("correct [ledger] url in ajpes.toml, or install the driver that it names"),
         ) from None  # the error itself may show the url with its password
     if is_sqlite:
@@ -154,7 +154,7 @@ def _reading(source_engine: Engine) -> Iterator[None]:
         there = address(source_engine.url)
         raise ConfigurationError(
             _(
-                "The bank's database {address} cannot be read: {reason}.",
+                "The bank's database {address} cannot be read: {reason:foreign}.",
                 address=there,
                 reason=_reason(error),
             ),

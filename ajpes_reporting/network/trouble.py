@@ -74,7 +74,7 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[Message
         settings = [f"{prefix}client_certificate", f"{prefix}client_key"]
         return refused, _("check {settings:and}, then ask the authority", settings=settings)
     if isinstance(cause, ssl.SSLError):
-        return _("no encrypted connection could be agreed ({error})", error=_plain(cause)), _(
+        return _("no encrypted connection could be agreed ({error:foreign})", error=_plain(cause)), _(
             "check address and port"
         )
     if isinstance(cause, socket.gaierror):
@@ -89,7 +89,7 @@ def connection_trouble(error: BaseException, section: str = "") -> tuple[Message
         return _("the server did not answer in time"), _(
             "check address, port and firewall; then try again later"
         )
-    return _("the connection failed ({error})", error=_plain(cause)), _(
+    return _("the connection failed ({error:foreign})", error=_plain(cause)), _(
         "check the network, then try again later"
     )
 
@@ -173,7 +173,7 @@ def _clause(error: ssl.SSLCertVerificationError, shown: Certificate | None) -> M
         return _("the server's certificate is not valid yet; it holds from {day:date}", day=since)
     if code == _REVOKED:
         return _("the server's certificate has been revoked")
-    return _("the server's certificate does not hold ({reason})", reason=error.verify_message)
+    return _("the server's certificate does not hold ({reason:foreign})", reason=error.verify_message)
 
 
 def _untrusted(shown: Certificate | None, *, is_self_signed: bool) -> Message:

@@ -114,7 +114,7 @@ class Recorder:
         except SQLAlchemyError as error:
             raise NotDelivered(
                 _(
-                    "That it was about to be handed over could not be recorded: {reason}.",
+                    "That it was about to be handed over could not be recorded: {reason:foreign}.",
                     reason=reason(error),
                 ),
                 _("repair the database, then run again"),
@@ -142,8 +142,7 @@ class Recorder:
             raise OutcomeUnknown(
                 _(
                     "Submission {number} was handed over by {way:way}, and what became of it could not "
-                    "be recorded: "
-                    "{reason}",
+                    "be recorded: {reason:foreign}",
                     number=self.submission.id,
                     way=carrier.name,
                     reason=reason(error),

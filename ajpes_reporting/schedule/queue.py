@@ -53,7 +53,7 @@ def require_queue(engine: Engine) -> None:
             known = _revision(connection)
     except DBAPIError as error:
         raise ConfigurationError(
-            _("The queue cannot be looked at: {reason}.", reason=reason(error))
+            _("The queue cannot be looked at: {reason:foreign}.", reason=reason(error))
         ) from error
     if known != _newest():
         raise ConfigurationError(

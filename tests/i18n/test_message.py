@@ -148,3 +148,27 @@ def test_what_is_no_message_is_shown_as_it_is_stored(stored):
 def test_the_locale_names_the_language(environment, expected):
     """Protects whoever has never heard of our settings."""
     assert language_of_locale(environment) == expected
+
+
+def test_words_of_others_stand_in_the_quotation_marks_of_the_language() -> None:
+    """Protects a Slovene reader from English words that look like a part of his sentence."""
+    ours = Message("{reason:foreign}", {"reason": Message("No such file or directory", {})})
+    theirs = Message("{reason:foreign}", {"reason": "no such table: events"})
+    typed = Message("{text:quoted}", {"text": "2026-13-01"})
+    assert [one.told_in("en") for one in (ours, theirs, typed)] == [
+        "No such file or directory",
+        "no such table: events",
+        "'2026-13-01'",
+    ]
+    assert [one.told_in("sl") for one in (ours, theirs, typed)] == [
+        "datoteka ali mapa ne obstaja",
+        "»no such table: events«",
+        "»2026-13-01«",
+    ]
+
+
+def test_a_way_is_called_in_prose_as_people_call_it() -> None:
+    """Protects a reader from the keys of the settings in the middle of a sentence."""
+    told = [Message("{way:way}", {"way": way}) for way in ("soap", "sftp", "hand")]
+    assert [one.told_in("en") for one in told] == ["SOAP", "SFTP", "hand"]
+    assert [one.told_in("sl") for one in told] == ["SOAP", "SFTP", "ročno"]

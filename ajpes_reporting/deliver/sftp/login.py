@@ -121,7 +121,7 @@ class SignIn:
         return TurnedAway(
             _(
                 "{host}, port {port}, broke off the login of {username:quoted} at {spoken}. "
-                "It says: {farewell}",
+                "It says: {farewell:foreign}",
                 **self._place,
                 username=self._username,
                 spoken=_spoken(method),
@@ -163,7 +163,7 @@ class SignIn:
         if others or is_shown or _CODE.search(prompt):
             raise TurnedAway(
                 _(
-                    "{host}, port {port}, asks what only a person can answer: {said}",
+                    "{host}, port {port}, asks what only a person can answer: {said:foreign}",
                     **self._place,
                     said=shown(said),
                 ),
@@ -208,7 +208,7 @@ class SignIn:
             )
             takes, remedy = takes or _("It takes: nothing that it names."), self._what_to_set(asked)
         farewell = self._transport.farewell
-        says = _("It says: {text}", text=shown(farewell)) if farewell else NOTHING
+        says = _("It says: {text:foreign}", text=shown(farewell)) if farewell else NOTHING
         return TurnedAway(sentences((said, takes, says)), remedy)
 
     @property
@@ -248,7 +248,7 @@ def new_password_wanted(place: Mapping[str, Any], username: str, said: str = "")
     message = _(
         "{host}, port {port}, demands a new password for {username:quoted}.", **place, username=username
     )
-    says = _("It says: {text}", text=shown(said)) if said else NOTHING
+    says = _("It says: {text:foreign}", text=shown(said)) if said else NOTHING
     return TurnedAway(sentences((message, says)), _EXPIRED)
 
 

@@ -142,7 +142,7 @@ def _decrypted(
             ) from error
     except UnsupportedAlgorithm as error:
         raise ConfigurationError(
-            _("{path} cannot be used: {error}.", path=str(path), error=str(error)), _OTHER_WAY
+            _("{path} cannot be used: {error:foreign}.", path=str(path), error=str(error)), _OTHER_WAY
         ) from error
     except ValueError as error:
         what = _("the file is damaged, or has another password") if password else _("the file is damaged")

@@ -82,7 +82,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
     except Refused as error:
         yield Shortfall(
             folder,
-            _("the folder cannot be listed: {error}. Answers are not found", error=error.reason),
+            _("the folder cannot be listed: {error:foreign}. Answers are not found", error=error.reason),
             _right(_("list files"), folder),
             stops_runs=True,
         )
@@ -101,7 +101,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
         yield Shortfall(
             folder,
             _(
-                "files cannot be read: {error}. Answers are seen, and cannot be fetched",
+                "files cannot be read: {error:foreign}. Answers are seen, and cannot be fetched",
                 error=cannot_read.reason,
             ),
             _right(_("read files"), folder),
@@ -117,18 +117,19 @@ def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
         return
     if isinstance(cannot_look, NoSuchFile):
         detail = _(
-            "the folder is not there: {error}. Runs work without; the authority may make it later",
+            "the folder is not there: {error:foreign}. Runs work without; the authority may make it later",
             error=cannot_look.reason,
         )
     elif cannot_look is not None:
         detail = _(
-            "nobody may look there: {error}. Runs work without; {consequence}",
+            "nobody may look there: {error:foreign}. Runs work without; {consequence}",
             error=cannot_list.reason,
             consequence=_NOT_SETTLED,
         )
     else:
         detail = _(
-            "the folder cannot be listed: {error}. Runs work without; a report is found by its own name only",
+            "the folder cannot be listed: {error:foreign}. Runs work without; "
+            "a report is found by its own name only",
             error=cannot_list.reason,
         )
     yield Shortfall(folder, detail, _right(_("list and read files"), folder), stops_runs=False)
@@ -152,7 +153,7 @@ def _missing(sftp: Client, folder: str, so: Message) -> Shortfall | None:
         return Shortfall(
             folder,
             _(
-                "the folder is not there: {error}. Without it {consequence}",
+                "the folder is not there: {error:foreign}. Without it {consequence}",
                 error=error.reason,
                 consequence=so,
             ),
@@ -168,7 +169,7 @@ def _looks(sftp: Client, folder: str) -> Iterator[Shortfall]:
         yield Shortfall(
             folder,
             _(
-                "nobody may look at a single file (STAT): {error}. Runs work without, by the listing",
+                "nobody may look at a single file (STAT): {error:foreign}. Runs work without, by the listing",
                 error=error.reason,
             ),
             _right(_("look at files"), folder),
@@ -184,7 +185,7 @@ def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
         yield Shortfall(
             folder,
             _(
-                "the folder cannot be listed: {error}. Runs work without; "
+                "the folder cannot be listed: {error:foreign}. Runs work without; "
                 "what a killed run has left stays there",
                 error=error.reason,
             ),
@@ -199,7 +200,7 @@ def _no_removal(folder: str, why: str) -> Shortfall:
     return Shortfall(
         folder,
         _(
-            "files cannot be removed: {why}. Runs work without; an upload that breaks off "
+            "files cannot be removed: {why:foreign}. Runs work without; an upload that breaks off "
             "stays there, and what became of it is unknown",
             why=why,
         ),
@@ -211,7 +212,7 @@ def _no_removal(folder: str, why: str) -> Shortfall:
 def _no_rename(folder: str, why: str) -> Shortfall:
     return Shortfall(
         folder,
-        _('files cannot be renamed: {why}. Runs cannot deliver with sftp.upload = "rename"', why=why),
+        _('files cannot be renamed: {why:foreign}. Runs cannot deliver with sftp.upload = "rename"', why=why),
         _(
             '{order}; if it gives none, set sftp.upload = "direct", and read in '
             "docs/configuration.md what that costs",
@@ -225,10 +226,10 @@ def _no_writing(folder: str, why: Refused, trial: Trial) -> Shortfall:
     """Of a server that takes .xml alone a probe cannot tell whether it takes reports."""
     right = _right(_("write files"), folder)
     if trial.upload == "rename":
-        detail = _("files cannot be written: {error}. Runs cannot deliver", error=why.reason)
+        detail = _("files cannot be written: {error:foreign}. Runs cannot deliver", error=why.reason)
         return Shortfall(folder, detail, joined((right, ONLY_XML), "; "), stops_runs=True)
     detail = _(
-        "files cannot be written: {error}. Runs cannot deliver, unless the server takes names that "
+        "files cannot be written: {error:foreign}. Runs cannot deliver, unless the server takes names that "
         "end in .xml, "
         "and no others",
         error=why.reason,
@@ -287,7 +288,7 @@ def _look_at(sftp: Client, folder: str, path: str) -> Iterator[Shortfall]:
         yield Shortfall(
             folder,
             _(
-                "files cannot be read back: {error}. Runs work without; {consequence}",
+                "files cannot be read back: {error:foreign}. Runs work without; {consequence}",
                 error=error.reason,
                 consequence=_NOT_SETTLED,
             ),
@@ -316,7 +317,11 @@ def _remove(sftp: Client, folder: str, name: _Name) -> Iterator[Shortfall]:
         why = refusal.reason if refusal else _("the server says yes, and does nothing")
         yield _no_removal(
             folder,
-            _("{why}. {path} has stayed there; ask the authority to remove it", why=why, path=left[0]),
+            _(
+                "{why:foreign}. {path} has stayed there; ask the authority to remove it",
+                why=why,
+                path=left[0],
+            ),
         )
 
 

@@ -192,7 +192,7 @@ class SftpSessions:
                 ) from error
             raise TurnedAway(
                 _(
-                    "{host}, port {port}, took the login, and opened no SFTP session: {plain}.",
+                    "{host}, port {port}, took the login, and opened no SFTP session: {plain:foreign}.",
                     **self._place,
                     plain=_plain(error),
                 ),
@@ -246,7 +246,8 @@ class SftpSessions:
     def _incompatible(self, error: Exception, transport: Transport) -> NotDelivered:
         return NotDelivered(
             _(
-                "{host}, port {port}, and this machine have nothing in common: {error}. It offers {offered}.",
+                "{host}, port {port}, and this machine have nothing in common: {error:foreign}. "
+                "It offers {offered}.",
                 **self._place,
                 error=str(error),
                 offered=transport.offered,
@@ -302,7 +303,7 @@ class SftpSessions:
         if isinstance(error, Refused):
             return NotDelivered(
                 _(
-                    "{host}, port {port}, refused to {wanted}: {error}.",
+                    "{host}, port {port}, refused to {wanted}: {error:foreign}.",
                     **self._place,
                     wanted=error.wanted,
                     error=error.reason,
@@ -311,7 +312,11 @@ class SftpSessions:
             )
         if isinstance(error, paramiko.SFTPError):
             return NotDelivered(
-                _("{host}, port {port}, does not keep to SFTP: {error}.", **self._place, error=str(error)),
+                _(
+                    "{host}, port {port}, does not keep to SFTP: {error:foreign}.",
+                    **self._place,
+                    error=str(error),
+                ),
                 _("ask the authority which server it runs, and in which version"),
             )
         if isinstance(error, EOFError | paramiko.SSHException) or str(error) == "Socket is closed":
@@ -413,7 +418,7 @@ def _with_farewell(message: Message, transport: Transport) -> Message:
     """Returns the server's last words as a sentence; empty if it said nothing."""
     if not transport.farewell:
         return message
-    return sentences((message, _("It said: {text}", text=shown(transport.farewell))))
+    return sentences((message, _("It said: {text:foreign}", text=shown(transport.farewell))))
 
 
 def _plain(error: BaseException) -> str:

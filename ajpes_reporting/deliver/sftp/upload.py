@@ -173,7 +173,7 @@ def _hand_in_by_rename(
     except Refused as error:
         journey.rename_refused = error
         return look_after(
-            sftp, journey, _("The server did not give it its name: {error}.", error=error.reason)
+            sftp, journey, _("The server did not give it its name: {error:foreign}.", error=error.reason)
         )
     return _confirm_rename(sftp, journey)
 
@@ -314,7 +314,7 @@ def _confirm_direct(sftp: Client, journey: Journey) -> Outcome:
         return look_after(
             sftp,
             journey,
-            _("The server refused to {wanted}: {error}.", wanted=error.wanted, error=error.reason),
+            _("The server refused to {wanted}: {error:foreign}.", wanted=error.wanted, error=error.reason),
             error.remedy,
         )
     if arrival is Arrival.WHOLE:

@@ -33,6 +33,7 @@ from ajpes_reporting.domain.ports import (
     no_progress,
 )
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.address import require_place
 from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.transport import Transport
@@ -210,9 +211,13 @@ class SoapCarrier:
             return _("The reply is not packed as its Content-Encoding says.")
         if isinstance(error, httpx.HTTPError):
             return _(
-                "The connection broke in the middle of the call ({cause}).", cause=str(root_cause(error))
+                "The connection broke in the middle of the call ({cause:foreign}).",
+                cause=str(root_cause(error)),
             )
-        return _("A file on this machine failed in the middle of the call ({error}).", error=str(error))
+        return _(
+            "A file on this machine failed in the middle of the call ({error:foreign}).",
+            error=system_reason(error) if isinstance(error, OSError) else str(error),
+        )
 
     def _judge(self, response: httpx.Response, reply: _Reply) -> Outcome:
         """Returns the authority's word, if there is one; else that of the web server before it."""
@@ -262,7 +267,7 @@ class SoapCarrier:
         return Refused(text, evidence, deviations)
 
     def _failed(self, text: Message, status: int, evidence: Path) -> Unknown:
-        why = _("the service reports a failure of its own ({text})", text=text)
+        why = _("the service reports a failure of its own ({text:foreign})", text=text)
         return Unknown(_no_verdict(status, why), _SETTLE, evidence)
 
     def _masked(self, text: Message) -> Message:

@@ -182,7 +182,11 @@ class _Writer:
             head, _sign, tail = self._written().partition(f"<{_GAP}/>".encode())
         except ValueError as error:  # lxml's word for a character that XML forbids, or a name that is none
             raise ConfigurationError(
-                _("No message can be made from {wsdl}: {error}.", wsdl=str(self._wsdl), error=str(error)),
+                _(
+                    "No message can be made from {wsdl}: {error:foreign}.",
+                    wsdl=str(self._wsdl),
+                    error=str(error),
+                ),
                 _("look for control characters in soap.ident and the secrets it names"),
             ) from error
         root = self._root_tag(document.root) if document.root is not None else None

@@ -194,7 +194,9 @@ class _Rewriting:
                 pending, offset = pending[parsed - offset :], parsed
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
-            raise self._cannot(_("the file is not well-formed XML ({error})", error=str(error))) from error
+            raise self._cannot(
+                _("the file is not well-formed XML ({error:foreign})", error=str(error))
+            ) from error
         yield self._edited(pending, offset)
 
     def _edited(self, part: bytes, offset: int) -> bytes:

@@ -100,7 +100,9 @@ def _reason(error: Exception) -> str:
         return system_reason(error)
     text = " ".join((str(error) or type(error).__name__).split())[:500].rstrip(".")
     if isinstance(error, (KeyError, AttributeError, RecursionError)):
-        return _("the WSDL contradicts itself ({error}: {text})", error=type(error).__name__, text=text)
+        return _(
+            "the WSDL contradicts itself ({error}: {text:foreign})", error=type(error).__name__, text=text
+        )
     return xml_reason(text)
 
 

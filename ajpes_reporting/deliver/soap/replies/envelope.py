@@ -221,7 +221,7 @@ class Scan:
             return broken_off(fed)
         if not self._open[1:] and self._answer is None:
             return UnusableReplyError(_("the reply is not XML"))
-        return UnusableReplyError(_("the reply is not well-formed XML ({error})", error=str(error)))
+        return UnusableReplyError(_("the reply is not well-formed XML ({error:foreign})", error=str(error)))
 
     def _refuse_doctype(self, name: str, *_rest: object) -> None:
         if name.lower() == "html":
