@@ -103,7 +103,7 @@ def _header(reader: Reader) -> list[str]:
     except csv.Error as error:
         raise _UnreadableError(_not_csv(error, reader)) from None
     if any("\0" in name for name in header):
-        raise _UnreadableError(_finding(1, _("it holds NUL characters, as UTF-16 does"), _AS_UTF_8))
+        raise _UnreadableError(_finding(1, _("the file holds NUL characters, as UTF-16 does"), _AS_UTF_8))
     return header
 
 
@@ -175,7 +175,7 @@ def _not_utf8(path: Path) -> Finding:
                 line.decode()
             except UnicodeDecodeError as error:
                 return _wrong_byte(number, line, error.start)
-    return _finding(1, _("it was changed while it was read"), _("import it when it is whole"))
+    return _finding(1, _("the file was changed while it was read"), _("import it when it is whole"))
 
 
 def _too_long(line: int) -> Finding:
@@ -200,7 +200,7 @@ def _not_csv(error: csv.Error, reader: Reader) -> Finding:
 
 def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
     if number == 1 and line.startswith(_UTF_16):
-        message = _("it is UTF-16, not UTF-8")
+        message = _("the file is UTF-16, not UTF-8")
     else:
         message = _(
             "byte {byte} at place {place} of the line is not UTF-8",
@@ -215,7 +215,7 @@ def _cut_off(path: Path) -> Finding:
         last_line = sum(1 for _ in stream)
     return _finding(
         last_line,
-        _("it ends in the middle of a line and may have been cut off"),
+        _("the file ends in the middle of a line and may have been cut off"),
         _("export it again; if it is whole, add a line break at its end"),
     )
 

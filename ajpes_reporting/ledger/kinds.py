@@ -91,11 +91,11 @@ def _wrong(header: Sequence[str], kind: Kind) -> list[Message]:
     doubled = [name for name in kind.columns if header.count(name) > 1]
     wrong = []
     if unknown:
-        wrong.append(_("it has the unknown column {names}", names=_listed(unknown)))
+        wrong.append(_("the column {names} is not known", names=_listed(unknown)))
     if missing:
-        wrong.append(_("it lacks the column {names}", names=_listed(missing)))
+        wrong.append(_("the column {names} is missing", names=_listed(missing)))
     if doubled:
-        wrong.append(_("it has more than once the column {names}", names=_listed(doubled)))
+        wrong.append(_("the column {names} is there more than once", names=_listed(doubled)))
     return wrong
 
 

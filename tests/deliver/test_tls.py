@@ -146,12 +146,12 @@ def test_files_that_are_not_what_they_should_be_are_told(keys: Keys, tmp_path: P
     lonely.write_bytes(pkcs12.serialize_key_and_certificates(b"x", key, None, None, NoEncryption()))
     for settings, words in (
         (TlsSettings(certificate=missing), "missing.pem cannot be read"),
-        (TlsSettings(certificate=text), r"text.pem cannot be used \(.*\): it holds no certificate"),
+        (TlsSettings(certificate=text), r"text.pem cannot be used \(.*\): the file holds no certificate"),
         (TlsSettings(certificate=keys.client, key=text), "text.pem cannot be read"),
         (TlsSettings(certificate=keys.client, key=missing), "missing.pem cannot be read"),
         (
             TlsSettings(certificate=keys.client, server_ca=text),
-            r"text.pem cannot be used \(.*\): it holds no certificate",
+            r"text.pem cannot be used \(.*\): the file holds no certificate",
         ),
         (TlsSettings(certificate=keys.client, server_ca=missing), "missing.pem cannot be read"),
         (TlsSettings(pkcs12=text), "no PKCS#12 file"),

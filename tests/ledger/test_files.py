@@ -107,10 +107,10 @@ def test_a_file_with_its_header_only_is_empty_and_fine(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda names: [*names, "amount"], "unknown column amount"),
-        (lambda names: [name for name in names if name != "issuer"], "lacks the column issuer"),
+        (lambda names: [*names, "amount"], "the column amount is not known"),
+        (lambda names: [name for name in names if name != "issuer"], "the column issuer is missing"),
         (lambda names: [*names, "issuer"], "more than once the column issuer"),
-        (lambda names: ["", *names], "unknown column (without a name)"),
+        (lambda names: ["", *names], "the column (without a name) is not known"),
     ],
 )
 def test_a_wrong_header_is_refused_with_what_is_expected(

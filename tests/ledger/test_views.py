@@ -180,7 +180,7 @@ def test_an_optional_column_may_be_missing(
 def test_a_mandatory_column_may_not_be_missing(bank: Bank, draw: Callable[..., dict[str, Taken]]) -> None:
     """The bank's database administrator is told which one."""
     bank.view(EVENTS, {}, without="issuer")
-    with pytest.raises(LedgerRefused, match="The view events was not read: it lacks the column issuer"):
+    with pytest.raises(LedgerRefused, match="The view events was not read: the column issuer is missing"):
         draw()
 
 
