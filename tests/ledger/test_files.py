@@ -109,7 +109,7 @@ def test_a_file_with_its_header_only_is_empty_and_fine(ledger: Ledger) -> None:
     [
         (lambda names: [*names, "amount"], "the column amount is not known"),
         (lambda names: [name for name in names if name != "issuer"], "the column issuer is missing"),
-        (lambda names: [*names, "issuer"], "more than once the column issuer"),
+        (lambda names: [*names, "issuer"], "the column issuer is there more than once"),
         (lambda names: ["", *names], "the column (without a name) is not known"),
     ],
 )
