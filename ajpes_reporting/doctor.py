@@ -95,7 +95,7 @@ class Diagnosis:
 
     @property
     def title(self) -> str:
-        """The subject in words; a way and a folder have names of their own."""
+        """The subject in words, an alarm by its kind; a way and a folder have names of their own."""
         thing, _for, way = self.subject.partition(" for ")
         if way and thing == "certificate":
             return _("certificate for {way:way}", way=way)
@@ -119,6 +119,22 @@ _TITLES = {
     "e-plačila": _("e-plačila"),
     "UJP's clock": _("UJP's clock"),
     "listener": _("listener"),
+    "deadline": _("deadline"),
+    "refused": _("refused"),
+    "unknown": _("unknown"),
+    "checks": _("checks"),
+    "held": _("held"),
+    "tries": _("tries"),
+    "detour": _("detour"),
+    "answer": _("answer"),
+    "aside": _("aside"),
+    "ahead": _("ahead"),
+    "excluded": _("excluded"),
+    "moved": _("moved"),
+    "audit": _("audit"),
+    "channel": _("channel"),
+    "orphan": _("orphan"),
+    "former": _("former"),
 }
 
 

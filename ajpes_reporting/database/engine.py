@@ -80,7 +80,7 @@ def open_engine(url: str) -> Engine:
             raise not_installed(error.name) from None
         raise ConfigurationError(
             _(
-                "The database {database} cannot be used: {reason}.",
+                "The database {database} cannot be used: {reason:foreign}.",
                 database=address(parsed),
                 reason=str(error),
             ),

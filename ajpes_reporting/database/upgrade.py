@@ -59,7 +59,7 @@ def upgrading(engine: Engine) -> Iterator[Connection]:
     except DBAPIError as error:
         raise ConfigurationError(
             _(
-                "The tables of the database {database} were not made: {reason}.",
+                "The tables of the database {database} were not made: {reason:foreign}.",
                 database=_address(engine),
                 reason=_first_line(error),
             ),
@@ -150,7 +150,7 @@ def _too_new(engine: Engine, revision: str) -> ConfigurationError:
 def _cannot_open(engine: Engine, error: DBAPIError) -> ConfigurationError:
     return ConfigurationError(
         _(
-            "The database {database} cannot be used: {reason}.",
+            "The database {database} cannot be used: {reason:foreign}.",
             database=_address(engine),
             reason=_first_line(error),
         ),

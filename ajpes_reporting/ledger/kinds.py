@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.columns import ACCOUNT_MONTH_ROW, ACCOUNT_ROW, EVENT_ROW, POSTING_ROW
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n import Message, _, _n, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,10 @@ def recognise(header: Sequence[str], source: str) -> Kind:
     if not names.intersection(kind.columns):
         raise LedgerRefused(
             _("{source} was not read: its first line names no column that is known here.", source=source),
-            _("write the columns of one kind of facts; {kinds}", kinds=[known.expected for known in KINDS]),
+            _(
+                "write the columns of one kind of facts; {kinds}",
+                kinds=joined((known.expected for known in KINDS), " / "),
+            ),
         )
     require_columns(header, kind, source)
     return kind

@@ -20,7 +20,9 @@ from ajpes_reporting.database.engine import writing
 from ajpes_reporting.database.tables import due_reports, submissions
 from ajpes_reporting.deliver.tls import TlsSettings, certificate_dates
 from ajpes_reporting.deliver.way import Expiry
+from ajpes_reporting.doctor import Diagnosis, Health
 from ajpes_reporting.domain.calendar import LJUBLJANA
+from ajpes_reporting.i18n import Message
 from ajpes_reporting.journal import chain, chores, due
 from ajpes_reporting.pipeline.operator_actions import resolve
 from tests.alarms.conftest import NOW, PROVIDER
@@ -333,3 +335,11 @@ def test_every_alarm_is_explained_to_the_operator() -> None:
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     section = page.split("\n## Alarms\n")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == MACHINE_KINDS | JOURNAL_KINDS
+
+
+def test_the_doctor_has_a_word_for_every_alarm() -> None:
+    """Protects an administrator from keys of the program in a table that he reads."""
+    for kind in JOURNAL_KINDS:
+        title = Diagnosis(kind, Health.ALARM, "").title
+        assert isinstance(title, Message), kind
+        assert title.told_in("sl") != kind
