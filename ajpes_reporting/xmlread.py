@@ -579,8 +579,11 @@ def _refuse_doctype(root: Element) -> None:
 
 
 def _refuse_faults(log: etree._ListErrorLog, sound: int = 0) -> None:
-    """lxml tells of a broken schema only at the end, when the broken element has long been given out, and of
-    a prefix that nobody declared never."""
+    """Raises `UnreadableXml` for a fault in the log that lxml itself tells too late, or never.
+
+    lxml tells of a broken schema only at the end, when the broken element has long been given out, and never
+    of a prefix that nobody declared.
+    """
     if not log:
         return
     # Not among them a namespace that is no address: it is only a name.

@@ -131,7 +131,7 @@ def _run(url: URL, command: Sequence[str], files: Sequence[Path] = ()) -> None:
                 why=_why(done),
             ),
             _(
-                "mend that, then try again; {command} must be of the server's version or newer",
+                "correct that, then try again; {command} must be of the server's version or newer",
                 command=command[0],
             ),
         )

@@ -90,7 +90,7 @@ def back_up(workspace: Workspace, context: Context, folder: Path, progress: Prog
                 folder=folder,
                 reason=system_reason(error),
             ),
-            _("make room on the disk, or mend the folder's rights, then back up again"),
+            _("make room on the disk, or correct the folder's rights, then back up again"),
         ) from error
 
 

@@ -66,7 +66,7 @@ def restore(backup: Path, folder: Path, clock: Clock, progress: Progress = no_pr
                 reason=system_reason(error),
                 settings=SETTINGS_FILE,
             ),
-            _("make room on the disk, or mend the rights, then restore into another folder"),
+            _("make room on the disk, or correct the rights, then restore into another folder"),
         ) from error
 
 
@@ -130,7 +130,7 @@ def _check_file(backup: Path, name: str, sha256: str) -> None:
     if not is_ours or sha256_of(path) != sha256:
         raise UsageError(
             _("The backup is damaged: {path} is missing or was changed. Nothing was done.", path=path),
-            _("use another backup, or mend that file from another copy"),
+            _("use another backup, or replace that file from another copy"),
         )
 
 

@@ -52,7 +52,7 @@ def command(session: Session) -> None:
 
 
 def _work(session: Session, stop: threading.Event) -> None:
-    """Serves every workspace until `stop` is set; also when one that was broken has been mended."""
+    """Serves every workspace until `stop` is set; also one that was broken and works again."""
     from ajpes_reporting.monitoring.systemd import supervised
     from ajpes_reporting.unattended import make_engine, open_installation
 

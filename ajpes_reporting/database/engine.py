@@ -266,8 +266,11 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def _prepare_postgresql(dbapi_connection: Any, _record: Any) -> None:
-    """An administrator may have it write 17.11.2026; to say how with each date would take longer. And its
-    compiler takes longer over a report's statements than it gains."""
+    """Sets ISO dates, no compilation of statements and no end for an idle session.
+
+    An administrator may have the server write 17.11.2026, and to give the format with each date would take
+    longer. Its compiler takes longer over a report's statements than it gains.
+    """
     dbapi_connection.autocommit = True
     with dbapi_connection.cursor() as cursor:
         cursor.execute("SET datestyle TO ISO; SET jit TO off")

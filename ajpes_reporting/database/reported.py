@@ -25,8 +25,11 @@ EXCLUDED, INCLUDED = "excluded", "included"
 
 
 def is_unheard_of(event: FromClause = events) -> ColumnElement[bool]:
-    """In a query over events, whether AJPES knows nothing of one: it was neither accepted, nor does it stand
-    in a report that AJPES has, or may have, and has not answered."""
+    """Returns the condition, in a query over events, that AJPES knows nothing of an event.
+
+    The event was not accepted, nor does it stand in a report that AJPES has, or may have, and has not
+    answered.
+    """
     pending = exists(select(pending_events.c.event).where(pending_events.c.event == event.c.id))
     perhaps_there = exists(
         select(submission_events.c.event)

@@ -32,8 +32,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The authority turned the message away as a whole: by a SOAP fault that blames the sender, or by an
-    error that it gives in the place of an answer.
+    """The authority turned the message away as a whole.
+
+    Its reply is a SOAP fault that blames the sender, or an error in the place of an answer.
 
     `reason` is the authority's. `evidence` is the raw reply, `deviations` as for `Delivered`.
     """
@@ -45,8 +46,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Provably nothing arrived: no connection, a failed handshake, a refused login or host key,
-    a file that never got its final name. `reason` is a sentence, `remedy` an order as in `errors`."""
+    """Provably nothing arrived.
+
+    There was no connection, the handshake failed, the login or the host key was refused, or a file never got
+    its final name. `reason` is a sentence, `remedy` an order as in `errors`.
+    """
 
     reason: Message
     remedy: Message = NOTHING

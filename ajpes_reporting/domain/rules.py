@@ -468,8 +468,11 @@ def _creditor_account(creditor: Creditor, _settings: RuleSettings) -> Violation 
 def _cancellation_violations(
     cancellation: Event, target: Event | None, cancelled_by: str | None, order_ok: bool
 ) -> Iterator[Violation]:
-    """2.2, note **: a cancellation undoes one earlier event of its obligation. That it carries the
-    amount of that event, is not cancelled itself, and nothing is cancelled twice, is our reading."""
+    """2.2, note **: a cancellation undoes one earlier event of its obligation.
+
+    That a cancellation carries the amount of that event and is not cancelled itself, and that nothing is
+    cancelled twice, is our reading.
+    """
     cancelled = _shown(cancellation.cancels_event_id or "")
     if cancellation.cancels_event_id == cancellation.event_id:
         yield _refid_error("itself", _("this event cancels itself"))

@@ -151,8 +151,11 @@ class Formats:
 
 
 class SloveneFormats(Formats):
-    """The Slovene forms of values. A page keeps dates and amounts on one line by its style: here blanks stay
-    blanks, so that a terminal's text can be searched."""
+    """The Slovene forms of values.
+
+    Blanks stay blanks, so that a terminal's text can be searched; a page keeps dates and amounts on one line
+    by its style.
+    """
 
     conjunctions: Mapping[str, str] = {"and": "in", "or": "ali"}
     by_hand = "ročno"
@@ -207,7 +210,7 @@ class SloveneFormats(Formats):
         return f"{self.moment(at)}.{at.second:02d}"
 
     def month(self, day: dt.date) -> str:
-        """november 2026."""
+        """The month by its name: "november 2026"."""
         return f"{_MONTHS_SL[day.month - 1]} {day.year}"
 
     def moment(self, at: dt.datetime) -> str:

@@ -222,8 +222,11 @@ def reason_for_orphan(connection: Connection, provider: str, report: str, period
 
 
 def _waiting(provider: str) -> Any:
-    """Those for whose period nothing was released, has arrived or was accepted since, nor a later report
-    told all; and which were not known from an answer alone that a person has discarded."""
+    """Returns the condition that an orphan still waits for a decision.
+
+    Since it was found nothing was released, has arrived or was accepted for its period, and no later report
+    told all; nor was it known only from an answer that a person has discarded.
+    """
     decided = exists().where(
         submissions.c.provider == orphans.c.provider,
         submissions.c.report == orphans.c.report,

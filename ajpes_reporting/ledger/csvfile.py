@@ -140,8 +140,10 @@ def _open(path: Path) -> io.TextIOWrapper:
 
 
 class _InLargeBlocks(io.BufferedReader):
-    """With each look into the file the interpreter is let go for a moment, too short for another thread to
-    wake up and take it. Every 8 KiB, as text is read elsewhere, one that waits for it would hardly get it.
+    """A file read in large blocks, so that other threads get their turn.
+
+    With each look into the file the interpreter is let go for a moment, too short for another thread to wake
+    up and take it. Every 8 KiB, as text is read elsewhere, a thread that waits would hardly get it.
 
     A line without an end is not read on until memory is full.
     """

@@ -145,9 +145,12 @@ def _locate(provider: str) -> Insert:
 
 
 def _add_events(connection: Connection) -> int:
-    """By obligation, so that a history lies together and is read at once; within it in the order of the
-    source, which is the order of recording where the times are the same. What is known stays out, and so
-    does a second cancellation."""
+    """Adds the staged events that are new, and returns their number.
+
+    They go in by obligation, so that a history lies together and is read at once; within it in the order of
+    the source, which is the order of recording where the times are the same. Known events stay out, and so
+    does a second cancellation.
+    """
     staged = staged_events.c
     rows = (
         select(located.c.obligation, *(staged[name] for name in _STORED))

@@ -135,8 +135,11 @@ def _take(
 
 @contextmanager
 def _thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread that is idle afterwards, however impatient a person is: if Ctrl-C again freed the connection
-    for the rollback while the thread has it, SQLite would be closed in the middle of a statement."""
+    """Gives a thread that is idle afterwards, however impatient a person is.
+
+    If a second Ctrl-C freed the connection for the rollback while the thread has it, SQLite would be closed
+    in the middle of a statement.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
         try:
             yield thread
@@ -145,8 +148,10 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
 
 
 def _outlast(thread: ThreadPoolExecutor) -> None:
-    """Waits for what is at work. Whoever is interrupted while it joins a thread may not join it again: Python
-    takes it for ended."""
+    """Waits until the thread has done all its work.
+
+    A thread whose joining was interrupted cannot be joined again: Python takes it for ended.
+    """
     interrupted: KeyboardInterrupt | None = None
     last: Future[object] | None = None
     while last is None or not last.done():

@@ -158,8 +158,11 @@ def _newest_submissions(provider: str) -> Select[Any]:
 
 
 def _differing(provider: str, amounts: Amounts, month: str | None = None) -> Subquery:
-    """A report that took the place of the accepted one said the same of an account as that one, if nothing
-    was noted in between: what was noted first, of either, is what AJPES holds."""
+    """Selects the figures of accepted months that differ from those AJPES holds.
+
+    A report that took the place of the accepted one said the same of an account, if nothing was noted in
+    between: the figures noted first, of either, are those that AJPES holds.
+    """
     accepted = _accepted(provider, month)
     first = (
         select(

@@ -106,8 +106,11 @@ class _Events:
         return found
 
     def _forget_batch(self) -> None:
-        """The rows so far were taken in. What stands in a batch is staged with it: by that the rows of
-        each event are known, and under which name they have its debtor."""
+        """Forgets the rows so far, which were taken in.
+
+        A batch is staged as a whole: by that the rows of each event are known, and the name they give its
+        debtor.
+        """
         self._known = {key: about for key, about in self._known.items() if key in self._wrong}
         self._staged = 0
 

@@ -154,9 +154,11 @@ def loading(connection: Connection, table: Table, rows: Sequence[Staged]) -> Cal
 
 
 def _copied(rows: Sequence[Staged]) -> str:
-    """As text, which is made quicker than what COPY takes row by row. There is no empty text among the
-    values, so that nothing can stand for NULL, and no row comes here before the rules have seen that it
-    holds no tab and no line end."""
+    """Returns the rows as the text that COPY takes, which is made quicker than rows one by one.
+
+    No value is an empty text, so an empty field can stand for NULL, and no row comes here before the rules
+    have seen that it holds no tab and no line end.
+    """
     texts = ["\t".join(["" if value is None else str(value) for value in row]) for row in rows]
     return "".join(f"{text}\n" for text in texts).replace("\\", "\\\\")
 

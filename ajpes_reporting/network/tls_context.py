@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Line(ssl.SSLSocket):
-    """Keeps the certificate that was turned down: whoever has to mend it wants to see it."""
+    """Keeps the certificate that was turned down: whoever has to replace it wants to see it."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:

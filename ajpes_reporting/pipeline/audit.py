@@ -95,8 +95,10 @@ def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None)
 
 
 def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[str]:
-    """Events must be pending exactly until a submission that reports them was accepted, or they were
-    withdrawn."""
+    """Names the events that are pending and should not be, or are not and should be.
+
+    An event must be pending exactly until a submission that reports it was accepted, or it was withdrawn.
+    """
     accepted = exists(
         select(submission_events.c.event)
         .join(submissions, submissions.c.id == submission_events.c.submission)

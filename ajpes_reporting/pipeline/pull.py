@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.postings import Turnover
     from ajpes_reporting.pipeline.context import Context
 
-_REMEDY = _("mend what is named and pull again; what the ledger knows already is skipped")
+_REMEDY = _("correct what is named and pull again; what the ledger knows already is skipped")
 _LONGEST_ID = 36
 _ROWS_AT_A_TIME = 1_000
 

@@ -168,8 +168,11 @@ class Sandbox:
         self._processor.run_once()
 
     def settings(self, folder: Path, registration_number: str = "") -> str:
-        """Return the text of an `ajpes.toml` that is to lie in `folder`, for the first provider or the one
-        with this number. Raises `SandboxError` if there is none."""
+        """Return the text of an `ajpes.toml` that is to lie in `folder`.
+
+        The settings are those of the first provider, or of the one with this number. Raises `SandboxError` if
+        there is none.
+        """
         client = self.clients.by_number(registration_number) if registration_number else self.clients.first
         if client is None:
             raise SandboxError(f"No provider {registration_number} reports here.")

@@ -293,7 +293,7 @@ class SftpSessions:
                     **self._place,
                     reason=system_reason(error),
                 ),
-                _("make room on the disk of this machine, or have it mended, then run again"),
+                _("make room on the disk of this machine, or have the disk repaired, then run again"),
             )
         if isinstance(error, UnicodeDecodeError):
             return NotDelivered(

@@ -68,8 +68,10 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One operation as one port offers it. `trouble` is a clause that says why it cannot be
-    called, if so."""
+    """One operation as one port offers it.
+
+    `trouble` is a clause that says why the operation cannot be called, if so.
+    """
 
     service: str
     port: str

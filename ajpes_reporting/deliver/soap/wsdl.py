@@ -51,7 +51,7 @@ def read_wsdl(wsdl: Path) -> Interface:
 
 
 def _within_time(read: Callable[[], Interface]) -> Interface:
-    """zeep cannot be interrupted, so whoever waits for it leaves; its thread ends with the process."""
+    """Returns what `read` does, in time; zeep cannot be interrupted, so a late thread is left behind."""
     found: list[Interface] = []
     raised: list[BaseException] = []
 
@@ -75,7 +75,7 @@ def _within_time(read: Callable[[], Interface]) -> Interface:
 
 @contextmanager
 def _told(wsdl: Path) -> Iterator[None]:
-    """zeep meets a WSDL that it does not understand with exceptions of every kind."""
+    """Turns whatever zeep raises over a WSDL that it does not understand into a `ConfigurationError`."""
     try:
         yield
     except AjpesReportingError:

@@ -166,8 +166,11 @@ def _largest_first(report: Report) -> Select[Any]:
 
 
 def _largest_parts(connection: Connection, report: Report, total: int) -> list[Row[Any]]:
-    """The obligations that make the sum so large: without one that is small, or lessens it, it would be no
-    smaller, and nobody is told to keep that one out."""
+    """Returns the obligations that make the sum so large, the largest first.
+
+    Without an obligation that is small, or lessens the sum, the sum would be no smaller; nobody is told to
+    keep that one out.
+    """
     part = func.sum(events.c.amount_cents)
     largest = (
         report.select(obligations.c.id.label("key"), obligations.c.obligation_id, part.label("total"))

@@ -198,7 +198,7 @@ def check_obligation(
 ) -> Iterator[Finding]:
     """Yields the findings about an obligation and its events, in their order.
 
-    With `ours` errors come with the way to mend them in the ledger. A history that is not `whole` is
+    With `ours` errors come with the way to correct them in the ledger. A history that is not `whole` is
     not compared within itself.
     """
     yield from rules.check_obligation(obligation, settings)

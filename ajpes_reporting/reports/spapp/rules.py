@@ -117,8 +117,10 @@ class SpappRules(FileRules):
 
 
 def is_unbalanced(this: FromClause, before: FromClause) -> ColumnElement[bool]:
-    """In a query, whether the balance of a month does not follow from that of the month before, where both
-    are known."""
+    """Returns the condition that a month's balance does not follow from that of the month before.
+
+    Only where both balances are known.
+    """
     expected = before.c.closing_balance_cents + this.c.credit_turnover_cents - this.c.debit_turnover_cents
     return expected != this.c.closing_balance_cents
 
