@@ -77,7 +77,7 @@ def _order(names: tuple[str, ...]) -> tuple[str, ...]:
                 _("{name} is no way of delivery; {ways:and} are", name=name, ways=registry.names())
             )
     if len(set(names)) < len(names):
-        raise ValueError(_("a way stands in it twice"))
+        raise ValueError(_("a way is named twice"))
     return names
 
 
@@ -234,19 +234,19 @@ class Settings(BaseSettings):
     eplacila: EplacilaSection | None = None
 
     def report(self, kind: ReportKind) -> ReportSettings:
-        """The section of one kind of report."""
+        """Returns the section of one kind of report."""
         found: ReportSettings = getattr(self, kind.name)
         return found
 
     def ways(self, report: str | None = None) -> list[Way]:
-        """The ways that are set up, or those of them that may carry this report, in the order to try them."""
+        """Returns the ways that are set up and may carry this report, or any, in the order to try them."""
         places = {name: place for place, name in enumerate(self.delivery.order)}
         known = sorted(registry.WAYS, key=lambda way: places.get(way.name, len(places)))
         found = (self.way(way) for way in known if report is None or way.carries(report))
         return [way for way in found if way is not None]
 
     def way(self, kind: type[W]) -> W | None:
-        """The section of one way, if it is set up."""
+        """Returns the section of one way; None if the way is not set up."""
         found: W | None = getattr(self, kind.name, None)
         return found
 
@@ -259,6 +259,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Returns the sources of values: environment variables come before the file."""
         return env_settings, init_settings
 
 
@@ -271,14 +272,19 @@ class Workspace:
 
     @property
     def archive(self) -> Path:
+        """The folder of the files that were sent and received."""
         return self.folder / "archive"
 
     @property
     def settings_file(self) -> Path:
+        """The path of the workspace's own `ajpes.toml`."""
         return self.folder / SETTINGS_FILE
 
     def path(self, text: str) -> Path:
-        """A path of the settings, made absolute. Raises `ConfigurationError` for an unknown user's home."""
+        """Returns a path of the settings, relative to the workspace unless it is absolute; `~` is a home.
+
+        Raises `ConfigurationError` for the home of an unknown user.
+        """
         try:
             return self.folder / Path(text).expanduser()
         except RuntimeError:
@@ -296,9 +302,14 @@ class Workspace:
         return self.path(text) if text else None
 
     def database_url(self) -> str:
+        """Returns the URL of ledger and journal, password included; never log it.
+
+        A SQLite file is found relative to the workspace. Raises `ConfigurationError` if it is no URL.
+        """
         return self._absolute_url("database.url", self.settings.database.url)
 
     def ledger_url(self) -> str | None:
+        """Returns the URL of the bank's own views, as `database_url` does; None if there are none."""
         url = self.settings.ledger.url
         return None if url is None else self._absolute_url("ledger.url", url)
 
@@ -369,7 +380,7 @@ class Workspace:
 
 
 def open_workspace(folder: Path) -> Workspace:
-    """The workspace in `folder`.
+    """Opens the workspace in `folder` and reads its settings.
 
     Raises `UsageError` if there is none, `ConfigurationError` if its settings are wrong.
     """
@@ -401,7 +412,7 @@ def open_workspace(folder: Path) -> Workspace:
 
 
 def open_workspaces(folder: Path) -> list[Workspace]:
-    """The workspaces of an installation: those that `folder` lists, or `folder` itself.
+    """Opens the workspaces of an installation: those that `folder` lists, or `folder` itself.
 
     A service bureau's own `ajpes.toml` holds one line, `workspaces = ["bank-a", "bank-b"]`; each of
     these is a workspace of its own, with its own certificate, folders and calendar.
@@ -411,12 +422,12 @@ def open_workspaces(folder: Path) -> list[Workspace]:
 
 
 def workspace_folders(folder: Path) -> list[Path]:
-    """Returns the folders of these workspaces. Raises `ConfigurationError` if the list is none."""
+    """Returns the folders of an installation. Raises `ConfigurationError` if their list is wrong."""
     return [folder / name for name in _listed_workspaces(folder)] or [folder]
 
 
 def _listed_workspaces(folder: Path) -> list[str]:
-    """The workspaces that a bureau's settings list; none for a single workspace."""
+    """Returns the workspaces that a bureau's settings list; none for a single workspace."""
     path = folder / SETTINGS_FILE
     try:
         values = tomllib.loads(read_text(path))
@@ -441,7 +452,10 @@ def _listed_workspaces(folder: Path) -> list[str]:
 
 
 def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
-    """Settings from TOML text. Raises `ConfigurationError` naming each wrong key."""
+    """Reads settings from TOML text; `name` is what errors call it.
+
+    Raises `ConfigurationError`, naming each wrong key.
+    """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -467,7 +481,7 @@ def read_settings(text: str, name: str = SETTINGS_FILE) -> Settings:
 
 @cache
 def settings_with(ways: tuple[type[Way], ...], kinds: tuple[ReportKind, ...]) -> type[Settings]:
-    """The settings with a section for each of these ways, and one for each of these kinds of reports."""
+    """Returns the class of the settings, with a section for each of these ways and kinds of reports."""
     schedule = _schedule_of(kinds)
     sections: dict[str, Any] = {way.name: (way | None, None) for way in ways}
     sections |= {kind.name: (kind.settings, kind.settings()) for kind in kinds}
@@ -482,7 +496,7 @@ def _schedule_of(kinds: tuple[ReportKind, ...]) -> type[ScheduleSection]:
 
 
 def _refuse_private(values: dict[str, Any], name: str) -> None:
-    """Keys that would be taken not for settings but for orders to the library that reads them."""
+    """Refuses keys that the library that reads them would take for its own options, not for settings."""
     if private := sorted(key for key in values if key.startswith("_")):
         raise ConfigurationError(
             _("{file} cannot be used: {setting} is not a setting.", file=name, setting=private[0]),

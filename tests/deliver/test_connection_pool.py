@@ -17,7 +17,7 @@ from ajpes_reporting.deliver.sftp.client import ListingLimits
 from ajpes_reporting.deliver.sftp.session import SftpServer, SftpSessions
 from ajpes_reporting.domain.errors import NotDelivered
 from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+from tests.servers.odd_sftp import OddSftp
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +34,7 @@ def server(one_server: OddSftp) -> OddSftp:
 
 @pytest.fixture
 def settings(server: OddSftp) -> SftpServer:
-    return SftpServer(
-        host="127.0.0.1",
-        port=server.port,
-        username=USERNAME,
-        password=PASSWORD,
-        host_key=server.host_key,
-        connect_timeout_seconds=5,
-        operation_timeout_seconds=30,
-        call_timeout_seconds=60,
-        largest_answer_bytes=1 << 30,
-        reports=("nodurs", "spapp"),
-    )
+    return server.settings(connect_timeout_seconds=5)
 
 
 def look(settings: SftpServer) -> None:

@@ -16,7 +16,7 @@ from ajpes_reporting.deliver.sftp.session import SftpServer, SftpSessions
 from ajpes_reporting.deliver.sftp_way import SftpWay
 from ajpes_reporting.domain.errors import ConfigurationError
 from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.odd_sftp import PASSWORD, USERNAME, OddSftp
+from tests.servers.odd_sftp import OddSftp
 from tests.servers.sshd import Sshd
 
 
@@ -33,18 +33,7 @@ def server(key: asyncssh.SSHKey, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def settings(server: OddSftp) -> SftpServer:
-    return SftpServer(
-        host="127.0.0.1",
-        port=server.port,
-        username=USERNAME,
-        password=PASSWORD,
-        host_key=server.host_key,
-        connect_timeout_seconds=30,
-        operation_timeout_seconds=30,
-        call_timeout_seconds=60,
-        largest_answer_bytes=1 << 30,
-        reports=("nodurs", "spapp"),
-    )
+    return server.settings(connect_timeout_seconds=30)
 
 
 def blob(line: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Self
 import asyncssh
 import pytest
 
+from ajpes_reporting.deliver.sftp.session import SftpServer
 from tests.servers.sshd import FOLDERS
 
 USERNAME, PASSWORD = "banka", "Geslo-sftp-91"
@@ -110,6 +111,21 @@ class OddSftp:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def settings(self, *, connect_timeout_seconds: float) -> SftpServer:
+        """Returns the settings of a client that signs in with its password and pins the host key."""
+        return SftpServer(
+            host="127.0.0.1",
+            port=self.port,
+            username=USERNAME,
+            password=PASSWORD,
+            host_key=self.host_key,
+            connect_timeout_seconds=connect_timeout_seconds,
+            operation_timeout_seconds=30,
+            call_timeout_seconds=60,
+            largest_answer_bytes=1 << 30,
+            reports=("nodurs", "spapp"),
+        )
 
     def drop(self) -> None:
         """Ends every connection."""
