@@ -30,7 +30,7 @@ from ajpes_reporting.domain.errors import ConfigurationError, UsageError
 from ajpes_reporting.domain.fields import read_account
 from ajpes_reporting.i18n import Message, _, _n
 from ajpes_reporting.i18n.libraries import toml_reason
-from ajpes_reporting.i18n.system import system_reason
+from ajpes_reporting.i18n.system import reason_of
 from ajpes_reporting.reports import registry as reports
 from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 from ajpes_reporting.textfile import read_text
@@ -341,7 +341,7 @@ class Workspace:
                     "{setting} points at the file {path}, which cannot be read: {reason}.",
                     setting=key,
                     path=str(path),
-                    reason=_why(error),
+                    reason=reason_of(error),
                 ),
                 _("put the secret into that file, in UTF-8 and readable by this user only"),
             ) from None
@@ -394,7 +394,7 @@ def open_workspace(folder: Path) -> Workspace:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            _("{file} cannot be read: {reason}.", file=str(path), reason=_why(error)),
+            _("{file} cannot be read: {reason}.", file=str(path), reason=reason_of(error)),
             _("check its rights, and save it as UTF-8"),
         ) from None
     if listed := _listed_workspaces(folder):
@@ -513,9 +513,3 @@ def _complaint(item: Any) -> Message:
         return _("{setting} is not a setting", setting=key)
     reason = item["ctx"]["error"].args[0] if item["type"] == "value_error" else item["msg"]
     return _("{setting}: {reason}", setting=key, reason=reason)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return system_reason(error)
-    return error.args[0] if isinstance(error.args[0], Message) else str(error)

@@ -29,7 +29,7 @@ from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationError, NotDelivered
 from ajpes_reporting.domain.rules import check_provider
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, verbatim
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.journal.orphans import require_own
 from ajpes_reporting.journal.sent_log import SentLog
@@ -89,8 +89,8 @@ class Diagnosis:
 
     subject: str
     health: Health
-    detail: str
-    remedy: str = ""
+    detail: Message
+    remedy: Message = NOTHING
     exit_code: int = 0
 
     @property
@@ -194,7 +194,7 @@ def _database(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
     engine = open_engine(workspace.database_url())
     try:
         require_current(engine)
-        yield Diagnosis("database", Health.OK, address(engine.url))
+        yield Diagnosis("database", Health.OK, verbatim(address(engine.url)))
         yield from _rights(engine)
         with engine.connect() as connection:
             provider = workspace.settings.provider.registration_number
@@ -407,7 +407,8 @@ def _listener(workspace: Workspace, time: Clock) -> Iterator[Diagnosis]:
         yield Diagnosis("listener", Health.FAILED, detail, remedy, ConfigurationError.exit_code)
     else:
         soon = left < workspace.settings.alarms.expiry_days
-        yield Diagnosis("listener", Health.WARNING if soon else Health.OK, detail, remedy if soon else "")
+        health = Health.WARNING if soon else Health.OK
+        yield Diagnosis("listener", health, detail, remedy if soon else NOTHING)
 
 
 def worst(diagnoses: list[Diagnosis]) -> int:

@@ -16,7 +16,7 @@ from ajpes_reporting.database.engine import open_engine, writing
 from ajpes_reporting.database.upgrade import upgrade
 from ajpes_reporting.deliver import registry
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import NOTHING, _
+from ajpes_reporting.i18n import NOTHING, Message, _
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
@@ -141,7 +141,7 @@ def complete_workspace(folder: Path, *, new_archive: bool = False) -> Workspace:
     return workspace
 
 
-def open_facts(workspace: Workspace) -> str:
+def open_facts(workspace: Workspace) -> Message:
     """Returns which files that hold facts others on this machine may read; nothing if there are none."""
     places = chain.from_iterable(map(private.open_to_others, own_files(workspace)))
     found = list(islice(places, _MOST_NAMED + 1))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lxml import etree
 
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.i18n.libraries import xml_reason
 from ajpes_reporting.i18n.system import system_reason
 
@@ -59,7 +59,7 @@ Element = etree._Element
 class UnreadableXml(Exception):
     """The file is not XML that we take. `line` is 0 where the parser does not know it."""
 
-    def __init__(self, message: str, line: int = 0) -> None:
+    def __init__(self, message: Message, line: int = 0) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
@@ -560,7 +560,7 @@ def _unreadable(error: etree.LxmlError | OSError | UnicodeError) -> UnreadableXm
     return UnreadableXml(_("the document's bytes are not what its encoding says"))
 
 
-def _reason(error: etree.XMLSyntaxError) -> str:
+def _reason(error: etree.XMLSyntaxError) -> Message:
     """The parser's words, without the place, which is told apart, and without Python's spelling."""
     told = error.msg
     if error.code in _SCHEMA_CODES:  # a fault against the schema came before, and says less

@@ -151,7 +151,7 @@ def main(carrier_name: str, report: Path) -> None:
     name = f"NODURS_{ledgers.DAY:%Y%m%d}_{ledgers.PROVIDER[:7]}.xml"
     parcel = Parcel(report, name, "nodurs", report.stat().st_size, sha256)
     with tempfile.TemporaryDirectory() as folder:
-        (carrier,) = make_carriers(workspace, "nodurs", carrier_name, Path(folder), now)
+        (carrier,) = make_carriers(workspace, now, "nodurs", carrier_name, Path(folder))
         began = monotonic()
         outcome = carrier.deliver(parcel)
         seconds = monotonic() - began

@@ -42,8 +42,8 @@ class Alarm:
 
     key: str
     severity: Severity
-    text: str
-    remedy: str
+    text: Message
+    remedy: Message
 
     @property
     def kind(self) -> str:

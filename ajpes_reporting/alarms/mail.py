@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
 from ajpes_reporting.i18n import Message, _, _n
 from ajpes_reporting.network.trouble import connection_trouble
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     from ajpes_reporting.alarms.notification import Notification
@@ -60,10 +60,10 @@ class MailChannel:
             )
         self._server = server
 
-    def tell(self, notification: Notification) -> str:
+    def tell(self, notification: Notification) -> Message:
         """Sends one mail; returns who took it. Raises `AlarmNotTold`, or `ConfigurationError`."""
         mail = _written(self._server, notification)
-        with Watchdog(self._server.timeout_seconds * _WAITS_IN_A_CALL) as watchdog:
+        with watched(self._server.timeout_seconds * _WAITS_IN_A_CALL) as watchdog:
             try:
                 refused = self._send(mail, watchdog)
             except (smtplib.SMTPException, OSError, UnicodeError) as error:  # the last for a host name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ajpes_reporting.alarms.alarm import TRIAL_KIND, Alarm, Severity
 from ajpes_reporting.domain.escaping import shown
-from ajpes_reporting.i18n import _, _n, localized
+from ajpes_reporting.i18n import Message, _, _n, localized
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,7 @@ class Occasion(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Notice:
     """One alarm to be told. With its `id` and occasion a receiver knows one that comes twice."""
 
     id: int
@@ -42,7 +42,7 @@ class Notification:
 
     provider: str
     at: datetime
-    messages: tuple[Message, ...]
+    messages: tuple[Notice, ...]
 
     @property
     def subject(self) -> str:
@@ -78,7 +78,7 @@ class Notification:
 class Channel(Protocol):
     """A way to tell a person."""
 
-    def tell(self, notification: Notification) -> str:
+    def tell(self, notification: Notification) -> Message:
         """Tells all of it, and returns in words who has taken it.
 
         Raises `AlarmNotTold` or `ConfigurationError`, neither of them with a secret in it.
@@ -89,10 +89,10 @@ class Channel(Protocol):
 def trial(provider: str, at: datetime) -> Notification:
     """A notification to try a channel with."""
     alarm = Alarm(TRIAL_KIND, Severity.WARNING, _("This is a test. Nothing is wrong."), _("nothing"))
-    return Notification(provider, at, (Message(0, Occasion.RAISED, alarm, at),))
+    return Notification(provider, at, (Notice(0, Occasion.RAISED, alarm, at),))
 
 
-def _paragraph(message: Message) -> str:
+def _paragraph(message: Notice) -> str:
     alarm = message.alarm
     about = {"severity": alarm.severity.label, "since": message.since, "until": message.until}
     lines = [_heading(message)]
@@ -105,7 +105,7 @@ def _paragraph(message: Message) -> str:
     return "\n".join(shown(localized(line)) for line in lines)
 
 
-def _heading(message: Message) -> str:
+def _heading(message: Notice) -> str:
     text = message.alarm.text
     match message.occasion:
         case Occasion.REMINDED:
@@ -115,7 +115,7 @@ def _heading(message: Message) -> str:
     return text
 
 
-def _document(message: Message) -> dict[str, Any]:
+def _document(message: Notice) -> dict[str, Any]:
     alarm, until = message.alarm, message.until
     return {
         "id": message.id,

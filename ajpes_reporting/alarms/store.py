@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, exists, insert, or_, select, update
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.alarms.notification import Message, Occasion
+from ajpes_reporting.alarms.notification import Notice, Occasion
 from ajpes_reporting.database.tables import alarm_messages, alarms
 
 if TYPE_CHECKING:
@@ -49,20 +49,20 @@ def alarm_in(row: Row[Any]) -> Alarm:
 
 def to_tell(
     connection: Connection, provider: str, channel: str, repeat: timedelta, now: datetime
-) -> list[Message]:
+) -> list[Notice]:
     """Returns the messages for a channel now: the critical ones first, those that are over last."""
     rows = _of_interest(connection, provider, channel)
     told = _told(connection, channel, [row.id for row in rows])
     due = [(row, _occasion(row, told[row.id], repeat, now)) for row in rows]
     messages = [
-        Message(row.id, occasion, alarm_in(row), row.raised_at, row.cleared_at)
+        Notice(row.id, occasion, alarm_in(row), row.raised_at, row.cleared_at)
         for row, occasion in due
         if occasion is not None
     ]
     return sorted(messages, key=_urgency)
 
 
-def note_told(connection: Connection, channel: str, messages: Iterable[Message], *, at: datetime) -> None:
+def note_told(connection: Connection, channel: str, messages: Iterable[Notice], *, at: datetime) -> None:
     """Notes that a channel has taken these."""
     values = [
         # Not before it was raised, also if the clock was put back: it would be told at every tick.
@@ -126,7 +126,7 @@ def _occasion(row: Row[Any], told: Sequence[datetime], repeat: timedelta, now: d
     return Occasion.REMINDED if now >= max(told) + repeat else None
 
 
-def _urgency(message: Message) -> tuple[bool, bool, int]:
+def _urgency(message: Notice) -> tuple[bool, bool, int]:
     return (
         message.occasion is Occasion.CLEARED,
         message.alarm.severity is not Severity.CRITICAL,

@@ -14,7 +14,7 @@ from ajpes_reporting.alarms.notification import Notification
 from ajpes_reporting.database.engine import snapshot, writing
 from ajpes_reporting.database.lease import Purpose, lease
 from ajpes_reporting.domain.errors import AjpesReportingError, AlarmNotTold, Busy
-from ajpes_reporting.i18n import _, language, speaking
+from ajpes_reporting.i18n import Message, _, language, speaking
 from ajpes_reporting.journal import chain, chores
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _tell(watch: Watch, name: str) -> AjpesReportingError | None:
     return None
 
 
-def _note_failure(watch: Watch, name: str, reason: str, now: datetime) -> None:
+def _note_failure(watch: Watch, name: str, reason: Message, now: datetime) -> None:
     """Since when a channel fails, and why."""
     chore = TELLING_CHORE.format(channel=name)
     with writing(watch.engine) as connection:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.address import require_place
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import Explained, connection_trouble, root_cause
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     import ssl
@@ -53,11 +53,11 @@ class WebhookChannel:
         self._receiver = receiver
         self._url = _checked(receiver.url)
 
-    def tell(self, notification: Notification) -> str:
+    def tell(self, notification: Notification) -> Message:
         """Posts once; returns what came back. Raises `AlarmNotTold`."""
         body = json.dumps(notification.document).encode()  # in ASCII, whatever stands in a text
         headers = self._headers(body, str(int(notification.at.timestamp())))
-        with Watchdog(self._receiver.timeout_seconds) as watchdog:
+        with watched(self._receiver.timeout_seconds) as watchdog:
             try:
                 status = self._post(body, headers, watchdog)
             except (httpx.HTTPError, OSError, UnicodeError) as error:

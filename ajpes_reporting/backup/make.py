@@ -35,7 +35,7 @@ from ajpes_reporting.database.tables import audit_records, metadata
 from ajpes_reporting.database.upgrade import HEAD
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.journal import purged
 from ajpes_reporting.journal.archive import Archive
@@ -201,7 +201,7 @@ def _refuse_another(connection: Connection, provider: str, before: Manifest, fol
 
 def _copy_archive(
     source: Archive, target: Archive, facts: _Facts, progress: Progress
-) -> tuple[tuple[ArchiveFile, ...], int, list[str]]:
+) -> tuple[tuple[ArchiveFile, ...], int, list[Message]]:
     """Copies what is not there yet. A file that is damaged here is named, and a good copy of it is kept."""
     kept, copied, damaged = [], 0, []
     make_folder(target.root)

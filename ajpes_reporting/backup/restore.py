@@ -2,7 +2,7 @@
 
 Whatever was sent after the backup is unknown to the restored journal. The audit record says that
 it was restored, and reports that may have gone out in between wait for a person; see
-`journal.restored`.
+`journal.orphans`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, ConfigurationErro
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.i18n import _
 from ajpes_reporting.i18n.system import system_reason
-from ajpes_reporting.journal import orphans, restored
+from ajpes_reporting.journal import orphans
 from ajpes_reporting.journal.archive import Archive
 from ajpes_reporting.pipeline.audit import verify_kept, verify_record
 from ajpes_reporting.wiring import open_context
@@ -212,7 +212,7 @@ def _begin_log(engine: Engine, provider: str, archive: Archive, clock: Clock) ->
 def _note(engine: Engine, manifest: Manifest, clock: Clock) -> None:
     with writing(engine) as connection:
         for provider in sorted({manifest.provider, *_providers(connection)}):
-            restored.note(connection, provider, manifest.made_at, manifest.seal, at=clock())
+            orphans.note_restoration(connection, provider, manifest.made_at, manifest.seal, at=clock())
 
 
 def _providers(connection: Connection) -> set[str]:

@@ -215,7 +215,7 @@ def _finding(error: xmlschema.XMLSchemaValidationError) -> Finding:
     )
 
 
-def _record(element: Any) -> str:
+def _record(element: Any) -> Message:
     """Returns an operator's name of the record that the element belongs to."""
     while element is not None:
         parent = element.getparent()
@@ -236,7 +236,7 @@ def _record(element: Any) -> str:
     return WHOLE_FILE
 
 
-def _answered_record(row: Any) -> str:
+def _answered_record(row: Any) -> Message:
     """Returns the name of the record that a row of an answer is about."""
     if row.get("racun"):
         return _("the row about account {account}", account=record_name(row.get("racun")))

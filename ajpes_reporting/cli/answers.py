@@ -12,7 +12,7 @@ from ajpes_reporting.cli.session import MOST_ROWS_EVER, Right, Session, local_ti
 from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n import Message, _, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def _show_list(session: Session, found: Sequence[AnswerSetAside]) -> None:
         if item.candidates:
             numbers = item.candidates
             echo(_("If answer {answer} belongs to submission {numbers:or}:", answer=item.id, numbers=numbers))
-            echo(f"ajpes-reporting answers assign {item.id} {numbers[0]} --reason …", indent=2)
+            echo(verbatim(f"ajpes-reporting answers assign {item.id} {numbers[0]} --reason …"), indent=2)
     echo(_("See what an answer says with `ajpes-reporting answers show NUMBER`."))
     echo(
         _(

@@ -13,7 +13,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown_json
-from ajpes_reporting.i18n import _, _n, localized
+from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.private import open_private
 
@@ -52,9 +52,9 @@ def verify(session: Session) -> None:
                 )
             )
         for problem in report.problems:
-            echo(f"  {localized(problem)}")
+            echo(problem, indent=2)
         for remark in report.remarks:
-            echo(f"  {localized(remark)}.")
+            echo(remark, indent=2)
         echo(_("The record is whole.") if not report.problems else _("The record is NOT whole."))
 
     session.emit(document, show)

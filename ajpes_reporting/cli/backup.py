@@ -10,7 +10,7 @@ import click
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError
-from ajpes_reporting.i18n import _, localized
+from ajpes_reporting.i18n import _, verbatim
 
 if TYPE_CHECKING:
     from ajpes_reporting.backup.make import Backup
@@ -68,6 +68,6 @@ def _show(done: Backup) -> None:
     )
     echo(_("  The seal is {seal}.", seal=manifest.seal))
     for problem in manifest.problems:
-        echo(f"  {localized(problem)}")
+        echo(verbatim(problem), indent=2)
     if manifest.problems:
         echo(_("This is wrong in the workspace, and so in the backup. See `ajpes-reporting audit verify`."))

@@ -13,7 +13,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import NOTHING, Message, _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, verbatim
 
 if TYPE_CHECKING:
     from ajpes_reporting.domain.periods import Period
@@ -174,7 +174,7 @@ class Demo:
         program = _program()
         self._say(_("Look around:"))
         for line in ("status", "show 3", "ledger show O-330", "audit verify"):
-            self._say(f"  {program} -w {folder} {line}")
+            self._say(verbatim(f"  {program} -w {folder} {line}"))
         self._say(_("Start the authority again: {program} sandbox {folder}", program=program, folder=folder))
 
     def _today(self) -> Period:
@@ -191,7 +191,7 @@ class Demo:
         self._say(NOTHING)
         self._say(text)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Message) -> None:
         if not self._session.as_json:
             echo(text)
 

@@ -9,7 +9,7 @@ import click
 
 from ajpes_reporting.cli.output import echo, order
 from ajpes_reporting.cli.session import Part, Session, with_session
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import NOTHING, Message, _, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def _part(session: Session, workspace: Workspace, checks: list[Diagnosis]) -> Pa
 
     def show() -> None:
         rows = [[item.title, item.health.label, item.detail] for item in checks]
-        session.table("", (_("what"), _("found"), _("detail")), rows)
+        session.table(NOTHING, (_("what"), _("found"), _("detail")), rows)
         for item in checks:
             if item.remedy and item.health is not Health.OK:
                 echo(_("{subject}. Do: {remedy}.", subject=item.title, remedy=order(item.remedy)))
@@ -85,12 +85,14 @@ def _propose(session: Session, source: str) -> None:
         echo(_("Put this into ajpes.toml, in the place of its [soap]:"))
         echo()
         for line in proposal.block().splitlines():
-            echo(line)
+            echo(verbatim(line))
 
     session.emit({"soap": proposal.settings}, show)
 
 
-def _file_of(session: Session, workspace: Workspace | None, source: str, tell: Callable[[str], None]) -> Path:
+def _file_of(
+    session: Session, workspace: Workspace | None, source: str, tell: Callable[[Message], None]
+) -> Path:
     """Returns the file that is named, or that was fetched from the address."""
     from ajpes_reporting.deliver.soap.wsdl_download import download, is_address
 

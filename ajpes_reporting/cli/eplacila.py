@@ -121,7 +121,7 @@ def status(session: Session, transaction: str | None, order_id: str | None) -> N
             Right(_("paid EUR")),
             _("paid at"),
         )
-        session.table("", columns, [_entry_row(entry, trouble) for entry, trouble in rows])
+        session.table(NOTHING, columns, [_entry_row(entry, trouble) for entry, trouble in rows])
 
     session.emit(document, show)
 

@@ -11,7 +11,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.sandbox import wait_for_the_end
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n import Message, _, verbatim
 
 if TYPE_CHECKING:
     from ajpes_reporting.sandbox.eplacila import Simulator
@@ -74,4 +74,4 @@ def _show(simulator: Simulator) -> None:
     echo(_("Put this into ajpes.toml; Ctrl-C stops the simulator."))
     echo()
     for line in simulator.settings().splitlines():
-        echo(line)
+        echo(verbatim(line))

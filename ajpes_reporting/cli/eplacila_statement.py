@@ -12,7 +12,7 @@ from ajpes_reporting.cli.period_options import DAY
 from ajpes_reporting.cli.session import Right, Session, local_time, with_session
 from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 from ajpes_reporting.domain.money import format_decimal
-from ajpes_reporting.i18n import Message, _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def _write_files(
 
     def show() -> None:
         for target in written:
-            echo(str(target))
+            echo(verbatim(str(target)))
 
     session.emit({"written": written, "left_out": query.left_out}, show)
 
@@ -191,7 +191,7 @@ def _show_payments(session: Session, payments: Payments, query: StatementQuery) 
             Right(_("amount EUR")),
             _("purpose"),
         )
-        session.table("", columns, [_payment_row(payment) for payment in rows])
+        session.table(NOTHING, columns, [_payment_row(payment) for payment in rows])
         if count > len(rows):
             echo(
                 _n(
@@ -242,7 +242,7 @@ def _show_totals(totals: Sequence[_Total], paid_cents: int) -> None:
 
 def _show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        echo(f"  {finding}", err=True)
+        echo(finding.in_words(), err=True, indent=2)
         echo(_("    Do: {remedy}.", remedy=finding.remedy), err=True)
 
 

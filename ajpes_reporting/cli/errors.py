@@ -10,7 +10,7 @@ from ajpes_reporting.cli.help import usage_message
 from ajpes_reporting.cli.output import echo, echo_json, echo_order
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
 from ajpes_reporting.extras import not_installed
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, verbatim
 from ajpes_reporting.i18n.system import system_reason
 
 
@@ -41,7 +41,7 @@ def tell_usage(error: click.ClickException) -> None:
         return
     if isinstance(error, click.UsageError) and error.ctx is not None:
         for line in error.ctx.get_usage().splitlines():
-            echo(line, err=True)
+            echo(verbatim(line), err=True)
         echo(_("Try `{command} --help` for help.", command=error.ctx.command_path), err=True)
     echo(_("Error: {message}", message=usage_message(error)), err=True)
 

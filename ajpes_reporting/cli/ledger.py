@@ -14,7 +14,7 @@ from ajpes_reporting.cli.imports import import_json, show_import
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Right, Session, amount, day, listed, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import NOTHING, _
 
 if TYPE_CHECKING:
     from ajpes_reporting.queries.histories import HistoryEvent, ObligationHistory
@@ -223,7 +223,7 @@ def _show_obligation(session: Session, found: ObligationHistory) -> None:
         _("recorded"),
         _("reported"),
     )
-    session.table("", columns, list(map(_event_row, found.events)))
+    session.table(NOTHING, columns, list(map(_event_row, found.events)))
     for row in found.answers:
         echo(row.in_words())
 

@@ -15,7 +15,7 @@ from ajpes_reporting.cli.session import Right, Session, amount, day, number, per
 from ajpes_reporting.cli.table_files import table_options
 from ajpes_reporting.domain.errors import ChecksRefused, UsageError
 from ajpes_reporting.domain.periods import parse_day, parse_month
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import _, _n, verbatim
 from ajpes_reporting.private import open_private
 from ajpes_reporting.queries.document import document
 
@@ -300,10 +300,10 @@ def _show_proof(session: Session, proof: Proof) -> None:
             (_("withdrawn, never reported"), nodurs.withdrawn),
         )
         rows = [[label, number(side.count), amount(side.cents)] for label, side in sides]
-        session.table("NODURS", columns, rows)
+        session.table(verbatim("NODURS"), columns, rows)
     if proof.months:
         heads = (_("month"), Right(_("accounts")), Right(_("disagreements")), Right(_("submission")))
-        session.table("SPAPP", heads, list(map(_proved_month_cells, proof.months)))
+        session.table(verbatim("SPAPP"), heads, list(map(_proved_month_cells, proof.months)))
     if proof.disagreements:
         told = [[one.record, one.in_words()] for one in proof.disagreements[:_SHOWN]]
         session.table(_("Disagreements"), (_("record"), _("what each side has")), told)
@@ -336,8 +336,13 @@ def _show_verdict(agrees: bool) -> None:
 def _show_month(session: Session, of: HeldMonth, seen: _Seen) -> None:
     shown = seen.first_disagreeing or seen.first
     columns = (
-        _("account"), "", Right(_("credit")), Right(_("debit")), Right(_("closing balance")), _("AJPES says"),
-    )  # fmt: skip
+        _("account"),
+        _("side"),
+        Right(_("credit")),
+        Right(_("debit")),
+        Right(_("closing balance")),
+        _("AJPES says"),
+    )
     rows = [row for line in shown for row in _line_cells(line)]
     month = parse_month(of.month).spoken
     title = _("{month}, submission {submission}", month=month, submission=of.submission)

@@ -28,7 +28,7 @@ _COLUMNS = (
     Right(_("paid in")),
     Right(_("reversals")),
     Right(_("paid back")),
-    "",
+    NOTHING,
 )
 
 
@@ -127,7 +127,7 @@ def _show(session: Session, found: Pulled) -> None:
         )
     )
     if found.turnover:
-        session.table("", _COLUMNS, [_row(turnover) for turnover in found.turnover])
+        session.table(NOTHING, _COLUMNS, [_row(turnover) for turnover in found.turnover])
 
 
 def _row(turnover: Turnover) -> list[str]:

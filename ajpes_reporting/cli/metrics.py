@@ -10,6 +10,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.i18n import verbatim
 
 _READABLE_BY_ALL = 0o644
 
@@ -38,7 +39,7 @@ def command(session: Session, output: Path | None) -> None:
 
         def show() -> None:
             for line in text.splitlines():
-                echo(line)
+                echo(verbatim(line))
 
         session.emit({"metrics": text}, show)
 

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ajpes_reporting.domain.escaping import shown, shown_json
-from ajpes_reporting.i18n import _, localized
+from ajpes_reporting.i18n import NOTHING, Message, _, localized
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def echo(line: str = "", *, err: bool = False, indent: int = 0) -> None:
+def echo(line: Message = NOTHING, *, err: bool = False, indent: int = 0) -> None:
     """Prints one line in the reader's language on stdout, or on stderr.
 
     A line end inside is shown escaped, like all that acts.
@@ -28,7 +28,7 @@ def echo(line: str = "", *, err: bool = False, indent: int = 0) -> None:
     _write(" " * indent + shown(localized(line)), err=err)
 
 
-def echo_order(remedy: str, *, err: bool = False, indent: int = 0) -> None:
+def echo_order(remedy: Message, *, err: bool = False, indent: int = 0) -> None:
     """Prints what is to be done, on a line of its own."""
     told = order(remedy)
     if told.endswith("?"):  # a suggestion
@@ -37,7 +37,7 @@ def echo_order(remedy: str, *, err: bool = False, indent: int = 0) -> None:
         echo(_("Do: {remedy}.", remedy=told), err=err, indent=indent)
 
 
-def order(remedy: str) -> str:
+def order(remedy: Message) -> str:
     """Returns what is to be done as it stands after "Do:" or in a table, in the reader's language.
 
     A remedy that is a sentence begins small there, and loses its full stop.
@@ -47,7 +47,7 @@ def order(remedy: str) -> str:
     return text[:1].lower() + text[1:] if is_capitalised_word else text
 
 
-def echo_heading(line: str) -> None:
+def echo_heading(line: Message) -> None:
     """Prints one line in the reader's language on stdout, bold on a terminal."""
     text = shown(localized(line))
     _write(f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() else text)

@@ -17,7 +17,7 @@ from ajpes_reporting.cli.session import Right, Session, amount, day, listed, loc
 from ajpes_reporting.cli.table_files import table_options
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.periods import parse_day
-from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.i18n import NOTHING, _, _n
 from ajpes_reporting.private import open_private
 from ajpes_reporting.queries.document import document
 from ajpes_reporting.queries.words import due_in_words, totals_in_words
@@ -235,7 +235,7 @@ def _show_nodurs(session: Session, nodurs: NextNodurs, seen: _Overview) -> None:
             Right(_("amount")),
             _("recorded"),
         )
-        session.table("", columns, [row for item in seen.first for row in _rows(item)])
+        session.table(NOTHING, columns, [row for item in seen.first for row in _rows(item)])
         if (more := seen.obligations - len(seen.first)) > 0:
             echo(
                 _n(

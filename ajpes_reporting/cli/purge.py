@@ -8,7 +8,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.i18n import _n
+from ajpes_reporting.i18n import _, _n
 
 if TYPE_CHECKING:
     from ajpes_reporting.pipeline.purge import Purged
@@ -54,7 +54,7 @@ def _show(done: Purged, *, dry_run: bool) -> None:
         )
     echo(message)
     for file in done.files:
-        echo(f"  {file.owner}: {file.path}")
+        echo(_("{owner}: {path}", owner=file.owner, path=file.path), indent=2)
     if done.leftovers:
         echo(
             _n(

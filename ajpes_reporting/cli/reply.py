@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.cli.output import echo, echo_bytes
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, verbatim
 from ajpes_reporting.journal import purged
 from ajpes_reporting.queries.replies import RawReply
 from ajpes_reporting.xmlread import declared_encoding
@@ -59,7 +59,7 @@ def _show(context: Context, reply: Reply) -> None:
     echo(_("SHA-256 {sha256}, kept in {path}", sha256=reply.sha256, path=path), indent=2)
     echo()
     for line in _text(content).splitlines():
-        echo(line)
+        echo(verbatim(line))
     if size > len(content):
         more = size - len(content)
         echo(_("… and {more:count} bytes more; `> FILE` writes all of it, as it came.", more=more))

@@ -9,7 +9,7 @@ import click
 
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
-from ajpes_reporting.i18n import _, localized
+from ajpes_reporting.i18n import _, verbatim
 
 if TYPE_CHECKING:
     from ajpes_reporting.backup.restore import Restored
@@ -62,7 +62,7 @@ def _show(directory: Path, done: Restored) -> None:
     )
     echo(_("  The seal of the backup is {seal}: compare it with the one you noted.", seal=manifest.seal))
     for problem in manifest.problems:
-        echo(f"  {localized(problem)}")
+        echo(verbatim(problem), indent=2)
     if done.settings_name_another_database:
         echo(
             _(

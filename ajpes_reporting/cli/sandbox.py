@@ -12,7 +12,7 @@ import click
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Session, with_session
 from ajpes_reporting.domain.errors import UsageError
-from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.i18n import Message, _, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,7 +88,7 @@ def _list_styles(session: Session, styles: dict[str, str]) -> None:
     def show() -> None:
         width = max(map(len, styles))
         for name, plays in styles.items():
-            echo(f"{name:<{width}}  {plays}")
+            echo(verbatim(f"{name:<{width}}  {plays}"))
 
     session.emit([{"name": name, "plays": plays} for name, plays in styles.items()], show)
 
@@ -156,7 +156,7 @@ def _show(authority: Sandbox, folders: dict[Path, bool]) -> None:
             echo(_("{file} was there already, and is left as it is. This style needs:", file=kept))
             for section, lines in of_style.items():
                 for line in [f"[{section}]", *lines.splitlines()] if lines else []:
-                    echo(f"  {line}")
+                    echo(verbatim(line), indent=2)
     echo(
         _(
             "In another terminal: `ajpes-reporting -w {folder} run nodurs`. Ctrl-C stops the authority.",

@@ -19,7 +19,7 @@ from ajpes_reporting.cli.shared_options import shared_options
 from ajpes_reporting.domain.errors import AjpesReportingError, UsageError
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.domain.ports import Progress, no_progress
-from ajpes_reporting.i18n import NOTHING, Message, _, localized, speak
+from ajpes_reporting.i18n import NOTHING, Message, _, localized, speak, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +48,7 @@ class Part:
 class Right(NamedTuple):
     """The heading of a column whose cells are aligned right: numbers."""
 
-    heading: str
+    heading: Message
 
 
 def _trouble(title: str, error: AjpesReportingError) -> Part:
@@ -90,7 +90,7 @@ class Session:
 
         return open_context(self.workspace())
 
-    def say(self, text: str = "") -> None:
+    def say(self, text: Message = NOTHING) -> None:
         """A message for a person, on stderr."""
         echo(text, err=True)
 
@@ -129,13 +129,15 @@ class Session:
 
         def show() -> None:
             for part in parts:
-                echo_heading(part.title)
+                echo_heading(verbatim(part.title))
                 part.show()
                 echo()
 
         self.emit({"workspaces": {part.title: part.document for part in parts}}, show)
 
-    def table(self, title: str, columns: Sequence[str | Right], rows: Sequence[Sequence[str]]) -> None:
+    def table(
+        self, title: Message, columns: Sequence[Message | Right], rows: Sequence[Sequence[str]]
+    ) -> None:
         """Prints a table in the reader's language on stdout."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Console

@@ -105,7 +105,7 @@ def _show(session: Session, details: SubmissionDetails) -> None:
     for answer in details.answers:
         echo(answer.text, indent=2)
         echo(answer.kept, indent=4)
-    rows = [[local_time(step.at), step.text, step.why] for step in details.history]
+    rows: list[list[str]] = [[local_time(step.at), step.text, step.why] for step in details.history]
     session.table(_("What happened"), (_("when"), _("state"), _("why")), rows)
     if details.findings:
         columns = (_("severity"), _("record"), _("field"), _("what"), _("do"))

@@ -15,7 +15,7 @@ import traceback
 from typing import TYPE_CHECKING, TextIO
 
 from ajpes_reporting.cli.output import echo
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, verbatim
 from ajpes_reporting.i18n.system import system_reason
 
 if TYPE_CHECKING:
@@ -106,4 +106,4 @@ def _show_fault(kind: type[BaseException], error: BaseException, trace: Tracebac
     """A fault of ours; its words may be a stranger's, and none of its lines looks like one of ours."""
     echo(_("The program failed."), err=True)
     for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
-        echo(f"  {line}", err=True)
+        echo(verbatim(line), err=True, indent=2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, literal_column, or_, select, text
 
 from ajpes_reporting.database.tables import APPEND_ONLY, RENEWABLE, metadata
+from ajpes_reporting.i18n import NOTHING, Message, _
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -14,24 +15,25 @@ if TYPE_CHECKING:
 _OWNS = "SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('audit_records')"
 
 
-def what_is_too_much(engine: Engine) -> str:
+def what_is_too_much(engine: Engine) -> Message:
     """Why the role in use could change the record that it keeps; empty if it could not, and on SQLite."""
     if engine.dialect.name != "postgresql":
-        return ""
+        return NOTHING
     with engine.connect() as connection:
-        user = connection.scalar(select(literal_column("current_user")))
-        excess = _excess(connection)
-    return f"the role {user} {excess}" if excess else ""
+        return _excess(connection, connection.scalar(select(literal_column("current_user"))) or "")
 
 
-def _excess(connection: Connection) -> str:
+def _excess(connection: Connection, role: str) -> Message:
     """The worst first: a superuser may do everything, and the owner can take the triggers away."""
     if connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
-        return "is a superuser"
+        return _("the role {role} is a superuser", role=role)
     if connection.scalar(text(_OWNS)):
-        return "owns the tables, and could take away what keeps facts from being changed"
+        return _(
+            "the role {role} owns the tables, and could take away what keeps facts from being changed",
+            role=role,
+        )
     changeable = [name for name in APPEND_ONLY if _may_change(connection, name)]
-    return f"may change {', '.join(changeable)}" if changeable else ""
+    return _("the role {role} may change {tables}", role=role, tables=changeable) if changeable else NOTHING
 
 
 def _may_change(connection: Connection, table: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from ajpes_reporting import shipped
-from ajpes_reporting.deliver.https_way import HttpsWay
+from ajpes_reporting.deliver.way import HttpsWay
 from ajpes_reporting.sections import Seconds, SecretReference
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, ClassVar
 
-from ajpes_reporting.sections import Section
+from ajpes_reporting.sections import ProxiedSection, SecretReference, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ajpes_reporting.deliver.tls import CertificateDates
+    from ajpes_reporting.deliver.tls import CertificateDates, TlsSettings
     from ajpes_reporting.domain.ports import AnswerBox, Carrier, Clock
 
 _EXPIRES = "_expires"
@@ -116,3 +116,32 @@ class Way(Section):
         """Returns the secret that a setting of this section refers to; None if it is not set."""
         reference = getattr(self, setting)
         return setup.secret(f"{self.name}.{setting}", reference) if reference else None
+
+
+class HttpsWay(ProxiedSection, Way):
+    """A way over HTTPS with certificates on both sides (instruction, section 4)."""
+
+    client_certificate: str | None = None
+    client_key: str | None = None
+    client_pkcs12: str | None = None
+    client_key_password: SecretReference | None = None
+    server_ca: str | None = None
+
+    def certificate(self, setup: Setup) -> CertificateDates:
+        """Subject and dates of our certificate, whether it still holds or not."""
+        from ajpes_reporting.deliver.tls import certificate_dates
+
+        return certificate_dates(self.tls(setup))
+
+    def tls(self, setup: Setup) -> TlsSettings:
+        """The place of our certificate. Raises `ConfigurationError` if its password cannot be read."""
+        from ajpes_reporting.deliver.tls import TlsSettings
+
+        return TlsSettings(
+            certificate=self._path(setup, self.client_certificate),
+            key=self._path(setup, self.client_key),
+            pkcs12=self._path(setup, self.client_pkcs12),
+            key_password=self._secret(setup, "client_key_password"),
+            server_ca=self._path(setup, self.server_ca),
+            setting=f"{self.name}.client",
+        )

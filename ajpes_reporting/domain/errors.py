@@ -35,7 +35,7 @@ class AjpesReportingError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: Message, remedy: Message = NOTHING, details: Sequence[str] = ()) -> None:
+    def __init__(self, message: Message, remedy: Message = NOTHING, details: Sequence[Message] = ()) -> None:
         self.summary = message
         self.details = tuple(details)
         self.message = joined((message, *details), "\n  ")

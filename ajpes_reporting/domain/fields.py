@@ -36,7 +36,7 @@ class Violation(NamedTuple):
     remedy: Message = NOTHING
     location: str = ""
 
-    def of(self, record: str) -> Finding:
+    def of(self, record: Message) -> Finding:
         """The finding about the record of this name."""
         rule = f"{self.field.replace('_', '-')}.{self.what}"
         return Finding(self.severity, record, self.field, rule, self.message, self.remedy, self.location)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from ajpes_reporting.i18n import _
-
-if TYPE_CHECKING:
-    from ajpes_reporting.i18n import Message
+from ajpes_reporting.i18n import NOTHING, Message, _
 
 
 class Severity(StrEnum):
@@ -37,11 +33,11 @@ class Finding:
     """
 
     severity: Severity
-    record: str
+    record: Message
     field: str
     rule: str
-    message: str
-    remedy: str = ""
+    message: Message
+    remedy: Message = NOTHING
     location: str = ""
     line: int | None = None
     taken_back: bool = False

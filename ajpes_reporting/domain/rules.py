@@ -49,7 +49,7 @@ from ajpes_reporting.domain.identifiers import (
     registration_number_ok,
     tax_number_ok,
 )
-from ajpes_reporting.i18n import NOTHING, Message, _, _n
+from ajpes_reporting.i18n import NOTHING, Message, _, _n, verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -242,15 +242,14 @@ def check_provider(registration_number: str, name: str | None = None) -> Iterato
 
     SPAPP gives no name.
     """
-    record = _("provider {number}", number=_shown(registration_number))
-    if name is not None:
-        for violation in PROVIDER_TEXTS.violations(registration_number, name):
-            yield violation.of(record)
+    violations = [] if name is None else list(PROVIDER_TEXTS.violations(registration_number, name))
     if _is_digits(registration_number, 7, 10) and not registration_number_ok(registration_number):
-        yield _check_digits("registration_number").of(record)
+        violations.append(_check_digits("registration_number"))
+    for violation in violations:
+        yield violation.of(_("provider {number}", number=_shown(registration_number)))
 
 
-def record_name(obligation_id: str, event_id: str | None = None) -> str:
+def record_name(obligation_id: str, event_id: str | None = None) -> Message:
     """The name of a record for an operator: "O-314 / event 7", or "O-314" for the obligation itself."""
     if event_id is None:
         return _shown(obligation_id)
@@ -282,12 +281,12 @@ def _check_cancellations(
         cancelled_by.setdefault(event.cancels_event_id, event.event_id)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str) -> Message:
     """An id as it can stand in a message: what cannot be printed is escaped, the endless is cut."""
     if not text:
         return _("(no id)")
     short = text if len(text) <= 40 else f"{text[:40]}…"
-    return short if short.isprintable() else ascii(short)[1:-1]
+    return verbatim(short if short.isprintable() else ascii(short)[1:-1])
 
 
 # --- Obligations ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ajpes_reporting.eplacila.urls import parse_url
 from ajpes_reporting.i18n import _
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble, root_cause
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     import ssl
@@ -111,7 +111,7 @@ class SignedTransport:
     def _call(
         self, method: Literal["GET", "POST"], url: str, content: bytes | None, body: BinaryIO, limit: int
     ) -> Reply:
-        with Watchdog(self._timeouts.call) as watchdog:
+        with watched(self._timeouts.call) as watchdog:
             request = self._request(method, url, content, watchdog)
             try:
                 with Transport(self._context, self._proxy) as transport:

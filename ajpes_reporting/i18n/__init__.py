@@ -5,7 +5,7 @@ whoever asks for nothing else see the English text.
 """
 
 from ajpes_reporting.i18n.language import LANGUAGES, language, localized, speak, speaking
-from ajpes_reporting.i18n.message import NOTHING, Message, _, _n, joined, sentences
+from ajpes_reporting.i18n.message import NOTHING, Message, _, _n, joined, sentences, verbatim
 
 __all__ = [
     "LANGUAGES",
@@ -19,4 +19,5 @@ __all__ = [
     "sentences",
     "speak",
     "speaking",
+    "verbatim",
 ]

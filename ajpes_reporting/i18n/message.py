@@ -67,6 +67,14 @@ def _n(singular: str, plural: str, count: int, /, **values: Any) -> Message:
     return Message(singular, {"count": count, **values}, plural, count)
 
 
+def verbatim(text: str) -> Message:
+    """The words of somebody else, such as a server or a person, as they are in every language.
+
+    What is a message already stays one.
+    """
+    return text if isinstance(text, Message) else Message(text, {})
+
+
 def joined(texts: Iterable[str], separator: str = "; ") -> Message:
     """Clauses that each can stand alone, one after the other: "it is late; nobody knows why".
 
@@ -92,16 +100,16 @@ def pack(text: str) -> str:
     return json.dumps({"plain": str(text)}, ensure_ascii=False) if text.startswith("{") else str(text)
 
 
-def unpack(stored: str) -> str:
-    """The text or `Message` that `pack` made the string of; whatever else it may be is a plain text."""
+def unpack(stored: str) -> Message:
+    """The message that `pack` made the string of; whatever else it may be is a text as it stands."""
     if not stored.startswith("{"):
-        return stored
+        return verbatim(stored)
     try:
         document = json.loads(stored)
         text = document["plain"] if "plain" in document else _unpacked(document)
-        return text if isinstance(text, str) else stored
+        return verbatim(text if isinstance(text, str) else stored)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return stored
+        return verbatim(stored)
 
 
 def _filled(template: str, values: Mapping[str, Any], language: str) -> str:

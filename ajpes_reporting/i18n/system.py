@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ajpes_reporting.i18n.message import _
+from ajpes_reporting.i18n.message import Message, _, verbatim
 
 
-def system_reason(error: OSError) -> str:
-    """Returns what the system says of an error: a `Message` for what is met often, else its own words."""
+def system_reason(error: OSError) -> Message:
+    """Returns what the system says of an error, in our words for what is met often, otherwise in its own."""
     said = error.strerror or str(error)
-    return _SAID.get(said, said)
+    return _SAID.get(said) or verbatim(said)
+
+
+def reason_of(error: Exception) -> Message:
+    """Returns why something failed: the system's reason, a message of ours in the error, or its own words."""
+    if isinstance(error, OSError):
+        return system_reason(error)
+    said = error.args[0] if error.args else None
+    return said if isinstance(said, Message) else verbatim(str(error))
 
 
 _SAID = {

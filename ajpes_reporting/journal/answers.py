@@ -306,7 +306,7 @@ def set_aside(
     provider: str,
     answer: int,
     status: str,
-    note: str,
+    note: Message,
     submission: int | None = None,
     about: tuple[str, str] | None = None,
     *,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
-from ajpes_reporting.i18n import Message, _
-from ajpes_reporting.i18n.system import system_reason
+from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n.system import reason_of, system_reason
 from ajpes_reporting.journal.sent_log import SentLog
 from ajpes_reporting.private import make_folder, open_private, sync
 
@@ -113,7 +113,11 @@ class Archive:
             yield from _decompress(self.root / path)
         except (OSError, ValueError, zstandard.ZstdError) as error:
             raise UsageError(
-                _("The archived file {path} cannot be read: {reason}.", path=str(path), reason=_why(error)),
+                _(
+                    "The archived file {path} cannot be read: {reason}.",
+                    path=str(path),
+                    reason=reason_of(error),
+                ),
                 _("restore the archive from a backup"),
             ) from None
 
@@ -208,12 +212,6 @@ def pack(blocks: Iterable[bytes], target: Path) -> None:
     with open_private(target, "wb") as out, packer.stream_writer(out, closefd=False) as packed:
         for block in blocks:
             packed.write(block)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return str(error)
-    return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
 
 
 def _decompress(source: Path) -> Iterator[bytes]:

@@ -90,8 +90,8 @@ class ChainReport:
 
     entries: int
     head: str
-    problems: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
+    problems: tuple[Message, ...]
+    remarks: tuple[Message, ...] = ()
     others: int = 0
 
 
@@ -226,7 +226,7 @@ class _Walk:
     answers: set[tuple[str, Any]] = field(default_factory=set)
     quiet: set[tuple[str, Any, Any]] = field(default_factory=set)
     purged: dict[tuple[str, Any], Any] = field(default_factory=dict)  # the hash, by provider and path
-    problems: list[str] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
     _sound: set[str] = field(default_factory=set)  # other providers of whom an entry matches its hash
     _suspects: dict[int, str] = field(default_factory=dict)  # entries of others that do not match
     _owner: str | None = None  # of the entry before
@@ -252,7 +252,7 @@ class _Walk:
         self.others += not self._is_own(entry.provider)
         self.seq, self.previous, self._owner = entry.seq, entry.hash, entry.provider
 
-    def judge_others(self) -> Iterator[str]:
+    def judge_others(self) -> Iterator[Message]:
         """Remarks about others' entries. Of a provider who has no other entry, it was one of ours."""
         for seq, provider in self._suspects.items():
             if provider in self._sound:
@@ -341,7 +341,7 @@ _OF_AN_ANSWER = {
 _OF_AN_ATTEMPT = {"evidence": "evidence_sha256", "path": "evidence_path"}
 
 
-def _unsealed(connection: Connection, walk: _Walk) -> Iterator[str]:
+def _unsealed(connection: Connection, walk: _Walk) -> Iterator[Message]:
     """Yields rows of the journal that the record lacks: its end was cut off, or a row says otherwise."""
     yield from _submissions_that_differ(connection, walk)
     yield from _attempts_that_differ(connection, walk)
@@ -369,7 +369,7 @@ def _state_in_words(state: str) -> str:
     return State(state).label if state in set(State) else state
 
 
-def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[Message]:
     known = set()
     for row in connection.execute(_own(submissions, walk).order_by(submissions.c.id)):
         known.add(row.id)
@@ -401,7 +401,7 @@ def _submissions_that_differ(connection: Connection, walk: _Walk) -> Iterator[st
         yield _("submission {number} is in the record, but not in the journal", number=missing)
 
 
-def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[Message]:
     rows = select(attempts).join(submissions, submissions.c.id == attempts.c.submission)
     if walk.provider is not None:
         rows = rows.where(submissions.c.provider == walk.provider)
@@ -411,7 +411,7 @@ def _attempts_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
         )
 
 
-def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[Message]:
     known = set()
     for row in connection.execute(_own(answers, walk).order_by(answers.c.id)):
         known.add(row.id)
@@ -429,7 +429,7 @@ def _answers_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
         yield _("answer {number} is in the record, but not in the journal", number=missing)
 
 
-def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
+def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[Message]:
     rows = connection.execute(_own(purged_files, walk))
     known = {(row.provider, row.path): row.sha256 for row in rows}
     for key, sha256 in known.items():
@@ -441,7 +441,7 @@ def _purged_that_differ(connection: Connection, walk: _Walk) -> Iterator[str]:
 
 def _differing(
     name: str, row: Row[Any], told: Mapping[str, Any], columns: Mapping[str, str]
-) -> Iterator[str]:
+) -> Iterator[Message]:
     for key, column in columns.items():
         if key in told and told[key] != getattr(row, column):
             yield _("{what} has another {column} than the record says", what=name, column=column)

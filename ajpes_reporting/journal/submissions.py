@@ -31,7 +31,7 @@ from ajpes_reporting.database.tables import (
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unreachable, told
 from ajpes_reporting.domain.states import ACCEPTED_STATES, AWAITING_STATES, NEXT, State
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal import chain, due
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Draft:
     content_sha256: str
     record_count: int
     totals: Mapping[str, str]
-    held_because: str | None = None
+    held_because: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Submission:
     record_count: int
     totals: Mapping[str, str]
     superseded_by: int | None
-    held_because: str | None
+    held_because: Message | None
     released_at: datetime | None
 
     @property
@@ -145,7 +145,7 @@ def move(
     connection: Connection,
     submission: Submission,
     to: State,
-    why: str,
+    why: Message,
     *,
     at: datetime,
     more: Mapping[str, Any] | None = None,
@@ -204,7 +204,6 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
     has sent it: an attempt that fails must not cover up one of which nobody knows what became.
     """
     current = get(connection, submission.id)
-    look = _("see `ajpes-reporting show {submission}`", submission=current.id)
     if current.state is not submission.state:
         raise UsageError(
             _(
@@ -212,7 +211,7 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
                 submission=current.id,
                 state=current.state.label,
             ),
-            look,
+            _look(current.id),
         )
     if current.superseded_by is not None:
         raise UsageError(
@@ -221,12 +220,16 @@ def begin_attempt(connection: Connection, submission: Submission, via: str, *, a
                 submission=current.id,
                 newer=current.superseded_by,
             ),
-            look,
+            _look(current.id),
         )
     move(connection, submission, State.SENDING, _("by {via}", via=via.upper()), at=at)
     statement = insert(attempts).values(submission=submission.id, via=via, started_at=at)
     key: int = connection.execute(statement.returning(attempts.c.id)).scalar_one()
     return key
+
+
+def _look(key: int) -> Message:
+    return _("see `ajpes-reporting show {submission}`", submission=key)
 
 
 def hand_over(
@@ -307,7 +310,7 @@ def state_after(outcome: Outcome) -> State:
     return State.UNREACHABLE if isinstance(outcome, Unreachable) else State.UNKNOWN
 
 
-def release(connection: Connection, submission: Submission, why: str, *, at: datetime) -> Submission:
+def release(connection: Connection, submission: Submission, why: Message, *, at: datetime) -> Submission:
     """Lets a submission go that was held for a person."""
     connection.execute(update(submissions).where(submissions.c.id == submission.id).values(released_at=at))
     chain.append(

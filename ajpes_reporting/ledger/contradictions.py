@@ -43,7 +43,7 @@ class Comparison:
     joined: FromClause
     pairs: Mapping[str, Pair]
     is_new: ColumnElement[bool]
-    record: Callable[[RowMapping], str]
+    record: Callable[[RowMapping], Message]
     remedy: Callable[[RowMapping, str], Message]
 
 
@@ -51,7 +51,7 @@ class Comparison:
 class Restated:
     """A field that a row gives anew: what stood there before, and what stands there now."""
 
-    record: str
+    record: Message
     field: str
     before: str | int | None
     now: str | int | None

@@ -246,7 +246,7 @@ def _events_compared(last_event: int) -> Comparison:
     )
 
 
-def _event_name(row: RowMapping) -> str:
+def _event_name(row: RowMapping) -> Message:
     return record_name(row["obligation_id"], row["event_id"])
 
 

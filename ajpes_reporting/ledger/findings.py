@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.errors import LedgerRefused
-from ajpes_reporting.i18n import _, _n, sentences
+from ajpes_reporting.i18n import Message, _, _n, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Source:
     """
 
     name: str
-    remedy: str
+    remedy: Message
     read_at: datetime
     has_lines: bool = True
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from ajpes_reporting.database.guards import skipping_known
+from ajpes_reporting.database.bulk import skipping_known
 from ajpes_reporting.domain.findings import Finding
 from ajpes_reporting.ledger.accounts import MergeAccountMonths, MergeAccounts, MergePostings
 from ajpes_reporting.ledger.events import MergeEvents

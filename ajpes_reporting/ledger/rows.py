@@ -24,7 +24,7 @@ from ajpes_reporting.domain.columns import (
 from ajpes_reporting.domain.events import Event, Obligation
 from ajpes_reporting.domain.fields import Texts, Violation
 from ajpes_reporting.domain.findings import Severity
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.ledger import values
 from ajpes_reporting.ledger.editions import edition_of
 from ajpes_reporting.ledger.first_look import FirstLook
@@ -234,6 +234,6 @@ _NO_ID = _("(no id)")
 _ID_OF_EVENT = Texts(FIELDS["event_id"])
 
 
-def _unreadable(record: str, columns: Sequence[Field], texts: Sequence[str]) -> Sequence[Finding]:
+def _unreadable(record: Message, columns: Sequence[Field], texts: Sequence[str]) -> Sequence[Finding]:
     """Returns findings about texts of a row that are no values."""
     return [violation.of(record) for violation in values.unreadable(columns, texts)]

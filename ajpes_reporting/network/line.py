@@ -17,7 +17,7 @@ from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.address import ascii_host
 from ajpes_reporting.network.relay import relayed
 from ajpes_reporting.network.trouble import Explained, connection_trouble
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +57,7 @@ def open_line(host: str, port: int, seconds: float, proxy: Proxy | None = None) 
     host = _name(host)
     if proxy is None:
         return socket.create_connection((host, port), seconds)
-    with Watchdog(seconds) as watchdog:
+    with watched(seconds) as watchdog:
         try:
             line = _tunnel(_target(host, port), proxy, seconds, watchdog)
         except OSError as error:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
 
 
 class Watchdog:
     """Cuts the guarded connection after `seconds` of wall-clock time.
 
-    `expired` then says why the call failed. Used as a context manager round the call.
+    `expired` then says why the call failed. `watched` starts it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -25,8 +26,6 @@ class Watchdog:
         self.expired = False
         self._guarded: socket.socket | None = None
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
 
     def guard(self, connection: socket.socket) -> None:
         """Takes a connection into care: as soon as there is one, and before TLS is put on it.
@@ -40,18 +39,8 @@ class Watchdog:
             if self.expired:
                 self._shut_down()
 
-    def __enter__(self) -> Watchdog:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._release()
-
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Shuts the connection down, and whatever is guarded later: the time is over."""
         with self._lock:
             self.expired = True
             self._shut_down()
@@ -64,7 +53,26 @@ class Watchdog:
         except OSError:
             return  # it had ended by itself
 
+    def end(self) -> None:
+        """Lets go of the connection: the call has ended."""
+        with self._lock:
+            self._release()
+
     def _release(self) -> None:
         if self._guarded is not None:
             self._guarded.close()
             self._guarded = None
+
+
+@contextmanager
+def watched(seconds: float) -> Iterator[Watchdog]:
+    """Starts a watchdog round a call, which ends it."""
+    watchdog = Watchdog(seconds)
+    timer = threading.Timer(seconds, watchdog.cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield watchdog
+    finally:
+        timer.cancel()
+        watchdog.end()

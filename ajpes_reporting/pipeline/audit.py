@@ -18,7 +18,7 @@ from ajpes_reporting.database.tables import (
 )
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal import chain, orphans, purged
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class AuditReport:
     entries: int
     files: int
     head: str
-    problems: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
+    problems: tuple[Message, ...]
+    remarks: tuple[Message, ...] = ()
     others: int = 0
 
 
@@ -76,14 +76,14 @@ def verify_record(connection: Connection, provider: str | None = None) -> AuditR
     return AuditReport(chained.entries, 0, chained.head, problems, chained.remarks, chained.others)
 
 
-def damage(file: ArchivedFile) -> str:
+def damage(file: ArchivedFile) -> Message:
     """Describes a file that is not as the journal says."""
     return _(
         "the archived file of {owner} is missing or was changed: {path}", owner=file.owner, path=file.path
     )
 
 
-def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None) -> Iterator[str]:
+def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None) -> Iterator[Message]:
     about = {"owner": file.owner, "path": file.path}
     if purged_sha256 is None:
         if not context.archive.intact(file.path, file.sha256):
@@ -94,7 +94,7 @@ def _wrong_with(context: Context, file: ArchivedFile, purged_sha256: str | None)
         yield _("the file of {owner} was purged, but is still there: {path}", **about)
 
 
-def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[str]:
+def _wrongly_pending(connection: Connection, provider: str | None) -> Iterator[Message]:
     """Names the events that are pending and should not be, or are not and should be.
 
     An event must be pending exactly until a submission that reports it was accepted, or it was withdrawn.

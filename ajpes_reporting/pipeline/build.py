@@ -1,28 +1,38 @@
-"""From the ledger to a checked file."""
+"""Builds a report: from the ledger to a checked file.
+
+The file is written, hashed, packed and checked in the time of the slowest of these, each on a thread of its
+own: whatever takes the time lets the interpreter go meanwhile. Nobody runs ahead by more than some blocks, so
+memory stays flat.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from itertools import chain
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.check.file import explained
 from ajpes_reporting.check.log import FindingLog
 from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.errors import AjpesReportingError, ChecksRefused
+from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.periods import Period, file_name
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, _n, joined
 from ajpes_reporting.journal.archive import pack
-from ajpes_reporting.pipeline.moved import moved_findings
-from ajpes_reporting.pipeline.tee import feed
+from ajpes_reporting.ledger import reported
 from ajpes_reporting.private import open_private
 from ajpes_reporting.reports.kind import ReportKind, Request
 from ajpes_reporting.xmlread import load_schema, schema_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -30,6 +40,14 @@ if TYPE_CHECKING:
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.pipeline.context import Context, Task
     from ajpes_reporting.reports.left_out import LeftOut
+
+    Taker = Callable[[Iterator[bytes]], Any]
+    from collections.abc import Iterator
+
+    from ajpes_reporting.domain.periods import Period
+    from ajpes_reporting.i18n import Message
+    from ajpes_reporting.ledger.reported import MovedMonth
+    from ajpes_reporting.reports.kind import ReportKind
 
 _PREPARED_AT = re.compile(rb' datumPriprave="[^"]*"')
 
@@ -51,7 +69,7 @@ class Built:
     content_sha256: str
     log: FindingLog
     left_out: LeftOut
-    to_be_released: str
+    to_be_released: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +187,151 @@ def _hash(blocks: Iterable[bytes]) -> tuple[str, str]:
         whole.update(block)
         content.update(block if number else _PREPARED_AT.sub(b"", block, count=1))
     return whole.hexdigest(), content.hexdigest()
+
+
+# Whoever falls asleep over an empty or full line takes long to wake up: with 4 a tenth of the time is lost.
+_AHEAD = 16
+
+
+class _End(Enum):
+    WHOLE = auto()
+    CUT_OFF = auto()
+
+
+class CutOff(Exception):
+    """The stream ended before its end: another taker failed, or there were no more blocks to be had."""
+
+
+def feed(blocks: Iterable[bytes], *takers: Taker) -> list[Any]:
+    """Hands every block to all takers; returns what each of them made of it, in their order.
+
+    Raises what went wrong with the blocks, or with a taker; the others are stopped by `CutOff`.
+    """
+    lines = [_Line() for _taker in takers]
+    with ThreadPoolExecutor(len(takers), thread_name_prefix="tee") as threads:
+        try:
+            made = [threads.submit(line.serve, taker) for line, taker in zip(lines, takers, strict=True)]
+            _hand_out(blocks, lines)
+        except BaseException as trouble:  # also one who is tired of waiting, or a thread that cannot start
+            for line in lines:
+                line.cut_off()
+            if not isinstance(trouble, CutOff):
+                raise
+    failures = [failure for one in made if (failure := one.exception()) is not None]
+    for failure in sorted(failures, key=lambda failure: isinstance(failure, CutOff)):
+        raise failure
+    return [one.result() for one in made]
+
+
+def _hand_out(blocks: Iterable[bytes], lines: Sequence[_Line]) -> None:
+    """Raises `CutOff` once a taker has failed: nobody needs the rest."""
+    stream: Iterator[bytes | _End] = chain(blocks, (_End.WHOLE,))
+    for block in stream:
+        if any(line.failed for line in lines):
+            raise CutOff
+        for line in lines:
+            line.put(block)
+
+
+class _Line:
+    """The blocks on their way to one taker."""
+
+    def __init__(self) -> None:
+        self._waiting: Queue[bytes | _End] = Queue(maxsize=_AHEAD)
+        self._ended = False
+        self.failed = False
+
+    def put(self, block: bytes | _End) -> None:
+        self._waiting.put(block)
+
+    def cut_off(self) -> None:
+        """Lets the taker know at once, without waiting until it has taken what it no longer needs."""
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+        self._waiting.put_nowait(_End.CUT_OFF)
+
+    def serve(self, taker: Taker) -> Any:
+        try:
+            return taker(self._blocks())
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            while not self._ended:  # whoever fails must not hold up the others
+                self._next()
+
+    def _blocks(self) -> Iterator[bytes]:
+        while isinstance(block := self._next(), bytes):
+            yield block
+        if block is _End.CUT_OFF:
+            raise CutOff
+
+    def _next(self) -> bytes | _End:
+        block = self._waiting.get()
+        self._ended = isinstance(block, _End)
+        return block
+
+
+_SHOWN_PER_MONTH = 100
+
+
+def accepted_otherwise(
+    connection: Connection, context: Context, kind: ReportKind, period: Period
+) -> int | None:
+    """The accepted submission of the period, if the ledger has other figures by now than it had."""
+    if not kind.reports_months:
+        return None
+    amounts = context.report_settings[kind.code].amounts
+    first = reported.differences(connection, context.provider, amounts, period.key, most=1)
+    return first[0].submission if first else None
+
+
+def moved_findings(
+    connection: Connection, context: Context, kind: ReportKind, period: Period
+) -> Iterator[Finding]:
+    """A warning for each account whose accepted figures, of this period or an earlier one, have moved."""
+    if not kind.reports_months:
+        return
+    amounts = context.report_settings[kind.code].amounts
+    for month in reported.moved_months(connection, context.provider, amounts, _SHOWN_PER_MONTH):
+        if month.month <= period.key:
+            yield from _of_month(month, is_this=month.month == period.key, is_last=_is_last(month, period))
+
+
+def _is_last(month: MovedMonth, period: Period) -> bool:
+    return month.month == period.previous().key
+
+
+def _of_month(month: MovedMonth, *, is_this: bool, is_last: bool) -> Iterator[Finding]:
+    for item in month.shown:
+        message = _("AJPES accepted other figures: {difference}", difference=item.in_words())
+        if is_last:
+            opening = _("the opening balance of this report differs from what was accepted")
+            message = joined((message, opening))
+        record = _("account {account} in {month:period}", account=item.account, month=item.month)
+        yield _finding(month, record, message)
+    if (more := month.count - len(month.shown)) > 0:
+        record = _n(
+            "{count:count} more account in {month:period}",
+            "{count:count} more accounts in {month:period}",
+            more,
+            month=month.month,
+        )
+        message = _("so do their figures of {month:period}", month=month.month)
+        yield _finding(month, record, _("so do their figures of it") if is_this else message)
+
+
+def _finding(month: MovedMonth, record: Message, message: Message) -> Finding:
+    return Finding(
+        Severity.WARNING,
+        record,
+        "closing_balance_cents",
+        "spapp.accepted-otherwise",
+        message,
+        remedy=_(
+            "if that month is to be sent again, `ajpes-reporting resubmit {submission}`",
+            submission=month.submission,
+        ),
+        location="Pi",
+    )

@@ -24,8 +24,7 @@ from ajpes_reporting.domain.errors import (
 from ajpes_reporting.i18n import NOTHING, _
 from ajpes_reporting.journal import answers, submissions
 from ajpes_reporting.pipeline.answers import Arrival, Taken, accept, apply_waiting
-from ajpes_reporting.pipeline.reconcile import look_for_unknown
-from ajpes_reporting.pipeline.recover import recover_interrupted
+from ajpes_reporting.pipeline.reconcile import look_for_unknown, recover_interrupted
 from ajpes_reporting.xmlread import UnreadableXml, read_root
 
 if TYPE_CHECKING:

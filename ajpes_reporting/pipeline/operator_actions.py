@@ -13,12 +13,11 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered, Outc
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.rules import record_name
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import _, verbatim
 from ajpes_reporting.i18n.formats import LJUBLJANA
 from ajpes_reporting.journal import answers, chain, due, purged, submissions
 from ajpes_reporting.journal.archive import Stored
-from ajpes_reporting.journal.orphans import reason_for_orphan
-from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
+from ajpes_reporting.journal.orphans import is_doubt, reason_for_orphan, reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.answers import (
     AnswerProblem,
@@ -28,10 +27,9 @@ from ajpes_reporting.pipeline.answers import (
     apply_waiting,
     take_in,
 )
-from ajpes_reporting.pipeline.moved import accepted_otherwise
+from ajpes_reporting.pipeline.build import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
-from ajpes_reporting.pipeline.reconcile import reconcile
-from ajpes_reporting.pipeline.recover import recover_interrupted
+from ajpes_reporting.pipeline.reconcile import reconcile, recover_interrupted
 from ajpes_reporting.pipeline.run import Ending, Result, Sendable, begun, run, send
 
 if TYPE_CHECKING:
@@ -156,7 +154,7 @@ def discard(context: Context, answer: int, reason: str) -> None:
             context.provider,
             answer,
             answers.DISCARDED,
-            reason,
+            verbatim(reason),
             row.submission,
             at=context.clock(),
         )

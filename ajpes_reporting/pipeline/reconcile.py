@@ -1,7 +1,8 @@
-"""Look into the authority's folders before anything is sent again: it may have arrived.
+"""Puts in order what earlier runs left behind, before anything is sent again.
 
-First into the folder for reports, then into that for accepted ones; under its name, then by its bytes. What
-these and the answers do not settle is left for a person.
+A run that was killed is recovered. A report of which nobody knows whether it arrived is looked for in the
+authority's folders: first in that for reports, then in that for accepted ones; under its name, then by its
+bytes. What these and the answers do not settle is left for a person.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.ports import Parcel, Sighting
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import NOTHING, _
-from ajpes_reporting.journal import submissions
+from ajpes_reporting.journal import orphans, submissions
+from ajpes_reporting.pipeline.answers import recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,3 +94,21 @@ def parcel_of(context: Context, submission: Submission) -> Parcel:
         submission.size_bytes,
         submission.sha256,
     )
+
+
+def recover_interrupted(context: Context) -> None:
+    """A submission still `sending` was cut off: what became of it depends on how far it had come.
+
+    Runs exclude one another, so no living run can be in the middle of it; one that lost its right
+    to send finds that out before it hands anything over. Before that, the archive is asked what was handed
+    over, as the journal may have been put back; see `orphans.reconcile` for what is raised.
+    """
+    with writing(context.engine) as connection:
+        orphans.reconcile(connection, context.provider, context.archive, at=context.clock())
+        for submission in submissions.in_states(connection, context.provider, frozenset({State.SENDING})):
+            attempt = submissions.attempts_of(connection, submission.id)[-1]
+            to, why = State.UNKNOWN, _("the run was cut off while sending")
+            if attempt.handed_over_at is None:
+                to, why = State.UNREACHABLE, _("the run was cut off before it had handed anything over")
+            submissions.move(connection, submission, to, why, at=context.clock())
+    recall(context)

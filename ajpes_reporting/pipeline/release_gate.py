@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import _, joined
 from ajpes_reporting.journal import submissions
-from ajpes_reporting.journal.restored import is_doubt, reason_to_doubt
+from ajpes_reporting.journal.orphans import is_doubt, reason_to_doubt
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -24,17 +24,15 @@ from ajpes_reporting.domain.ports import Parcel, Progress, no_progress
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import due, submissions
-from ajpes_reporting.journal.restored import reason_to_doubt
+from ajpes_reporting.journal.orphans import reason_to_doubt
 from ajpes_reporting.journal.submissions import Draft, Submission
 from ajpes_reporting.pipeline.answers import apply_waiting
-from ajpes_reporting.pipeline.build import Nothing, build
+from ajpes_reporting.pipeline.build import Nothing, accepted_otherwise, build
 from ajpes_reporting.pipeline.collect import fetch, wait_for_answer
 from ajpes_reporting.pipeline.context import Run
-from ajpes_reporting.pipeline.moved import accepted_otherwise
 from ajpes_reporting.pipeline.put_back import look_for_orphans
-from ajpes_reporting.pipeline.reconcile import reconcile
+from ajpes_reporting.pipeline.reconcile import reconcile, recover_interrupted
 from ajpes_reporting.pipeline.recorder import Recorder
-from ajpes_reporting.pipeline.recover import recover_interrupted
 from ajpes_reporting.pipeline.release_gate import Ending, ending_of, judge
 from ajpes_reporting.reports.left_out import LeftOut
 

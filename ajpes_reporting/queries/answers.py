@@ -29,7 +29,7 @@ class AnswerSetAside:
     via: str
     name: str
     status: str
-    note: str
+    note: Message
     submission: int | None
     file: str
     report: str | None
@@ -43,7 +43,7 @@ class AnswerTaken:
 
     name: str
     status: str
-    note: str
+    note: Message
     submission: int | None
     state: State | None
     message: Message

@@ -28,8 +28,15 @@ from ajpes_reporting.domain.periods import parse_day
 from ajpes_reporting.domain.states import ACCEPTED_STATES, State
 from ajpes_reporting.i18n import _
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME
-from ajpes_reporting.reports.nodurs.left_out import excluded, is_excluded, is_held_back
-from ajpes_reporting.reports.nodurs.select import debtor_columns, pending_obligations, report_order, withdrawn
+from ajpes_reporting.reports.nodurs.select import (
+    debtor_columns,
+    excluded,
+    is_excluded,
+    is_held_back,
+    pending_obligations,
+    report_order,
+    withdrawn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from ajpes_reporting.ledger.reported import moved_months, stream_differences
 from ajpes_reporting.pipeline.build import request_for
 from ajpes_reporting.queries.obligations import stream_pending_obligations
 from ajpes_reporting.reports.nodurs import NODURS
-from ajpes_reporting.reports.nodurs.left_out import left_out
+from ajpes_reporting.reports.nodurs.select import left_out
 from ajpes_reporting.reports.spapp import SPAPP
 from ajpes_reporting.reports.spapp.select import reported
 
@@ -126,7 +126,7 @@ class Pending:
             accounts=selection.record_count,
             silent=silent or 0,
             totals=selection.totals,
-            moved=tuple(moved_months(connection, context.provider, request.amounts)),
+            moved=tuple(moved_months(connection, context.provider, request.settings.amounts)),
             _connection=connection,
             _context=context,
         )

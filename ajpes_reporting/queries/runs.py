@@ -10,7 +10,7 @@ from ajpes_reporting.domain.errors import ChecksRefused, NotDelivered, OutcomeUn
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.journal import answers, submissions
-from ajpes_reporting.journal.restored import is_doubt
+from ajpes_reporting.journal.orphans import is_doubt
 from ajpes_reporting.ledger.reported import moved_months
 from ajpes_reporting.pipeline.build import Built
 from ajpes_reporting.pipeline.release_gate import Ending

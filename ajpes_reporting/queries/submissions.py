@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ajpes_reporting.domain.answers import status_label
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.domain.states import State
-from ajpes_reporting.i18n import NOTHING, Message, _
+from ajpes_reporting.i18n import NOTHING, Message, _, verbatim
 from ajpes_reporting.i18n.formats import LJUBLJANA
 from ajpes_reporting.journal import answers, chain, purged, submissions
 from ajpes_reporting.queries.words import record_in_words, severity_in_words, totals_in_words
@@ -57,7 +57,7 @@ class Attempt:
     handed_over_as: str | None
     finished_at: datetime | None
     outcome: str | None
-    detail: str | None
+    detail: Message | None
     evidence_path: str | None
     evidence_sha256: str | None
     text: Message
@@ -80,7 +80,7 @@ class Answer:
     size_bytes: int
     sha256: str
     status: str
-    note: str
+    note: Message
     declared_errors: int | None
     declared_warnings: int | None
     error_rows: int | None
@@ -133,8 +133,8 @@ class Step:
 
     at: datetime
     state: str
-    text: str
-    why: str
+    text: Message
+    why: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class SubmissionDetails:
     period: str
     state: State
     text: Message
-    held_because: str | None
+    held_because: Message | None
     released_at: datetime | None
     to_do: Message
     file_name: str
@@ -317,4 +317,4 @@ def _step(entry: chain.Entry) -> Step:
     body = chain.told_by(entry)
     state = body.get("to", entry.kind)
     why = body.get("why") or body.get("note") or body.get("name") or ""
-    return Step(datetime.fromisoformat(entry.at), state, _STEPS.get(state, state), why)
+    return Step(datetime.fromisoformat(entry.at), state, _STEPS.get(state) or verbatim(state), verbatim(why))

@@ -45,8 +45,8 @@ class StandingAlarm:
     key: str
     severity: AlarmSeverity
     since: datetime
-    text: str
-    remedy: str
+    text: Message
+    remedy: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class AnswerInBrief:
     id: int
     name: str
     status: str
-    note: str
+    note: Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,6 @@ class Request:
     settings: ReportSettings
     rules: RuleSettings = field(default_factory=RuleSettings)
 
-    @property
-    def amounts(self) -> Amounts:
-        """The form of amounts."""
-        return self.settings.amounts
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -156,7 +151,7 @@ class Total:
 class ReportKind:
     """A kind of report, such as NODURS: everything that differs from the other kinds.
 
-    `code` is also the name of its section in `ajpes.toml`, of its subcommands and folders, in lower case.
+    `name`, the code in lower case, names its section in `ajpes.toml`, its subcommands and its folders.
     `title` says in one line what it is. `starts_at` is when the schedule starts it, in Ljubljana, unless
     `ajpes.toml` says otherwise. `example` are the lines of its section in a new `ajpes.toml`.
     `counted_records` says in words how many records there are: "3 events".
@@ -195,6 +190,10 @@ class ReportKind:
     reports_months: bool = False
     reported_events: Callable[[Request], Select[tuple[int]]] | None = None
     left_out: Callable[[Connection, str, datetime, datetime], LeftOut] | None = None
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.code.lower())
 
     def parse_period(self, key: str) -> Period:
         """A period as the journal writes it. Raises `UsageError`."""
@@ -208,8 +207,3 @@ class ReportKind:
     def is_answered_by(self, root: str) -> bool:
         """Whether the root element of an answer has this name, in whatever letter case."""
         return root.lower() == self.answer_root.lower()
-
-    @property
-    def name(self) -> str:
-        """The name in settings, commands and folders, "nodurs"."""
-        return self.code.lower()

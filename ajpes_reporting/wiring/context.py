@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ajpes_reporting import shipped
@@ -45,12 +46,12 @@ def open_context(workspace: Workspace, clock: Clock = now) -> Context:
         strict=settings.checks.strict,
         extra_days_off=frozenset(settings.calendar.extra_days_off),
         clock=clock,
-        carriers=lambda report, via, folder: make_carriers(workspace, report, via, folder, clock),
-        ways=lambda carriers, parcel: in_order(settings, carriers, parcel),
-        answer_boxes=lambda report: answer_boxes(workspace, report, clock),
+        carriers=partial(make_carriers, workspace, clock),
+        ways=partial(in_order, settings),
+        answer_boxes=partial(answer_boxes, workspace, clock),
         answer_wait_seconds=max((way.seconds_to_wait_for_answer for way in settings.ways()), default=0),
         refresh_ledger=_refresher(workspace, clock),
-        exclusive=lambda: lease(engine, provider, settings.schedule.longest_run_seconds),
+        exclusive=partial(lease, engine, provider, settings.schedule.longest_run_seconds),
         resend_after_unknown=settings.delivery.resend_after_unknown,
         patience_seconds=settings.delivery.patience_seconds,
     )

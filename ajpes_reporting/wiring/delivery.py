@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 
 
 def make_carriers(
-    workspace: Workspace, report: str, via: str | None, folder: Path, clock: Clock
+    workspace: Workspace, clock: Clock, report: str, via: str | None, folder: Path
 ) -> list[Carrier]:
     """Returns the ways that are set up for this report, or the one named `via`, in the order to try them.
 
@@ -35,12 +35,6 @@ def make_carriers(
     for what comes back. Raises `UsageError` if the report does not go by `via`, and `ConfigurationError` if
     no way is left, saying why of each.
     """
-    open_to = registry.names(report)
-    if via is not None and via not in open_to:
-        raise UsageError(
-            _("{report} does not go by {via:way}.", report=report.upper(), via=via),
-            _("use {ways:or}, or leave out --via", ways=open_to),
-        )
     setup = way_setup(workspace, clock, folder)
     made = [
         _open_or_closed(way, partial(way.carrier, setup))
@@ -48,6 +42,12 @@ def make_carriers(
         if via in (None, way.name)
     ]
     if not made:
+        open_to = registry.names(report)
+        if via is not None and via not in open_to:
+            raise UsageError(
+                _("{report} does not go by {via:way}.", report=report.upper(), via=via),
+                _("use {ways:or}, or leave out --via", ways=open_to),
+            )
         sections = [f"[{name}]" for name in (open_to if via is None else [via])]
         raise ConfigurationError(
             _(
@@ -67,7 +67,7 @@ def in_order(settings: Settings, carriers: Sequence[Carrier], parcel: Parcel) ->
     return registry.large_first(carriers) if is_large else carriers
 
 
-def answer_boxes(workspace: Workspace, report: str, clock: Clock) -> list[AnswerBox]:
+def answer_boxes(workspace: Workspace, clock: Clock, report: str) -> list[AnswerBox]:
     """Returns the boxes into which answers to this report come later.
 
     One whose settings cannot be used says so when it is asked.

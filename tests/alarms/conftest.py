@@ -12,7 +12,7 @@ import trustme
 from sqlalchemy import Engine
 
 from ajpes_reporting.alarms.machine import Machine
-from ajpes_reporting.alarms.notification import Channel, Message, Notification
+from ajpes_reporting.alarms.notification import Channel, Notice, Notification
 from ajpes_reporting.alarms.watch import Watch
 from ajpes_reporting.config import AlarmsSection
 from ajpes_reporting.domain.errors import AlarmNotTold
@@ -53,7 +53,7 @@ class Notebook:
     Our clock stands still in these tests, a PostgreSQL server's goes on: that alarm is left out.
     """
 
-    told: list[Message] = field(default_factory=list)
+    told: list[Notice] = field(default_factory=list)
     bulletins: int = 0
     fails: bool = False
 

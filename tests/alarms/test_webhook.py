@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ajpes_reporting.alarms.alarm import Alarm, Severity
-from ajpes_reporting.alarms.notification import Message, Notification, Occasion, trial
+from ajpes_reporting.alarms.notification import Notice, Notification, Occasion, trial
 from ajpes_reporting.alarms.webhook import WebhookChannel, WebhookReceiver
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
 from ajpes_reporting.network.line import Proxy
@@ -57,7 +57,7 @@ def test_alarms_are_posted_and_signed(keys: Keys) -> None:
 def test_half_a_character_is_told_too(keys: Keys) -> None:
     """A name of a file that is not UTF-8 does not keep an alarm from being told."""
     alarm = Alarm("backup", Severity.WARNING, "The file \udce8\u202e is missing.", "look")
-    notification = Notification(PROVIDER, NOW, (Message(1, Occasion.RAISED, alarm, NOW),))
+    notification = Notification(PROVIDER, NOW, (Notice(1, Occasion.RAISED, alarm, NOW),))
     with serving(keys, answering(http(b"", "204 No Content"))) as server:
         channel(server.port, keys.ca).tell(notification)
     (request,) = server.requests

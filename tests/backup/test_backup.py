@@ -31,7 +31,7 @@ from ajpes_reporting.domain.errors import AjpesReportingError, Busy, Configurati
 from ajpes_reporting.domain.periods import Day, Month
 from ajpes_reporting.domain.states import State
 from ajpes_reporting.journal import answers, chain
-from ajpes_reporting.journal.restored import reason_after_restore, restored_span
+from ajpes_reporting.journal.orphans import reason_after_restore, restored_span
 from ajpes_reporting.journal.submissions import recent
 from ajpes_reporting.pipeline.purge import purge
 from ajpes_reporting.pipeline.run import Ending

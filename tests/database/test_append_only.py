@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
+from ajpes_reporting.database.bulk import skipping_known
 from ajpes_reporting.database.engine import open_engine, writing
-from ajpes_reporting.database.guards import skipping_known
 from ajpes_reporting.database.tables import APPEND_ONLY, debtors
 
 if TYPE_CHECKING:

@@ -22,8 +22,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from ajpes_reporting.deliver.https_way import HttpsWay
-from ajpes_reporting.deliver.way import Setup
+from ajpes_reporting.deliver.way import HttpsWay, Setup
 from ajpes_reporting.domain.errors import NotDelivered, UsageError
 from ajpes_reporting.domain.outcomes import Delivered, Outcome, Refused, Unknown, Unreachable
 from ajpes_reporting.domain.ports import (
@@ -40,7 +39,7 @@ from ajpes_reporting.domain.ports import (
 )
 from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.network.trouble import connection_trouble, hear_objection, refused_certificate
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 from ajpes_reporting.sections import SecretReference
 
 _BLOCK_BYTES = 64 * 1024
@@ -102,7 +101,7 @@ class RestCarrier:
             )
         reply = self._folder / f"{parcel.file_name}.{secrets.token_hex(4)}.reply"
         reply.parent.mkdir(parents=True, exist_ok=True)
-        with Watchdog(self._way.call_timeout_seconds) as watchdog:
+        with watched(self._way.call_timeout_seconds) as watchdog:
             call = _Call(parcel, watchdog, progress, handover)
             try:
                 status = self._put(parcel, call, reply)

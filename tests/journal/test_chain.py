@@ -15,7 +15,7 @@ from ajpes_reporting.database.engine import rehearsing, snapshot, writing
 from ajpes_reporting.database.tables import audit_records, submissions
 from ajpes_reporting.i18n import Message, _, joined
 from ajpes_reporting.journal import chain
-from ajpes_reporting.journal.restored import is_doubt
+from ajpes_reporting.journal.orphans import is_doubt
 from tests.journal.forging import rewrite, rows, unlock
 
 AT = datetime(2026, 11, 17, 17, 30, tzinfo=UTC)

@@ -11,8 +11,7 @@ from ajpes_reporting.database.engine import rehearsing
 from ajpes_reporting.ledger.history import history
 from ajpes_reporting.ledger.kinds import EVENTS
 from ajpes_reporting.ledger.names import names_before
-from ajpes_reporting.reports.nodurs.select import select_changes
-from ajpes_reporting.reports.nodurs.settings import NodursSettings
+from ajpes_reporting.reports.nodurs.select import NodursSettings, select_changes
 from tests.ledger.conftest import PROVIDER, Ledger
 from tests.reports.conftest import NODURS_REQUEST
 

@@ -20,7 +20,7 @@ from ajpes_reporting.domain.rules import RuleSettings
 from ajpes_reporting.ledger.files import import_files
 from ajpes_reporting.reports.kind import ReportKind, Request, Selection
 from ajpes_reporting.reports.nodurs import NODURS
-from ajpes_reporting.reports.nodurs.settings import NodursSettings
+from ajpes_reporting.reports.nodurs.select import NodursSettings
 from ajpes_reporting.reports.spapp import SPAPP
 from ajpes_reporting.reports.spapp.settings import SpappSettings
 

@@ -12,8 +12,7 @@ from ajpes_reporting import shipped
 from ajpes_reporting.database.engine import snapshot
 from ajpes_reporting.domain.money import Amounts
 from ajpes_reporting.domain.periods import Day
-from ajpes_reporting.reports.nodurs.select import reported_events
-from ajpes_reporting.reports.nodurs.settings import NodursSettings
+from ajpes_reporting.reports.nodurs.select import NodursSettings, reported_events
 from tests.reports.conftest import (
     BANK,
     NODURS_REQUEST,

@@ -150,7 +150,7 @@ def _asked(connection: Connection, request: Request, obligations: int) -> Statem
 def _checked(report: Report, request: Request, folder: Path) -> list[Finding]:
     path = folder / "report.xml"
     path.write_bytes(report.content)
-    file_settings = FileRuleSettings(request.amounts, request.rules)
+    file_settings = FileRuleSettings(request.settings.amounts, request.rules)
     kind = FileKind(
         NODURS.root, NODURS.namespace, shipped.schema(NODURS.schema), lambda: NODURS.file_rules(file_settings)
     )

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.deliver.sftp import listing
+from ajpes_reporting.deliver.sftp.client import EndlessListing, list_folder
 from ajpes_reporting.deliver.sftp.protocol import NoSuchFile, Refused
 from ajpes_reporting.deliver.sftp.remote_files import State, kind_of, state_of
 from ajpes_reporting.domain.errors import NotAllFetched, NotDelivered
@@ -123,10 +123,10 @@ class AnswerFolder:
     def _is_folder(self, name: bytes) -> bool:
         """Whether it can be listed: there are servers that do not tell what a name stands for."""
         try:
-            next(listing.entries(self._sftp, posixpath.join(self._folder.encode(), name)), None)
+            next(list_folder(self._sftp, posixpath.join(self._folder.encode(), name)), None)
         except Refused:
             return False
-        except listing.EndlessListing:
+        except EndlessListing:
             pass
         return True
 
@@ -206,13 +206,13 @@ class AnswerFolder:
     def _batches(self) -> Iterator[list[Found]]:
         batch: list[Found] = []
         try:
-            for name, entry in listing.entries(self._sftp, self._folder):
+            for name, entry in list_folder(self._sftp, self._folder):
                 if (found := self._candidate(name, entry)) is not None:
                     batch.append(found)
                 if len(batch) == _ASKED_AT_ONCE:
                     yield batch
                     batch = []
-        except listing.EndlessListing as error:
+        except EndlessListing as error:
             self._leave(error.message)
         if batch:
             yield batch

@@ -7,6 +7,7 @@ tell how much (`limits@openssh.com`, in OpenSSH's PROTOCOL, section 4.8); only t
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,10 @@ from paramiko.sftp import (
     CMD_DATA,
     CMD_EXTENDED,
     CMD_EXTENDED_REPLY,
+    CMD_HANDLE,
     CMD_INIT,
+    CMD_NAME,
+    CMD_OPENDIR,
     CMD_READ,
     CMD_READDIR,
     CMD_STAT,
@@ -35,12 +39,17 @@ from ajpes_reporting.deliver.sftp.protocol import (
     EndOfList,
     Refused,
     check_status,
+    entries_of,
+    legible,
     wanted,
 )
+from ajpes_reporting.domain.errors import NotDelivered
 from ajpes_reporting.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from paramiko import SFTPAttributes
 
 _SFTP_VERSION = 3
 _LIMITS = b"limits@openssh.com"
@@ -226,3 +235,62 @@ def _extensions(greeting: Message) -> set[bytes]:
 def _sensible(limit_bytes: int) -> int:
     """A limit of 0 says that the server does not know."""
     return min(limit_bytes or _EVERY_SERVER_TAKES_BYTES, _LARGEST_BLOCK_BYTES)
+
+
+class EndlessListing(NotDelivered):
+    """A listing that was given up: it has too many names, or takes too long."""
+
+    def __init__(self, folder: str, names: int) -> None:
+        super().__init__(
+            _("The listing of {folder} was given up after {names:count} names.", folder=folder, names=names),
+            _("ask the authority to clear the folder, or why its server lists so much"),
+        )
+
+
+def list_folder(sftp: Client, folder: str | bytes) -> Iterator[tuple[bytes, SFTPAttributes]]:
+    """Each entry's own name, and its attributes, in which bytes that are no text read as \\xc4.
+
+    Raises `EndlessListing` beyond the session's limits, when it has given everything up to there, and
+    `Refused` if the folder cannot be read.
+    """
+    client: Any = sftp  # its stubs do not know how it asks
+    limits = sftp.listing_limits
+    kind, reply = client._request(CMD_OPENDIR, folder)
+    folder = folder if isinstance(folder, str) else legible(folder)
+    if kind != CMD_HANDLE:
+        raise SFTPError("Expected handle")
+    handle = reply.get_binary()
+    give_up, names, size_bytes = time.monotonic() + limits.seconds, 0, 0
+    try:
+        while (page := _next_page(client, folder, handle)) is not None:
+            for entry in entries_of(page):
+                names += 1
+                if entry[0] not in (b"", b".", b".."):
+                    yield entry
+            size_bytes += len(page.asbytes())
+            if names > limits.names or size_bytes > limits.size_bytes or time.monotonic() > give_up:
+                _close(client, handle)
+                raise EndlessListing(folder, names)
+    except GeneratorExit:  # whoever asked has seen enough
+        client._async_request(type(None), CMD_CLOSE, handle)
+        raise
+    _close(client, handle)
+
+
+def _close(client: Any, handle: bytes) -> None:
+    with contextlib.suppress(Refused):  # all of it has been read
+        client._request(CMD_CLOSE, handle)
+
+
+def _next_page(client: Any, folder: str, handle: bytes) -> Message | None:
+    try:
+        kind, page = client._request(CMD_READDIR, handle)
+    except EndOfList:
+        return None
+    except Refused as error:
+        error.wanted = _("list {path}", path=folder)
+        raise
+    if kind != CMD_NAME:
+        raise SFTPError("Expected name response")
+    found: Message = page
+    return found

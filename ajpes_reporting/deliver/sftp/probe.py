@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ajpes_reporting.deliver.sftp import listing
+from ajpes_reporting.deliver.sftp.client import EndlessListing, list_folder
 from ajpes_reporting.deliver.sftp.protocol import ONLY_XML, NoSuchFile, Refused
 from ajpes_reporting.deliver.sftp.remote_files import Removal, glimpse, kind_of, search, take_away
 from ajpes_reporting.deliver.sftp.writing import Writing
@@ -75,7 +75,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
         return
     oldest: tuple[int, bytes, int] | None = None
     try:
-        for name, attributes in listing.entries(sftp, folder):
+        for name, attributes in list_folder(sftp, folder):
             one = (attributes.st_mtime or 0, name, attributes.st_size or 0)
             if kind_of(attributes) == stat.S_IFREG and (oldest is None or one < oldest):
                 oldest = one
@@ -87,7 +87,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
             stops_runs=True,
         )
         return
-    except listing.EndlessListing as error:
+    except EndlessListing as error:
         yield Shortfall(folder, error.message, error.remedy, stops_runs=True)
     absent = _Name.new(folder)
     hidden = _how_it_hides(sftp, folder, absent)
@@ -112,7 +112,7 @@ def try_answer_folder(sftp: Client, folder: str, trial: Trial) -> Iterator[Short
 def try_accepted_folder(sftp: Client, folder: str) -> Iterator[Shortfall]:
     """Tries the right that helps a run in accepted: to see the files that the authority has taken."""
     cannot_look = _answer_to(lambda: sftp.stat(folder))
-    cannot_list = _answer_to(lambda: next(listing.entries(sftp, folder), None))
+    cannot_list = _answer_to(lambda: next(list_folder(sftp, folder), None))
     if cannot_list is None:
         return
     if isinstance(cannot_look, NoSuchFile):
@@ -179,7 +179,7 @@ def _looks(sftp: Client, folder: str) -> Iterator[Shortfall]:
 
 def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
     try:
-        for _entry in listing.entries(sftp, folder):
+        for _entry in list_folder(sftp, folder):
             pass
     except Refused as error:
         yield Shortfall(
@@ -192,7 +192,7 @@ def _lists(sftp: Client, folder: str) -> Iterator[Shortfall]:
             _right(_("list files"), folder),
             stops_runs=False,
         )
-    except listing.EndlessListing as error:
+    except EndlessListing as error:
         yield Shortfall(folder, error.message, error.remedy, stops_runs=False)
 
 

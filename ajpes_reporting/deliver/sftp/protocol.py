@@ -41,14 +41,15 @@ class Refused(OSError):
     "open nodurs/v_ajpes/a.xml". `remedy` is an order.
     """
 
+    wanted = _("do it")
+    remedy = _(
+        "check sftp.folder and sftp.folders, and that the folders are there and open; "
+        "`ajpes-reporting doctor` tries what a run does there"
+    )
+
     def __init__(self, code: int | None, text: str = "") -> None:
         self.code = code
         self.reason = text if code is None else _told(code, text.rstrip("."))
-        self.wanted = _("do it")
-        self.remedy = _(
-            "check sftp.folder and sftp.folders, and that the folders are there and open; "
-            "`ajpes-reporting doctor` tries what a run does there"
-        )
         super().__init__(self.reason)
 
     @property

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.deliver.sftp import listing
+from ajpes_reporting.deliver.sftp.client import EndlessListing, list_folder
 from ajpes_reporting.deliver.sftp.protocol import Refused
 
 if TYPE_CHECKING:
@@ -218,10 +218,10 @@ def _of_its_size(sftp: Client, folder: str, size_bytes: int) -> list[bytes]:
     """The newest files of a folder that may have this size, as many as are worth reading back."""
     found = []
     try:
-        for name, attributes in listing.entries(sftp, folder):
+        for name, attributes in list_folder(sftp, folder):
             if (state := state_of(attributes)).may_have(size_bytes) and not _is_folder(attributes):
                 found.append((state.modified_at or 0, name))
-    except (Refused, listing.EndlessListing):
+    except (Refused, EndlessListing):
         pass
     return [name for _time, name in sorted(found, reverse=True)[:_MOST_READ_BACK]]
 
@@ -239,11 +239,11 @@ def _find_listed(sftp: Client, path: str | bytes) -> State | None:
     """A file's state as its folder lists it; None if it is not listed."""
     folder, wanted = posixpath.split(path.encode() if isinstance(path, str) else path)
     try:
-        for name, attributes in listing.entries(sftp, folder.decode()):
+        for name, attributes in list_folder(sftp, folder.decode()):
             if name == wanted:
                 return state_of(attributes)
     except FileNotFoundError:
         return None
-    except listing.EndlessListing as error:
+    except EndlessListing as error:
         raise Refused(None, error.message) from None
     return None

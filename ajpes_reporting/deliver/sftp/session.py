@@ -15,17 +15,16 @@ from ajpes_reporting.deliver.connection_pool import TurnedAway, borrowed
 from ajpes_reporting.deliver.sftp.client import LISTING_LIMITS, Client, ListingLimits
 from ajpes_reporting.deliver.sftp.folders import AS_INSTRUCTED, Folders
 from ajpes_reporting.deliver.sftp.host_key import fingerprint, read_pins
-from ajpes_reporting.deliver.sftp.login import SignIn, new_password_wanted, wants_new_password
 from ajpes_reporting.deliver.sftp.private_key import read_private_key
 from ajpes_reporting.deliver.sftp.protocol import Refused
-from ajpes_reporting.deliver.sftp.transport import Transport
+from ajpes_reporting.deliver.sftp.transport import SignIn, Transport, new_password_wanted, wants_new_password
 from ajpes_reporting.domain.errors import ConfigurationError, NotDelivered
 from ajpes_reporting.domain.escaping import shown
 from ajpes_reporting.i18n import NOTHING, Message, _, sentences
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.line import Proxy, open_line
 from ajpes_reporting.network.trouble import connection_trouble
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -108,7 +107,7 @@ class SftpSessions:
         """
         name = f"{self._server.host}, port {self._server.port}"
         with (
-            Watchdog(self._server.call_timeout_seconds) as watchdog,
+            watched(self._server.call_timeout_seconds) as watchdog,
             borrowed(self._server.login, name, self._connect) as session,
         ):
             try:
@@ -119,7 +118,7 @@ class SftpSessions:
 
     def _connect(self) -> _Session:
         """From the first byte to the open session. Not every step there has a limit of its own."""
-        with Watchdog(self._server.connect_timeout_seconds) as watchdog:
+        with watched(self._server.connect_timeout_seconds) as watchdog:
             transport = self._proven_server(watchdog)
             try:
                 with self._told(transport, watchdog):
@@ -386,7 +385,7 @@ class _Session:
 
     def _answers(self) -> bool:
         """Whether the server still answers: a line may have died in silence, and nothing has begun yet."""
-        with Watchdog(self.transport.patience_seconds) as watchdog:
+        with watched(self.transport.patience_seconds) as watchdog:
             watchdog.guard(self.transport.line)
             try:
                 self.client.normalize(".")

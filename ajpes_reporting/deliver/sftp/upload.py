@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from ajpes_reporting.deliver.sftp import listing
+from ajpes_reporting.deliver.sftp.client import EndlessListing, list_folder
 from ajpes_reporting.deliver.sftp.protocol import IS_IT_FULL, ONLY_XML, NoSuchFile, Refused
 from ajpes_reporting.deliver.sftp.remote_files import (
     Content,
@@ -114,12 +114,12 @@ def survey(sftp: Client, journey: Journey) -> None:
     ours = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{8}}{re.escape(PART)}".encode())
     leftovers = []
     try:
-        for found, attributes in listing.entries(sftp, folder):
+        for found, attributes in list_folder(sftp, folder):
             if ours.fullmatch(found):
                 leftovers.append(found.decode("ascii"))
             elif state_of(attributes).may_have(journey.parcel.size_bytes):
                 journey.inbox_before.add(found)
-    except (Refused, listing.EndlessListing) as error:
+    except (Refused, EndlessListing) as error:
         _log.warning("What may have been left in %s was not cleared away: %s", folder, error)
     for leftover in leftovers:
         clear_away(sftp, posixpath.join(folder, leftover))

@@ -43,7 +43,7 @@ from ajpes_reporting.network.trouble import (
     refused_certificate,
     root_cause,
 )
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ class SoapCarrier:
         self._replies.mkdir(parents=True, exist_ok=True)
         stem = f"{parcel.file_name.removesuffix('.xml')}.{secrets.token_hex(4)}"
         reply = self._replies / f"{stem}.envelope.xml"
-        with Watchdog(self._endpoint.call_timeout_seconds) as watchdog:
+        with watched(self._endpoint.call_timeout_seconds) as watchdog:
             call = _Call(watchdog, handover)
             try:
                 response = self._post(message, call, reply)

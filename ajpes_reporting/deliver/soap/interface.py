@@ -56,14 +56,13 @@ class Field:
     attributes: tuple[Field, ...] = ()
     holds_any: bool = False
     """Whether an element of any name may stand in it (xs:any)."""
+    name: str = field(init=False)
+    namespace: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return self.tag.rpartition("}")[2]
-
-    @property
-    def namespace(self) -> str:
-        return self.tag[1:].partition("}")[0] if self.tag.startswith("{") else ""
+    def __post_init__(self) -> None:
+        namespace, _brace, name = self.tag.rpartition("}")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "namespace", namespace.removeprefix("{"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from ajpes_reporting.i18n.libraries import xml_reason
 from ajpes_reporting.i18n.system import system_reason
 from ajpes_reporting.network.transport import Transport
 from ajpes_reporting.network.trouble import connection_trouble
-from ajpes_reporting.network.watchdog import Watchdog
+from ajpes_reporting.network.watchdog import Watchdog, watched
 
 if TYPE_CHECKING:
     import ssl
@@ -78,7 +78,7 @@ def download(url: str, caller: Caller, folder: Path) -> tuple[Path, list[Message
     `NotDelivered` if it was not reached.
     """
     _check(url)
-    with Watchdog(_WHOLE_SECONDS) as watchdog, _client(caller) as client:
+    with watched(_WHOLE_SECONDS) as watchdog, _client(caller) as client:
         fetched = _Fetched(_Download(client, watchdog), url)
     return _stored(fetched, folder)
 

@@ -9,8 +9,8 @@ from ajpes_reporting.domain import calendar
 from ajpes_reporting.domain.periods import Day, Period
 from ajpes_reporting.i18n import _, _n
 from ajpes_reporting.reports.kind import ReportKind, Total
-from ajpes_reporting.reports.nodurs import answer, left_out, rules, select, write
-from ajpes_reporting.reports.nodurs.settings import NodursSettings
+from ajpes_reporting.reports.nodurs import answer, rules, select, write
+from ajpes_reporting.reports.nodurs.select import NodursSettings
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -52,5 +52,5 @@ NODURS = ReportKind(
     example=_EXAMPLE,
     needed_views=("events",),
     reported_events=select.reported_events,
-    left_out=left_out.left_out,
+    left_out=select.left_out,
 )

@@ -136,13 +136,13 @@ class NodursRules(FileRules):
         except ValueError:
             yield from _unreadable_times(element, record)
 
-    def _count(self, element: Element, record: str) -> Iterator[Finding]:
+    def _count(self, element: Element, record: Message) -> Iterator[Finding]:
         amount = element.get("znesek", "")
         yield from self._check_format(amount, record, "amount_cents", "No/znesek")
         self._event_count += 1
         self._total_cents += self._amount(amount) or 0
 
-    def _check_format(self, amount: str, record: str, field: str, location: str) -> Iterator[Finding]:
+    def _check_format(self, amount: str, record: Message, field: str, location: str) -> Iterator[Finding]:
         """Cents and euros are never mixed, and never taken for one another (rows 3 and 16)."""
         decimal = money.amounts_format_of(amount) == "decimal"
         if self._format_complained or decimal == (self._settings.amounts == "decimal"):
@@ -224,7 +224,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=LJUBLJANA)
 
 
-def _unreadable_times(element: Element, record: str) -> Iterator[Finding]:
+def _unreadable_times(element: Element, record: Message) -> Iterator[Finding]:
     """A schema allows more than can be meant: the hour 24, the year 10000, blanks around."""
     for field, attribute, read in (
         ("change_date", "dSpre", date.fromisoformat),

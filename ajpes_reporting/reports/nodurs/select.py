@@ -3,7 +3,7 @@
 Changed is an obligation with an event that AJPES has not accepted yet (instruction, section 2.2:
 all records of an obligation are sent when one of them is new). Dates play no part in that: an
 event entered late goes with the next report. The cutoff only keeps out what was recorded after it
-and is not known to AJPES; a person may keep out a whole obligation (see `left_out`).
+and is not known to AJPES; a person may keep out a whole obligation (see `is_excluded`).
 
 The changed obligations are listed first, in the order of the report; whatever follows reads by that
 list. So the cost follows the change, however long the history of the ledger is. Nearly always all of
@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import (
     Column,
@@ -34,7 +34,15 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 
 from ajpes_reporting.database.facts import event_of
-from ajpes_reporting.database.tables import debtors, events, obligations, pending_events, withdrawn_events
+from ajpes_reporting.database.reported import is_in_force, is_unheard_of
+from ajpes_reporting.database.tables import (
+    debtors,
+    events,
+    exclusions,
+    obligations,
+    pending_events,
+    withdrawn_events,
+)
 from ajpes_reporting.database.temporary import fill, fill_in_order
 from ajpes_reporting.database.types import Key, filled, in_key_order, iso_day, utf8
 from ajpes_reporting.domain.calendar import PLAUSIBLE_YEARS
@@ -42,17 +50,24 @@ from ajpes_reporting.domain.events import Obligation
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_provider
 from ajpes_reporting.i18n import NOTHING
-from ajpes_reporting.reports.kind import ROWS_AT_A_TIME, Request, Selection, is_remarked, rows_of
-from ajpes_reporting.reports.left_out import LeftOut
+from ajpes_reporting.reports.kind import (
+    ROWS_AT_A_TIME,
+    ReportSettings,
+    Request,
+    Selection,
+    is_remarked,
+    rows_of,
+)
+from ajpes_reporting.reports.left_out import MOST_NAMED, Excluded, HeldBack, LeftOut, Waiting
 from ajpes_reporting.reports.markup import amount_column, amount_writer, attribute, hide
 from ajpes_reporting.reports.nodurs.large import Report, beyond_all_sums, not_looked_at, too_large
-from ajpes_reporting.reports.nodurs.left_out import excluded, held_back, is_excluded, is_held_back
 from ajpes_reporting.reports.nodurs.rules import check_obligation
-from ajpes_reporting.reports.nodurs.settings import NodursSettings
 from ajpes_reporting.reports.nodurs.write import EVENT_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Select
 
     from ajpes_reporting.domain.fields import Field
     from ajpes_reporting.domain.findings import Finding
@@ -111,7 +126,7 @@ def select_changes(connection: Connection, request: Request) -> Selection:
     if remarks:
         fill(connection, remarked, _remarked(request, goes))
     in_report, odd = (Report(source, goes) for source in (_history_of_changed, _history_of_remarked))
-    totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.amounts)(total)}
+    totals = {"steviloZapisov": str(count), "sestevekZneskov": amount_writer(request.settings.amounts)(total)}
     return Selection(
         record_count=count,
         totals=totals,
@@ -330,7 +345,7 @@ def _attribute(column: Field, name: str, request: Request) -> ColumnElement[Any]
     if column.type is Type.DAY:
         value = iso_day(value)
     elif column.type is Type.CENTS:
-        value = amount_column(value, request.amounts)
+        value = amount_column(value, request.settings.amounts)
     return value if column.mandatory else attribute(name, value)
 
 
@@ -364,3 +379,100 @@ def _remarks(connection: Connection, request: Request, goes: Goes) -> Iterator[F
         yield from check_obligation(
             obligation, [event_of(row) for row in (first, *rest)], request.rules, ours=True
         )
+
+
+class NodursSettings(ReportSettings):
+    """`[nodurs]`: the form of the report, and its usual volume.
+
+    `debtor_name`: a debtor is called as each obligation has it, or by one name, that of the newest event.
+    Above `sftp_above_bytes` a file goes first by the way for large ones.
+    """
+
+    amounts: Literal["cents", "decimal"] = "cents"
+    debtor_name: Literal["as_recorded", "newest"] = "as_recorded"
+    sftp_above_bytes: int = 50_000_000
+
+    def is_large(self, size_bytes: int) -> bool:
+        """Whether the file is larger than the setting says."""
+        return size_bytes > self.sftp_above_bytes
+
+
+def left_out(connection: Connection, provider: str, cutoff: datetime, now: datetime) -> LeftOut:
+    """Returns everything that a report with this cutoff leaves out at this moment."""
+    return LeftOut(held_back(connection, provider, cutoff, now), excluded(connection, provider))
+
+
+def is_held_back(cutoff: datetime) -> ColumnElement[bool]:
+    """In a query over events, whether a report with this cutoff leaves an event to a later one."""
+    return and_(events.c.recorded_at > cutoff, is_unheard_of())
+
+
+def is_excluded(provider: str) -> ColumnElement[bool]:
+    """In a query over obligations, whether a person keeps one out of reports."""
+    return obligations.c.id.in_(select(exclusions.c.obligation).where(is_in_force(provider)))
+
+
+def held_back(connection: Connection, provider: str, cutoff: datetime, now: datetime) -> HeldBack | None:
+    """Returns the events that a cutoff keeps out of a report, counted; None in most cases."""
+    waiting = _waiting(provider, cutoff).subquery("waiting")
+    total = connection.execute(
+        select(func.coalesce(func.sum(waiting.c.waiting), 0), func.count(), func.max(waiting.c.until))
+    ).one()
+    if not total[0]:
+        return None
+    first = connection.execute(
+        select(waiting).order_by(waiting.c.until.desc(), waiting.c.obligation).limit(MOST_NAMED)
+    ).all()
+    named = tuple(_named(connection, row.key, row.obligation, row.waiting, row.until) for row in first)
+    return HeldBack(
+        cutoff, int(total[0]), total[1], named[0].until, named, named[0].until > now + CLOCK_TOLERANCE
+    )
+
+
+def excluded(connection: Connection, provider: str) -> tuple[Excluded, ...]:
+    """The obligations that a person keeps out, in the order of their ids; mostly none."""
+    rows = connection.execute(
+        select(obligations.c.id, obligations.c.obligation_id, exclusions.c.decided_at, exclusions.c.reason)
+        .select_from(exclusions.join(obligations, obligations.c.id == exclusions.c.obligation))
+        .where(is_in_force(provider))
+        .order_by(obligations.c.obligation_id)
+    ).all()
+    return tuple(Excluded(*row[1:], events=_pending(connection, row.id)) for row in rows)
+
+
+def _pending(connection: Connection, obligation: int) -> int:
+    """Counts the events of one obligation that AJPES has not accepted."""
+    of_it = events.join(pending_events, pending_events.c.event == events.c.id)
+    count = select(func.count()).select_from(of_it).where(events.c.obligation == obligation)
+    return connection.scalar(count) or 0
+
+
+def _waiting(provider: str, cutoff: datetime) -> Select[Any]:
+    """By obligation how many of its events wait, and until when; they are sought among what is pending."""
+    late = (
+        select(
+            events.c.obligation,
+            func.count().label("waiting"),
+            func.max(events.c.recorded_at).label("until"),
+        )
+        .where(events.c.id.in_(select(pending_events.c.event)), is_held_back(cutoff))
+        .group_by(events.c.obligation)
+        .subquery("late")
+    )
+    return (
+        select(
+            obligations.c.id.label("key"),
+            obligations.c.obligation_id.label("obligation"),
+            late.c.waiting,
+            late.c.until,
+        )
+        .select_from(late.join(obligations, obligations.c.id == late.c.obligation))
+        .where(in_key_order(obligations.c.provider) == provider, ~is_excluded(provider))
+    )
+
+
+def _named(connection: Connection, key: int, obligation: str, count: int, until: datetime) -> Waiting:
+    event = connection.scalar(
+        select(events.c.event_id).where(events.c.obligation == key, events.c.recorded_at == until).limit(1)
+    )
+    return Waiting(obligation, count, event or "", until)

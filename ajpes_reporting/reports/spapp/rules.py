@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, sele
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.findings import Finding, Severity
-from ajpes_reporting.i18n import _
+from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings, Request
 from ajpes_reporting.reports.markup import amount_writer
 from ajpes_reporting.xmlread import Element, attributes, local_name
@@ -90,7 +90,7 @@ class SpappRules(FileRules):
             yield from self._check_format(text, record, field, f"Pi/{column}")
             self._sums[column] += self._amount(text)
 
-    def _check_format(self, text: str, record: str, field: str, location: str) -> Iterator[Finding]:
+    def _check_format(self, text: str, record: Message, field: str, location: str) -> Iterator[Finding]:
         decimal = money.amounts_format_of(text) == "decimal"
         if self._format_complained or decimal == (self._settings.amounts == "decimal"):
             return

@@ -67,7 +67,7 @@ def select_accounts(connection: Connection, request: Request) -> Selection:
     count, balances, credits, debits, *odd = connection.execute(
         select(func.count(), *sums, *counts).select_from(reported)
     ).one()
-    written = amount_writer(request.amounts)
+    written = amount_writer(request.settings.amounts)
     return Selection(
         record_count=count,
         totals={
@@ -98,9 +98,9 @@ def _accounts(request: Request) -> Select[Any]:
     return (
         select(
             accounts.c.account,
-            as_reported(balance, request.amounts),
-            as_reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.amounts),
-            as_reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.amounts),
+            as_reported(balance, request.settings.amounts),
+            as_reported(func.coalesce(this_month.c.credit_turnover_cents, 0), request.settings.amounts),
+            as_reported(func.coalesce(this_month.c.debit_turnover_cents, 0), request.settings.amounts),
             this_month.c.id.is_(None),
             is_remarked(request.rules, accounts),
             func.coalesce(is_unbalanced(this_month, before), false()),
@@ -115,7 +115,9 @@ def _accounts(request: Request) -> Select[Any]:
 
 
 def _in_order(request: Request) -> Select[Any]:
-    sta, dob, bre = (amount_column(reported.c[name], request.amounts) for name in ("sta", "dob", "bre"))
+    sta, dob, bre = (
+        amount_column(reported.c[name], request.settings.amounts) for name in ("sta", "dob", "bre")
+    )
     line = filled(_ACCOUNT, sta, dob, reported.c.account, bre)  # section 3.2, rows 7 to 10
     first = reported.alias("first_of_page")
     lines = (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ajpes_reporting.pipeline.tee import CutOff, feed
+from ajpes_reporting.pipeline.build import CutOff, feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_a_taker_that_fails_stops_the_others_and_is_heard(at: int) -> None:
 
 _NO_ROOM_FOR_A_THREAD = """
 import resource, threading
-from ajpes_reporting.pipeline.tee import feed
+from ajpes_reporting.pipeline.build import feed
 
 used_bytes = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used_bytes + (800 << 20),) * 2)
@@ -85,7 +85,7 @@ feed([b"x"] * 10, *[b"".join] * 8)
 """
 _TIRED_OF_WAITING = """
 import os, signal, threading, time
-from ajpes_reporting.pipeline.tee import feed
+from ajpes_reporting.pipeline.build import feed
 
 def impatient():
     for _ in range(2):
