@@ -31,6 +31,8 @@ _LONGEST_DECLARATION = 200
 _BLOCK_BYTES = 1 << 16
 # A tag, a text or a comment: the longest value of any schema of ours has 500 characters.
 _LONGEST_PIECE_BYTES = 1 << 17
+# What may stand between two of the elements that `elements` is asked for: a tree until the next one ends.
+_LONGEST_PASSED_OVER_BYTES = 1 << 22
 _DEEPEST = 100
 _MOST_FAULTS = 100
 # Of an element that breaks its schema as much is kept of each value, and so many values.
@@ -162,6 +164,38 @@ def stream(
         raise _unreadable(error) from None
 
 
+def elements(path: Path, names: Iterable[str]) -> Iterator[Element]:
+    """The elements with these local names, in any namespace and depth, in the order of their ends.
+
+    For messages with a great many parts round the few that count: whoever reads them clears each (`forget`),
+    and what is passed over costs the parser's time alone. The names must come often, since what lies between
+    two of them is in memory. In flat memory, without a schema. Raises `UnreadableXml` when it gets there.
+    """
+    try:
+        read_root(path)  # refuses a DOCTYPE, with a parser that expands nothing
+        with path.open("rb") as file:
+            file.seek(_blanks_before_the_declaration(file))
+            pieces = _Pieces(file, _LONGEST_PASSED_OVER_BYTES)
+            source: Any = pieces  # the declared type wants a whole file
+            parser = etree.iterparse(
+                source,
+                events=("end",),
+                tag=[f"{{*}}{name}" for name in names],
+                load_dtd=False,
+                no_network=True,
+                resolve_entities=False,
+                remove_comments=True,
+                remove_pis=True,
+            )
+            for _event, element in parser:
+                pieces.used()
+                if parser.error_log:
+                    _refuse_faults(parser.error_log)
+                yield element
+    except (etree.LxmlError, OSError, UnicodeError) as error:
+        raise _unreadable(error) from None
+
+
 def schema_verdict(blocks: Iterable[bytes], schema: etree.XMLSchema) -> str | None:
     """Returns the validator's objection to a document that passes by in blocks; None if it is right.
 
@@ -282,18 +316,19 @@ def _encoding(path: Path) -> str:
 class _Pieces:
     """Reads a file for the parser, as long as the parser makes something of it."""
 
-    def __init__(self, source: BinaryIO | _Plain) -> None:
+    def __init__(self, source: BinaryIO | _Plain, longest: int = _LONGEST_PIECE_BYTES) -> None:
         self._source = source
+        self._longest = longest
         self._unused_bytes = 0
 
     def read(self, size: int = _BLOCK_BYTES) -> bytes:
         """Raises `UnreadableXml` if nothing has come of the blocks before."""
-        if self._unused_bytes > _LONGEST_PIECE_BYTES:
+        if self._unused_bytes > self._longest:
             raise UnreadableXml(
                 _(
                     "the document has more than {count:count} bytes without a tag, or within one, "
                     "which these files never have",
-                    count=_LONGEST_PIECE_BYTES,
+                    count=self._longest,
                 )
             )
         block = self._source.read(size)

@@ -44,6 +44,8 @@ LEDGER = {
     "ledger/accounts.csv": 6,
     "ledger/account-months.csv": 8,
     "ledger/postings.csv": 4,
+    "statements/camt053-001-02.xml": 2,
+    "statements/camt053-001-08.xml": 3,
 }
 
 
@@ -91,6 +93,6 @@ def test_the_sample_ledger_imports_without_a_warning(tmp_path: Path) -> None:
         engine, PROVIDER, paths, RuleSettings(("01",)), now=datetime(2026, 12, 1, tzinfo=UTC)
     )
     engine.dispose()
-    counts = {f"ledger/{summary.path.name}": summary.rows_new for summary in summaries}
+    counts = {f"{summary.path.parent.name}/{summary.path.name}": summary.rows_new for summary in summaries}
     assert counts == LEDGER
     assert [finding for summary in summaries for finding in summary.warnings] == []

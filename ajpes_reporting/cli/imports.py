@@ -5,15 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.cli.output import echo, echo_order
+from ajpes_reporting.cli.session import Right, amount, day, number
 from ajpes_reporting.domain.periods import parse_month
 from ajpes_reporting.i18n import _, _n
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from ajpes_reporting.cli.session import Session
     from ajpes_reporting.i18n import Message
     from ajpes_reporting.ledger.files import ImportSummary
     from ajpes_reporting.ledger.reported import MovedMonth
+    from ajpes_reporting.ledger.statements import StatementSummary
+
+_MOST_STATEMENTS = 100
+_STANDINGS = {
+    "first": _("the first one"),
+    "joined": _("joins"),
+    "overlaps": _("overlaps, joins"),
+    "known": _("known already"),
+    "gap": _("does not join"),
+}
 
 
 def import_json(summary: ImportSummary) -> dict[str, Any]:
@@ -29,6 +41,7 @@ def import_json(summary: ImportSummary) -> dict[str, Any]:
         "changes": summary.restated,
         "moved": [item for month in summary.moved for item in month.shown],
         "warnings": summary.warnings,
+        **({"statements": summary.statements} if summary.statements else {}),
     }
 
 
@@ -74,6 +87,46 @@ def show_import(summary: ImportSummary) -> None:
             indent=2,
         )
     show_moved(summary.moved)
+
+
+def show_statements(session: Session, statements: Sequence[StatementSummary]) -> None:
+    """Prints the statements of a file, the first ones, as a table; nothing for another file."""
+    if not statements:
+        return
+    columns = (
+        _("account"),
+        _("statement"),
+        _("from"),
+        _("to"),
+        Right(_("opening")),
+        Right(_("entries")),
+        Right(_("closing")),
+        _("the one before"),
+    )
+    session.table(_("Statements"), columns, [_statement_row(item) for item in statements[:_MOST_STATEMENTS]])
+    if (more := len(statements) - _MOST_STATEMENTS) > 0:
+        echo(_("… and {more:count} more", more=more))
+    if left_out := sum(item.not_booked for item in statements):
+        echo(
+            _n(
+                "{count:count} entry was left out: it is not booked yet, or for information only.",
+                "{count:count} entries were left out: they are not booked yet, or for information only.",
+                left_out,
+            )
+        )
+
+
+def _statement_row(item: StatementSummary) -> list[str]:
+    return [
+        item.account,
+        item.statement,
+        day(item.begins_on),
+        day(item.ends_on),
+        amount(item.opening_cents),
+        number(item.entries),
+        amount(item.closing_cents),
+        _STANDINGS[item.standing],
+    ]
 
 
 def rows_in_words(kind: str, count: int) -> Message:

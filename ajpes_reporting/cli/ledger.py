@@ -10,7 +10,7 @@ import click
 
 from ajpes_reporting.cli import ledger_proof, ledger_pull
 from ajpes_reporting.cli.help import Group
-from ajpes_reporting.cli.imports import import_json, show_import
+from ajpes_reporting.cli.imports import import_json, show_import, show_statements
 from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.session import Right, Session, amount, day, listed, with_session
 from ajpes_reporting.domain.errors import UsageError
@@ -33,7 +33,7 @@ def command() -> None:
 @click.option(
     "--restate",
     is_flag=True,
-    help="Renew accounts and account months that differ from what is known; what was there is kept.",
+    help="Renew accounts and account months that differ, and take in a statement that does not join.",
 )
 @click.option("--reason", help="Why they are restated; it goes on the record.")
 @with_session
@@ -41,6 +41,9 @@ def import_(
     session: Session, files: tuple[Path, ...], dry_run: bool, restate: bool, reason: str | None
 ) -> None:
     """Takes in CSV FILES: events, accounts, account months or postings, known by their header.
+
+    Bank statements (camt.053) are known by their content: booked entries become postings. One that does
+    not join the statement before it is refused, unless it is taken in with --restate and a reason.
 
     A file goes in whole or not at all. The same rows again change nothing; a known row with other
     content is refused, unless it is of an account or its month and is to be restated.
@@ -56,6 +59,7 @@ def import_(
     def show() -> None:
         for summary in summaries:
             show_import(summary)
+            show_statements(session, summary.statements)
         if dry_run:
             echo(_("This was a dry run: nothing was changed."))
 

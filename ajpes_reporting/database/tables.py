@@ -211,6 +211,30 @@ postings = Table(
     Index(None, "account", "booked_on", "amount_cents"),  # a month is summed up from it alone
 )
 
+# Bank statements whose entries are among the postings, each proved, and how it stood to those before it.
+# The fingerprint is that of all that counts in it: a statement that comes again is known by it.
+statements = Table(
+    "statements",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("account", Key, ForeignKey("accounts.id"), nullable=False),
+    Column("statement_id", Identifier, nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # 0 where the bank gives none; so for the page
+    Column("page", BigInteger, nullable=False),
+    Column("begins_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column("opening_cents", Cents, nullable=False),
+    Column("closing_cents", Cents, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("standing", String(8), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    UniqueConstraint("account", "fingerprint"),
+    Index(None, "account", "ends_on", "sequence", "page"),
+    CheckConstraint("standing IN ('first', 'joined', 'overlaps', 'gap')", name="standing"),
+)
+
 # What stood in an account, or in a month that was imported, before it was restated. The database lets
 # neither change unless the newest row here holds what it had (see `append_only.restatable`).
 former_accounts = Table(
@@ -521,6 +545,7 @@ APPEND_ONLY = (
     "exclusions",
     "withdrawn_events",
     "postings",
+    "statements",
     "former_accounts",
     "former_account_months",
     "submission_events",

@@ -1,4 +1,4 @@
-"""CSV files into the ledger: each goes in whole or not at all."""
+"""Files into the ledger, CSV and bank statements: each goes in whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.i18n import _
-from ajpes_reporting.ledger import csvfile
+from ajpes_reporting.ledger import camt053, csvfile
 from ajpes_reporting.ledger.audit_hook import not_audited
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
-from ajpes_reporting.ledger.kinds import EVENTS, KINDS
+from ajpes_reporting.ledger.kinds import EVENTS, KINDS, POSTINGS
 from ajpes_reporting.ledger.reported import moved_months
+from ajpes_reporting.ledger.statements import reading, take_in_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.kinds import Kind
     from ajpes_reporting.ledger.reported import MovedMonth
     from ajpes_reporting.ledger.restatement import Restatement
+    from ajpes_reporting.ledger.statements import StatementSummary
 
 _REMEDY = _("correct the rows and import the file again; what of it the ledger knows already is skipped")
+
+_REMEDY_OF_STATEMENTS = _("do what is said above and import the file again; nothing of it was stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class ImportSummary:
     `warnings` are the first of `warning_count`, `restated` the first fields of what was restated.
     `renamed` obligations have another name of their debtor now.
     `moved`: months that AJPES has accepted, and of which the file changed the figures.
+    `statements` are those of a file of bank statements, whose entries are its rows.
     """
 
     kind: str
@@ -60,6 +65,7 @@ class ImportSummary:
     rows_restated: int = 0
     restated: tuple[Restated, ...] = ()
     moved: tuple[MovedMonth, ...] = ()
+    statements: tuple[StatementSummary, ...] = ()
 
 
 def import_files(
@@ -75,7 +81,7 @@ def import_files(
     restatement: Restatement | None = None,
     dry_run: bool = False,
 ) -> list[ImportSummary]:
-    """Imports CSV files, recognised by their headers; accounts first, whatever the order of `paths`.
+    """Imports CSV files, recognised by their headers, and bank statements; accounts first, in any order.
 
     Each file is stored in a transaction of its own, in which `note` may write down what was done. In a
     `dry_run` all of them go into one, and in the end nothing is stored. With a `restatement` rows may renew
@@ -85,19 +91,32 @@ def import_files(
     Raises UsageError if a file cannot be read, and LedgerRefused for the first that is refused, with its
     findings; the message says which files had been stored before it.
     """
-    kinds = {path: csvfile.kind_of(path) for path in paths}
+    kinds = {path: POSTINGS if camt053.is_xml(path) else csvfile.kind_of(path) for path in paths}
     stored: list[ImportSummary] = []
     with _transactions(engine, dry_run) as transaction:
         for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
             kind = kinds[path]
             try:
-                with ExitStack() as stack, transaction() as connection:
+                with ExitStack() as stack:
+                    # Statements are read and proved before anybody has to wait for the ledger.
+                    read = stack.enter_context(reading(path, progress)) if camt053.is_xml(path) else None
+                    connection = stack.enter_context(transaction())
                     before = () if kind is EVENTS else moved_months(connection, provider, amounts)
-                    lines = stack.enter_context(closing(csvfile.rows(path, kind)))
-                    source = Source(path.name, _REMEDY, now)
-                    taken = take_in(connection, provider, kind, lines, source, rules, progress, restatement)
+                    statements: tuple[StatementSummary, ...] = ()
+                    if read is None:
+                        lines = stack.enter_context(closing(csvfile.rows(path, kind)))
+                        source = Source(path.name, _REMEDY, now)
+                        taken = take_in(
+                            connection, provider, kind, lines, source, rules, progress, restatement
+                        )
+                    else:
+                        source = Source(path.name, _REMEDY_OF_STATEMENTS, now, has_lines=False)
+                        taken, statements = take_in_statements(
+                            connection, provider, read, source, rules, restatement
+                        )
                     after = () if kind is EVENTS else moved_months(connection, provider, amounts)
-                    summary = _summary(path, kind, taken, [month for month in after if month not in before])
+                    moved = [month for month in after if month not in before]
+                    summary = _summary(path, kind, taken, moved, statements)
                     note(connection, summary)
             except LedgerRefused as refused:
                 if dry_run or not stored:
@@ -121,8 +140,15 @@ def _transactions(
         yield lambda: nullcontext(connection)
 
 
-def _summary(path: Path, kind: Kind, taken: Taken, moved: Sequence[MovedMonth]) -> ImportSummary:
+def _summary(
+    path: Path,
+    kind: Kind,
+    taken: Taken,
+    moved: Sequence[MovedMonth],
+    statements: tuple[StatementSummary, ...],
+) -> ImportSummary:
     return ImportSummary(
         kind.name, path, taken.rows_read, taken.rows_new, taken.rows_known, taken.warnings,
         taken.warning_count, taken.renamed, taken.rows_restated, taken.restated, tuple(moved),
+        statements,
     )  # fmt: skip

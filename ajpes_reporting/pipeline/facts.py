@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.journal import chain, due
 from ajpes_reporting.ledger import correct, exclusions, files
+from ajpes_reporting.ledger.findings import MOST
 from ajpes_reporting.ledger.restatement import Restatement
 from ajpes_reporting.reports.spapp import SPAPP
 
@@ -32,7 +33,7 @@ def import_files(
     restate_because: str | None = None,
     dry_run: bool = False,
 ) -> list[ImportSummary]:
-    """Imports CSV files; see `ledger.files`. A file that brings nothing new leaves no entry.
+    """Imports CSV files and statements; see `ledger.files`. A file that brings nothing new leaves no entry.
 
     With a reason, `restate_because`, accounts and their months that differ are restated, on the record.
     """
@@ -40,11 +41,20 @@ def import_files(
 
     def note(connection: Connection, summary: ImportSummary) -> None:
         about = {"file": summary.path.name, "sha256": _sha256(summary.path), "kind": summary.kind}
-        if summary.rows_new or summary.renamed:
+        statements = [one for one in summary.statements if one.standing != "known"]
+        if summary.rows_new or summary.renamed or statements:
             body = {**about, "new": summary.rows_new, "known": summary.rows_known}
             if summary.renamed:
                 body["renamed"] = summary.renamed
+            if statements:
+                body["statements"] = len(statements)
             chain.append(connection, at=context.clock(), provider=context.provider, kind="import", body=body)
+        if gaps := [statement for statement in statements if statement.standing == "gap"]:
+            names = [{"account": gap.account, "statement": gap.statement} for gap in gaps[:MOST]]
+            body = {**about, "gaps": len(gaps), "statements": names, "reason": restate_because}
+            chain.append(
+                connection, at=context.clock(), provider=context.provider, kind="restatement", body=body
+            )
         if summary.rows_restated:
             body = {**about, **_restated(summary), "reason": restate_because}
             chain.append(

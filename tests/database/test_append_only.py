@@ -31,6 +31,8 @@ ROWS = (
     "INSERT INTO accounts VALUES"
     " (1, '5860571000', '010000100002123', '12345679', 'D', '2020-01-01', NULL, 1)",
     "INSERT INTO postings VALUES (1, '5860571000', 'P-1', 1, '2026-10-05', 700)",
+    "INSERT INTO statements VALUES (1, 1, 'S', 1, 0, '2026-10-01', '2026-10-31', 0, 700, 1, 'first',"
+    " 'f', 'a', '2026-11-17 12:00:00')",
     "INSERT INTO account_months VALUES (1, 1, '2026-09', 1, 2, 3, 'imported')",
     "INSERT INTO account_months VALUES (2, 1, '2026-10', 1, 2, 3, 'closed')",
     "INSERT INTO submissions (id, provider, report, period, state, prepared_at, file_name, archive_path,"
