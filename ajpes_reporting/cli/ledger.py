@@ -1,4 +1,4 @@
-"""`ledger import | pull | cancel | exclude | include | show | holds | prove`."""
+"""`ledger import | pull | cancel | exclude | include | show | list | months | holds | prove`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli import ledger_proof, ledger_pull
+from ajpes_reporting.cli import ledger_lists, ledger_proof, ledger_pull
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import import_json, show_import, show_statements
 from ajpes_reporting.cli.output import echo
@@ -183,17 +183,25 @@ def _reason(text: str) -> str:
 
 
 @command.command("show")
-@click.argument("obligation")
+@click.argument("name")
 @with_session
-def show_(session: Session, obligation: str) -> None:
-    """Shows the history of OBLIGATION, reported, accepted and answered; or an account with its months."""
+def show_(session: Session, name: str) -> None:
+    """Shows the history of an obligation, reported, accepted and answered.
+
+    NAME is the id of an obligation; or the number of an account, which is shown with its months; or a tax
+    number, of which all obligations and accounts are listed.
+    """
     from ajpes_reporting.cli.account import show_account
+    from ajpes_reporting.cli.ledger_lists import show_taxpayer
     from ajpes_reporting.ledger.account_history import AccountHistory
     from ajpes_reporting.queries.histories import history_of
+    from ajpes_reporting.queries.listing import Taxpayer
 
-    found = history_of(session.context(), obligation)
+    found = history_of(session.context(), name)
     if isinstance(found, AccountHistory):
         session.emit(found, lambda: show_account(session, found))
+    elif isinstance(found, Taxpayer):
+        session.emit(found, lambda: show_taxpayer(session, found))
     else:
         session.emit(found, lambda: _show_obligation(session, found))
 
@@ -263,5 +271,7 @@ def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
 
 
 command.add_command(ledger_pull.command)
+command.add_command(ledger_lists.list_)
+command.add_command(ledger_lists.months)
 command.add_command(ledger_proof.holds)
 command.add_command(ledger_proof.prove)

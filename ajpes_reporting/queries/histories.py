@@ -14,6 +14,7 @@ from ajpes_reporting.ledger.exclusions import decisions
 from ajpes_reporting.ledger.history import history, withdrawn
 from ajpes_reporting.ledger.names import names_before
 from ajpes_reporting.ledger.suggestions import unknown_obligation
+from ajpes_reporting.queries.listing import taxpayer
 from ajpes_reporting.queries.submissions import AnswerRow
 from ajpes_reporting.queries.words import severity_in_words
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.exclusions import Decision
     from ajpes_reporting.ledger.names import FormerName
     from ajpes_reporting.pipeline.context import Context
+    from ajpes_reporting.queries.listing import Taxpayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,10 @@ class ObligationHistory:
     answers: tuple[ObligationAnswer, ...]
 
 
-def history_of(context: Context, name: str) -> ObligationHistory | AccountHistory:
-    """Returns the history of the obligation, or else the account, that has this name in the ledger.
+def history_of(context: Context, name: str) -> ObligationHistory | AccountHistory | Taxpayer:
+    """Returns the history of the obligation, the account or else the taxpayer of this name in the ledger.
 
-    Raises `UsageError` if there is neither; it says which obligations have a name like it.
+    Raises `UsageError` if there is none of them; it says which obligations have a name like it.
     """
     provider = context.provider
     with context.engine.connect() as connection:
@@ -90,6 +92,8 @@ def history_of(context: Context, name: str) -> ObligationHistory | AccountHistor
         if found is None:
             if account := account_history(connection, provider, name):
                 return account
+            if person := taxpayer(connection, provider, name):
+                return person
             raise unknown_obligation(connection, provider, name)
         obligation, events = found
         never = withdrawn(connection, provider, name)
