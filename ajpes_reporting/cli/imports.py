@@ -96,8 +96,8 @@ def show_statements(session: Session, statements: Sequence[StatementSummary]) ->
     columns = (
         _("account"),
         _("statement"),
-        _("from"),
-        _("to"),
+        _("first day"),
+        _("last day"),
         Right(_("opening")),
         Right(_("entries")),
         Right(_("closing")),

@@ -263,7 +263,8 @@ class _Reader:
         self._number = 0
         self._not_booked = 0
         self._digest = sha256()
-        self._keys = array("Q")  # what remembers a million entries in 8 MB
+        # What remembers a million entries in 8 MB: the beginnings of keys, by their first byte.
+        self._keys = tuple(array("Q") for _byte in range(256))
         self._all = {1: [0, 0], -1: [0, 0]}  # by sign, count and sum of all entries, booked or not
         self._booked = {1: [0, 0], -1: [0, 0]}
 
@@ -329,9 +330,11 @@ class _Reader:
             said = f"entry\x1f{statement}\x1f{own}"
         else:
             said = f"place\x1f{statement}\x1f{self._number}"
-        key = sha256(f"{self._account}\x1f{said}\x1f{booked_on}\x1f{cents}".encode()).digest()[:KEY_BYTES]
-        self._keys.append(int.from_bytes(key[:8]))
-        self._digest.update(f"{booked_on}\x1f{cents}\x1f{reference}\x1e".encode())
+        key = sha256(f"{self._account}\x1f{said}\x1f{booked_on.isoformat()}\x1f{cents}".encode()).digest()[
+            :KEY_BYTES
+        ]
+        self._keys[key[0]].append(int.from_bytes(key[:8]))
+        self._digest.update(f"{booked_on.isoformat()}\x1f{cents}\x1f{reference}\x1e".encode())
         return Entry(key, reference or own or str(self._number), booked_on, cents, has_reference)
 
     def end(self, statement: Element) -> Iterator[Finding | Statement]:
@@ -342,7 +345,8 @@ class _Reader:
         opening, closing = self._ends()
         if opening is None or closing is None or any(finding.is_error for finding in wrong):
             return
-        self._digest.update(f"{self._account}\x1f{opening}\x1f{closing}\x1f{self._page}".encode())
+        ends = (f"{balance.cents}\x1f{balance.day.isoformat()}" for balance in (opening, closing))
+        self._digest.update("\x1f".join((self._account, *ends, str(self._page))).encode())
         yield Statement(
             identifier=self._identifier,
             account=self._account,
@@ -353,10 +357,10 @@ class _Reader:
             credit_cents=self._booked[1][1],
             debit_cents=-self._booked[-1][1],
             closing=closing,
-            entries=len(self._keys),
+            entries=sum(map(len, self._keys)),
             not_booked=self._not_booked,
             fingerprint=self._digest.hexdigest(),
-            repeats=_repeated(self._keys),
+            repeats=frozenset(key for keys in self._keys for key in _repeated(keys)),
         )
 
     def _wrong_balances(self) -> Iterator[Finding]:
@@ -509,10 +513,9 @@ def _count(totals: list[int], cents: int) -> None:
     totals[1] += cents
 
 
-def _repeated(keys: array[int]) -> frozenset[bytes]:
-    """The first bytes of keys that come more than once."""
-    ordered = sorted(keys)
-    return frozenset(key.to_bytes(8) for key, later in pairwise(ordered) if key == later)
+def _repeated(keys: array[int]) -> Iterator[bytes]:
+    """Yields the beginnings of keys that come more than once."""
+    return (key.to_bytes(8) for key, later in pairwise(sorted(keys)) if key == later)
 
 
 @lru_cache(maxsize=1 << 12)  # the same round amounts come again

@@ -282,7 +282,9 @@ class _Chain:
         account = self._account(statement)
         if account is None:
             return _Placed(_GAP, 0)
-        if self._is_known(account, statement):
+        if known := self._known_as(account, statement):
+            if known != statement.identifier:
+                self._found.add([_copy(statement, known)])
             return _Placed(_KNOWN, 0)
         self._last[account] = statement
         before, after = self._neighbours(account, statement)
@@ -311,11 +313,12 @@ class _Chain:
                 self._found.add([_finding(Severity.ERROR, statement, "account-unknown", message, remedy)])
         return self._accounts[number]
 
-    def _is_known(self, account: int, statement: Statement) -> bool:
-        same = select(stored.c.id).where(
+    def _known_as(self, account: int, statement: Statement) -> str | None:
+        """The identifier of a statement of the ledger with the same content; None if there is none."""
+        same = select(stored.c.statement_id).where(
             stored.c.account == account, stored.c.fingerprint == statement.fingerprint
         )
-        return self._connection.scalar(same) is not None
+        return self._connection.scalar(same)
 
     def _neighbours(self, account: int, statement: Statement) -> tuple[Row[Any] | None, Row[Any] | None]:
         """The newest statement before this one, and the oldest after it."""
@@ -531,6 +534,12 @@ _OVERLAP = _(
 def _empty() -> Finding:
     message, remedy = _("the file has no statement"), _("ask the bank for the file again")
     return Finding(Severity.ERROR, _("the file"), "", "statement.none", message, remedy)
+
+
+def _copy(statement: Statement, known: str) -> Finding:
+    message = _("the statement has the same content as {known}: it was taken for a copy", known=known)
+    remedy = _("compare the two if the bank has not sent the statement twice")
+    return _finding(Severity.WARNING, statement, "copy", message, remedy)
 
 
 def _taken_for_another(count: int) -> Finding:
