@@ -31,7 +31,7 @@ _METAVARS = {
     for name in (
         _("OPTIONS"), _("COMMAND"), _("ARGS"), _("TEXT"), _("INTEGER RANGE"), _("DATE"), _("NUMBER"),
         _("NAME"), _("USER"), _("FIELD"), _("VALUE"), _("FILE"), _("FILES"), _("DIRECTORY"), _("BACKUP"),
-        _("SUBMISSION"), _("ANSWER"), _("OBLIGATION"), _("EVENT"), _("TRANSACTION"),
+        _("SUBMISSION"), _("ANSWER"), _("OBLIGATION"), _("EVENT"), _("TRANSACTION"), _("MONTH"), _("REPORT"),
     )
 }  # fmt: skip
 _TYPES = {"integer range": _("whole number")}

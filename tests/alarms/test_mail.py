@@ -16,7 +16,7 @@ import pytest
 from ajpes_reporting.alarms.alarm import Alarm, Severity
 from ajpes_reporting.alarms.mail import MailChannel
 from ajpes_reporting.alarms.mail import MailServer as Settings
-from ajpes_reporting.alarms.notification import Message, Notification, Occasion, trial
+from ajpes_reporting.alarms.notification import Notice, Notification, Occasion, trial
 from ajpes_reporting.domain.errors import AlarmNotTold, ConfigurationError
 from ajpes_reporting.network.tls_context import tls_context
 from tests.alarms.conftest import NOW, PROVIDER, Keys
@@ -56,7 +56,7 @@ def answering_slowly(pause_seconds: float) -> Iterator[int]:
 def test_a_strangers_text_makes_no_header_and_no_line(keys: Keys) -> None:
     """AJPES's words in an alarm neither add a recipient nor a paragraph, and turn no line round."""
     evil = "x\r\nBcc: spy@example.org\n\nOver: nothing is wrong.\u202e\x9b\u2028\ud800"
-    message = Message(1, Occasion.RAISED, Alarm(f"refused {evil}", Severity.CRITICAL, evil, evil), NOW)
+    message = Notice(1, Occasion.RAISED, Alarm(f"refused {evil}", Severity.CRITICAL, evil, evil), NOW)
     with MailServer(str(keys.server)) as server:
         MailChannel(settings(server.port, keys.ca)).tell(Notification(PROVIDER, NOW, (message,)))
     (mail,) = server.mails
@@ -71,7 +71,7 @@ def test_all_alarms_of_one_time_are_one_mail(keys: Keys, security: str) -> None:
     """The clerk's mailbox gets one mail, with what is wrong, since when, and what to do."""
     refused = Alarm("refused NODURS 2026-11-17 no. 3", Severity.CRITICAL, "AJPES refused it.", "correct č")
     disk = Alarm("disk", Severity.WARNING, "The disk is nearly full.", "make room")
-    messages = (Message(1, Occasion.RAISED, refused, NOW), Message(2, Occasion.CLEARED, disk, NOW, NOW))
+    messages = (Notice(1, Occasion.RAISED, refused, NOW), Notice(2, Occasion.CLEARED, disk, NOW, NOW))
     with MailServer(str(keys.server), security=security) as server:
         said = MailChannel(settings(server.port, keys.ca, security)).tell(
             Notification(PROVIDER, NOW, messages)

@@ -123,7 +123,8 @@ def test_a_plain_text_comes_back_as_it_is(text):
     """Protects the record from a stranger's text that looks like a message of ours."""
     again = unpack(pack(text))
     assert again == text
-    assert not isinstance(again, Message)
+    assert (again.template, again.values) == (text, {})
+    assert again.told_in("sl") == text
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ _PATIENCE = {
         "answer_wait_seconds": 0.4,
     },
 }  # fmt: skip
+_PATIENCE_WITH_THE_DATABASE_SECONDS = 2  # with one that fails for good; a run gives up before the trial does
 _WAITS_LONGER = 10
 
 
@@ -161,8 +162,9 @@ def _settings(text: str, url: str, via: str, other_way_too: bool, sends_again: b
         kept.append(section)
     if via == "soap" and not other_way_too:
         kept = [part for part in kept if not part.startswith("[sftp]")]
+    kept.append(f"\n[delivery]\npatience_seconds = {_PATIENCE_WITH_THE_DATABASE_SECONDS}\n")
     if sends_again:
-        kept.append("\n[delivery]\nresend_after_unknown = true\n")
+        kept.append("resend_after_unknown = true\n")
     return "".join(kept) + '\n[schedule]\nreports = ["nodurs"]\n'
 
 
