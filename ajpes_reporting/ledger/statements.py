@@ -14,12 +14,13 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cache
 from hashlib import file_digest, sha256
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, insert, literal, select, tuple_
+from sqlalchemy import Date, String, bindparam, func, insert, select, tuple_
 
 from ajpes_reporting import xmlread
 from ajpes_reporting.database.tables import account_months, accounts, postings
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
     from ajpes_reporting.domain.ports import Progress
     from ajpes_reporting.domain.rules import RuleSettings
@@ -322,16 +323,14 @@ class _Chain:
 
     def _neighbours(self, account: int, statement: Statement) -> tuple[Row[Any] | None, Row[Any] | None]:
         """The newest statement before this one, and the oldest after it."""
-        place = (stored.c.ends_on, stored.c.sequence, stored.c.page)
-        here = tuple_(literal(statement.closing.day), literal(statement.sequence), literal(statement.page))
-        of_account = select(stored).where(stored.c.account == account)
-        before = of_account.where(tuple_(*place) <= here)
-        after = of_account.where(tuple_(*place) > here)
-        downwards = (column.desc() for column in (*place, stored.c.id))
-        return (
-            self._connection.execute(before.order_by(*downwards).limit(1)).one_or_none(),
-            self._connection.execute(after.order_by(*place, stored.c.id).limit(1)).one_or_none(),
-        )
+        values = {
+            "at": account,
+            "here_ends_on": statement.closing.day,
+            "here_sequence": statement.sequence,
+            "here_page": statement.page,
+        }
+        before, after = (self._connection.execute(query, values) for query in _neighbours())
+        return before.one_or_none(), after.one_or_none()
 
     def _what_is_new(
         self, statement: Statement, first: int, before: Row[Any] | None
@@ -457,11 +456,30 @@ class _Chain:
         of_month = select(row.closing_balance_cents).where(row.account == account, row.month == month)
         if (day + timedelta(days=1)).day == 1 and (cents := self._connection.scalar(of_month)) is not None:
             return int(cents)
-        last = LastKnown(accounts.c.id, literal(month))
-        since = last.posted_before(literal(day + timedelta(days=1)))
-        balance = func.coalesce(last.closing_balance, 0) + func.coalesce(since, 0)
-        found: int = self._connection.execute(select(balance).where(accounts.c.id == account)).scalar_one()
-        return found
+        values = {"at": account, "of_month": month, "until": day + timedelta(days=1)}
+        return int(self._connection.execute(_balance(), values).scalar_one())
+
+
+@cache  # a file may have a statement of each account
+def _balance() -> Select[Any]:
+    """The balance of account `at` before the day `until`, which lies in `of_month` or begins the next one."""
+    last = LastKnown(accounts.c.id, bindparam("of_month", type_=String))
+    since = last.posted_before(bindparam("until", type_=Date))
+    balance = func.coalesce(last.closing_balance, 0) + func.coalesce(since, 0)
+    return select(balance).where(accounts.c.id == bindparam("at"))
+
+
+@cache
+def _neighbours() -> tuple[Select[Any], Select[Any]]:
+    """The newest statement of account `at` up to a place, and the oldest after it."""
+    place = (stored.c.ends_on, stored.c.sequence, stored.c.page)
+    here = tuple_(*(bindparam(f"here_{column.name}", type_=column.type) for column in place))
+    of_account = select(stored).where(stored.c.account == bindparam("at"))
+    downwards = (column.desc() for column in (*place, stored.c.id))
+    return (
+        of_account.where(tuple_(*place) <= here).order_by(*downwards).limit(1),
+        of_account.where(tuple_(*place) > here).order_by(*place, stored.c.id).limit(1),
+    )
 
 
 def _begins_after(statement: Statement, before: Row[Any]) -> bool:
