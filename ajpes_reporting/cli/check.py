@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +18,7 @@ from ajpes_reporting.queries.checks import CheckedFile
 from ajpes_reporting.queries.findings import found_in
 
 if TYPE_CHECKING:
-    from ajpes_reporting.config import Settings
+    from collections.abc import Iterator
 
 
 @click.command("check")
@@ -25,17 +27,21 @@ if TYPE_CHECKING:
 def command(session: Session, file: Path) -> None:
     """Checks FILE: a NODURS or SPAPP report, a BlokOdgovor or a PsOdgovor, in any encoding.
 
-    The settings of the workspace count (format of amounts, strictness); without one, the defaults.
+    The settings of the workspace count (provider, format of amounts, strictness); without one, the defaults.
+    A name such as NODURS_20261117_5860571.xml must agree with the content. A packed file of the archive,
+    .zst, is unpacked first.
     """
     from ajpes_reporting.check.file import check_file, recognise
     from ajpes_reporting.wiring.checks import file_kinds
+    from ajpes_reporting.wiring.clock import now
 
     _refuse_missing(file)
-    settings = _settings(session)
-    root, kind = recognise(file, file_kinds(settings))
+    workspace = session.workspace_if_any()
+    settings = workspace.settings if workspace else None
     strict = settings is not None and settings.checks.strict
-    with session.progress(_("Checking")) as progress:
-        report = check_file(file, root, kind, strict=strict, progress=progress)
+    with _plain(file) as plain, session.progress(_("Checking")) as progress:
+        root, kind = recognise(plain, file_kinds(settings, file.name, now()))
+        report = check_file(plain, root, kind, strict=strict, progress=progress)
     told = CheckedFile(
         file=file,
         root=root.local_name,
@@ -54,10 +60,17 @@ def _show(told: CheckedFile) -> None:
     show_findings(told)
 
 
-def _settings(session: Session) -> Settings | None:
-    from ajpes_reporting.config import SETTINGS_FILE
+@contextmanager
+def _plain(file: Path) -> Iterator[Path]:
+    """Gives the file itself, or, for one of the archive, its plain bytes in a folder that goes again."""
+    from ajpes_reporting.journal.archive import is_packed, unpack
 
-    return session.workspace().settings if (session.folder / SETTINGS_FILE).exists() else None
+    if not is_packed(file):
+        yield file
+        return
+    with TemporaryDirectory() as folder:
+        unpack(file, plain := Path(folder) / file.name.removesuffix(".zst"))
+        yield plain
 
 
 def _refuse_missing(file: Path) -> None:

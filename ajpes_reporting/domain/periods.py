@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from ajpes_reporting.domain.calendar import LJUBLJANA, PLAUSIBLE_YEARS
 from ajpes_reporting.domain.errors import UsageError
@@ -13,7 +13,7 @@ from ajpes_reporting.i18n import Message, _
 
 _DAY = re.compile("([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
 _MONTH = re.compile("([0-9]{4})-?([0-9]{2})")
-_FILE_NAME = re.compile(r"([A-Z]+)_([0-9]{8}|[0-9]{6})_([0-9]{7})\.xml")
+_FILE_NAME = re.compile(r"([A-Z]+)_([0-9]{8}|[0-9]{6})_([0-9]{7})(?![0-9])", re.IGNORECASE)
 
 
 class Period(Protocol):
@@ -162,6 +162,23 @@ def file_name(report: str, period: Period, registration_number: str) -> str:
     Of the registration number the name has the first 7 digits.
     """
     return f"{report.upper()}_{period.compact}_{registration_number[:7]}.xml"
+
+
+class FileName(NamedTuple):
+    """The parts of a report's file name: "NODURS", "20261117", and 7 digits of the registration number."""
+
+    report: str
+    period: str
+    registration_number: str
+
+
+def read_file_name(name: str) -> FileName | None:
+    """Returns what a file name says of the report in it; None if it is not of that form.
+
+    Whatever follows, such as the marks of a copy, does not count, nor does letter case.
+    """
+    match = _FILE_NAME.match(name)
+    return match and FileName(match[1].upper(), match[2], match[3])
 
 
 def _numbers(pattern: re.Pattern[str], text: str) -> list[int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
-from ajpes_reporting.domain.errors import AjpesReportingError, Busy, UsageError
+from ajpes_reporting.domain.errors import AjpesReportingError, Busy, ChecksRefused, UsageError
 from ajpes_reporting.i18n import _
 from ajpes_reporting.i18n.system import reason_of, system_reason
 from ajpes_reporting.journal.sent_log import SentLog
@@ -33,6 +33,11 @@ _log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 _PACKED_BLOCK = 1 << 16
+# Of a stranger's file little is unpacked at once: four bytes may stand for 128 KiB. Reports pack to a tenth.
+_STRANGERS_BLOCK = 1 << 9
+_MOST_TIMES_AS_LARGE = 100
+_LEAST_ALLOWED = 1 << 26
+_LARGEST_WINDOW = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +219,48 @@ def pack(blocks: Iterable[bytes], target: Path) -> None:
             packed.write(block)
 
 
-def _decompress(source: Path) -> Iterator[bytes]:
+def is_packed(file: Path) -> bool:
+    """Whether the file begins as a packed one does; not so if it cannot be read."""
+    try:
+        with file.open("rb") as packed:
+            return packed.read(len(zstandard.FRAME_HEADER)) == zstandard.FRAME_HEADER
+    except OSError:
+        return False
+
+
+def unpack(packed: Path, target: Path) -> None:
+    """Writes the plain bytes of a packed file of any origin.
+
+    Raises `ChecksRefused` if it is damaged, or unpacks to more than any report of its size would.
+    """
+    most = max(_LEAST_ALLOWED, packed.stat().st_size * _MOST_TIMES_AS_LARGE)
+    written = 0
+    try:
+        with open_private(target, "wb") as out:
+            for block in _decompress(packed, _STRANGERS_BLOCK):
+                written += len(block)
+                if written > most:
+                    raise ChecksRefused(
+                        _(
+                            "{file} unpacks to more than any report would. Nothing of it was read.",
+                            file=packed.name,
+                        ),
+                        _("do not use it; ask where it comes from"),
+                    )
+                out.write(block)
+    except (OSError, ValueError, zstandard.ZstdError) as error:
+        raise ChecksRefused(
+            _("{file} cannot be unpacked: {reason}.", file=packed.name, reason=reason_of(error)),
+            _("have the file fetched again; half a file ends like this"),
+        ) from None
+
+
+def _decompress(source: Path, block_bytes: int = _PACKED_BLOCK) -> Iterator[bytes]:
     """The plain bytes. Unlike zstandard's own reader it minds when the file is cut off."""
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()
     with source.open("rb") as packed:
         while not unpacker.eof:
-            if not (block := packed.read(_PACKED_BLOCK)):
+            if not (block := packed.read(block_bytes)):
                 raise ValueError(_("the file is cut off"))
             yield unpacker.decompress(block)
         if unpacker.unused_data or packed.read(1):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.i18n import _, _n
+from ajpes_reporting.reports.head import check_own
 from ajpes_reporting.reports.kind import FileRules, ReportKind
 from ajpes_reporting.xmlread import Element, load_schema, record, records
 
@@ -72,8 +73,10 @@ class AnswerRules(FileRules):
 
     ends = _RECORDS
 
-    def __init__(self, kind: ReportKind) -> None:
+    def __init__(self, kind: ReportKind, provider: str = "") -> None:
+        """`provider` is the registration number of the workspace, empty where there is none."""
         self._kind = kind
+        self._provider = provider
         self.tally = Tally()
 
     @property
@@ -84,9 +87,9 @@ class AnswerRules(FileRules):
         one = record(element)
         if one.name == "Ident":
             self.tally.head = self._kind.read_answer_head(one)
+            yield from check_own(self.tally.head.provider, self._provider)
         else:
             self.tally.add(self._kind.read_answer_row(one))
-        return iter(())
 
     def finish(self) -> Iterator[Finding]:
         tally = self.tally

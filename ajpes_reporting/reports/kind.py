@@ -132,10 +132,17 @@ class FileRules:
 
 @dataclass(frozen=True, slots=True)
 class FileRuleSettings:
-    """The settings of the rules over a file."""
+    """The settings of the rules over a file, and what is known of the file besides its content.
+
+    `provider` is the registration number of the workspace. Texts are empty and `now` is None where nothing
+    is known, and nothing is compared then.
+    """
 
     amounts: Amounts
     rules: RuleSettings = field(default_factory=RuleSettings)
+    file_name: str = ""
+    provider: str = ""
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

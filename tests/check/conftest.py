@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,9 @@ class Settings:
     spapp: Amounts = "euros"
     strict: bool = False
     rules: RuleSettings = field(default_factory=RuleSettings)
+    file_name: str = ""
+    provider: str = ""
+    now: datetime | None = None
 
 
 DEFAULTS = Settings()
@@ -69,10 +73,15 @@ def kinds(settings: Settings) -> list[FileKind]:
 
 
 def _kinds_of(kind: ReportKind, amounts: Amounts, settings: Settings) -> list[FileKind]:
-    rules = FileRuleSettings(amounts, settings.rules)
+    rules = FileRuleSettings(amounts, settings.rules, settings.file_name, settings.provider, settings.now)
     return [
         FileKind(kind.root, kind.namespace, shipped.schema(kind.schema), lambda: kind.file_rules(rules)),
-        FileKind(kind.answer_root, None, shipped.schema(kind.answer_schema), lambda: AnswerRules(kind)),
+        FileKind(
+            kind.answer_root,
+            None,
+            shipped.schema(kind.answer_schema),
+            lambda: AnswerRules(kind, settings.provider),
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ajpes_reporting.domain import money, rules
@@ -15,8 +16,10 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.events import Event, Obligation
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.periods import parse_day
 from ajpes_reporting.domain.remedies import correct_event
 from ajpes_reporting.i18n import _
+from ajpes_reporting.reports.head import check_head, read_period
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings
 from ajpes_reporting.reports.nodurs.write import EVENT_ATTRIBUTES
 from ajpes_reporting.xmlread import Element, attributes, local_name
@@ -24,8 +27,11 @@ from ajpes_reporting.xmlread import Element, attributes, local_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from ajpes_reporting.domain.periods import Period
     from ajpes_reporting.domain.rules import RuleSettings
     from ajpes_reporting.i18n import Message
+
+_DAY_LENGTH = len("2026-11-17")
 
 
 class NodursRules(FileRules):
@@ -44,6 +50,7 @@ class NodursRules(FileRules):
             Type.MOMENT: _moment,
         }
         self._ident: dict[str, str] = {}
+        self._day: Period | None = None
         self._tax_number = self._name = self._account = ""
         self._seen_obligations: set[str] = set()
         self._event_count = 0
@@ -99,6 +106,11 @@ class NodursRules(FileRules):
         number = self._ident.get("maticnaPonudnika", "")
         name = next((child.text or "" for child in ident if local_name(child) == "Naziv"), "")
         yield from rules.check_provider(number, name)
+        # A day may be written with a time zone after it.
+        self._day, findings = read_period(self._ident.get("datumPodatkov", "")[:_DAY_LENGTH], parse_day)
+        yield from findings
+        if self._day is not None:
+            yield from check_head("NODURS", self._day, number, self._settings)
         total = self._ident.get("sestevekZneskov", "")
         yield from self._check_format(total, _("the head"), "sestevekZneskov", "Ident/sestevekZneskov")
 
@@ -127,6 +139,35 @@ class NodursRules(FileRules):
         # What cannot be read cannot be compared.
         whole = len(history) == len(block)
         yield from check_obligation(obligation, history, self._settings.rules, ours=False, whole=whole)
+        yield from self._check_recorded(obligation.obligation_id, history)
+
+    def _check_recorded(self, obligation_id: str, history: Sequence[Event]) -> Iterator[Finding]:
+        """Events stand in order of recording, and were recorded by the end of the day of the report."""
+        for before, event in pairwise(history):
+            if event.recorded_at < before.recorded_at:
+                yield Finding(
+                    Severity.ERROR,
+                    rules.record_name(obligation_id, event.event_id),
+                    "recorded_at",
+                    "recorded-at.order",
+                    _("the event was recorded before event {event}, which it follows", event=before.event_id),
+                    _("write the events of an obligation in order of recording"),
+                    "No/dtVpis",
+                )
+        for event in history:
+            if self._day is not None and event.recorded_at >= self._day.end:
+                yield Finding(
+                    Severity.WARNING,
+                    rules.record_name(obligation_id, event.event_id),
+                    "recorded_at",
+                    "recorded-at.after-report",
+                    _(
+                        "the event was recorded after {day:date}, the day of the report",
+                        day=self._day.last_day,
+                    ),
+                    _("see whether the report is a correction, or AJPES knows the event already"),
+                    "No/dtVpis",
+                )
 
     def _take(self, element: Element, obligation: Obligation, history: list[Event]) -> Iterator[Finding]:
         record = rules.record_name(obligation.obligation_id, element.get("id", ""))

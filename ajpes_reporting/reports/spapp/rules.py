@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, sele
 from ajpes_reporting.database.tables import account_months, accounts
 from ajpes_reporting.domain import money, rules
 from ajpes_reporting.domain.findings import Finding, Severity
+from ajpes_reporting.domain.periods import parse_month
 from ajpes_reporting.i18n import Message, _
+from ajpes_reporting.reports.head import check_head, read_period
 from ajpes_reporting.reports.kind import FileRules, FileRuleSettings, Request
 from ajpes_reporting.reports.markup import amount_writer
 from ajpes_reporting.xmlread import Element, attributes, local_name
@@ -66,6 +68,10 @@ class SpappRules(FileRules):
         self._ident = attributes(ident)
         number = self._ident.get("maticnaPonudnika", "")
         yield from rules.check_provider(number)
+        month, findings = read_period(self._ident.get("mesecPodatkov", ""), parse_month)
+        yield from findings
+        if month is not None:
+            yield from check_head("SPAPP", month, number, self._settings)
         for total in _TOTALS:
             text = self._ident.get(total, "")
             yield from self._check_format(text, _("the head"), total, f"Ident/{total}")
