@@ -1,4 +1,4 @@
-"""`ledger import | pull | cancel | exclude | include | show | list | months | holds | prove`."""
+"""`ledger import | pull | cancel | exclude | include | show | imports | list | months | holds | prove`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ajpes_reporting.cli import ledger_lists, ledger_proof, ledger_pull
+from ajpes_reporting.cli import ledger_imports, ledger_lists, ledger_proof, ledger_pull
 from ajpes_reporting.cli.help import Group
 from ajpes_reporting.cli.imports import import_json, show_import, show_statements
 from ajpes_reporting.cli.output import echo
@@ -271,6 +271,7 @@ def _fields(replacements: tuple[str, ...]) -> dict[str, str] | None:
 
 
 command.add_command(ledger_pull.command)
+command.add_command(ledger_imports.imports)
 command.add_command(ledger_lists.list_)
 command.add_command(ledger_lists.months)
 command.add_command(ledger_proof.holds)

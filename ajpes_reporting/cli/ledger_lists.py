@@ -72,7 +72,7 @@ def list_(session: Session, search: str | None, state: str | None, table: TableF
     wanted = ObligationState(state) if state else None
     with context.engine.connect() as connection:
         every = stream_obligations(connection, context.provider, search, wanted)
-        if _written(session, context, table, _OBLIGATION_COLUMNS, every, map(document, every)):
+        if written(session, context, table, _OBLIGATION_COLUMNS, every, map(document, every)):
             return
         first = list(stream_obligations(connection, context.provider, search, wanted, _SHOWN))
         count = count_obligations(connection, context.provider, search, wanted)
@@ -100,7 +100,7 @@ def months(session: Session, month: str, against: str | None, table: TableFile |
         if against:
             require_month(connection, context.provider, then.key)
         moves = stream_moves(connection, context.provider, now.key, then.key)
-        if _written(session, context, table, _MOVE_COLUMNS, moves, map(_move_row, moves)):
+        if written(session, context, table, _MOVE_COLUMNS, moves, map(_move_row, moves)):
             return
         first = list(stream_moves(connection, context.provider, now.key, then.key, _SHOWN + 1))
     columns = (
@@ -129,7 +129,7 @@ def show_taxpayer(session: Session, found: Taxpayer) -> None:
         session.table(_("Accounts"), columns, [_account_cells(one) for one in found.accounts])
 
 
-def _written(
+def written(
     session: Session,
     context: Context,
     table: TableFile | None,

@@ -42,6 +42,12 @@ def _show(session: Session, told: Today) -> None:
         ]
         session.table(_("Alarms"), (_("since"), _("severity"), _("what"), _("do")), rows)
     rows = [[item.report, period(item.period), item.due, item.standing] for item in told.due]
+    shown = {(item.report, item.period) for item in told.due}
+    rows += [
+        [item.report, period(item.period), item.due, _("next")]
+        for item in told.next_due
+        if (item.report, item.period) not in shown
+    ]
     session.table(_("Due"), (_("report"), _("period"), _("deadline"), _("standing")), rows)
     _show_submissions(session, told)
     notes = [(code, note) for code, left_out in told.left_out.items() for note in left_out.notes()]

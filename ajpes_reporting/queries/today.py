@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ajpes_reporting.config import AlarmsSection
     from ajpes_reporting.ledger.reported import Difference, MovedMonth
     from ajpes_reporting.pipeline.context import Context
+    from ajpes_reporting.reports.kind import ReportKind
     from ajpes_reporting.reports.left_out import LeftOut
 
 _MOST = 20
@@ -64,6 +65,16 @@ class DueReport:
 
 
 @dataclass(frozen=True, slots=True)
+class NextDue:
+    """The next report of a kind that will be due: its deadline is ahead, and it is not settled yet."""
+
+    report: str
+    period: str
+    deadline: datetime
+    due: Message
+
+
+@dataclass(frozen=True, slots=True)
 class RecentSubmission:
     """A submission in brief, and what a person does about it."""
 
@@ -90,7 +101,10 @@ class AnswerInBrief:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The state of one provider now. `left_out` is what a run would leave out at this moment, by report."""
+    """The state of one provider now. `left_out` is what a run would leave out at this moment, by report.
+
+    `next_due` has one report of each kind, also when everything is settled.
+    """
 
     provider: str
     alarms: tuple[StandingAlarm, ...]
@@ -99,6 +113,7 @@ class Today:
     moved: tuple[Difference, ...]
     answers_set_aside: tuple[AnswerInBrief, ...]
     left_out: Mapping[str, LeftOut]
+    next_due: tuple[NextDue, ...]
     moved_months: tuple[MovedMonth, ...] = untold()
 
 
@@ -126,6 +141,7 @@ def today(context: Context, alarms: AlarmsSection) -> Today:
                 AnswerInBrief(row.id, row.remote_name, row.status, row.note) for row in aside
             ),
             left_out=_left_out(connection, context),
+            next_due=tuple(_next_due(connection, context, kind) for kind in context.kinds),
             moved_months=moved,
         )
 
@@ -173,6 +189,19 @@ def _due(connection: Connection, context: Context) -> tuple[DueReport, ...]:
         wanted.add((kind.code, period.key, deadline))
     by_deadline = sorted(wanted, key=lambda item: item[2])
     return tuple(_due_report(connection, context, *item) for item in by_deadline)
+
+
+def _next_due(connection: Connection, context: Context, kind: ReportKind) -> NextDue:
+    """Returns the first period from the current one on that is not settled and whose deadline is ahead."""
+    now = context.clock()
+    period = kind.current_period(now)
+    while True:
+        noted = due.find(connection, context.provider, kind.code, period.key)
+        if noted is None or not noted.settled_as:
+            deadline = noted.deadline if noted else kind.deadline(period, context.extra_days_off)
+            if deadline >= now:
+                return NextDue(kind.code, period.key, deadline, deadline_in_words(deadline, now))
+        period = period.next()
 
 
 def _due_report(
