@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ajpes_reporting.domain.columns import EVENT_ROW
-from ajpes_reporting.domain.events import event_knowing
+from ajpes_reporting.domain.events import Event, event_knowing
 from ajpes_reporting.domain.fields import IDENTIFIER, Type
 from ajpes_reporting.domain.rules import SLICES, UNSLICED, WHOLE_EVENT
 from ajpes_reporting.ledger import values
@@ -25,7 +25,6 @@ from ajpes_reporting.ledger.staging import as_staged
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ajpes_reporting.domain.events import Event
     from ajpes_reporting.domain.rules import RuleSettings, Slice
     from ajpes_reporting.ledger.staging import Staged
 
@@ -51,22 +50,28 @@ class FirstLook:
 
     def __init__(self, settings: RuleSettings, edition: int, instant: Callable[[datetime], str]) -> None:
         self._settings = settings
-        self._edition = edition
         self._instant = instant
-        self._reads_in_full = bool(WHOLE_EVENT.rules or UNSLICED)
-        self._slices = [(_texts_of(part), self._look_at(part)) for part in SLICES]
+        self.event = _look_closer if WHOLE_EVENT.rules or UNSLICED else self._look_at_event(edition)
+        """Returns an event as it is staged, from its line and the texts of its row; None: look closer."""
 
-    def event(self, line: int, texts: Sequence[str]) -> Staged | None:
-        """The event as it is staged, from the texts of a whole row of the input; None: look closer."""
-        if self._reads_in_full:
+    def _look_at_event(self, edition: int) -> Callable[[int, Sequence[str]], Staged | None]:
+        """Returns the look at all slices, without a loop: it is called a million times in one import."""
+        looks = [(_texts_of(part), self._look_at(part)) for part in SLICES]
+        (of_1, look_1), (of_2, look_2), (of_3, look_3), (of_4, look_4), (of_5, look_5), (of_6, look_6) = looks
+
+        def look(line: int, texts: Sequence[str]) -> Staged | None:
+            if (
+                (part_1 := look_1(of_1(texts)))
+                and (part_2 := look_2(of_2(texts)))
+                and (part_3 := look_3(of_3(texts)))
+                and (part_4 := look_4(of_4(texts)))
+                and (part_5 := look_5(of_5(texts)))
+                and (part_6 := look_6(of_6(texts)))
+            ):
+                return line, texts[0], *part_1, *part_2, *part_3, *part_4, *part_5, *part_6, edition
             return None
-        staged: list[str | int | None] = [line, texts[0]]
-        for texts_of, look in self._slices:
-            if (part := look(texts_of(texts))) is None:
-                return None
-            staged += part
-        staged.append(self._edition)
-        return tuple(staged)
+
+        return look
 
     def _look_at(self, part: Slice[Any]) -> Look:
         """Returns the look at a slice: by its columns, whatever its rules are."""
@@ -97,7 +102,7 @@ class FirstLook:
         def look(text: str) -> Staged | None:
             if len(text) > _LONGEST_AMOUNT or not (text.isdecimal() and text.isascii()):
                 return None
-            know(cents := int(text))
+            know(event, cents := int(text))
             for rule in rules:
                 if rule(event, settings):
                     return None
@@ -114,7 +119,7 @@ class FirstLook:
             if not (0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()):
                 return None
             if rules:
-                know(text)
+                know(event, text)
                 if any(rule(event, settings) for rule in rules):
                     return None
             return (text,)
@@ -176,8 +181,11 @@ def _texts_of(part: Slice[Any]) -> Callable[[Sequence[str]], Any]:
     return itemgetter(*(EVENT_ROW.index(column) for column in part.columns))
 
 
-def _blank(part: Slice[Any]) -> tuple[Event, Callable[[str | int], None]]:
+def _look_closer(_line: int, _texts: Sequence[str]) -> None:
+    """Lets nothing pass, where a rule or a column belongs to no slice."""
+
+
+def _blank(part: Slice[Any]) -> tuple[Event, Callable[[Event, str | int], None]]:
     """An event, and what sets its only field, that of the slice, for one event after the other."""
-    event = event_knowing({})
     (column,) = part.columns
-    return event, partial(object.__setattr__, event, column.name)
+    return event_knowing({}), getattr(Event, column.name).__set__
