@@ -50,14 +50,14 @@ LEDGER = {
 
 
 def test_every_sample_is_used_here() -> None:
-    """A sample that nobody tries is wrong before long."""
+    """A sample that nobody tries is wrong before long. Odd files and the shop have tests of their own."""
     folder = shipped.sample("")
     files = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.suffix != ".pyc" and path.parent.name != "odd"
     }
-    assert files == {*DOCUMENTS, *LEDGER, "eplacila_shop.py"}  # the shop: tests/eplacila/test_shop.py
+    assert files == {*DOCUMENTS, *LEDGER, "eplacila_shop.py"}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -115,7 +115,13 @@ class Texts:
 
 def _violation(field: Field, form: Format, value: str) -> Violation:
     what, message = _what_is_wrong(field.label, form, value)
-    remedy = _("write {what}", what=form.words)
+    if _has_lost_a_zero(form, value):
+        remedy = _(
+            "write it with its zero, {value}; in a spreadsheet give the column the format Text first",
+            value=f"0{value}",
+        )
+    else:
+        remedy = _("write {what}", what=form.words)
     return Violation(Severity.ERROR, field.name, what, message, remedy, field.location)
 
 
@@ -124,6 +130,14 @@ def _what_is_wrong(label: Message, form: Format, value: str) -> tuple[str, Messa
         return "missing", _("{field} is missing", field=label)
     if not value.strip():
         return "missing", _("{field} is blank", field=label)
+    if _has_lost_a_zero(form, value):
+        return "length", _n(
+            "{field} has {count} digit, {what} are needed: a zero at its beginning may have been lost",
+            "{field} has {count} digits, {what} are needed: a zero at its beginning may have been lost",
+            len(value),
+            field=label,
+            what=form.words,
+        )
     if not form.shortest <= len(value) <= form.longest:
         return "length", _wrong_length(label, form, len(value))
     if forbidden := re.search(f"[{_FORBIDDEN}]", value):
@@ -136,6 +150,12 @@ def _what_is_wrong(label: Message, form: Format, value: str) -> tuple[str, Messa
     if form is IDENTIFIER:
         return "blank", _("{field} begins or ends with a blank", field=label)
     return "format", _("{field} must be {what}", field=label, what=form.words)
+
+
+def _has_lost_a_zero(form: Format, value: str) -> bool:
+    """Whether a value is one digit short, as a spreadsheet leaves what begins with a zero."""
+    is_short = form in _OF_ALL_DIGITS and len(value) == form.shortest - 1
+    return is_short and re.fullmatch("[1-9][0-9]*", value) is not None
 
 
 def _wrong_length(label: Message, form: Format, length: int) -> Message:
@@ -185,6 +205,9 @@ MOMENT = Format(
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})?",
     _("a date and time such as 2026-11-17T08:05:00"),
 )
+
+_OF_ALL_DIGITS = (ACCOUNT, CHANGE_TYPE)
+"""Formats whose values may begin with a zero, which a spreadsheet takes off."""
 
 _SLOVENE_IBAN = re.compile("SI[0-9]{2}([0-9]{15})")
 

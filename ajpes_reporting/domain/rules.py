@@ -70,7 +70,7 @@ _BALANCE_DIGITS = 17
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clock that recorded an event may be ahead of ours."""
 
-EDITION = 2
+EDITION = 3
 """Raised whenever a rule comes to say something else about any record."""
 
 
@@ -454,10 +454,14 @@ def _creditor_is_whole(creditor: Creditor, _settings: RuleSettings) -> Violation
 
 @CREDITOR.rule
 def _creditor_account(creditor: Creditor, _settings: RuleSettings) -> Violation | None:
-    """2.2, row 21: 15 digits are an account in Slovenia."""
+    """2.2, row 21: 15 digits are an account in Slovenia, and 14 may be one that has lost a zero."""
     account = creditor.creditor_account
     if account and _is_digits(account, 15) and not account_ok(account):
         return _check_digits("creditor_account")
+    if account and _is_digits(account, 14):
+        message = _("creditor account has 14 digits; a zero at its beginning may have been lost")
+        remedy = _("compare it with its source; an account in Slovenia has 15 digits")
+        return _warning("creditor_account", "lost-zero", message, remedy)
     return None
 
 

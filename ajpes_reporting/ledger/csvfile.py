@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+import re
 import stat
 from contextlib import closing
 from itertools import chain
@@ -20,7 +20,7 @@ from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.i18n import Message, _, _n, sentences
 from ajpes_reporting.i18n.libraries import csv_reason
 from ajpes_reporting.i18n.system import system_reason
-from ajpes_reporting.ledger.kinds import recognise, require_columns
+from ajpes_reporting.ledger.kinds import KINDS, named, recognise, require_columns
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -32,8 +32,14 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 1 << 18
 _LONGEST_LINE = 4 << 20  # in bytes; the fields of a row have less than a thousand characters together
+_UTF_8 = "utf-8-sig"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _MARK = "\ufeff"  # of UTF-8; some programs write it twice
+_SEPARATORS = (";", "\t", "|", ",")
+_DECLARED = re.compile(r'"?sep=([;,|\t])"?', re.IGNORECASE)  # what Excel puts before the header, or asks for
+_WORD = re.compile(r"[^\W\d_]+")
+_NAMES = frozenset(column for kind in KINDS for column in kind.columns)
 _AS_UTF_8 = _("save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”)")
 
 
@@ -52,7 +58,8 @@ def kind_of(path: Path) -> Kind:
     """
     with closing(_lines(path)) as lines:
         try:
-            return recognise(_header(_csv(lines)), path.name)
+            header, _reader, _skipped = _opened(lines)
+            return recognise(named(header), path.name)
         except _UnreadableError as unreadable:
             finding = unreadable.finding
             message = _("{file} was not read: 1 error.", file=path.name)
@@ -66,57 +73,84 @@ def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
     """
     with closing(_lines(path)) as lines:
         try:
-            reader = _csv(lines)
-            header = _header(reader)
-            require_columns(header, kind, path.name)
-            yield from _rows(reader, header, kind)
+            header, reader, skipped = _opened(lines)
+            names = named(header)
+            require_columns(names, kind, path.name)
+            yield from _rows(reader, names, kind, skipped)
         except _UnreadableError as unreadable:
             yield unreadable.finding
 
 
-def _rows(reader: Reader, header: list[str], kind: Kind) -> Generator[Line | Finding, None, None]:
-    absent = len(header)  # where an empty text is added for the columns that the file leaves out
-    places = (header.index(column) if column in header else absent for column in kind.columns)
+def _rows(
+    reader: Reader, names: list[str], kind: Kind, skipped: int
+) -> Generator[Line | Finding, None, None]:
+    absent = len(names)  # where an empty text is added for the columns that the file leaves out
+    places = (names.index(column) if column in names else absent for column in kind.columns)
     pick = itemgetter(*places)
-    line = reader.line_num + 1
+    line = reader.line_num + skipped + 1
     try:
         for row in reader:
-            if len(row) == absent:
+            if len(row) == absent and row[0].strip():
                 row.append("")
                 yield line, pick(row)
-            elif row:
+            elif not any(map(str.strip, row)):
+                pass  # a spreadsheet leaves empty rows behind
+            elif len(row) == absent:
+                yield line, pick([*row, ""])
+            elif len(row) > absent and not any(map(str.strip, row[absent:])):
+                yield line, pick([*row[:absent], ""])
+            else:
                 yield _wrong_width(line, len(row), absent)
-            line = reader.line_num + 1
+            line = reader.line_num + skipped + 1
     except csv.Error as error:
-        raise _UnreadableError(_not_csv(error, reader)) from None
+        raise _UnreadableError(_not_csv(error, reader.line_num + skipped)) from None
 
 
-def _csv(lines: Iterator[str]) -> Reader:
-    first = next(lines, "").lstrip(_MARK)
-    delimiter = ";" if ";" in first else ","
-    return csv.reader(chain((first,), lines), delimiter=delimiter, strict=True)
-
-
-def _header(reader: Reader) -> list[str]:
+def _opened(lines: Iterator[str]) -> tuple[list[str], Reader, int]:
+    """Returns the header, the reader of the rows after it, and the number of lines before the header."""
+    first, skipped = next(lines, "").lstrip(_MARK), 0
+    declared = _DECLARED.fullmatch(first.rstrip("\r\n"))
+    if declared:
+        first, skipped = next(lines, ""), 1
+    while first and not first.strip():
+        first, skipped = next(lines, ""), skipped + 1
+    separator = declared[1] if declared else _separator(first)
+    reader = csv.reader(chain((first,), lines), delimiter=separator, strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = next(reader, [])
     except csv.Error as error:
-        raise _UnreadableError(_not_csv(error, reader)) from None
+        raise _UnreadableError(_not_csv(error, reader.line_num + skipped)) from None
     if any("\0" in name for name in header):
-        raise _UnreadableError(_finding(1, _("the file holds NUL characters, as UTF-16 does"), _AS_UTF_8))
-    return header
+        raise _UnreadableError(
+            _finding(skipped + 1, _("the file holds NUL characters, as UTF-16 does"), _AS_UTF_8)
+        )
+    return header, reader, skipped
+
+
+def _separator(header: str) -> str:
+    """Returns what separates most names that are known here; of equals, the first that is there at all."""
+
+    def known(separator: str) -> int:
+        return len(_NAMES.intersection(named(header.replace('"', "").split(separator))))
+
+    return max(_SEPARATORS, key=lambda separator: (known(separator), separator in header))
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
     try:
         _require_file(path)
-        with _open(path) as stream:
+        encoding = _encoding(path)
+        line, number = "\n", 0
+        with _open(path, encoding) as stream:
             try:
-                yield from stream
-            except UnicodeDecodeError:
-                raise _UnreadableError(_not_utf8(path)) from None
-        if not _ends_with_a_line(path):
-            raise _UnreadableError(_cut_off(path))
+                for number, line in enumerate(stream, 1):  # noqa: B007 - the last ones count
+                    yield line
+            except UnicodeError:  # of UTF-16 a whole letter may be missing at the end
+                raise _UnreadableError(
+                    _not_utf8(path) if encoding == _UTF_8 else _cut_off(number + 1)
+                ) from None
+        if line[-1] not in "\r\n":
+            raise _UnreadableError(_cut_off(number))
     except OSError as error:
         message = _("{path} cannot be read: {reason}.", path=str(path), reason=system_reason(error))
         raise UsageError(message, _("check the path")) from error
@@ -135,8 +169,17 @@ def _require_file(path: Path) -> None:
         )
 
 
-def _open(path: Path) -> io.TextIOWrapper:
-    return io.TextIOWrapper(_InLargeBlocks(io.FileIO(path)), encoding="utf-8-sig", newline="")
+def _encoding(path: Path) -> str:
+    """Returns the encoding by the mark that the file begins with: what has one cannot be misread."""
+    with path.open("rb") as stream:
+        begins = stream.read(4)
+    if begins in _UTF_32:
+        raise _UnreadableError(_finding(1, _("the file is UTF-32"), _AS_UTF_8))
+    return "utf-16" if begins.startswith(_UTF_16) else _UTF_8
+
+
+def _open(path: Path, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(_InLargeBlocks(io.FileIO(path)), encoding=encoding, newline="")
 
 
 class _InLargeBlocks(io.BufferedReader):
@@ -160,14 +203,6 @@ class _InLargeBlocks(io.BufferedReader):
         return block
 
 
-def _ends_with_a_line(path: Path) -> bool:
-    with path.open("rb") as stream:
-        if not stream.seek(0, os.SEEK_END):
-            return True  # there is nothing that could be cut off
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1) in b"\r\n"
-
-
 def _not_utf8(path: Path) -> Finding:
     """A second, slower look that finds the place."""
     with path.open("rb") as stream:
@@ -188,7 +223,7 @@ def _too_long(line: int) -> Finding:
     )
 
 
-def _not_csv(error: csv.Error, reader: Reader) -> Finding:
+def _not_csv(error: csv.Error, line: int) -> Finding:
     limit = csv.field_size_limit()
     if f"({limit})" in str(error):
         message = _(
@@ -197,24 +232,34 @@ def _not_csv(error: csv.Error, reader: Reader) -> Finding:
     else:
         message = _("the file is not CSV ({reason})", reason=csv_reason(str(error)))
     remedy = _("close every quotation mark, and double those within a value")
-    return _finding(reader.line_num, message, remedy)
+    return _finding(line, message, remedy)
 
 
 def _wrong_byte(number: int, line: bytes, place: int) -> Finding:
-    if number == 1 and line.startswith(_UTF_16):
-        message = _("the file is UTF-16, not UTF-8")
-    else:
-        message = _(
-            "byte {byte} at place {place} of the line is not UTF-8",
-            byte=f"0x{line[place]:02X}",
-            place=place + 1,
-        )
-    return _finding(number, message, _AS_UTF_8)
+    message = _(
+        "byte {byte} at place {place} of the line is not UTF-8",
+        byte=f"0x{line[place]:02X}",
+        place=place + 1,
+    )
+    word = _as_windows_1250(line, place)
+    if not word:
+        return _finding(number, message, _AS_UTF_8)
+    remedy = _(
+        "save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”); in Windows-1250 the place reads “{word}”",
+        word=word,
+    )
+    return _finding(number, message, remedy)
 
 
-def _cut_off(path: Path) -> Finding:
-    with _open(path) as stream:
-        last_line = sum(1 for _ in stream)
+def _as_windows_1250(line: bytes, place: int) -> str:
+    """Returns the word at a place in Windows-1250, "" if there is no word."""
+    start = max(0, place - 40)
+    text, at = line[start : place + 40].decode("cp1250", "replace"), place - start
+    word = next((found[0] for found in _WORD.finditer(text) if found.start() <= at < found.end()), "")
+    return word if len(word) > 1 else ""
+
+
+def _cut_off(last_line: int) -> Finding:
     return _finding(
         last_line,
         _("the file ends in the middle of a line and may have been cut off"),

@@ -20,6 +20,7 @@ from ajpes_reporting.domain.events import Event, event_knowing
 from ajpes_reporting.domain.fields import IDENTIFIER, Type
 from ajpes_reporting.domain.rules import SLICES, UNSLICED, WHOLE_EVENT
 from ajpes_reporting.ledger import values
+from ajpes_reporting.ledger.canonical import canonical_texts
 from ajpes_reporting.ledger.staging import as_staged
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ Look = Callable[[Any], "Staged | None"]
 """From the texts of a slice (of one column: the text) to its values as they are staged; None: look closer."""
 
 Reading = Callable[[Any], "dict[str, Any]"]
+Canonical = Callable[[Any], tuple[str, ...]]
 
 _HOURS = 1 << 15  # in three years there are 26,280
 _VALUES = 10_000  # one reference of each obligation that is kept in mind, where a file goes by days
@@ -83,12 +85,18 @@ class FirstLook:
         if [column.format for column in part.columns] == [IDENTIFIER]:
             return self._look_at_id(part)
         read, alone = values.facts_of(part.columns), len(part.columns) == 1
-        return _Answers(_VALUES, partial(self._ask, part, read, alone)).__getitem__
+        canonical = canonical_texts(part.columns)
+        return _Answers(_VALUES, partial(self._ask, part, read, canonical, alone)).__getitem__
 
-    def _ask(self, part: Slice[Any], read: Reading, alone: bool, texts: Any) -> Staged | None:
+    def _ask(
+        self, part: Slice[Any], read: Reading, canonical: Canonical, alone: bool, texts: Any
+    ) -> Staged | None:
         """The values of the slice as they are staged; None if one of them may be wrong."""
+        texts = (texts,) if alone else texts
+        if canonical(texts) != texts:
+            return None
         try:
-            facts = read((texts,) if alone else texts)
+            facts = read(texts)
         except values.TextError:
             return None
         is_fine = part.is_fine(event_knowing(facts), self._settings)
@@ -118,6 +126,8 @@ class FirstLook:
         def look(text: str) -> Staged | None:
             if not (0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()):
                 return None
+            if not text.isascii() or "+" in text or "=" in text:
+                return None  # it may have another form, or be a number that a spreadsheet has shortened
             if rules:
                 know(event, text)
                 if any(rule(event, settings) for rule in rules):

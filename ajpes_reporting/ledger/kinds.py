@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -58,6 +59,17 @@ EVENTS = Kind("events", _("events"), EVENT_ROW)
 
 KINDS = (ACCOUNTS, ACCOUNT_MONTHS, POSTINGS, EVENTS)
 """In the order in which they have to come in: months and postings need their accounts."""
+
+
+def named(header: Sequence[str]) -> list[str]:
+    """Return the names of a header as the ledger writes them, whatever their case and the blanks in them.
+
+    Columns without a name at the end, as a spreadsheet leaves them, are left out.
+    """
+    names = [re.sub(r"[\s_-]+", "_", name.strip().casefold()) for name in header]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def recognise(header: Sequence[str], source: str) -> Kind:

@@ -26,6 +26,7 @@ from ajpes_reporting.domain.fields import Texts, Violation
 from ajpes_reporting.domain.findings import Severity
 from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.ledger import values
+from ajpes_reporting.ledger.canonical import canonical_texts
 from ajpes_reporting.ledger.editions import edition_of
 from ajpes_reporting.ledger.first_look import FirstLook
 from ajpes_reporting.ledger.kinds import ACCOUNT_MONTHS, ACCOUNTS, EVENTS, Kind
@@ -93,14 +94,21 @@ class _Events:
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
         if len(self.ready[staged_obligations]) < self._staged:
             self._forget_batch()
-        about = texts[_OBLIGATION]
-        found = (
-            () if self._known.get(texts[0]) == about else self._read_obligation(line, about, texts[_EVENT_ID])
-        )
+        about = tuple(texts[_OBLIGATION])
+        found: Sequence[Finding] = ()
+        if self._known.get(texts[0]) != about:
+            plain = _canonical_obligation(about)
+            if plain != about:
+                about, texts = plain, (*plain, *texts[len(plain) :])
+            if self._known.get(texts[0]) != about:
+                found = self._read_obligation(line, about, texts[_EVENT_ID])
         event = self._first_look.event(line, texts)
         if event is None:
-            event, wrong = self._read_event(line, EventRow(*texts))
-            found = (*found, *wrong)
+            row = EventRow(*_canonical_event(texts))
+            event = self._first_look.event(line, row)
+            if event is None:
+                event, wrong = self._read_event(line, row)
+                found = (*found, *wrong)
         if event and texts[0] not in self._wrong:  # its id may be what is wrong with an obligation
             self.ready[staged_events].append(event)
         return found
@@ -167,11 +175,13 @@ class _Accounts:
         self._edition = edition
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
-        row = AccountRow(*texts)
+        row = AccountRow(*_canonical_account(texts))
         record = rules.account_name(row.account)
         checked = rules.check_account(row.account, row.holder_tax_number, row.holder_name, self._settings)
-        yield from (found := tuple(checked))
-        yield from (unreadable := _unreadable(record, ACCOUNT_ROW, texts))
+        unreadable = _unreadable(record, ACCOUNT_ROW, row)
+        said = {finding.field for finding in unreadable}
+        yield from (found := tuple(finding for finding in checked if finding.field not in said))
+        yield from unreadable
         if unreadable or any(finding.is_error for finding in found):
             return
         if row.closed_on and row.closed_on < row.opened_on:
@@ -186,7 +196,7 @@ class _Accounts:
                 record
             )
         self.ready[staged_accounts].append(
-            (line, *texts[:-1], row.closed_on or None, None if found else self._edition)
+            (line, *row[:-1], row.closed_on or None, None if found else self._edition)
         )
 
 
@@ -195,11 +205,11 @@ class _AccountMonths:
         self.ready: dict[Table, list[Staged]] = {staged_account_months: []}
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
-        row = AccountMonthRow(*texts)
+        row = AccountMonthRow(*_canonical_month(texts))
         try:
-            account, month, *figures = _account_month_facts(texts).values()
+            account, month, *figures = _account_month_facts(row).values()
         except values.TextError:
-            yield from _unreadable(rules.account_name(row.account), ACCOUNT_MONTH_ROW, texts)
+            yield from _unreadable(rules.account_name(row.account), ACCOUNT_MONTH_ROW, row)
             return
         yield from (found := tuple(rules.check_account_month(account, *figures)))
         if not any(finding.is_error for finding in found):
@@ -213,11 +223,11 @@ class _Postings:
         self.ready: dict[Table, list[Staged]] = {staged_postings: []}
 
     def read(self, line: int, texts: Sequence[str]) -> Iterable[Finding]:
-        row = PostingRow(*texts)
-        if wrong := (
-            *POSTING_TEXTS.violations(row.posting_id, row.account),
-            *values.unreadable(POSTING_ROW, row),
-        ):
+        row = PostingRow(*_canonical_posting(texts))
+        unreadable = tuple(values.unreadable(POSTING_ROW, row))
+        said = {violation.field for violation in unreadable}
+        texts_wrong = POSTING_TEXTS.violations(row.posting_id, row.account)
+        if wrong := (*(violation for violation in texts_wrong if violation.field not in said), *unreadable):
             record = rules.posting_name(row.posting_id)
             return [violation.of(record) for violation in wrong]
         self.ready[staged_postings].append(
@@ -225,6 +235,12 @@ class _Postings:
         )
         return ()
 
+
+_canonical_obligation = canonical_texts(OBLIGATION_COLUMNS)
+_canonical_event = canonical_texts(EVENT_ROW)
+_canonical_account = canonical_texts(ACCOUNT_ROW)
+_canonical_month = canonical_texts(ACCOUNT_MONTH_ROW)
+_canonical_posting = canonical_texts(POSTING_ROW)
 
 _event_facts = values.facts_of(EVENT_COLUMNS)
 _obligation_facts = values.facts_of(OBLIGATION_COLUMNS)
