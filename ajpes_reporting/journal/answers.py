@@ -235,12 +235,10 @@ def _never_sent(report: str, period: str) -> Message:
     return _("no {report} for {period} was ever sent from here", report=report, period=period)
 
 
-def _says(note: str, reason: Message) -> bool:
+def _says(note: Message, reason: Message) -> bool:
     """Whether a note is that reason, or has it as one of its parts; notes of before are English texts."""
-    if not isinstance(note, Message):
-        return note == reason or note.startswith(f"{reason}; ")
-    if note.template == reason.template:
-        return note == reason
+    if note == reason or note.startswith(f"{reason}; "):
+        return True
     return any(_says(part, reason) for part in note.values.values() if isinstance(part, Message))
 
 

@@ -11,7 +11,7 @@ from ajpes_reporting.database.engine import rehearsing, writing
 from ajpes_reporting.domain.errors import LedgerRefused
 from ajpes_reporting.domain.ports import no_progress
 from ajpes_reporting.i18n import _
-from ajpes_reporting.ledger import camt053, csvfile
+from ajpes_reporting.ledger import camt053, csvfile, xlsxfile
 from ajpes_reporting.ledger.audit_hook import not_audited
 from ajpes_reporting.ledger.findings import Source
 from ajpes_reporting.ledger.intake import take_in
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
+    from types import ModuleType
 
     from sqlalchemy import Connection, Engine
 
@@ -81,7 +82,7 @@ def import_files(
     restatement: Restatement | None = None,
     dry_run: bool = False,
 ) -> list[ImportSummary]:
-    """Imports CSV files, recognised by their headers, and bank statements; accounts first, in any order.
+    """Imports CSV files and workbooks, recognised by their headers, and statements; accounts first.
 
     Each file is stored in a transaction of its own, in which `note` may write down what was done. In a
     `dry_run` all of them go into one, and in the end nothing is stored. With a `restatement` rows may renew
@@ -91,7 +92,7 @@ def import_files(
     Raises UsageError if a file cannot be read, and LedgerRefused for the first that is refused, with its
     findings; the message says which files had been stored before it.
     """
-    kinds = {path: POSTINGS if camt053.is_xml(path) else csvfile.kind_of(path) for path in paths}
+    kinds = {path: _kind_of(path) for path in paths}
     stored: list[ImportSummary] = []
     with _transactions(engine, dry_run) as transaction:
         for path in sorted(kinds, key=lambda path: KINDS.index(kinds[path])):
@@ -104,7 +105,7 @@ def import_files(
                     before = () if kind is EVENTS else moved_months(connection, provider, amounts)
                     statements: tuple[StatementSummary, ...] = ()
                     if read is None:
-                        lines = stack.enter_context(closing(csvfile.rows(path, kind)))
+                        lines = stack.enter_context(closing(_table(path).rows(path, kind)))
                         source = Source(path.name, _REMEDY, now)
                         taken = take_in(
                             connection, provider, kind, lines, source, rules, progress, restatement
@@ -126,6 +127,15 @@ def import_files(
                 raise LedgerRefused(message, refused.remedy, refused.findings) from refused
             stored.append(summary)
     return stored
+
+
+def _kind_of(path: Path) -> Kind:
+    return POSTINGS if camt053.is_xml(path) else _table(path).kind_of(path)
+
+
+def _table(path: Path) -> ModuleType:
+    """The module that reads a file of rows: a workbook is known by its content, whatever its name."""
+    return xlsxfile if xlsxfile.is_workbook(path) else csvfile
 
 
 @contextmanager

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class ObligationState(StrEnum):
-    """How an obligation stands with AJPES; the values are public."""
+    """The standing of an obligation with AJPES; the values are public."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"

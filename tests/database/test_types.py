@@ -111,7 +111,8 @@ def test_a_strangers_text_is_no_message(connection: Connection, said: str) -> No
     """Protects a reader from a server that writes messages in our name."""
     (kept,) = _kept(connection, said)
     assert kept == said
-    assert type(kept) is str
+    assert kept.values == {}
+    assert kept.told_in("sl") == said
 
 
 def test_nothing_stays_nothing(connection: Connection) -> None:
@@ -130,4 +131,4 @@ def test_an_old_row_is_shown_as_it_was(engine: Engine) -> None:
         )
         row = connection.execute(select(alarms.c.text, alarms.c.remedy)).one()
     assert tuple(row) == ("NODURS is late.", "{no json")
-    assert type(row.text) is str
+    assert row.text.told_in("sl") == "NODURS is late."
