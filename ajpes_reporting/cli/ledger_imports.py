@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -52,10 +53,10 @@ def imports(session: Session, number: int | None, table: TableFile | None) -> No
             found = import_of(connection, context.provider, number)
             session.emit(found, lambda: _show_one(found))
             return
-        every = stream_imports(connection, context.provider)
-        if written(session, context, table, _COLUMNS, every, map(document, every)):
+        every = partial(stream_imports, connection, context.provider)
+        if written(session, context, table, _COLUMNS, every, document):
             return
-        first = list(stream_imports(connection, context.provider, _SHOWN + 1))
+        first = list(every(_SHOWN + 1))
     if not first:
         echo(_("Nothing has been imported yet."))
         return

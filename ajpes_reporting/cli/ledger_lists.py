@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +25,7 @@ from ajpes_reporting.private import open_private
 from ajpes_reporting.queries.document import document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ajpes_reporting.cli.table_files import TableFile
     from ajpes_reporting.ledger.reported import Figures
@@ -71,10 +72,10 @@ def list_(session: Session, search: str | None, state: str | None, table: TableF
     context = session.context()
     wanted = ObligationState(state) if state else None
     with context.engine.connect() as connection:
-        every = stream_obligations(connection, context.provider, search, wanted)
-        if written(session, context, table, _OBLIGATION_COLUMNS, every, map(document, every)):
+        every = partial(stream_obligations, connection, context.provider, search, wanted)
+        if written(session, context, table, _OBLIGATION_COLUMNS, every, document):
             return
-        first = list(stream_obligations(connection, context.provider, search, wanted, _SHOWN))
+        first = list(every(_SHOWN))
         count = count_obligations(connection, context.provider, search, wanted)
     if not first:
         echo(_("No obligation fits.") if search or state else _("The ledger has no obligation yet."))
@@ -99,10 +100,10 @@ def months(session: Session, month: str, against: str | None, table: TableFile |
         require_month(connection, context.provider, now.key)
         if against:
             require_month(connection, context.provider, then.key)
-        moves = stream_moves(connection, context.provider, now.key, then.key)
-        if written(session, context, table, _MOVE_COLUMNS, moves, map(_move_row, moves)):
+        moves = partial(stream_moves, connection, context.provider, now.key, then.key)
+        if written(session, context, table, _MOVE_COLUMNS, moves, _move_row):
             return
-        first = list(stream_moves(connection, context.provider, now.key, then.key, _SHOWN + 1))
+        first = list(moves(_SHOWN + 1))
     columns = (
         _("account"),
         _("holder"),
@@ -134,20 +135,20 @@ def written(
     context: Context,
     table: TableFile | None,
     columns: Sequence[str],
-    values: Iterable[Any],
-    rows: Iterable[dict[str, Any]],
+    ask: Callable[[], Iterator[Any]],
+    row: Callable[[Any], dict[str, Any]],
 ) -> bool:
-    """Whether all of it went into a table, or out as JSON, as was asked for; or is still to be shown."""
+    """Whether all that `ask` yields went into a table or out as JSON; or is still to be shown."""
     if table is None and not session.as_json:
         return False
     with context.working_folder() as folder:
         if table is not None:
-            table.write(folder, columns, rows)
+            table.write(folder, columns, map(row, ask()))
             table.hand_out(session)
-        else:
+        if session.as_json:
             made = folder / "list.json"
             with open_private(made, "w", encoding="utf-8") as out:
-                write_json(iter(values), out)
+                write_json(ask(), out)
             echo_file(made)
     return True
 

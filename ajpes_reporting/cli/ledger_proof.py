@@ -64,6 +64,10 @@ def holds(
     """
     from ajpes_reporting.queries.held import held
 
+    if obligation is not None and report == "spapp":
+        raise UsageError(
+            _("--obligation names an obligation of a NODURS report."), _("leave it out for SPAPP")
+        )
     context = session.context()
     kinds = _kinds(context, report)
     until = parse_day(on_day).end if on_day else None
@@ -111,7 +115,8 @@ def prove(session: Session, report: str | None, month: str | None, table: TableF
                     table.write(folder, _DISAGREEMENT_COLUMNS, rows)
                 deque(rows, maxlen=0)
                 proof = comparison.proof()
-                session.emit(proof, lambda: _show_proof(session, proof))
+                if table is None or not table.is_on_standard_output:
+                    session.emit(proof, lambda: _show_proof(session, proof))
                 agrees = proof.agrees
         if table is not None:
             table.hand_out(session)
@@ -135,13 +140,14 @@ def _prove_month(
     lines = seen.noting(month_lines(found, context.provider, of))
     if table is not None:
         table.write(folder, _LINE_COLUMNS, map(_line_row, lines))
-    elif session.as_json:
-        made = folder / "prove.json"
-        with open_private(made, "w", encoding="utf-8") as out:
-            write_json({"month": document(of), "accounts": map(document, lines)}, out)
-        echo_file(made)
     deque(lines, maxlen=0)
-    if not session.as_json and table is None:
+    if session.as_json:
+        made = folder / "prove.json"
+        accounts = map(document, month_lines(found, context.provider, of))
+        with open_private(made, "w", encoding="utf-8") as out:
+            write_json({"month": document(of), "accounts": accounts}, out)
+        echo_file(made)
+    elif table is None or not table.is_on_standard_output:
         _show_month(session, of, seen)
     return not seen.disagreeing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -49,12 +50,17 @@ class TableFile:
         """The option by which a person names another file."""
         return "--xlsx" if self.is_xlsx else "--csv"
 
+    @property
+    def is_on_standard_output(self) -> bool:
+        """Whether the table is all that standard output takes."""
+        return self.target == _STANDARD_OUTPUT
+
     def write(self, folder: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
         """Makes the file in `folder`: a header, then the rows. A column that a row lacks is empty.
 
         Raises `UsageError` if a sheet does not hold so many rows.
         """
-        self.made = folder / self.target.with_suffix(".xlsx" if self.is_xlsx else ".csv").name
+        self.made = folder / ("table.xlsx" if self.is_xlsx else "table.csv")
         if self.is_xlsx:
             self.count = _write_xlsx(columns, rows, self.made)
         else:
@@ -65,7 +71,7 @@ class TableFile:
         """Puts the file in its place, or on standard output, and says so."""
         if self.made is None:
             return
-        if self.target == _STANDARD_OUTPUT:
+        if self.is_on_standard_output:
             echo_file(self.made)
             return
         hand_out(self.made, self.target, self.option)
@@ -135,7 +141,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], out: Te
 
 def _refuse(table: TableFile, *, overwrite: bool, as_json: bool) -> None:
     """Raises `UsageError` before anything is asked, if the table has no place to go."""
-    if table.target == _STANDARD_OUTPUT:
+    if table.is_on_standard_output:
         if table.is_xlsx:
             raise UsageError(
                 _("A table for Excel is no text for standard output."), _("name a file with --xlsx")
@@ -177,6 +183,7 @@ def _plain(value: object) -> str | int | date | datetime:
 def _write_xlsx(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], target: Path) -> int:
     """Texts stay texts, whatever they look like; numbers, days and moments are Excel's own."""
     from xlsxwriter import Workbook
+    from xlsxwriter.exceptions import FileCreateError
 
     open_private(target, "wb").close()
     options = {
@@ -186,26 +193,34 @@ def _write_xlsx(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], targe
         "strings_to_numbers": False,
         "strings_to_urls": False,
     }
-    with Workbook(str(target), options) as book:
-        sheet = book.add_worksheet()
-        heading = book.add_format({"bold": True})
-        formats = {
-            date: book.add_format({"num_format": "yyyy-mm-dd"}),
-            datetime: book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-            int: book.add_format({"num_format": "0"}),
-        }
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, max(0, len(columns) - 1), _COLUMN_WIDTH)
-        sheet.write_row(0, 0, columns, heading)
-        count = 0
-        for count, row in enumerate(rows, 1):
-            if count > _MOST_XLSX_ROWS:
-                raise UsageError(
-                    _("A sheet of Excel holds {most:count} rows, and there are more.", most=_MOST_XLSX_ROWS),
-                    _("have the table written with --csv"),
-                )
-            for place, column in enumerate(columns):
-                _write_cell(sheet, count, place, _plain(row.get(column)), formats)
+    try:
+        with Workbook(str(target), options) as book:
+            sheet = book.add_worksheet()
+            heading = book.add_format({"bold": True})
+            formats = {
+                date: book.add_format({"num_format": "yyyy-mm-dd"}),
+                datetime: book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+                int: book.add_format({"num_format": "0"}),
+            }
+            sheet.freeze_panes(1, 0)
+            sheet.set_column(0, max(0, len(columns) - 1), _COLUMN_WIDTH)
+            sheet.write_row(0, 0, columns, heading)
+            count = 0
+            for count, row in enumerate(rows, 1):
+                if count > _MOST_XLSX_ROWS:
+                    raise UsageError(
+                        _(
+                            "A sheet of Excel holds {most:count} rows, and there are more.",
+                            most=_MOST_XLSX_ROWS,
+                        ),
+                        _("have the table written with --csv"),
+                    )
+                for place, column in enumerate(columns):
+                    _write_cell(sheet, count, place, _plain(row.get(column)), formats)
+    except FileCreateError as error:  # a full disk, told by a class that is none of the system's errors
+        with suppress(OSError):
+            sheet._opt_close()  # the file of its rows, which a book that failed leaves open
+        raise error.args[0] from None
     return count
 
 

@@ -310,6 +310,7 @@ def _held_otherwise(provider: str) -> Select[Any]:
             held_obligations.c.obligation_id,
             held_obligations.c.submission,
             held_events.c.event_id,
+            held_events.c.place,
             obligations.c.id.label("is_known"),
             events.c.id.label("event_is_known"),
             pending_events.c.event.label("is_pending"),
@@ -346,7 +347,7 @@ def _held_row(row: Any) -> Iterator[Disagreement]:
     if row["is_known"] is None:
         yield Disagreement(Kind.UNKNOWN_OBLIGATION, event=row["event_id"], **about)
         return
-    for column in OBLIGATION_COLUMNS:
+    for column in OBLIGATION_COLUMNS if row["place"] == 1 else ():  # all events of an obligation repeat them
         name = column.name
         if name == "obligation_id" or (name == "debtor_name" and row["is_spelt_so"]):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete, text, update
 
-from ajpes_reporting.database.tables import events, pending_events
+from ajpes_reporting.cli.table_files import TableFile
+from ajpes_reporting.database.tables import events, obligations, pending_events
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.queries.held import held
 from ajpes_reporting.queries.proof import Comparison, Kind, Proof
 from tests.pipeline.conftest import NOV_17, NOV_18, OCTOBER, event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.pipeline.conftest import Bank
 
@@ -43,7 +46,7 @@ def _two_days(bank: Bank) -> None:
     bank.run(period=NOV_18)
 
 
-def _tampered(bank: Bank, statement: object) -> None:
+def _tampered(bank: Bank, statement: object, table: str = "events") -> None:
     """Changes facts as nobody but the owner of the database can: with the triggers out of the way."""
     with bank.context.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
@@ -52,7 +55,8 @@ def _tampered(bank: Bank, statement: object) -> None:
         else:
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             names = connection.execute(
-                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'")
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"),
+                {"table": table},
             )
             for name in [row.name for row in names]:
                 connection.execute(text(f"DROP TRIGGER {name}"))
@@ -219,6 +223,54 @@ def test_the_document_holds_what_is_shown(
     assert [one["obligation"] for one in made["nodurs"]] == ["O-1", "O-2"]
     assert made["spapp"] == []
     assert json.loads(told("ledger", "prove", "--json"))["agrees"] is True
+
+
+def test_a_table_on_standard_output_stands_there_alone(bank: Bank, told: Callable[..., str]) -> None:
+    """Protects whoever pipes a proof into another program."""
+    _two_days(bank)
+    assert told("ledger", "prove", "--csv", "-").split() == [
+        '"kind","obligation","event","account","month","submission","field","held","ledger"'
+    ]
+
+
+def test_json_comes_beside_a_table(bank: Bank, told: Callable[..., str]) -> None:
+    """Protects a program that has a table made for a person and reads the result itself."""
+    bank.record("010000000100187,50123459,Žagar d.o.o.,2020-01-01,", header=ACCOUNTS)
+    bank.record("010000000100187,2026-10,250,150,100", header=MONTHS)
+    bank.run("SPAPP", OCTOBER, "sftp")
+    bank.collect()
+    for place, command in enumerate(
+        (["prove", "--month", "202610"], ["months", "202610"], ["list"], ["imports"])
+    ):
+        table = bank.folder / f"{place}.csv"
+        json.loads(told("ledger", *command, "--csv", str(table), "--json"))
+        assert table.read_text().startswith('"')
+
+
+def test_an_obligation_is_not_asked_of_a_monthly_report(bank: Bank, told: Callable[..., str]) -> None:
+    """Protects a clerk from an empty answer that looks like nothing was found."""
+    assert "leave it out for SPAPP" in told("ledger", "holds", "spapp", "--obligation", "O-1")
+
+
+def test_another_debtor_account_is_told_once_for_an_obligation(bank: Bank) -> None:
+    """Protects the reader of a proof: what all events of an obligation repeat is one disagreement."""
+    _two_days(bank)
+    other = update(obligations).where(obligations.c.obligation_id == "O-1")
+    _tampered(bank, other.values(debtor_account="010000000100284"), "obligations")
+    assert [(one.obligation, one.field) for one in _proof(bank).disagreements] == [("O-1", "debtor_account")]
+
+
+def test_a_sheet_that_cannot_be_finished_is_a_failure_of_the_system(tmp_path: Path) -> None:
+    """Protects a clerk from a traceback when the disk is full or gone as the sheet is put together."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def rows() -> Iterator[dict[str, str]]:
+        yield {"name": "Žagar d.o.o."}
+        shutil.rmtree(folder)
+
+    with pytest.raises(OSError, match="No such file"):
+        TableFile(tmp_path / "t.xlsx", is_xlsx=True).write(folder, ["name"], rows())
 
 
 def test_several_banks_in_one_database_see_only_their_own(bank: Bank) -> None:
