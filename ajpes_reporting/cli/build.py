@@ -16,6 +16,7 @@ from ajpes_reporting.cli.output import echo
 from ajpes_reporting.cli.period_options import period_of, period_option
 from ajpes_reporting.cli.report_commands import ReportCommands
 from ajpes_reporting.cli.session import Session, with_session
+from ajpes_reporting.cli.table_files import file_options, table_file
 from ajpes_reporting.domain.errors import UsageError
 from ajpes_reporting.i18n import _
 
@@ -39,6 +40,8 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     ),
     click.option("--overwrite", is_flag=True, help="Replace whatever file is there."),
     click.option("--anyway", is_flag=True, help="Write the file also where a run would send nothing."),
+    click.option("--diff", is_flag=True, help="Write no file: compare it with what AJPES holds."),
+    file_options,
 )
 
 
@@ -49,6 +52,9 @@ class _Wish:
     output: Path | None
     overwrite: bool
     anyway: bool
+    diff: bool
+    csv_file: Path | None
+    xlsx_file: Path | None
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,9 +79,24 @@ def _of(kind: ReportKind) -> click.Command:
     @with_session
     def report(session: Session, period: str | None, **wish: Any) -> None:
         context = session.context()
-        _build(session, context, kind, period_of(kind, period, context.clock), _Wish(**wish))
+        wanted = _Wish(**wish)
+        make = _compare if wanted.diff else _build
+        make(session, context, kind, period_of(kind, period, context.clock), wanted)
 
     return report
+
+
+def _compare(session: Session, context: Context, kind: ReportKind, period: Period, wish: _Wish) -> None:
+    from ajpes_reporting.cli.build_diff import tell_difference
+    from ajpes_reporting.pipeline.foresee import rehearse
+
+    if wish.output is not None or wish.anyway:
+        raise UsageError(_("--diff writes no report file."), _("leave -o and --anyway out"))
+    table = table_file(session, wish.csv_file, wish.xlsx_file, overwrite=wish.overwrite)
+    with context.working_folder() as folder:
+        with session.progress(_("Building {report}", report=kind.code)) as progress:
+            built = rehearse(context, kind, period, folder, progress)
+        tell_difference(session, context, kind, period, built, folder, table)
 
 
 def _build(session: Session, context: Context, kind: ReportKind, period: Period, wish: _Wish) -> None:
@@ -83,6 +104,8 @@ def _build(session: Session, context: Context, kind: ReportKind, period: Period,
     from ajpes_reporting.pipeline.foresee import foresee
     from ajpes_reporting.queries.runs import foresight
 
+    if wish.csv_file is not None or wish.xlsx_file is not None:
+        raise UsageError(_("--csv and --xlsx go with --diff."), _("add --diff, or leave them out"))
     target = None
     with context.working_folder() as folder:
         with session.progress(_("Building {report}", report=kind.code)) as progress:

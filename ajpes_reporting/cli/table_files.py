@@ -86,23 +86,46 @@ class TableFile:
             )
 
 
-def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command `--csv`, `--xlsx` and `--overwrite`, and a parameter `table`: a `TableFile` or None."""
-
-    @click.option(
+def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command `--csv` and `--xlsx`, with parameters for `table_file`."""
+    csv_option = click.option(
         "--csv",
         "csv_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Write it as a table to a file; -: to standard output.",
     )
-    @click.option(
+    xlsx_option = click.option(
         "--xlsx",
         "xlsx_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="Write it as a table for Excel.",
     )
+    return csv_option(xlsx_option(function))
+
+
+def table_file(
+    session: Session, csv_file: Path | None, xlsx_file: Path | None, *, overwrite: bool
+) -> TableFile | None:
+    """Returns the table that the options ask for, or None.
+
+    Raises `UsageError` if it has no place to go.
+    """
+    if csv_file is not None and xlsx_file is not None:
+        raise UsageError(_("--csv and --xlsx name two tables."), _("name one of them"))
+    target = csv_file or xlsx_file
+    if target is None:
+        return None
+    table = TableFile(target, is_xlsx=xlsx_file is not None)
+    _refuse(table, overwrite=overwrite, as_json=session.as_json)
+    return table
+
+
+def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command `--csv`, `--xlsx` and `--overwrite`, and a parameter `table`: a `TableFile` or None."""
+
+    @file_options
     @click.option("--overwrite", is_flag=True, help="Replace the file of --csv or --xlsx if it is there.")
     @functools.wraps(function)
     def wrapped(
@@ -113,12 +136,7 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
         overwrite: bool,
         **kwargs: Any,
     ) -> Any:
-        if csv_file is not None and xlsx_file is not None:
-            raise UsageError(_("--csv and --xlsx name two tables."), _("name one of them"))
-        target = csv_file or xlsx_file
-        table = TableFile(target, is_xlsx=xlsx_file is not None) if target is not None else None
-        if table is not None:
-            _refuse(table, overwrite=overwrite, as_json=session.as_json)
+        table = table_file(session, csv_file, xlsx_file, overwrite=overwrite)
         return function(session, *args, table=table, **kwargs)
 
     return wrapped

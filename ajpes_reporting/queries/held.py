@@ -202,23 +202,27 @@ class Held:
 
     def obligations(self, obligation: str | None = None) -> Iterator[HeldObligation]:
         """Yields the obligations by their ids; or one alone."""
-        rows = self._stream(_histories(obligation))
+        yield from self._obligations(None if obligation is None else [obligation])
+
+    def obligations_among(self, ids: Sequence[str]) -> Iterator[HeldObligation]:
+        """Yields those of some obligations that AJPES holds; at most a thousand ids at once."""
+        yield from self._obligations(ids)
+
+    def _obligations(self, ids: Sequence[str] | None) -> Iterator[HeldObligation]:
+        rows = self._stream(_histories(ids))
         for _key, history in groupby(rows, key=attrgetter("id")):
             yield _obligation(list(history))
 
     def accounts(self, month: str | None = None) -> Iterator[HeldAccount]:
         """Yields the accounts of all months, or of one, by month and number."""
-        columns = held_accounts.c
-        query = select(
-            columns.account,
-            columns.month,
-            columns.submission,
-            columns.credit_turnover_cents,
-            columns.debit_turnover_cents,
-            columns.closing_balance_cents,
-        ).order_by(columns.month, columns.account)
+        query = _ACCOUNTS.order_by(held_accounts.c.month, held_accounts.c.account)
         if month is not None:
-            query = query.where(columns.month == month)
+            query = query.where(held_accounts.c.month == month)
+        return (HeldAccount(*row) for row in self._stream(query))
+
+    def accounts_among(self, month: str, numbers: Sequence[str]) -> Iterator[HeldAccount]:
+        """Yields those of some accounts that AJPES holds in a month; at most a thousand numbers at once."""
+        query = _ACCOUNTS.where(held_accounts.c.month == month, held_accounts.c.account.in_(numbers))
         return (HeldAccount(*row) for row in self._stream(query))
 
     def events(self) -> Amount:
@@ -249,6 +253,7 @@ class Held:
 
 
 _FIGURES = ("credit_turnover_cents", "debit_turnover_cents", "closing_balance_cents")
+_ACCOUNTS = select(*(held_accounts.c[name] for name in ("account", "month", "submission", *_FIGURES)))
 
 
 @contextmanager
@@ -410,13 +415,13 @@ def _load_accounts(
         progress(len(batch))
 
 
-def _histories(obligation: str | None) -> Select[Any]:
+def _histories(ids: Sequence[str] | None) -> Select[Any]:
     query = (
         select(held_obligations, *(column for column in held_events.c if column.name != "obligation"))
         .join(held_events, held_events.c.obligation == held_obligations.c.id)
         .order_by(held_obligations.c.obligation_id, held_obligations.c.id, held_events.c.place)
     )
-    return query if obligation is None else query.where(held_obligations.c.obligation_id == obligation)
+    return query if ids is None else query.where(held_obligations.c.obligation_id.in_(ids))
 
 
 def _obligation(rows: Sequence[Any]) -> HeldObligation:

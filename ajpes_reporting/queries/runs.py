@@ -124,12 +124,17 @@ def foresight(
     built = seen.built
     with context.engine.connect() as connection:
         moved = _moved(connection, context, kind, period)
+    remarks = _how_it_would_end(seen, kind, period, context.clock().astimezone(LJUBLJANA).date())
+    latest = seen.submission
+    if isinstance(built, Built) and latest and latest.content_sha256 == built.content_sha256:
+        repeats = _("The content is that of submission {number}, unchanged.", number=latest.id)
+        remarks = (repeats, *remarks)
     return Foresight(
         report=kind.code,
         period=period.key,
         file=file,
         message=_what_was_built(seen, kind, period, file),
-        remarks=_how_it_would_end(seen, kind, period, context.clock().astimezone(LJUBLJANA).date()),
+        remarks=remarks,
         records=built.record_count if isinstance(built, Built) else None,
         totals=built.totals if isinstance(built, Built) else None,
         left_out=built.left_out if built else None,
