@@ -48,7 +48,10 @@ _HELD = frozenset({State.PREPARED, State.REFUSED, State.UNREACHABLE})
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A report that is built, checked and archived, and not yet a submission."""
+    """A report that is built, checked and archived, and not yet a submission.
+
+    `amounts` is how its amounts are written: the bytes alone do not tell euros from cents.
+    """
 
     provider: str
     report: str
@@ -60,6 +63,7 @@ class Draft:
     record_count: int
     totals: Mapping[str, str]
     held_because: Message | None = None
+    amounts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,18 @@ def prepare(
     }
     if draft.held_because:
         body["held_because"] = draft.held_because
+    if draft.amounts:
+        body["amounts"] = draft.amounts
     chain.append(
         connection, at=at, provider=draft.provider, kind=chain.STATE_CHANGED, body=body, submission=key
     )
     return get(connection, key)
+
+
+def amounts_of(connection: Connection, submission: int) -> str | None:
+    """Returns how the amounts of a submission are written; None for one from before that was recorded."""
+    entries = chain.of_submission(connection, submission)
+    return next((told["amounts"] for told in map(chain.told_by, entries) if "amounts" in told), None)
 
 
 def move(

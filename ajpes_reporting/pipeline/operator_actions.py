@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -266,6 +267,7 @@ def _again(context: Context, refused: Submission) -> Submission:
         totals=refused.totals,
     )
     with writing(context.engine) as connection:
+        draft = replace(draft, amounts=submissions.amounts_of(connection, refused.id))
         events = submissions.events_of(refused.id)
         return submissions.prepare(connection, draft, (), events, at=context.clock())
 

@@ -264,6 +264,7 @@ def _draft(task: Task, built: Built, held_because: Message | None) -> Draft:
         record_count=built.record_count,
         totals=built.totals,
         held_because=held_because,
+        amounts=context.report_settings[report].amounts,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, and_, delete, func, insert, select
 from sqlalchemy.schema import CreateTable
@@ -29,6 +29,7 @@ from ajpes_reporting.domain.ports import Progress, no_progress
 from ajpes_reporting.domain.states import ACCEPTED_STATES
 from ajpes_reporting.i18n import _
 from ajpes_reporting.journal import chain, purged
+from ajpes_reporting.journal.submissions import amounts_of
 from ajpes_reporting.ledger.staging import loading
 from ajpes_reporting.private import open_private
 from ajpes_reporting.reports.kind import ROWS_AT_A_TIME
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+    from ajpes_reporting.domain.money import Amounts
     from ajpes_reporting.pipeline.context import Context
     from ajpes_reporting.reports.kind import ReportKind
 
@@ -284,7 +286,9 @@ def held(
                 if report.report == NODURS.code:
                     _load_events(connection, report, path, progress)
                 elif newest[report.report, report.period] == report.submission:
-                    _load_accounts(context, connection, report, path, progress)
+                    whole = amounts_of(connection, report.submission)
+                    amounts = cast("Amounts", whole) or context.report_settings[SPAPP.code].amounts
+                    _load_accounts(connection, report, path, amounts, progress)
             except (UnreadableXml, ValueError) as error:
                 raise _damaged(report) from error
         for table in _tables.sorted_tables:
@@ -406,9 +410,9 @@ def _replace_earlier(connection: Connection, submission: int) -> None:
 
 
 def _load_accounts(
-    context: Context, connection: Connection, report: AcceptedReport, path: Path, progress: Progress
+    connection: Connection, report: AcceptedReport, path: Path, amounts: Amounts, progress: Progress
 ) -> None:
-    rows = read_accounts(path, context.report_settings[SPAPP.code].amounts)
+    rows = read_accounts(path, amounts)
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
         texts = [(report.submission, report.period, *row) for row in batch]
         loading(connection, held_accounts, texts)()

@@ -177,6 +177,19 @@ def test_every_account_of_a_month_is_compared_as_it_is_reported(bank: Bank, told
     assert "AJPES and the ledger do NOT agree" in told("ledger", "prove", "--month", "202610")
 
 
+def test_a_month_keeps_the_unit_in_which_it_was_written(bank: Bank) -> None:
+    """Protects months in whole euros from being read as cents once `spapp.amounts` is another."""
+    bank.record("010000000100187,50123459,Žagar d.o.o.,2020-01-01,", header=ACCOUNTS)
+    bank.record("010000000100187,2026-10,25000,15000,10000", header=MONTHS)
+    bank.run("SPAPP", OCTOBER, "sftp")
+    bank.collect()
+    settings = dict(bank.context.report_settings)
+    settings["SPAPP"] = settings["SPAPP"].model_copy(update={"amounts": "cents"})
+    with held(replace(bank.context, report_settings=settings)) as found:
+        assert [one.closing_balance_cents for one in found.accounts()] == [10_000]
+        assert not list(Comparison(found, bank.context.provider).disagreements())
+
+
 def test_purged_reports_are_told_and_do_not_accuse_the_ledger(bank: Bank) -> None:
     """Protects a bank after the two years of keeping files from a false alarm."""
     _two_days(bank)
