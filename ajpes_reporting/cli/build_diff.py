@@ -65,26 +65,31 @@ def tell_difference(
             _("leave --diff out"),
         )
     with held(context, (kind,)) as found:
-        items = _compared(context, kind, built.path, period, found) if built else iter(())
         if table is not None:
             columns = _ACCOUNT_COLUMNS if kind.monthly else _EVENT_COLUMNS
-            table.write(folder, columns, (row for item in items for row in _rows(item)))
-        elif session.as_json:
+            every = _compared(context, kind, built, period, found)
+            table.write(folder, columns, (row for item in every for row in _rows(item)))
+        items = _compared(context, kind, built, period, found)
+        if session.as_json:
             made = folder / "difference.json"
             with open_private(made, "w", encoding="utf-8") as out:
                 write_json(items, out)
             echo_file(made)
-        else:
+        elif table is None:
             show = _show_accounts if kind.monthly else _show_events
             show(session, period, items)
     if table is not None:
         table.hand_out(session)
 
 
-def _compared(context: Context, kind: ReportKind, path: Path, period: Period, found: Held) -> Iterator[Any]:
+def _compared(
+    context: Context, kind: ReportKind, built: Built | None, period: Period, found: Held
+) -> Iterator[Any]:
+    if built is None:
+        return iter(())
     if not kind.monthly:
-        return compare_obligations(path, found)
-    return compare_accounts(path, found, period.key, context.report_settings[kind.code].amounts)
+        return compare_obligations(built.path, found)
+    return compare_accounts(built.path, found, period.key, context.report_settings[kind.code].amounts)
 
 
 def _rows(item: ComparedObligation | ComparedAccount) -> Iterator[dict[str, Any]]:

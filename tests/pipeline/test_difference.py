@@ -50,7 +50,7 @@ def test_each_event_is_told_as_new_or_known_to_ajpes(
     assert "beside what AJPES holds: 2 obligations." in said
     assert "new for AJPES: 2" in said
     assert "AJPES has it: 1" in said
-    told(*ask, "--csv", str(tmp_path / "diff.csv"))
+    assert json.loads(told("--json", *ask, "--csv", str(tmp_path / "diff.csv"))) == listed
     with (tmp_path / "diff.csv").open(encoding="utf-8", newline="") as file:
         rows = [(row["obligation"], row["event_id"], row["standing"]) for row in csv.DictReader(file)]
     assert sorted(rows) == [("O-1", "1", "held"), ("O-1", "2", "new"), ("O-2", "1", "new")]
