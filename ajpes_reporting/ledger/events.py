@@ -18,6 +18,7 @@ from ajpes_reporting.domain.calendar import LJUBLJANA
 from ajpes_reporting.domain.columns import EVENT_COLUMNS
 from ajpes_reporting.domain.errors import AjpesReportingError
 from ajpes_reporting.domain.events import CANCELLATION
+from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.remedies import LAGGING_SEQUENCE, REPLACEABLE
 from ajpes_reporting.domain.rules import CLOCK_TOLERANCE, check_times, record_name
 from ajpes_reporting.i18n import Message, _
@@ -228,7 +229,11 @@ def _obligations_compared(last_obligation: int, *but: str) -> Comparison:
 
 
 def _events_compared(last_event: int) -> Comparison:
-    """Of the time of recording the instant counts: a view may give it in another time zone."""
+    """Compares staged events with those of the ledger.
+
+    Of the time of recording the instant counts: a view may give it in another time zone. Of texts the blanks
+    behind them do not, with which older versions stored what a core system pads.
+    """
     return Comparison(
         staged=staged_events,
         joined=staged_events.join(located, located.c.obligation_id == staged_events.c.obligation_id).join(
@@ -236,7 +241,10 @@ def _events_compared(last_event: int) -> Comparison:
             (events.c.obligation == located.c.obligation) & (events.c.event_id == staged_events.c.event_id),
         ),
         pairs={
-            column.name: (staged_events.c[column.name], events.c[column.name])
+            column.name: (
+                staged_events.c[column.name],
+                func.trim(events.c[column.name]) if column.type is Type.TEXT else events.c[column.name],
+            )
             for column in EVENT_COLUMNS
             if column.name != "event_id"
         },

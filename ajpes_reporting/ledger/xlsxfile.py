@@ -7,18 +7,20 @@ zeros. What identifies something must stand in a text cell; dates and amounts ma
 from __future__ import annotations
 
 import zipfile
+import zlib
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ajpes_reporting.domain.errors import LedgerRefused, UsageError
 from ajpes_reporting.domain.fields import Type
 from ajpes_reporting.domain.findings import Finding, Severity
 from ajpes_reporting.i18n import Message, _
 from ajpes_reporting.i18n.system import reason_of
-from ajpes_reporting.ledger.kinds import recognise, require_columns
+from ajpes_reporting.ledger.kinds import named, recognise, require_columns
+from ajpes_reporting.ledger.workbook import UnreadableWorkbookError, cells_without_value
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ajpes_reporting.domain.fields import Field
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from ajpes_reporting.ledger.kinds import Kind
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_MOST_BYTES = 1 << 29  # unpacked; a million rows of events have less
 _AS_TEXT = _("format the column as text and type the value again, with its leading zeros")
 
 
@@ -44,7 +45,7 @@ def kind_of(path: Path) -> Kind:
 
     Raises UsageError if it cannot be read, LedgerRefused if its header is none of ours.
     """
-    _first, table = _sheet(path)
+    table = _sheet(path).rows
     return recognise(_header(next(table, [])), path.name)
 
 
@@ -53,11 +54,11 @@ def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
 
     Raises UsageError if the workbook cannot be read, LedgerRefused if it is of another kind by now.
     """
-    first, table = _sheet(path)
-    header = _header(next(table, []))
+    sheet = _sheet(path)
+    header = _header(next(sheet.rows, []))
     require_columns(header, kind, path.name)
     places = [header.index(name) if name in header else None for name in kind.columns]
-    for number, row in enumerate(table, first + 1):
+    for number, row in enumerate(sheet.rows, sheet.first_row + 1):
         if all(cell in ("", None) for cell in row):
             continue
         texts: list[str] = []
@@ -66,7 +67,7 @@ def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
             cell = row[place] if place is not None and place < len(row) else ""
             text = _text(field, cell)
             if isinstance(text, Message):
-                wrong.append(_finding(number, place or 0, field, text))
+                wrong.append(_finding(number, sheet.first_column + (place or 0), field, cell, text))
             else:
                 texts.append(text)
         if wrong:
@@ -75,15 +76,34 @@ def rows(path: Path, kind: Kind) -> Generator[Line | Finding, None, None]:
             yield number, texts
 
 
-def _sheet(path: Path) -> tuple[int, Iterator[list[Any]]]:
-    """The number of the first row, and the rows, of the sheet with a header of ours, or else of the first."""
+class _Sheet(NamedTuple):
+    """A sheet: where it begins in Excel, counted from 1 and from 0, and its rows."""
+
+    first_row: int
+    first_column: int
+    rows: Iterator[list[Any]]
+
+
+class _Lost(NamedTuple):
+    """A cell without a value: `error` is what Excel shows in it, "" for a formula that was not computed."""
+
+    error: str
+
+
+def _sheet(path: Path) -> _Sheet:
+    """The sheet with a header of ours, or else the first with anything in it."""
     from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-    _refuse_what_is_no_workbook(path)
+    _refuse_what_is_of_old(path)
     try:
+        without_value = cells_without_value(path)
         book = CalamineWorkbook.from_path(str(path))
-        visible = [one.name for one in book.sheets_metadata if one.visible == SheetVisibleEnum.Visible]
-        sheets = [book.get_sheet_by_name(name) for name in visible]
+        places = {
+            one.name: place
+            for place, one in enumerate(book.sheets_metadata)
+            if one.visible == SheetVisibleEnum.Visible
+        }
+        sheets = [book.get_sheet_by_name(name) for name in places]
         filled = [sheet for sheet in sheets if sheet.height]
         if not filled:
             raise LedgerRefused(
@@ -101,10 +121,24 @@ def _sheet(path: Path) -> tuple[int, Iterator[list[Any]]]:
                 _("save each of these sheets as a file of its own"),
             )
         chosen = known[0] if known else filled[0]
-        start = chosen.start[0] if chosen.start else 0
-        return start + 1, iter(chosen.to_python(skip_empty_area=True))
-    except (CalamineError, OSError, ValueError) as error:
+        row, column = chosen.start or (0, 0)
+        place = places[chosen.name]
+        lost = without_value[place] if place < len(without_value) else {}
+        sheet = _Sheet(row + 1, column, iter(chosen.to_python(skip_empty_area=True)))
+        return sheet._replace(rows=_with_lost(sheet, lost)) if lost else sheet
+    except UnreadableWorkbookError as unreadable:
+        raise _unreadable(path, unreadable.reason) from None
+    except (CalamineError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, reason_of(error)) from None
+
+
+def _with_lost(sheet: _Sheet, lost: Mapping[str, str]) -> Iterator[list[Any]]:
+    """Yields the rows with what their cells have lost, which the reader gives as empty."""
+    for number, row in enumerate(sheet.rows, sheet.first_row):
+        names = (
+            f"{_column(place)}{number}" for place in range(sheet.first_column, len(row) + sheet.first_column)
+        )
+        yield [_Lost(lost[name]) if name in lost else cell for name, cell in zip(names, row, strict=True)]
 
 
 def _is_ours(sheet: Any) -> bool:
@@ -115,21 +149,17 @@ def _is_ours(sheet: Any) -> bool:
     return True
 
 
-def _refuse_what_is_no_workbook(path: Path) -> None:
-    """Raises before anything is unpacked: a file of a few kilobytes may hold gigabytes."""
+def _refuse_what_is_of_old(path: Path) -> None:
     try:
         with path.open("rb") as file:
-            if file.read(len(_OLE)) == _OLE:
-                raise UsageError(
-                    _("{file} is an old workbook (.xls), or one with a password.", file=path.name),
-                    _("save it as .xlsx without a password, or as “CSV UTF-8”"),
-                )
-        with zipfile.ZipFile(path) as packed:
-            size_bytes = sum(part.file_size for part in packed.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
+            is_of_old = file.read(len(_OLE)) == _OLE
+    except OSError as error:
         raise _unreadable(path, reason_of(error)) from None
-    if size_bytes > _MOST_BYTES:
-        raise _unreadable(path, _("it unpacks to {count:count} bytes", count=size_bytes))
+    if is_of_old:
+        raise UsageError(
+            _("{file} is an old workbook (.xls), or one with a password.", file=path.name),
+            _("save it as .xlsx without a password, or as “CSV UTF-8”"),
+        )
 
 
 def _unreadable(path: Path, reason: Message) -> UsageError:
@@ -140,16 +170,17 @@ def _unreadable(path: Path, reason: Message) -> UsageError:
 
 
 def _header(cells: Sequence[Any]) -> list[str]:
-    names = [str(cell).strip().lower() for cell in cells]
-    while names and not names[-1]:
-        names.pop()
-    return names
+    return named([str(cell) for cell in cells])
 
 
 def _text(field: Field, cell: Any) -> str | Message:
     """The text of a cell as a file would have it, or why it cannot be taken for one."""
     if cell is None or isinstance(cell, str):
         return cell or ""
+    if isinstance(cell, _Lost):
+        if cell.error:
+            return _("{field} is the error {error}", field=field.label, error=cell.error)
+        return _("{field} is a formula that was never computed", field=field.label)
     if isinstance(cell, bool | time | timedelta):
         return _("{field} is no text, number or date", field=field.label)
     if field.type is Type.TEXT:
@@ -178,12 +209,13 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _finding(row: int, place: int, field: Field, message: Message) -> Finding:
-    remedy = (
-        _("format the column as a date and type the value again")
-        if field.type in (Type.DAY, Type.MOMENT)
-        else _AS_TEXT
-    )
+def _finding(row: int, place: int, field: Field, cell: Any, message: Message) -> Finding:
+    if isinstance(cell, _Lost):
+        remedy = _("correct the formula, or type the value, and save the workbook in Excel")
+    elif field.type in (Type.DAY, Type.MOMENT):
+        remedy = _("format the column as a date and type the value again")
+    else:
+        remedy = _AS_TEXT
     record = _("cell {cell}", cell=f"{_column(place)}{row}")
     return Finding(Severity.ERROR, record, field.name, "cell.type", message, remedy, line=row)
 

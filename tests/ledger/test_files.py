@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from ajpes_reporting.database.tables import events
 from ajpes_reporting.domain.errors import AjpesReportingError, LedgerRefused, UsageError
@@ -399,6 +399,19 @@ def test_the_same_instant_in_another_time_zone_is_known(ledger: Ledger) -> None:
 
 
 # --- Rows that contradict -------------------------------------------------------------------------
+
+
+def test_what_an_older_version_stored_with_its_blanks_is_known(ledger: Ledger) -> None:
+    """A core system pads its columns; what came in like that is no other fact today."""
+    ledger.take(EVENTS, {"reference_model": "00", "reference": "302"})
+    (stored,) = ledger.content()["events"]
+    padded = {"event_id": "8", "reference": "302   ", "creditor_name": f"{EVENT['creditor_name']}   "}
+    with ledger.engine.begin() as connection:
+        connection.execute(insert(events).values({**stored._asdict(), "id": stored.id + 1, **padded}))
+    row = {"event_id": "8", "reference_model": "00", "reference": "302"}
+    assert ledger.take(EVENTS, row).rows_known == 1
+    assert ledger.take(EVENTS, {**row, "reference": "302  "}).rows_known == 1
+
 
 OTHER = {
     "change_type": "02",

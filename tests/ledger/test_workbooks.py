@@ -36,7 +36,18 @@ REFUSED = {
         "celica H2: datum spremembe: vpisano je število 46343, ne datum",
     ),
     "workbook-in-euros.xlsx": ("write 150799, if these are euros", "če so to evri, zapišite 150799"),
-    "workbook-with-a-formula.xlsx": ("amount is missing", "znesek"),
+    "workbook-with-a-formula.xlsx": (
+        "cell I2: amount is a formula that was never computed",
+        "celica I2: znesek: v celici je formula, ki še ni bila izračunana",
+    ),
+    "workbook-with-an-error.xlsx": (
+        "cell F3: day of closing is the error #N/A",
+        "celica F3: datum zaprtja: v celici je napaka #N/A",
+    ),
+    "workbook-with-a-far-cell.xlsx": (
+        "a sheet of the workbook reaches over 17,179,869,184 cells, at most 4,000,000 are read",
+        "eden od listov obsega 17.179.869.184 celic, prebrati jih je mogoče največ 4.000.000",
+    ),
     "workbook-of-two.xlsx": ("several of its sheets hold facts: Events, More", "Events, More"),
     "workbook-of-old.xlsx": ("is an old workbook (.xls), or one with a password", "star delovni zvezek"),
     "workbook-cut-off.xlsx": ("cannot be read as a workbook", "ni mogoče prebrati kot delovnega zvezka"),
