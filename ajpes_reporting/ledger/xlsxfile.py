@@ -34,6 +34,8 @@ _AS_TEXT = _("format the column as text and type the value again, with its leadi
 def is_workbook(path: Path) -> bool:
     """Whether a file begins like a workbook of Excel, of today or of old."""
     try:
+        if not path.is_file():  # to open a pipe would wait for somebody to write into it
+            return False
         with path.open("rb") as file:
             return file.read(len(_ZIP)) in (_ZIP, _OLE)
     except OSError:
