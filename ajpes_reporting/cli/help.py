@@ -32,6 +32,7 @@ _METAVARS = {
         _("OPTIONS"), _("COMMAND"), _("ARGS"), _("TEXT"), _("INTEGER RANGE"), _("DATE"), _("NUMBER"),
         _("NAME"), _("USER"), _("FIELD"), _("VALUE"), _("FILE"), _("FILES"), _("DIRECTORY"), _("BACKUP"),
         _("SUBMISSION"), _("ANSWER"), _("OBLIGATION"), _("EVENT"), _("TRANSACTION"), _("MONTH"), _("REPORT"),
+        _("PATH"),
     )
 }  # fmt: skip
 _TYPES = {"integer range": _("whole number")}

@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 
 class Standing(StrEnum):
-    """How a record of the report stands beside what AJPES holds; the values are public.
+    """The standing of a record of the report beside what AJPES holds; the values are public.
 
     AJPES refuses an obligation whose earlier events are altered or missing.
     """

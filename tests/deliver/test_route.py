@@ -88,7 +88,7 @@ def test_if_every_way_fails_each_reason_is_told() -> None:
     ]
     outcome = deliver(carriers, PARCEL, log)
     assert outcome == Unreachable(
-        "By soap: The server is down. By sftp: The key is wrong.", "call them; check it", Path("reply")
+        "By SOAP: The server is down. By SFTP: The key is wrong.", "call them; check it", Path("reply")
     )
 
 
@@ -142,5 +142,5 @@ def test_what_to_do_about_each_closed_way_is_an_order_of_its_own() -> None:
     ]
     with pytest.raises(ConfigurationError) as caught:
         require_open(closed)
-    assert caught.value.message == "By soap: No key. By sftp: No file."
+    assert caught.value.message == "By SOAP: No key. By SFTP: No file."
     assert caught.value.remedy == "make one; check it"

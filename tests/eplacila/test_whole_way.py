@@ -99,7 +99,7 @@ def test_the_demo_tells_the_same_in_a_minute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("button", "code", "said"), [("Plačaj", 0, "now 50 EUR"), ("Prekliči", 1, "given up")]
+    ("button", "code", "said"), [("Plačaj", 0, "now 50.00 EUR"), ("Prekliči", 1, "given up")]
 )
 def test_the_demo_lets_a_person_pay(tmp_path: Path, button: str, code: int, said: str) -> None:
     """Who comes to a page that tells him so; who changes his mind is told that, and waits for nothing."""

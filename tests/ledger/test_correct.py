@@ -163,7 +163,7 @@ def test_what_cannot_be_replaced_is_explained(held: Ledger, field: str, why: str
         ("amount_cents", "5.00", "whole cents"),
         ("reference", "1" * 23, "at most 22"),
         ("change_type", "00", ""),
-        ("change_date", "18.11.2026", "not a date"),
+        ("change_date", "18/11/2026", "day and month cannot be told apart"),
         ("creditor_account", "", ""),
     ],
 )

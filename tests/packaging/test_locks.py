@@ -22,10 +22,14 @@ LOCKS: dict[str, list[Requirement]] = {
 
 
 def pinned(lock: str) -> dict[str, Requirement]:
-    """The requirements of a lock by name, with their markers, without their hashes."""
+    """The requirements of a lock by name, with their markers, without their hashes.
+
+    Of one that is pinned for several versions of Python, the pin for this one.
+    """
     text = (PROJECT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line.partition(" --hash")[0] for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
-    return {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+    pins = sorted(map(Requirement, lines), key=lambda one: not one.marker or one.marker.evaluate())
+    return {canonicalize_name(one.name): one for one in pins}
 
 
 def version(pin: Requirement) -> str:
