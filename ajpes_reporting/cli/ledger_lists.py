@@ -109,7 +109,7 @@ def months(session: Session, month: str, against: str | None, table: TableFile |
         _("holder"),
         Right(_("balance {month:period}", month=then.key)),
         Right(_("balance {month:period}", month=now.key)),
-        Right(_("moved")),
+        Right(_("difference of balances")),
         Right(_("credit")),
         Right(_("debit")),
     )

@@ -251,7 +251,7 @@ def _listed(provider: str) -> Select[Any]:
             debtors.c.name,
             obligations.c.debtor_account,
             _of_events(func.count()),
-            _pending(func.count()),
+            _pending(func.count()).scalar_subquery(),
             func.coalesce(_of_events(func.sum(events.c.amount_cents)), 0),
             _of_events(func.max(events.c.recorded_at)),
         )
@@ -271,7 +271,8 @@ def _of_events(figure: ColumnElement[Any]) -> ColumnElement[Any]:
     )
 
 
-def _pending(figure: ColumnElement[Any]) -> ColumnElement[Any]:
+def _pending(figure: ColumnElement[Any]) -> Select[Any]:
+    """A figure over those events of the obligation at hand that AJPES has not accepted and is to hear of."""
     return (
         select(figure)
         .select_from(events.join(pending_events, pending_events.c.event == events.c.id))
@@ -280,21 +281,11 @@ def _pending(figure: ColumnElement[Any]) -> ColumnElement[Any]:
             ~exists().where(withdrawn_events.c.event == events.c.id),
         )
         .correlate(obligations)
-        .scalar_subquery()
     )
 
 
 def _has_pending() -> ColumnElement[bool]:
-    return (
-        select(events.c.id)
-        .select_from(events.join(pending_events, pending_events.c.event == events.c.id))
-        .where(
-            events.c.obligation == obligations.c.id,
-            ~exists().where(withdrawn_events.c.event == events.c.id),
-        )
-        .correlate(obligations)
-        .exists()
-    )
+    return _pending(events.c.id).exists()
 
 
 def _state(provider: str) -> ColumnElement[str]:
